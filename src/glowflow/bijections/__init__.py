@@ -1,0 +1,26 @@
+"""The invertible layers, one family per file; each can be used alone."""
+
+from glowflow.bijections.actnorm import ActNorm
+from glowflow.bijections.base import Bijection, Chain
+from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU
+from glowflow.bijections.coupling import AdditiveCoupling, AffineCoupling, AffineExpCoupling, Coupling
+from glowflow.bijections.permutation import Reverse, Shuffle
+from glowflow.bijections.prior import SplitPrior, TopPrior
+from glowflow.bijections.squeeze import Squeeze
+
+__all__ = [
+    "ActNorm",
+    "AdditiveCoupling",
+    "AffineCoupling",
+    "AffineExpCoupling",
+    "Bijection",
+    "Chain",
+    "Conv1x1",
+    "Conv1x1LU",
+    "Coupling",
+    "Reverse",
+    "Shuffle",
+    "SplitPrior",
+    "Squeeze",
+    "TopPrior",
+]

@@ -1,0 +1,76 @@
+"""The contract that every layer of the flow keeps, and composition."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+
+class Bijection(nn.Module, ABC):
+    """An invertible, differentiable map y = f(x) between tensors of shape (B, C, H, W).
+
+    - `forward` runs from data towards latent, the direction of training, and `inverse` back.
+    - `log_det` is ln |det df/dx| of each image: always a (B,) tensor in nats, on x's device and of its dtype.
+    - Both directions are pure, deterministic and differentiable, and work in float64. Images of a batch do not
+      influence each other.
+    - Whatever is needed to invert is a parameter or a buffer; nothing is cached and there are no modes.
+    """
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x (B, C, H, W) to (y, log_det)."""
+
+    @abstractmethod
+    def inverse(self, y: Tensor) -> Tensor:
+        """Map y back to the x with `forward(x)[0] == y`."""
+
+    @torch.no_grad()
+    def initialize(self, x: Tensor) -> Tensor:
+        """Set what depends on data from the batch x, and return its image under the map so initialised.
+
+        This happens only when called. A layer without data-dependent parameters just maps x.
+        """
+        y: Tensor = self.forward(x)[0]
+        return y
+
+
+class Chain(Bijection):
+    """Composition: `Chain(f, g)` is x -> g(f(x)).
+
+    >>> import torch
+    >>> from glowflow.bijections import ActNorm, Chain, Squeeze
+    >>> flow = Chain(Squeeze(), ActNorm(4))
+    >>> y, log_det = flow(torch.zeros(2, 1, 8, 6))
+    >>> y.shape, log_det.shape
+    (torch.Size([2, 4, 4, 3]), torch.Size([2]))
+    """
+
+    def __init__(self, *bijections: Bijection) -> None:
+        super().__init__()
+        for index, bijection in enumerate(bijections):
+            self.add_module(str(index), bijection)
+
+    def __iter__(self) -> Iterator[Bijection]:
+        return iter(cast("dict[str, Bijection]", self._modules).values())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x through each bijection in order; the log-determinants add up."""
+        log_det = x.new_zeros(len(x))
+        for bijection in self:
+            x, term = bijection(x)
+            log_det = log_det + term
+        return x, log_det
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Map y back through each inverse, last bijection first."""
+        for bijection in reversed(tuple(self)):
+            y = bijection.inverse(y)
+        return y
+
+    def initialize(self, x: Tensor) -> Tensor:
+        """Initialise each bijection on the output of those before it."""
+        for bijection in self:
+            x = bijection.initialize(x)
+        return x

@@ -1,0 +1,52 @@
+"""Fixed permutations of the channels, the 1x1 convolution's forerunners."""
+
+import torch
+from torch import Tensor
+
+from glowflow.bijections.base import Bijection
+
+
+class Reverse(Bijection):
+    """Reverses the order of the channels: y_c = x_(C-1-c), log_det = 0. Its own inverse.
+
+    (B, C, H, W) -> (B, C, H, W). NICE and RealNVP alternate their halves in this way.
+
+    >>> import torch
+    >>> Reverse()(torch.arange(3.0).view(1, 3, 1, 1))[0].flatten()
+    tensor([2., 1., 0.])
+    """
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Reverse the channels."""
+        return x.flip(1), x.new_zeros(len(x))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Reverse them back."""
+        return y.flip(1)
+
+
+class Shuffle(Bijection):
+    """Reorders the channels by a fixed random permutation: y_c = x_permutation[c], log_det = 0.
+
+    (B, C, H, W) -> (B, C, H, W). Kingma & Dhariwal 2018, section 6.1.
+
+    >>> import torch
+    >>> shuffle = Shuffle(8)
+    >>> x = torch.randn(2, 8, 4, 4)
+    >>> torch.equal(shuffle.inverse(shuffle(x)[0]), x)
+    True
+    """
+
+    permutation: Tensor
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.register_buffer("permutation", torch.randperm(num_channels))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the channels in the permuted order."""
+        return x[:, self.permutation], x.new_zeros(len(x))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Put the channels back."""
+        return y[:, self.permutation.argsort()]

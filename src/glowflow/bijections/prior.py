@@ -1,0 +1,61 @@
+"""Gaussian priors as bijections: eps = (z - mean) / exp(logsd), so that every latent is standard normal."""
+
+import torch
+from torch import Tensor, nn
+
+from glowflow.bijections.base import Bijection
+from glowflow.bijections.coupling import Coupling, deinterleave
+
+
+class SplitPrior(Coupling):
+    """The prior of the half that a split emits, given the half that it keeps: eps_b = (x_b - mean) / exp(logsd).
+
+    log_det = -sum logsd. It is a coupling: the kept half x_a conditions, and the model then takes the halves apart.
+    The conditioner has C outputs, interleaved: mean = h[0::2], logsd = h[1::2]. Kingma & Dhariwal 2018, figure 2b.
+
+    >>> import torch
+    >>> prior = SplitPrior(torch.nn.Conv2d(6, 12, 3, padding=1))
+    >>> prior(torch.randn(2, 12, 4, 4))[0].shape
+    torch.Size([2, 12, 4, 4])
+    """
+
+    def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Standardise the emitted half."""
+        return _standardize(x_b, *deinterleave(h))
+
+    def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
+        """Give the emitted half its mean and scale back."""
+        return _unstandardize(y_b, *deinterleave(h))
+
+
+class TopPrior(Bijection):
+    """The prior of the top latent, which may depend on a class label y: eps = (x - mean(y)) / exp(logsd(y)).
+
+    log_det = -sum logsd. `network(y)` gives (B or 1, 2 C, H, W); its first half is the mean, its second logsd.
+
+    >>> import torch
+    >>> from glowflow.conditioners import TopNetwork
+    >>> prior = TopPrior(TopNetwork((48, 4, 4), num_classes=10))
+    >>> prior(torch.randn(2, 48, 4, 4), torch.tensor([3, 7]))[0].shape
+    torch.Size([2, 48, 4, 4])
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Standardise x (B, C, H, W), given labels y (B,)."""
+        return _standardize(x, *self.network(y).expand(len(x), -1, -1, -1).chunk(2, dim=1))
+
+    def inverse(self, eps: Tensor, y: Tensor | None = None) -> Tensor:
+        """Give eps (B, C, H, W) its mean and scale back, given labels y (B,)."""
+        return _unstandardize(eps, *self.network(y).chunk(2, dim=1))
+
+
+def _standardize(x: Tensor, mean: Tensor, logsd: Tensor) -> tuple[Tensor, Tensor]:
+    return (x - mean) * torch.exp(-logsd), -logsd.sum((1, 2, 3))
+
+
+def _unstandardize(eps: Tensor, mean: Tensor, logsd: Tensor) -> Tensor:
+    return eps * torch.exp(logsd) + mean

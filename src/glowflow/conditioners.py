@@ -1,0 +1,146 @@
+"""The networks inside couplings and priors. They are not inverted, so any network will do; these are the original's."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from glowflow.bijections.actnorm import LOGS_FACTOR, ActNorm
+
+HIDDEN_STD = 0.05
+"""Standard deviation of the hidden kernels at the start."""
+
+
+class EdgeConv(nn.Module):
+    """3x3 convolution, zero-padded, without bias, that also sees where the image ends.
+
+    The original appends an input channel that is 1 on the padding and 0 inside. Its kernel is `edge`, and since the
+    channel is the same for every image, it amounts to a bias that depends on the position: zero except at the rim.
+    (B, C_in, H, W) -> (B, C_out, H, W).
+
+    >>> import torch
+    >>> EdgeConv(6, 512)(torch.randn(2, 6, 16, 16)).shape
+    torch.Size([2, 512, 16, 16])
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, std: float = HIDDEN_STD) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(std * torch.randn(out_channels, in_channels, 3, 3))
+        self.edge = nn.Parameter(std * torch.randn(out_channels, 1, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve x and its border."""
+        return F.conv2d(x, self.weight, padding=1) + self.edge_bias(x)
+
+    def edge_bias(self, x: Tensor) -> Tensor:
+        """What the border adds, (1, C_out, H, W) for x (B, C_in, H, W)."""
+        border = F.pad(x.new_zeros(1, 1, *x.shape[2:]), (1, 1, 1, 1), value=1.0)
+        return F.conv2d(border, self.edge)
+
+
+class ZeroConv(EdgeConv):
+    """`EdgeConv` that starts at zero, with bias and scale: (conv(x) + bias) * exp(3 logs).
+
+    What it parametrises therefore starts as the identity. Kingma & Dhariwal 2018, section 3.3.
+
+    >>> import torch
+    >>> bool((ZeroConv(4, 2)(torch.randn(1, 4, 8, 8)) == 0).all())
+    True
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, std=0.0)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.logs = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve, shift, scale."""
+        h = super().forward(x) + self.bias[:, None, None]
+        return h * (LOGS_FACTOR * self.logs).exp()[:, None, None]
+
+
+class ZeroLinear(nn.Module):
+    """Linear map that starts at zero: (x W^T + bias) * exp(3 logs), (B, in) -> (B, out).
+
+    >>> import torch
+    >>> ZeroLinear(10, 96)(torch.eye(10)).shape
+    torch.Size([10, 96])
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(out_features, in_features))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        self.logs = nn.Parameter(torch.zeros(out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply, shift, scale."""
+        return F.linear(x, self.weight, self.bias) * (LOGS_FACTOR * self.logs).exp()
+
+
+class ConvConditioner(nn.Module):
+    """The coupling's network: conv 3x3, actnorm, ReLU, conv 1x1, actnorm, ReLU, zero conv 3x3.
+
+    (B, C_in, H, W) -> (B, C_out, H, W), with `width` hidden channels. Kingma & Dhariwal 2018, section 5.
+
+    >>> import torch
+    >>> ConvConditioner(6, 12, width=64)(torch.randn(2, 6, 16, 16)).shape
+    torch.Size([2, 12, 16, 16])
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = EdgeConv(in_channels, width)
+        self.norm1 = ActNorm(width)
+        self.conv2 = nn.Conv2d(width, width, 1, bias=False)
+        nn.init.normal_(self.conv2.weight, std=HIDDEN_STD)
+        self.norm2 = ActNorm(width)
+        self.conv3 = ZeroConv(width, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the network."""
+        h = F.relu(self.norm1(self.conv1(x))[0])
+        h = F.relu(self.norm2(self.conv2(h))[0])
+        out: Tensor = self.conv3(h)
+        return out
+
+    @torch.no_grad()
+    def initialize(self, x: Tensor) -> Tensor:
+        """Initialise both actnorms on the batch x, in order, and return the network's output."""
+        h = F.relu(self.norm1.initialize(self.conv1(x)))
+        h = F.relu(self.norm2.initialize(self.conv2(h)))
+        out: Tensor = self.conv3(h)
+        return out
+
+
+class TopNetwork(nn.Module):
+    """Mean and logsd of the top latent: a learned constant, plus a part that depends on the class.
+
+    The constant is a `ZeroConv` applied to zeros, which the edge channel makes depend on the position.
+    `forward(y)` takes labels (B,), or None without classes, and gives (B or 1, 2 C, H, W).
+
+    Args:
+        shape: (C, H, W) of the top latent.
+        learned: Whether the constant is learned, or zero (a standard normal).
+        num_classes: Of the labels; 0 for none.
+
+    >>> TopNetwork((48, 4, 4))(None).shape
+    torch.Size([1, 96, 4, 4])
+    """
+
+    zeros: Tensor
+
+    def __init__(self, shape: tuple[int, int, int], *, learned: bool = True, num_classes: int = 0) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.num_classes = num_classes
+        self.register_buffer("zeros", torch.zeros(1, 2 * channels, height, width), persistent=False)
+        self.conv = ZeroConv(2 * channels, 2 * channels) if learned else None
+        self.embedding = ZeroLinear(num_classes, 2 * channels) if num_classes else None
+
+    def forward(self, y: Tensor | None) -> Tensor:
+        """Parameters of the prior, for labels y."""
+        h = self.zeros if self.conv is None else self.conv(self.zeros)
+        if self.embedding is None or y is None:
+            return h
+        one_hot = F.one_hot(y, self.num_classes).to(h)
+        return h + self.embedding(one_hot)[:, :, None, None]

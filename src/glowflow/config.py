@@ -1,0 +1,177 @@
+"""What can be chosen: the model's shape and the training's settings, as frozen dataclasses free of torch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from glowflow.errors import InputError
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class GlowConfig:
+    """The architecture of a `Glow`.
+
+    The defaults are the original's (openai/glow) for its largest CIFAR-10 model.
+
+    Args:
+        image_shape: (C, H, W) of the images; any number of channels, height and width even.
+        levels: L, how often the image is squeezed; None takes the largest number that leaves a top of at least 4x4.
+        steps: K, steps of flow (actnorm, permutation, coupling) per level.
+        width: Channels of the hidden layers in each coupling's network.
+        coupling: "affine" has the original's bounded scale sigmoid(s + 2), "affine-exp" the paper's exp(s),
+            "additive" none.
+        permutation: What mixes the channels: "conv1x1", "conv1x1-lu" (its LU parametrisation), "shuffle", "reverse".
+        num_bits: Bits n per channel that images are quantised to, 1 to 8.
+        learn_top: Whether the top latent's prior has a learned mean and scale.
+        num_classes: Of a class-conditional prior; 0 for an unconditional model.
+        classifier: Whether a class-conditional model also predicts the class from its top latent.
+
+    Raises:
+        InputError: For a combination that can't be built, naming the possible ones.
+    """
+
+    image_shape: Shape
+    levels: int | None = None
+    steps: int = 32
+    width: int = 512
+    coupling: Literal["affine", "affine-exp", "additive"] = "affine"
+    permutation: Literal["conv1x1", "conv1x1-lu", "shuffle", "reverse"] = "conv1x1"
+    num_bits: int = 8
+    learn_top: bool = True
+    num_classes: int = 0
+    classifier: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_shape", tuple(self.image_shape))
+        _check_shape(self.image_shape)
+        _check_levels(self.image_shape, self.levels)
+        _check_range("steps", self.steps, 1)
+        _check_range("width", self.width, 1)
+        _check_range("num_bits", self.num_bits, 1, 8)
+        _check_range("num_classes", self.num_classes, 0)
+        _check_choice("coupling", self.coupling, ("affine", "affine-exp", "additive"))
+        _check_choice("permutation", self.permutation, ("conv1x1", "conv1x1-lu", "shuffle", "reverse"))
+        if self.classifier and not self.num_classes:
+            raise InputError("classifier=True needs num_classes of at least 1.")
+
+    @property
+    def num_levels(self) -> int:
+        """L, with the default resolved."""
+        return self.levels or default_levels(self.image_shape)
+
+    @property
+    def num_dims(self) -> int:
+        """D = C * H * W, the numbers in an image and in its latents together."""
+        channels, height, width = self.image_shape
+        return channels * height * width
+
+    @property
+    def latent_shapes(self) -> tuple[Shape, ...]:
+        """(C_i, H_i, W_i) of each level's latent, level 0 first, the top last."""
+        channels, height, width = self.image_shape
+        shapes = [(channels << i, height >> i, width >> i) for i in range(1, self.num_levels)]
+        top = self.num_levels
+        return (*shapes, (channels << (top + 1), height >> top, width >> top))
+
+
+def valid_levels(image_shape: Shape) -> list[int]:
+    """Every number of levels that an image of (C, H, W) can be squeezed to, ascending.
+
+    >>> valid_levels((1, 28, 28))
+    [1, 2]
+    """
+    _, height, width = image_shape
+    return [n for n in range(1, 32) if height % 2**n == 0 and width % 2**n == 0]
+
+
+def default_levels(image_shape: Shape) -> int:
+    """The largest number of levels that leaves a top of at least 4x4, else the largest valid one.
+
+    >>> default_levels((3, 32, 32)), default_levels((3, 2, 8))
+    (3, 1)
+    """
+    _, height, width = image_shape
+    levels = valid_levels(image_shape)
+    return max((n for n in levels if min(height, width) >> n >= 4), default=levels[-1])
+
+
+def _check_shape(shape: Shape) -> None:
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
+    if not valid_levels(shape):
+        _, height, width = shape
+        raise InputError(
+            f"An image of {height}x{width} can't be squeezed, since a side is odd; "
+            f"the nearest possible size is {height + height % 2}x{width + width % 2}."
+        )
+
+
+def _check_levels(shape: Shape, levels: int | None) -> None:
+    if levels is not None and levels not in valid_levels(shape):
+        choices = ", ".join(map(str, valid_levels(shape)))
+        raise InputError(f"An image of {shape[1]}x{shape[2]} can't have {levels} levels; it can have {choices}.")
+
+
+def _check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
+    if not low <= value <= high:
+        allowed = f"at least {low}" if high == float("inf") else f"from {low} to {high}"
+        raise InputError(f"{name} is {value}; it takes a number {allowed}.")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; it takes one of {', '.join(choices)}.")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained. Lengths are counted in images, so that they hold for any batch size.
+
+    Args:
+        data: A data set's name (`glowflow data list`), a folder of images, or an .npy/.npz file.
+        images: Length of the training: images drawn, repetitions counted.
+        batch_size: Images per step, over all processes.
+        init_batch_size: Images that the data-dependent initialisation sees.
+        augment: "flip" mirrors at random, "shift" moves by up to 10% with the border repeated.
+        optimizer: "glow-adamax" is the original's; the others are torch.optim's.
+        lr: Learning rate after the warm-up.
+        warmup_images: The learning rate grows linearly from 0 over this many images.
+        beta1: Decay of the mean of gradients.
+        beta2: Decay of their second statistic, the running maximum in (glow-)adamax.
+        grad_clip: Largest gradient norm; None doesn't clip.
+        averaging: Decay, per step, of the averaged weights that are evaluated and sampled from; None turns them off.
+        weight_y: Weight of the classifier's loss, in bits per dimension like the rest, for a conditional model.
+        validate_every: Images between validations (bits/dim, sample grids, best and last checkpoints).
+        validation_images: At most so many validation images are used while training.
+        seed: Of the weights, the order of the images and all noise.
+    """
+
+    data: str = "digits"
+    images: int = 100_000
+    batch_size: int = 64
+    init_batch_size: int = 256
+    augment: Literal["none", "flip", "shift"] = "none"
+    optimizer: Literal["glow-adamax", "adamax", "adam", "adamw"] = "glow-adamax"
+    lr: float = 1e-3
+    warmup_images: int = 10_000
+    beta1: float = 0.9
+    beta2: float = 0.999
+    grad_clip: float | None = None
+    averaging: float | None = 0.999
+    weight_y: float = 0.0
+    validate_every: int = 10_000
+    validation_images: int = 1_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("images", "batch_size", "init_batch_size", "validate_every", "validation_images"):
+            _check_range(name, getattr(self, name), 1)
+        for name in ("lr", "warmup_images", "weight_y", "seed"):
+            _check_range(name, getattr(self, name), 0)
+        for name in ("beta1", "beta2", "averaging"):
+            _check_range(name, getattr(self, name) or 0, 0, 1)
+        _check_choice("augment", self.augment, ("none", "flip", "shift"))
+        _check_choice("optimizer", self.optimizer, ("glow-adamax", "adamax", "adam", "adamw"))
+        if self.grad_clip is not None and self.grad_clip <= 0:
+            raise InputError(f"grad_clip is {self.grad_clip}; it takes a positive number, or null for none.")

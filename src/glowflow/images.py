@@ -1,0 +1,56 @@
+"""Images as the model sees them: uint8 <-> dequantised floats in [-1/2, 1/2), nats <-> bits per dimension."""
+
+from math import log
+
+import torch
+from torch import Tensor
+
+BIN_CENTRE = 0.5
+
+
+def quantize(images: Tensor, num_bits: int) -> Tensor:
+    """Images (uint8, any shape) with only their `num_bits` upper bits kept.
+
+    >>> import torch
+    >>> quantize(torch.tensor([0, 7, 8, 255], dtype=torch.uint8), num_bits=5)
+    tensor([  0,   0,   8, 248], dtype=torch.uint8)
+    """
+    unused = 8 - num_bits
+    return (images >> unused) << unused
+
+
+def dequantize(images: Tensor, num_bits: int, noise: Tensor | float = BIN_CENTRE) -> Tensor:
+    """The continuous image x = (level + noise) / 2^n - 1/2, float32, in [-1/2, 1/2).
+
+    With uniform noise in [0, 1), -log2 p(x) bounds the bits of the quantised image from above. The default places each
+    value at its bin's centre, where rounding errors in x do no harm.
+    """
+    levels = (images >> (8 - num_bits)).float()
+    return (levels + noise) / 2**num_bits - 0.5
+
+
+def to_uint8(x: Tensor, num_bits: int) -> Tensor:
+    """Images (uint8) from continuous ones: floor((x + 1/2) 2^n) 256 / 2^n, clipped to 0..255.
+
+    >>> import torch
+    >>> images = torch.arange(256, dtype=torch.uint8)
+    >>> torch.equal(to_uint8(dequantize(images, 5), 5), quantize(images, 5))
+    True
+    """
+    levels = torch.floor((x + 0.5) * 2**num_bits)
+    return (levels * 2 ** (8 - num_bits)).clamp(0, 255).to(torch.uint8)
+
+
+def bits_per_dim(log_prob: Tensor, num_dims: int, num_bits: int) -> Tensor:
+    """Bits per dimension of the quantised image: (D n ln 2 - log_prob) / (D ln 2).
+
+    Args:
+        log_prob: Log-density of the continuous image, in nats.
+        num_dims: D = C * H * W.
+        num_bits: n.
+
+    >>> import torch
+    >>> bits_per_dim(torch.tensor(0.0), num_dims=3072, num_bits=8)  # a uniform density on the unit cube
+    tensor(8.)
+    """
+    return num_bits - log_prob / (num_dims * log(2))

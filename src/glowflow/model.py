@@ -1,0 +1,277 @@
+"""Glow: images <-> latents, with exact likelihood."""
+
+from dataclasses import asdict
+from math import log, pi, prod
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from glowflow import weights
+from glowflow.bijections import (
+    ActNorm,
+    AdditiveCoupling,
+    AffineCoupling,
+    AffineExpCoupling,
+    Bijection,
+    Chain,
+    Conv1x1,
+    Conv1x1LU,
+    Coupling,
+    Reverse,
+    Shuffle,
+    SplitPrior,
+    Squeeze,
+    TopPrior,
+)
+from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv, ZeroLinear
+from glowflow.config import GlowConfig
+from glowflow.errors import InputError
+from glowflow.images import BIN_CENTRE, dequantize, to_uint8
+
+
+class Glow(nn.Module):
+    """The model of Kingma & Dhariwal 2018: L levels of [squeeze, K steps, split], every latent standard normal.
+
+    `forward` and `inverse` are exact inverses between continuous images x (B, C, H, W) in [-1/2, 1/2) and a list of L
+    latents, level 0 first; `encode` and `decode` are the same between uint8 images and flat latents (B, D). A
+    class-conditional model takes labels y (B,), int64, wherever y appears.
+
+    >>> import torch
+    >>> from glowflow import Glow, GlowConfig
+    >>> model = Glow(GlowConfig(image_shape=(3, 16, 16), steps=2, width=16))
+    >>> images = torch.randint(256, (4, 3, 16, 16), dtype=torch.uint8)
+    >>> torch.equal(model.decode(model.encode(images)), images)
+    True
+    >>> model.sample(2, temperature=0.7).shape
+    torch.Size([2, 3, 16, 16])
+    """
+
+    def __init__(self, config: GlowConfig) -> None:
+        super().__init__()
+        self.config = config
+        *below, top = config.latent_shapes
+        emitting = [_level(config, 2 * channels, emits=True) for channels, _, _ in below]
+        self.levels = nn.ModuleList([*emitting, _level(config, top[0], emits=False)])
+        self.prior = TopPrior(TopNetwork(top, learned=config.learn_top, num_classes=config.num_classes))
+        self.classifier = ZeroLinear(top[0], config.num_classes) if config.classifier else None
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+        """Latents of x, level 0 first, and ln |det d latents / dx| (B,) in nats."""
+        self._check_labels(len(x), y)
+        *latents, top, log_det = self._flow(x)
+        eps, term = self.prior(top, y)
+        return [*latents, eps], log_det + term
+
+    def inverse(self, latents: list[Tensor], y: Tensor | None = None) -> Tensor:
+        """The x that has these latents."""
+        self._check_labels(len(latents[0]), y)
+        *below, top = latents
+        x = self.prior.inverse(top, y)
+        for level, eps in zip(reversed(self.levels), (None, *reversed(below)), strict=True):
+            x = _inverse(level, x if eps is None else torch.cat([x, eps], dim=1))
+        return x
+
+    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Log-density (B,) in nats of continuous images x."""
+        latents, log_det = self(x, y)
+        return log_det + _standard_normal_log_prob(latents)
+
+    def log_prob_and_logits(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`log_prob` and `classify` in one pass."""
+        self._check_labels(len(x), y)
+        *latents, top, log_det = self._flow(x)
+        eps, term = self.prior(top, y)
+        return log_det + term + _standard_normal_log_prob([*latents, eps]), self._logits(top)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Class logits (B, num_classes) of continuous images x, from the spatial mean of the top latent."""
+        return self._logits(self._flow(x)[-2])
+
+    @torch.no_grad()
+    def initialize(self, x: Tensor) -> None:
+        """Data-dependent initialisation of every actnorm, in order, on a batch of continuous images."""
+        self._check_images(x)
+        x = _channels_last(x)
+        for level in self.levels:
+            assert isinstance(level, Bijection)
+            x, _ = level.initialize(x).chunk(2, dim=1)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor, y: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Flat latents (B, D) of images (B, C, H, W), uint8.
+
+        Args:
+            images: Quantised to the model's bits on the way.
+            y: Labels for a class-conditional model.
+            generator: Draws the dequantisation noise; without one, values stand at their bins' centres, and decoding
+                gives the quantised images back exactly.
+        """
+        if images.dtype != torch.uint8:
+            raise ValueError(f"encode takes uint8 images, not {images.dtype}.")
+        noise = BIN_CENTRE if generator is None else _rand(images.shape, generator).to(self.device)
+        x = dequantize(images.to(self.device), self.config.num_bits, noise).to(self.dtype)
+        return self.flatten(self(x, y)[0])
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Images (B, C, H, W), uint8, that have the flat latents z (B, D)."""
+        x = self.inverse(self.unflatten(z.to(self.device, self.dtype)), y)
+        return to_uint8(x, self.config.num_bits)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        num: int,
+        temperature: float | Tensor = 1.0,
+        y: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Random images (num, C, H, W), uint8.
+
+        Args:
+            num: How many.
+            temperature: Standard deviation of the latents, one for all or one per image (num,).
+            y: Labels (num,) for a class-conditional model.
+            generator: For reproducible images.
+        """
+        device = generator.device if generator else self.device
+        eps = torch.randn(num, self.config.num_dims, generator=generator, device=device).to(self.device)
+        scale = torch.as_tensor(temperature, device=self.device, dtype=eps.dtype).reshape(-1, 1)
+        return self.decode(eps * scale, y)
+
+    def flatten(self, latents: list[Tensor]) -> Tensor:
+        """Join latents into (B, D): level 0 first, the top last, each in (H, W, C) order."""
+        return torch.cat([eps.permute(0, 2, 3, 1).flatten(1) for eps in latents], dim=1)
+
+    def unflatten(self, z: Tensor) -> list[Tensor]:
+        """Take flat latents (B, D) apart again."""
+        if z.ndim != 2 or z.shape[1] != self.config.num_dims:
+            raise ValueError(f"Latents have shape {tuple(z.shape)}; this model's are (B, {self.config.num_dims}).")
+        shapes = self.config.latent_shapes
+        parts = z.split([prod(shape) for shape in shapes], dim=1)
+        return [
+            part.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+            for part, (channels, height, width) in zip(parts, shapes, strict=True)
+        ]
+
+    def save_pretrained(self, directory: str | Path, weights_kind: str = "raw") -> None:
+        """Write `config.json` and `model.safetensors` into a directory.
+
+        Args:
+            directory: Created where absent.
+            weights_kind: "raw", or "averaged" for weights averaged over training; stored for the record.
+        """
+        weights.save(Path(directory), self.state_dict(), asdict(self.config), weights_kind)
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
+        """Load a model from a directory, a run's directory (its best checkpoint), or the hub.
+
+        Raises:
+            InputError: If there is none, or it's damaged or of another architecture than its configuration says.
+        """
+        directory = weights.find(path)
+        model = cls(read_config(directory))
+        weights.assign(model, weights.load_tensors(directory / weights.MODEL), directory)
+        return model.to(device).eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the parameters."""
+        return next(self.parameters()).dtype
+
+    def _flow(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(latent of level 0, ..., top before its prior, log_det)."""
+        self._check_images(x)
+        x, latents, log_det = _channels_last(x), [], x.new_zeros(len(x))
+        *below, last = self.levels
+        for level in below:
+            y, term = level(x)
+            x, eps = y.chunk(2, dim=1)
+            latents.append(eps)
+            log_det = log_det + term
+        top, term = last(x)
+        return (*latents, top, log_det + term)
+
+    def _logits(self, top: Tensor) -> Tensor:
+        if self.classifier is None:
+            raise ValueError("This model has no classifier; one is trained with classifier=True.")
+        logits: Tensor = self.classifier(top.mean((2, 3)))
+        return logits
+
+    def _check_images(self, x: Tensor) -> None:
+        if tuple(x.shape[1:]) != self.config.image_shape:
+            raise ValueError(f"Images have shape {tuple(x.shape[1:])}; this model's are {self.config.image_shape}.")
+
+    def _check_labels(self, num: int, y: Tensor | None) -> None:
+        if self.config.num_classes and y is None:
+            raise ValueError("This model is class-conditional: give labels y.")
+        if not self.config.num_classes and y is not None:
+            raise ValueError("This model is not class-conditional: it takes no labels y.")
+        if y is not None and y.shape != (num,):
+            raise ValueError(f"Labels have shape {tuple(y.shape)}; ({num},) is needed, one per image.")
+
+
+def read_config(directory: Path) -> GlowConfig:
+    """The architecture of the model saved in a directory; InputError if it's not one of this version's."""
+    fields = weights.load_config(directory)["model"]
+    try:
+        return GlowConfig(**fields)
+    except TypeError as error:
+        raise InputError(f"{directory / weights.CONFIG} doesn't describe a model: {error}.") from None
+
+
+def _level(config: GlowConfig, channels: int, *, emits: bool) -> Chain:
+    steps = [_step(config, channels) for _ in range(config.steps)]
+    split = [SplitPrior(ZeroConv(channels // 2, channels))] if emits else []
+    return Chain(Squeeze(), *steps, *split)
+
+
+def _step(config: GlowConfig, channels: int) -> Chain:
+    return Chain(ActNorm(channels), _permutation(config, channels), _coupling(config, channels))
+
+
+def _permutation(config: GlowConfig, channels: int) -> Bijection:
+    match config.permutation:
+        case "conv1x1":
+            return Conv1x1(channels)
+        case "conv1x1-lu":
+            return Conv1x1LU(channels)
+        case "shuffle":
+            return Shuffle(channels)
+        case "reverse":
+            return Reverse()
+
+
+def _coupling(config: GlowConfig, channels: int) -> Coupling:
+    kind: type[Coupling] = {
+        "additive": AdditiveCoupling,
+        "affine": AffineCoupling,
+        "affine-exp": AffineExpCoupling,
+    }[config.coupling]
+    out_channels = channels // 2 if config.coupling == "additive" else channels
+    return kind(ConvConditioner(channels // 2, out_channels, config.width))
+
+
+def _inverse(level: nn.Module, y: Tensor) -> Tensor:
+    assert isinstance(level, Bijection)
+    return level.inverse(y)
+
+
+def _standard_normal_log_prob(latents: list[Tensor]) -> Tensor:
+    return sum((-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents), torch.zeros(()).to(latents[0]))
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _rand(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)

@@ -1,0 +1,183 @@
+"""Models on disk: `model.safetensors` + `config.json`, read with checks and written whole or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from glowflow.errors import InputError
+
+FORMAT_VERSION = 1
+CONFIG = "config.json"
+MODEL = "model.safetensors"
+
+
+def find(model: str | Path) -> Path:
+    """The directory of weights that `model` means: itself, the best checkpoint of a run, or a download from the hub.
+
+    Raises:
+        InputError: If there is none.
+    """
+    for directory in (Path(model), Path(model) / "best", Path(model) / "last"):
+        recover(directory)
+        if (directory / CONFIG).is_file():
+            return directory
+    if Path(model).exists() or str(model).count("/") != 1:
+        raise InputError(f"No model in {model}: it should be a run directory, or one with {CONFIG} and {MODEL}.")
+    return _download(str(model))
+
+
+def save(directory: Path, tensors: Mapping[str, Tensor], model: Mapping[str, Any], weights: str) -> None:
+    """Write a model into `directory`, each file whole or not at all; other files there stay.
+
+    Args:
+        directory: Created where absent.
+        tensors: The state dict.
+        model: The fields of its `GlowConfig`.
+        weights: "raw" or "averaged".
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    save_tensors(directory / MODEL, tensors)
+    save_json(directory / CONFIG, {"format_version": FORMAT_VERSION, "weights": weights, "model": dict(model)})
+
+
+def load_config(directory: Path) -> dict[str, Any]:
+    """The contents of `config.json`.
+
+    Raises:
+        InputError: If it's absent, damaged or from a later version of glowflow.
+    """
+    config = load_json(directory / CONFIG)
+    if config.get("format_version") != FORMAT_VERSION or "model" not in config:
+        found = config.get("format_version")
+        raise InputError(f"{directory / CONFIG} has format version {found}; this glowflow reads {FORMAT_VERSION}.")
+    return config
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; InputError if it can't be read."""
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError(f"{path} is damaged: it isn't JSON.") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged: it should hold a JSON object.")
+    return content
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; InputError if it's absent or damaged."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing.") from None
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is damaged and can't be loaded ({error}).") from None
+
+
+def assign(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Copy `tensors` into the module's parameters and buffers.
+
+    Raises:
+        InputError: If a name or a shape differs, naming the first; the module is then unchanged.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in (*wanted, *found):
+        if wanted.get(name) != found.get(name):
+            raise InputError(
+                f"{source} is from a different architecture: {name} is {found.get(name, 'absent')} there and "
+                f"{wanted.get(name, 'absent')} in the model that its configuration describes."
+            )
+    module.load_state_dict(dict(tensors))
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file, whole or not at all."""
+    with _replacing(path) as partial:
+        try:
+            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial)
+        except SafetensorError as error:
+            raise OSError(f"can't write {path}: {error}") from None
+
+
+def save_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    with _replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+@contextmanager
+def replacing_directory(target: Path) -> Iterator[Path]:
+    """Give a new directory to fill, which then takes the place of `target`, whole or not at all.
+
+    A crash at any moment leaves the old directory or the new one, perhaps for `recover` to put back in place.
+    """
+    partial, old = _beside(target, "partial"), _beside(target, "old")
+    recover(target)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    _sync(partial)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    _sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Put back a directory whose replacement was interrupted between its two renames."""
+    old = _beside(target, "old")
+    if old.exists() and not target.exists():
+        with suppress(OSError):  # another process may have been quicker
+            old.rename(target)
+    elif target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    partial = _beside(path, "partial")
+    try:
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f".{path.name}.{suffix}")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _download(repository: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download  # noqa: PLC0415 (an optional extra)
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
+    except ImportError:
+        raise InputError(
+            f"There is no directory {repository}; to load it from the hub, pip install 'glowflow[hub]'."
+        ) from None
+    try:
+        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"There is no directory {repository}, and the hub can't give it: {reason}") from None
