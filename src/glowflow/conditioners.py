@@ -11,11 +11,10 @@ HIDDEN_STD = 0.05
 
 
 class EdgeConv(nn.Module):
-    """3x3 convolution, zero-padded, without bias, that also sees where the image ends.
+    """3x3 convolution without bias that also sees where the image ends.
 
-    The original appends an input channel that is 1 on the padding and 0 inside. Its kernel is `edge`, and since the
-    channel is the same for every image, it amounts to a bias that depends on the position: zero except at the rim.
-    (B, C_in, H, W) -> (B, C_out, H, W).
+    It pads with zeros and an additional, last input channel that is 1 on the padding and 0 inside.
+    (B, C_in, H, W) -> (B, C_out, H, W). From the original code (tfops.py, `add_edge_padding`).
 
     >>> import torch
     >>> EdgeConv(6, 512)(torch.randn(2, 6, 16, 16)).shape
@@ -24,17 +23,21 @@ class EdgeConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, std: float = HIDDEN_STD) -> None:
         super().__init__()
-        self.weight = nn.Parameter(std * torch.randn(out_channels, in_channels, 3, 3))
-        self.edge = nn.Parameter(std * torch.randn(out_channels, 1, 3, 3))
+        self.weight = nn.Parameter(std * torch.randn(out_channels, in_channels + 1, 3, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x and its border."""
-        return F.conv2d(x, self.weight, padding=1) + self.edge_bias(x)
+        return edge_conv(x, self.weight)
 
-    def edge_bias(self, x: Tensor) -> Tensor:
-        """What the border adds, (1, C_out, H, W) for x (B, C_in, H, W)."""
-        border = F.pad(x.new_zeros(1, 1, *x.shape[2:]), (1, 1, 1, 1), value=1.0)
-        return F.conv2d(border, self.edge)
+
+def edge_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`EdgeConv` as a function, with weight (C_out, C_in + 1, 3, 3) and bias (C_out,).
+
+    The last channel is the same for every image, so what it adds is a bias that depends on the position.
+    """
+    border = F.pad(x.new_zeros(1, 1, *x.shape[2:]), (1, 1, 1, 1), value=1.0)
+    edge = F.conv2d(border, weight[:, -1:], bias)
+    return F.conv2d(x, weight[:, :-1], padding=1) + edge.contiguous(memory_format=torch.channels_last)
 
 
 class ZeroConv(EdgeConv):
@@ -54,8 +57,8 @@ class ZeroConv(EdgeConv):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve, shift, scale."""
-        h = super().forward(x) + self.bias[:, None, None]
-        return h * (LOGS_FACTOR * self.logs).exp()[:, None, None]
+        scale = (LOGS_FACTOR * self.logs).exp()
+        return edge_conv(x, self.weight * scale[:, None, None, None], self.bias * scale)
 
 
 class ZeroLinear(nn.Module):
@@ -98,8 +101,8 @@ class ConvConditioner(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
-        h = F.relu(self.norm1(self.conv1(x))[0])
-        h = F.relu(self.norm2(self.conv2(h))[0])
+        h = F.relu(edge_conv(x, *self.norm1.folded_into(self.conv1.weight)))
+        h = F.relu(F.conv2d(h, *self.norm2.folded_into(self.conv2.weight)))
         out: Tensor = self.conv3(h)
         return out
 

@@ -141,7 +141,7 @@ class TrainConfig:
         beta2: Decay of their second statistic, the running maximum in (glow-)adamax.
         grad_clip: Largest gradient norm; None doesn't clip.
         averaging: Decay, per step, of the averaged weights that are evaluated and sampled from; None turns them off.
-        weight_y: Weight of the classifier's loss, in bits per dimension like the rest, for a conditional model.
+        weight_y: Weight of the classifier's loss (bits per image) beside bits/dim, for a model with a classifier.
         validate_every: Images between validations (bits/dim, sample grids, best and last checkpoints).
         validation_images: At most so many validation images are used while training.
         seed: Of the weights, the order of the images and all noise.
@@ -175,3 +175,11 @@ class TrainConfig:
         _check_choice("optimizer", self.optimizer, ("glow-adamax", "adamax", "adam", "adamw"))
         if self.grad_clip is not None and self.grad_clip <= 0:
             raise InputError(f"grad_clip is {self.grad_clip}; it takes a positive number, or null for none.")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A training in full: what `config.yaml` in a run's directory holds."""
+
+    model: GlowConfig
+    train: TrainConfig

@@ -166,15 +166,21 @@ class Glow(nn.Module):
         weights.save(Path(directory), self.state_dict(), asdict(self.config), weights_kind)
 
     @classmethod
-    def from_pretrained(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
+    def from_pretrained(cls, path: str | Path, device: str | torch.device = "cpu", *, raw: bool = False) -> Self:
         """Load a model from a directory, a run's directory (its best checkpoint), or the hub.
+
+        Args:
+            path: The directory, or the hub's name for it.
+            device: Where to put the model.
+            raw: Take the raw weights where the model has averaged ones.
 
         Raises:
             InputError: If there is none, or it's damaged or of another architecture than its configuration says.
         """
         directory = weights.find(path)
+        file = directory / (weights.RAW if raw and weights.load_config(directory)["weights"] != "raw" else weights.MODEL)
         model = cls(read_config(directory))
-        weights.assign(model, weights.load_tensors(directory / weights.MODEL), directory)
+        weights.assign(model, weights.load_tensors(file), file)
         return model.to(device).eval()
 
     @property

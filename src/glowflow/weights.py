@@ -17,6 +17,8 @@ from glowflow.errors import InputError
 FORMAT_VERSION = 1
 CONFIG = "config.json"
 MODEL = "model.safetensors"
+RAW = "raw.safetensors"
+"""Where `model.safetensors` has averaged weights: the weights that they are averages of."""
 
 
 def find(model: str | Path) -> Path:
@@ -26,12 +28,17 @@ def find(model: str | Path) -> Path:
         InputError: If there is none.
     """
     for directory in (Path(model), Path(model) / "best", Path(model) / "last"):
-        recover(directory)
-        if (directory / CONFIG).is_file():
+        if exists(directory):
             return directory
     if Path(model).exists() or str(model).count("/") != 1:
         raise InputError(f"No model in {model}: it should be a run directory, or one with {CONFIG} and {MODEL}.")
     return _download(str(model))
+
+
+def exists(directory: Path) -> bool:
+    """Whether there is a model in `directory`."""
+    recover(directory)
+    return (directory / CONFIG).is_file()
 
 
 def save(directory: Path, tensors: Mapping[str, Tensor], model: Mapping[str, Any], weights: str) -> None:
@@ -112,8 +119,13 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def save_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
+    save_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def save_text(path: Path, content: str) -> None:
+    """Write a text file, whole or not at all."""
     with _replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
+        partial.write_text(content)
 
 
 @contextmanager
@@ -177,7 +189,7 @@ def _download(repository: str) -> Path:
             f"There is no directory {repository}; to load it from the hub, pip install 'glowflow[hub]'."
         ) from None
     try:
-        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL]))
+        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL, RAW]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"There is no directory {repository}, and the hub can't give it: {reason}") from None

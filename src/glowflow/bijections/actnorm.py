@@ -47,6 +47,11 @@ class ActNorm(Bijection):
         """Natural logarithm of each channel's scale, (C,)."""
         return LOGS_FACTOR * self.logs
 
+    def folded_into(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernel and bias of the one convolution that equals a convolution by `kernel` followed by this."""
+        scale = self.log_scale.exp()
+        return kernel * scale[:, None, None, None], self.bias * scale
+
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
         """Set bias and scale such that each channel of x becomes standardised."""

@@ -1,0 +1,7 @@
+"""Images to train on: built-in data sets, folders, arrays; all of them memory-mapped uint8."""
+
+from glowflow.data.cache import cache_directory
+from glowflow.data.dataset import SPLITS, Dataset, Shape, Split
+from glowflow.data.registry import BUILT_IN, BuiltIn, load, prepare
+
+__all__ = ["BUILT_IN", "SPLITS", "BuiltIn", "Dataset", "Shape", "Split", "cache_directory", "load", "prepare"]

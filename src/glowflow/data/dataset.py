@@ -1,0 +1,69 @@
+"""One split of a data set: memory-mapped images with whatever is known about them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Shape = tuple[int, int, int]
+"""An image's (channels, height, width)."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split of a data set, N images of one size; its arrays are memory-mapped and must not be written to.
+
+    Attributes:
+        name: what the data set is called.
+        split: which part of it this is.
+        images: uint8 (N, H, W, C).
+        labels: int64 (N,), indices into `class_names`, or None.
+        class_names: one name for each label.
+        attributes: bool (N, A), or None.
+        attribute_names: A names.
+        groups: int64 (N,), the cluster (scene) each image was taken from, or None when images are independent. Errors
+            of a mean over images are to be computed over clusters.
+        sources: bytes (N,), the file each image came from (`os.fsencode`d), or None.
+    """
+
+    name: str
+    split: Split
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    attributes: NDArray[np.bool_] | None = None
+    attribute_names: tuple[str, ...] = ()
+    groups: NDArray[np.int64] | None = None
+    sources: NDArray[np.bytes_] | None = None
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> Shape:
+        """(C, H, W) of every image."""
+        _, height, width, channels = self.images.shape
+        return channels, height, width
+
+    def batch(self, indices: Sequence[int] | NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
+        """The images at `indices`, uint8 (B, C, H, W) in channels-last memory, and their labels, int64 (B,), if any."""
+        import torch  # noqa: PLC0415  listing and preparing data must not wait for torch
+
+        where = np.asarray(indices, dtype=np.int64)
+        images = torch.from_numpy(np.asarray(self.images)[where]).permute(0, 3, 1, 2)
+        return images, None if self.labels is None else torch.from_numpy(np.asarray(self.labels)[where])
+
+    def describe(self, index: int) -> str:
+        """The name of one image: its file's where there is one, otherwise its index."""
+        return str(index) if self.sources is None else os.fsdecode(bytes(self.sources[index]))

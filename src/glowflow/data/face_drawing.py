@@ -1,0 +1,129 @@
+"""A face's picture: vector art by python_avatars, drawn by resvg, placed, lit and put on a background."""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+import re
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from glowflow.data.face_parts import HATS, Face, Rgb, choose
+
+PICTURE = 200.0
+"""Side of the visible square, in the units of the art."""
+SHOULDER = 0.8
+"""Values above this are compressed, as on film: bright skin keeps its shading instead of becoming flat white."""
+MASKED_FILL = re.compile(
+    r'(<use [^>]*?fill=")#\w+("[^>]*>)\s*'
+    r'<g [^>]*?mask="[^"]*" fill="(#\w{6})">\s*(<g [^>]*>\s*)?<rect [^>]*/>\s*(?(4)</g>\s*)</g>'
+)
+"""A shape in grey, then the same shape again in colour, as a rectangle seen through a mask."""
+CENTRE = (132.0, 122.0)
+"""The point of the art that lies in the picture's middle unless shifted: just above the nose."""
+
+
+def render(seed: int, index: int, size: int) -> NDArray[np.uint8]:
+    """The picture of face `index` of `seed`, uint8 (size, size, 3): a pure function of the three.
+
+    Light varies smoothly over the picture and values are rounded at random to a neighbour (dithered), so that no
+    region is flat: on exactly flat regions a likelihood has no upper bound but the quantisation's.
+    """
+    face = choose(seed, index)
+    rgb = _light(face, _compose(face, draw(face, size)))
+    dither = np.random.default_rng([seed, index, size]).uniform(size=rgb.shape)
+    return np.clip(np.floor(255 * rgb + dither), 0, 255).astype(np.uint8)
+
+
+def draw(face: Face, size: int) -> NDArray[np.float64]:
+    """The face alone on nothing, (size, size, 4): red, green, blue, opacity, 0 to 1."""
+    import resvg_py  # noqa: PLC0415
+
+    png = resvg_py.svg_to_bytes(svg_string=place(face, art(face)), width=size, height=size, skip_system_fonts=True)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")) / 255
+
+
+def art(face: Face) -> str:
+    """The upright face as SVG.
+
+    Every part is given, because python_avatars would choose one that isn't at random. Its masked fills become plain
+    ones: those are drawn in half the time and leave no grey fringe along the edges.
+    """
+    avatars = _library()
+    tops = avatars.HatType if face.top in HATS else avatars.HairType
+    avatar = avatars.Avatar(
+        style=avatars.AvatarStyle.TRANSPARENT,
+        background_color="none",
+        top=tops[face.top],
+        hat_color=_hex(face.hat_colour),
+        eyebrows=avatars.EyebrowType[face.eyebrows],
+        eyes=avatars.EyeType[face.eyes],
+        nose=avatars.NoseType[face.nose],
+        mouth=avatars.MouthType[face.mouth],
+        facial_hair=avatars.FacialHairType[face.facial_hair],
+        skin_color=_hex(face.skin_colour),
+        hair_color=_hex(face.hair_colour),
+        facial_hair_color=_hex(face.hair_colour),
+        accessory=avatars.AccessoryType[face.accessory],
+        clothing=avatars.ClothingType[face.clothes],
+        clothing_color=_hex(face.clothes_colour),
+        shirt_graphic=avatars.ClothingGraphic.NONE,
+        shirt_text="",
+        title=None,
+    )
+    return MASKED_FILL.sub(r"\1\3\2", avatar.render())
+
+
+def place(face: Face, svg: str) -> str:
+    """The art turned, scaled and shifted within the visible square."""
+    x, y = (PICTURE * (0.5 + shift) for shift in face.shift)
+    move = (
+        f"translate({x:.3f} {y:.3f}) rotate({face.rotation:.3f}) scale({face.scale[0]:.4f} {face.scale[1]:.4f}) "
+        f"translate({-CENTRE[0]} {-CENTRE[1]})"
+    )
+    namespaces = " ".join(re.findall(r'xmlns[:\w]*="[^"]*"', svg))
+    inner = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
+    return f'<svg {namespaces} viewBox="0 0 {PICTURE} {PICTURE}"><g transform="{move}">{inner}</g></svg>'
+
+
+def _compose(face: Face, rgba: NDArray[np.float64]) -> NDArray[np.float64]:
+    first, last = np.array(face.background)
+    background = first + (0.5 + 0.5 * _ramp(len(rgba), face.background_angle)) * (last - first)
+    opacity = rgba[..., 3:]
+    # The head bends away from the light, the wall behind it doesn't: only the face takes the full shading.
+    shading = 1 + face.light_slope * _ramp(len(rgba), face.light_angle)
+    return opacity * rgba[..., :3] * shading + (1 - opacity) * background
+
+
+def _light(face: Face, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    falloff = 1 + 0.5 * face.light_slope * _ramp(len(rgb), face.light_angle)
+    tint = face.exposure * np.array([1 + face.warmth, 1, 1 - face.warmth])
+    linear = 0.5 + face.contrast * (rgb * falloff * tint - 0.5)
+    room = 1 - SHOULDER
+    return np.asarray(np.where(linear > SHOULDER, SHOULDER + room * np.tanh((linear - SHOULDER) / room), linear))
+
+
+def _ramp(size: int, angle: float) -> NDArray[np.float64]:
+    """A plane over the picture, (size, size, 1), rising in direction `angle` from about -1 to about 1."""
+    line = (np.arange(size) + 0.5) / size * 2 - 1
+    plane: NDArray[np.float64] = math.cos(angle) * line[None, :] + math.sin(angle) * line[:, None]
+    return plane[..., None]
+
+
+def _hex(colour: Rgb) -> str:
+    return "#" + "".join(f"{round(255 * min(max(value, 0), 1)):02x}" for value in colour)
+
+
+@cache
+def _library() -> ModuleType:
+    """python_avatars, whose import draws from the global generator: put back as it was."""
+    state = random.getstate()
+    library = import_module("python_avatars")
+    random.setstate(state)
+    return library

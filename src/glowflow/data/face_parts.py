@@ -1,0 +1,210 @@
+"""What a cartoon face is made of: chosen by chance from (seed, index), and the binary attributes that follow from it.
+
+Parts go by the names python_avatars gives them; nothing here needs that library.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = tuple[float, float, float]
+"""Red, green and blue, 0 to 1."""
+
+# Relative frequencies. Left out: tops without a slot for glasses and beard, parts that hide the face or whose colour
+# is fixed, and parts (a crying eye, a unibrow) too rare or too small to be learnt at 64 pixels.
+SHORT_HAIR = dict.fromkeys(
+    (
+        *("SHORT_FLAT", "SHORT_ROUND", "SHORT_WAVED", "SHORT_CURLY", "SHORT_DREADS_1", "CAESAR", "CAESAR_SIDE_PART"),
+        *("BUZZCUT", "ELVIS", "QUIFF", "POMPADOUR", "PIXIE", "MOWGLI", "SHAGGY", "EVIL_SPIKE", "BUN"),
+    ),
+    2.4,
+)
+LONG_HAIR = dict.fromkeys(
+    (
+        *("BIG_HAIR", "BOB", "CURLY", "CURVY", "DREADS", "FRO", "LONG_NOT_TOO_LONG", "MIA_WALLACE", "STRAIGHT_1"),
+        *("STRAIGHT_STRAND", "TWIST_LONG_HAIR", "WILD", "WICK"),
+    ),
+    2.7,
+)
+NO_HAIR = {"NONE": 10.0}
+HATS = {"HAT": 4.0, "TURBAN": 3.0, "WINTER_HAT_1": 3.0, "WINTER_HAT_2": 2.0, "WINTER_HAT_3": 4.0, "WINTER_HAT_4": 3.0}
+TOPS = SHORT_HAIR | LONG_HAIR | NO_HAIR | HATS
+
+SMILES = {"SMILE": 14.0, "TWINKLE": 10.0, "BIG_SMILE": 12.0, "DEFAULT": 10.0, "TONGUE": 5.0}
+FROWNS = {"SAD": 12.0, "DISBELIEF": 6.0, "CONCERNED": 5.0}
+MOUTHS = SMILES | FROWNS | {"SERIOUS": 14.0, "GRIMACE": 6.0, "SCREAM_OPEN": 6.0}
+OPEN_MOUTHS = {"SMILE", "BIG_SMILE", "DEFAULT", "TONGUE", "DISBELIEF", "CONCERNED", "SCREAM_OPEN"}
+
+CLOSED_EYES = {"CLOSED": 9.0, "HAPPY": 8.0}
+WIDE_EYES = {"SURPRISED": 10.0, "EYE_ROLL": 4.0}
+EYES = CLOSED_EYES | WIDE_EYES | {"DEFAULT": 40.0, "SIDE": 8.0, "SQUINT": 9.0, "WINK": 6.0, "WINK_WACKY": 3.0}
+
+RAISED_EYEBROWS = {"RAISED_EXCITED": 11.0, "RAISED_EXCITED_NATURAL": 11.0}
+ANGRY_EYEBROWS = {"ANGRY": 9.0, "ANGRY_NATURAL": 9.0}
+SAD_EYEBROWS = {"SAD_CONCERNED": 7.0, "SAD_CONCERNED_NATURAL": 7.0}
+EYEBROWS = RAISED_EYEBROWS | ANGRY_EYEBROWS | SAD_EYEBROWS | {"DEFAULT": 20.0, "DEFAULT_NATURAL": 14.0, "UP_DOWN": 6.0}
+
+EYEGLASSES = {"PRESCRIPTION_1": 5.0, "PRESCRIPTION_2": 7.0, "ROUND": 7.0}
+SUNGLASSES = {"KURT": 2.0, "SUNGLASSES": 4.0, "WAYFARERS": 4.0, "SUNGLASSES_2": 1.5, "WAYFARERS_2": 1.5}
+ACCESSORIES = EYEGLASSES | SUNGLASSES | {"NONE": 68.0}
+
+BEARDS = {"BEARD_LIGHT": 8.0, "BEARD_MEDIUM": 8.0, "BEARD_MAGESTIC": 5.0, "WICK_BEARD": 4.0}
+MUSTACHES = {"MOUSTACHE_FANCY": 5.0, "MOUSTACHE_MAGNUM": 5.0, "EINSTEIN_MOUSTACHE": 4.0}
+FACIAL_HAIR = BEARDS | MUSTACHES | {"NONE": 61.0}
+
+SUITS = {"BLAZER_SHIRT": 8.0, "BLAZER_SWEATER": 6.0, "BOND_SUIT": 6.0, "SHIRT_WICK": 4.0}
+SHIRTS = dict.fromkeys(["SHIRT_CREW_NECK", "SHIRT_SCOOP_NECK", "SHIRT_V_NECK", "COLLAR_SWEATER", "HOODIE"], 14.0)
+CLOTHES = SUITS | SHIRTS | {"OVERALL": 6.0}
+NOSES = {"DEFAULT": 1.0, "SMALL": 1.0, "WIDE": 1.0}
+
+HAIR_COLOURS = {"black": 25.0, "brown": 30.0, "blond": 20.0, "gray": 13.0, "red": 12.0}
+HAIR_RANGES: Mapping[str, tuple[Rgb, Rgb]] = {
+    "black": ((0.10, 0.08, 0.08), (0.17, 0.13, 0.13)),
+    "brown": ((0.29, 0.18, 0.13), (0.50, 0.31, 0.20)),
+    "blond": ((0.80, 0.62, 0.30), (0.95, 0.84, 0.60)),
+    "gray": ((0.62, 0.62, 0.64), (0.90, 0.89, 0.90)),
+    "red": ((0.66, 0.22, 0.06), (0.82, 0.36, 0.14)),
+}
+SKIN_TONES = {"pale": 25.0, "medium": 45.0, "dark": 30.0}
+SKIN_RANGES: Mapping[str, tuple[Rgb, Rgb]] = {
+    "pale": ((1.00, 0.88, 0.75), (0.99, 0.82, 0.68)),
+    "medium": ((0.94, 0.74, 0.56), (0.78, 0.53, 0.34)),
+    "dark": ((0.60, 0.36, 0.21), (0.40, 0.25, 0.19)),
+}
+
+
+@dataclass(frozen=True)
+class Face:
+    """Everything that decides how a face looks, pose and light included.
+
+    Attributes:
+        rotation: degrees, clockwise.
+        shift: rightward and downward, in units of the picture's size.
+        scale: horizontal and vertical.
+        background: the two ends of a linear gradient.
+        background_angle: radians, from the x axis.
+        light_angle: radians, the direction that the light comes from.
+        light_slope: how much brighter than the middle the lit edge is, as a fraction.
+        exposure: factor on all values.
+        contrast: factor on the distance from middle grey.
+        warmth: fraction added to red and taken from blue.
+    """
+
+    top: str
+    mouth: str
+    eyes: str
+    eyebrows: str
+    accessory: str
+    facial_hair: str
+    clothes: str
+    nose: str
+    hair: str
+    hair_colour: Rgb
+    skin: str
+    skin_colour: Rgb
+    clothes_colour: Rgb
+    hat_colour: Rgb
+    rotation: float
+    shift: tuple[float, float]
+    scale: tuple[float, float]
+    background: tuple[Rgb, Rgb]
+    background_angle: float
+    light_angle: float
+    light_slope: float
+    exposure: float
+    contrast: float
+    warmth: float
+
+
+ATTRIBUTES: Mapping[str, Callable[[Face], bool]] = {
+    "Smiling": lambda face: face.mouth in SMILES,
+    "Mouth_Open": lambda face: face.mouth in OPEN_MOUTHS,
+    "Frowning": lambda face: face.mouth in FROWNS,
+    "Raised_Eyebrows": lambda face: face.eyebrows in RAISED_EYEBROWS,
+    "Angry_Eyebrows": lambda face: face.eyebrows in ANGRY_EYEBROWS,
+    "Sad_Eyebrows": lambda face: face.eyebrows in SAD_EYEBROWS,
+    "Eyeglasses": lambda face: face.accessory in EYEGLASSES,
+    "Sunglasses": lambda face: face.accessory in SUNGLASSES,
+    "Eyes_Closed": lambda face: face.eyes in CLOSED_EYES and face.accessory not in SUNGLASSES,
+    "Wide_Eyes": lambda face: face.eyes in WIDE_EYES and face.accessory not in SUNGLASSES,
+    "Beard": lambda face: face.facial_hair in BEARDS,
+    "Mustache": lambda face: face.facial_hair in MUSTACHES,
+    "Bald": lambda face: face.top in NO_HAIR,
+    "Long_Hair": lambda face: face.top in LONG_HAIR,
+    "Black_Hair": lambda face: _shows_hair(face) and face.hair == "black",
+    "Brown_Hair": lambda face: _shows_hair(face) and face.hair == "brown",
+    "Blond_Hair": lambda face: _shows_hair(face) and face.hair == "blond",
+    "Gray_Hair": lambda face: _shows_hair(face) and face.hair == "gray",
+    "Red_Hair": lambda face: _shows_hair(face) and face.hair == "red",
+    "Wearing_Hat": lambda face: face.top in HATS,
+    "Wearing_Suit": lambda face: face.clothes in SUITS,
+    "Pale_Skin": lambda face: face.skin == "pale",
+    "Dark_Skin": lambda face: face.skin == "dark",
+}
+"""The one table of attributes: each is true of a face exactly when its rule is, and only of what can be seen."""
+
+
+def attributes(face: Face) -> NDArray[np.bool_]:
+    """One truth value for each of `ATTRIBUTES`."""
+    return np.array([rule(face) for rule in ATTRIBUTES.values()])
+
+
+def choose(seed: int, index: int) -> Face:
+    """Face number `index` of the endless series that `seed` stands for: a pure function of both."""
+    rng = np.random.default_rng([seed, index])
+    hair, skin = _pick(rng, HAIR_COLOURS), _pick(rng, SKIN_TONES)
+    size = rng.uniform(0.93, 1.12)
+    stretch = rng.uniform(0.95, 1.05)
+    return Face(
+        top=_pick(rng, TOPS),
+        mouth=_pick(rng, MOUTHS),
+        eyes=_pick(rng, EYES),
+        eyebrows=_pick(rng, EYEBROWS),
+        accessory=_pick(rng, ACCESSORIES),
+        facial_hair=_pick(rng, FACIAL_HAIR),
+        clothes=_pick(rng, CLOTHES),
+        nose=_pick(rng, NOSES),
+        hair=hair,
+        hair_colour=_between(rng, *HAIR_RANGES[hair]),
+        skin=skin,
+        skin_colour=_between(rng, *SKIN_RANGES[skin]),
+        clothes_colour=_colour(rng),
+        hat_colour=_colour(rng),
+        rotation=rng.uniform(-12, 12),
+        shift=(rng.uniform(-0.04, 0.04), rng.uniform(-0.03, 0.03)),
+        scale=(size * stretch, size / stretch),
+        background=(_colour(rng), _colour(rng)),
+        background_angle=rng.uniform(0, 2 * np.pi),
+        light_angle=rng.uniform(0, 2 * np.pi),
+        light_slope=rng.uniform(0.05, 0.3),
+        exposure=rng.uniform(0.82, 1.1),
+        contrast=rng.uniform(0.85, 1.1),
+        warmth=rng.uniform(-0.08, 0.08),
+    )
+
+
+def _shows_hair(face: Face) -> bool:
+    return face.top in SHORT_HAIR or face.top in LONG_HAIR
+
+
+def _pick(rng: np.random.Generator, frequencies: Mapping[str, float]) -> str:
+    cumulative = list(accumulate(frequencies.values()))
+    return list(frequencies)[bisect_right(cumulative, rng.random() * cumulative[-1])]
+
+
+def _between(rng: np.random.Generator, first: Rgb, last: Rgb) -> Rgb:
+    """A colour somewhere between two, and a little off the line that joins them."""
+    share = rng.uniform()
+    red, green, blue = (a + share * (b - a) + rng.uniform(-0.02, 0.02) for a, b in zip(first, last, strict=True))
+    return red, green, blue
+
+
+def _colour(rng: np.random.Generator) -> Rgb:
+    return colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(0.1, 0.65), rng.uniform(0.4, 1))

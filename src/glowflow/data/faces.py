@@ -1,0 +1,138 @@
+"""Cartoon faces with binary attributes: rendered once, by all cores, into the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import cycle
+from subprocess import PIPE, Popen
+from typing import Any
+
+import numpy as np
+
+from glowflow.data.cache import Builder, Names, Source
+from glowflow.data.dataset import SPLITS, Shape, Split
+from glowflow.data.face_parts import ATTRIBUTES, attributes, choose
+from glowflow.data.packages import require
+from glowflow.errors import InputError
+from glowflow.progress import progress
+
+VERSION = 1
+"""Part of the cache's key: to be raised whenever the pictures change."""
+SEED = 0
+NUM_IMAGES: Mapping[Split, int] = {"train": 20_000, "validation": 1_000, "test": 2_000}
+CHUNK = 100
+"""Faces between two records of what is done: what an interruption can lose, for each worker."""
+SMALLEST, LARGEST = 16, 512
+
+Chunk = tuple[Split, int, int, int]
+"""Faces first..last-1 of the seed, which are the rows from a given one on of a split: (split, row, first, last)."""
+
+
+def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES) -> Source:
+    """The faces at `image_shape`.
+
+    Raises:
+        InputError: the shape isn't that of a square colour image of 16 to 512 pixels.
+    """
+    channels, height, width = image_shape
+    if channels != 3 or height != width or not SMALLEST <= height <= LARGEST:
+        raise InputError(
+            f"faces can't be rendered as {channels}x{height}x{width} (channels x height x width): "
+            f"choose 3 channels and a square of {SMALLEST} to {LARGEST} pixels, such as 3x32x32 or 3x64x64."
+        )
+    counts = "-".join(str(num_images[split]) for split in SPLITS)
+    key = f"faces-v{VERSION}-seed{SEED}-{counts}-{height}"
+    return Source("faces", key, lambda builder: _build(builder, height, num_images))
+
+
+def _build(builder: Builder, size: int, num_images: Mapping[Split, int]) -> Names:
+    for package in ("python_avatars", "resvg_py"):
+        require(package, "faces")
+    for split in SPLITS:
+        builder.create(split, "images", (num_images[split], size, size, 3), np.uint8)
+    chunks = list(_chunks(num_images))
+    _save_attributes(builder, chunks)
+    _render(builder, chunks, size)
+    return Names(attributes=tuple(ATTRIBUTES))
+
+
+def _chunks(num_images: Mapping[Split, int]) -> Iterator[Chunk]:
+    """All the work, the splits one after the other in the seed's series, so that no two share a face."""
+    offset = 0
+    for split in SPLITS:
+        for row in range(0, num_images[split], CHUNK):
+            yield split, row, offset + row, offset + min(row + CHUNK, num_images[split])
+        offset += num_images[split]
+
+
+def _save_attributes(builder: Builder, chunks: list[Chunk]) -> None:
+    for split in SPLITS:
+        mine = [range(first, last) for s, _, first, last in chunks if s == split]
+        builder.save(split, attributes=np.array([attributes(choose(SEED, i)) for indices in mine for i in indices]))
+
+
+def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
+    """Have the chunks that the journal lacks rendered; a chunk is recorded when it is on the disk."""
+    journal = builder.journal(len(chunks))
+    todo = [int(k) for k in np.flatnonzero(~journal)]
+    sizes = [last - first for _, _, first, last in chunks]
+    total = sum(sizes)
+    done = total - sum(sizes[k] for k in todo)
+    job = {"seed": SEED, "size": size, "files": {s: str(builder.path(s, "images")) for s in SPLITS}}
+    with (
+        _workers(job, [chunks[k] for k in todo]) as workers,
+        progress(f"Rendering faces at {size}x{size}", total=total, done=done) as advance,
+    ):
+        for k, worker in zip(todo, cycle(workers), strict=False):
+            _await(worker)
+            journal[k] = True
+            journal.flush()
+            advance(sizes[k])
+
+
+@contextmanager
+def _workers(job: dict[str, Any], chunks: list[Chunk]) -> Iterator[list[Popen[str]]]:
+    """Processes that share `chunks` out in turn, each printing a line when one is on the disk; ended on leaving.
+
+    They are plain subprocesses: `multiprocessing` would import the user's main script anew, or fork a process in which
+    torch runs threads. Having a session of their own they get no Ctrl-C, which is for the parent to handle.
+    """
+    count = min(len(chunks), _num_cores())
+    command = [sys.executable, "-P", "-m", "glowflow.data.face_worker"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    workers = [
+        Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment, start_new_session=True)  # noqa: S603
+        for _ in range(count)
+    ]
+    try:
+        for number, worker in enumerate(workers):
+            _send(worker, job | {"chunks": chunks[number::count]})
+        yield workers
+    finally:
+        for worker in workers:
+            _end(worker)
+
+
+def _send(worker: Popen[str], job: dict[str, Any]) -> None:
+    assert worker.stdin is not None  # noqa: S101  for mypy: it's a pipe
+    with worker.stdin:
+        json.dump(job, worker.stdin)
+
+
+def _await(worker: Popen[str]) -> None:
+    if not (worker.stdout and worker.stdout.readline()):
+        raise RuntimeError(f"A process that renders faces ended early, with exit status {worker.wait()}.")
+
+
+def _end(worker: Popen[str]) -> None:
+    worker.kill()
+    with worker:  # closes its pipes and waits for it
+        pass
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

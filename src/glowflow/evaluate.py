@@ -1,0 +1,158 @@
+"""How good a model is: bits/dim of images and its standard error, reconstruction error; and pictures to look at."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from glowflow.data import Dataset
+from glowflow.data.order import Stream, uniform_noise
+from glowflow.images import bits_per_dim, dequantize, quantize
+from glowflow.model import Glow
+from glowflow.progress import progress
+
+BATCH_SIZE = 100
+SMALLEST_TILE = 64
+GAP = 2
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Bits/dim over a data set."""
+
+    bits_per_dim: float
+    standard_error: float | None
+    """Of the mean over images, or over clusters of them where they come in clusters; None for a single one."""
+    num_images: int
+    num_clusters: int
+    num_noise_draws: int
+
+
+def likelihood(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0) -> Likelihood:
+    """Mean bits/dim of a data set's images; see `scores`."""
+    values = scores(model, dataset, num_draws, seed)
+    clusters = np.arange(len(values)) if dataset.groups is None else dataset.groups
+    error = standard_error(values, clusters)
+    return Likelihood(float(values.mean()), error, len(values), len(np.unique(clusters)), num_draws)
+
+
+def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0) -> Floats:
+    """Bits/dim of each image (N,), averaged over draws of the dequantisation noise.
+
+    It bounds the bits per dimension of the quantised image from above. The noise is a function of (seed, draw, image),
+    so that the result doesn't depend on how the images are batched.
+    """
+    with progress(f"Bits/dim of {dataset.name} ({dataset.split})", num_draws * len(dataset)) as advance:
+        draws = [_draw_scores(model, dataset, draw, seed, advance) for draw in range(num_draws)]
+    return np.mean(draws, axis=0)  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def _draw_scores(model: Glow, dataset: Dataset, draw: int, seed: int, advance: Callable[..., None]) -> Floats:
+    config, parts = model.config, []
+    for start, images, y in _batches(model, dataset):
+        position = draw * len(dataset) + start
+        noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), config.image_shape)
+        x = dequantize(images, config.num_bits, noise.to(images.device))
+        parts.append(bits_per_dim(model.log_prob(x, y), config.num_dims, config.num_bits).double().cpu().numpy())
+        advance(len(images))
+    return np.concatenate(parts)
+
+
+def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
+    """Standard error of the mean of `values` (N,), of which those with the same cluster (N,) are not independent.
+
+    With a cluster for each value this is the usual std / sqrt(N); with a single cluster it can't be known: None.
+
+    >>> standard_error(np.array([1.0, 3.0]), np.array([0, 1]))
+    1.0
+    """
+    _, index = np.unique(clusters, return_inverse=True)
+    totals = np.bincount(index, values - values.mean())
+    num = len(totals)
+    return None if num < 2 else float(sqrt(num / (num - 1)) * np.sqrt((totals**2).sum()) / len(values))
+
+
+@torch.no_grad()
+def reconstruction_error(model: Glow, dataset: Dataset) -> int:
+    """Largest difference, in quantised levels, between an image and itself encoded and decoded; 0 means exact."""
+    num_bits, worst = model.config.num_bits, 0
+    with progress(f"Reconstruction of {dataset.name} ({dataset.split})", len(dataset)) as advance:
+        for _, images, y in _batches(model, dataset):
+            decoded = model.decode(model.encode(images, y), y)
+            difference = decoded.int() - quantize(images, num_bits).int()
+            worst = max(worst, -(-int(difference.abs().max()) // 2 ** (8 - num_bits)))
+            advance(len(images))
+    return worst
+
+
+def _batches(model: Glow, dataset: Dataset) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+    for start in range(0, len(dataset), BATCH_SIZE):
+        images, labels = dataset.batch(range(start, min(start + BATCH_SIZE, len(dataset))))
+        y = labels.to(model.device) if labels is not None and model.config.num_classes else None
+        yield start, images.to(model.device), y
+
+
+def sample(
+    model: Glow,
+    num: int,
+    temperature: float = 1.0,
+    label: int | None = None,
+    seed: int = 0,
+) -> Tensor:
+    """Random images (num, C, H, W), uint8 on the CPU, drawn in batches; the same for the same seed.
+
+    A class-conditional model takes its classes in turn where no label is given.
+    """
+    classes = model.config.num_classes
+    labels = torch.full((num,), label) if label is not None else torch.arange(num) % max(classes, 1)
+    y = labels.to(model.device) if classes else None
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for start in range(0, num, BATCH_SIZE):
+        count = min(BATCH_SIZE, num - start)
+        parts.append(model.sample(count, temperature, y if y is None else y[start : start + count], generator).cpu())
+    return torch.cat(parts)
+
+
+def grid(images: Tensor, columns: int) -> Image.Image:
+    """A picture of images (N, C, H, W), uint8, in rows of `columns`; small ones are enlarged."""
+    tiles = [_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
+    scale = max(1, -(-SMALLEST_TILE // max(tiles[0].size)))
+    width, height = (scale * side for side in tiles[0].size)
+    rows = -(-len(tiles) // columns)
+    canvas = Image.new(tiles[0].mode, (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        large = tile.resize((width, height), Image.Resampling.NEAREST)
+        canvas.paste(large, (column * (width + GAP), row * (height + GAP)))
+    return canvas
+
+
+def stacked(pictures: dict[str, Image.Image]) -> Image.Image:
+    """Pictures one below the other, each under its title."""
+    title_height = 16
+    width = max(picture.width for picture in pictures.values())
+    height = sum(picture.height + title_height for picture in pictures.values())
+    canvas = Image.new(next(iter(pictures.values())).mode, (width, height), "white")
+    top = 0
+    for title, picture in pictures.items():
+        ImageDraw.Draw(canvas).text((2, top + 2), title, fill="black")
+        canvas.paste(picture, (0, top + title_height))
+        top += title_height + picture.height
+    return canvas
+
+
+def _picture(image: NDArray[np.uint8]) -> Image.Image:
+    """One image (H, W, C) as a picture; of an unusual number of channels, the first or the first three are shown."""
+    channels = image.shape[2]
+    shown = image if channels in {3, 4} else image[:, :, :3] if channels > 4 else image[:, :, 0]
+    return Image.fromarray(np.ascontiguousarray(shown))
+

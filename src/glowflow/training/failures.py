@@ -1,0 +1,44 @@
+"""Steps that went wrong: finding the layer, and when to give up."""
+
+import torch
+from torch import Tensor, nn
+
+from glowflow.bijections import Bijection, Chain
+
+MAX_SKIPPED_IN_A_ROW = 25
+
+
+class TrainingDivergedError(RuntimeError):
+    """Too many steps in a row gave no finite loss and gradient; the message is one sentence."""
+
+
+def find_failure(model: nn.Module, x: Tensor, y: Tensor | None) -> str:
+    """Name the first layer whose output on x isn't finite, else the first parameter whose gradient isn't."""
+    failed: list[str] = []
+    hooks = [
+        module.register_forward_hook(_watch(name, failed))
+        for name, module in model.named_modules()
+        if isinstance(module, Bijection) and not isinstance(module, Chain)
+    ]
+    try:
+        with torch.no_grad():
+            model(x, y)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return failed[0] if failed else _bad_gradient(model)
+
+
+def _watch(name: str, failed: list[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 (torch's type for a hook is private)
+    def hook(module: nn.Module, _: object, output: tuple[Tensor, Tensor]) -> None:
+        if not failed and not all(torch.isfinite(tensor).all() for tensor in output):
+            failed.append(f"the output of {name} ({type(module).__name__})")
+
+    return hook
+
+
+def _bad_gradient(model: nn.Module) -> str:
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            return f"the gradient of {name}"
+    return "the loss"

@@ -1,0 +1,50 @@
+"""The record of a run: `metrics.jsonl`, and TensorBoard where wanted."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from glowflow.errors import InputError
+
+
+class _Writer(Protocol):
+    def add_scalar(self, tag: str, value: float, step: int) -> None: ...
+
+
+class Metrics:
+    """Appends a line to `metrics.jsonl` for each record; a record is a kind, a number of images and named numbers."""
+
+    def __init__(self, out: Path, position: int, *, tensorboard: bool = False) -> None:
+        """Open the record of the run in `out`; what it has from beyond `position` images is dropped."""
+        self.path = out / "metrics.jsonl"
+        self._drop_after(position)
+        self.board = _tensorboard(out) if tensorboard else None
+
+    def write(self, kind: str, position: int, values: Mapping[str, float]) -> None:
+        """Record `values` after `position` images."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"kind": kind, "images": position, **values}) + "\n")
+        for name, value in values.items() if self.board else ():
+            self.board.add_scalar(f"{kind}/{name}", value, position)  # type: ignore[union-attr]
+
+    def _drop_after(self, position: int) -> None:
+        if self.path.exists():
+            lines = self.path.read_text().splitlines(keepends=True)
+            self.path.write_text("".join(line for line in lines if _images(line) <= position))
+
+
+def _images(line: str) -> float:
+    try:
+        return int(json.loads(line)["images"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # a line that a crash cut short
+
+
+def _tensorboard(out: Path) -> _Writer:
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 (an optional extra)
+    except ImportError:
+        raise InputError("TensorBoard is not installed: pip install 'glowflow[tensorboard]'.") from None
+    writer: _Writer = SummaryWriter(str(out / "tensorboard"))  # type: ignore[no-untyped-call]
+    return writer

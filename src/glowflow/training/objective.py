@@ -1,0 +1,43 @@
+"""What training minimises."""
+
+from math import log
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from glowflow.images import bits_per_dim
+from glowflow.model import Glow
+
+
+class Loss(NamedTuple):
+    """Means over a batch, each a scalar tensor."""
+
+    total: Tensor
+    bits_per_dim: Tensor
+    bits_y: Tensor
+    """Bits per image to name its class; 0 without a classifier."""
+
+
+class Objective(nn.Module):
+    """loss = bits/dim of the images + weight_y * bits of their labels.
+
+    A module of its own, whose `forward` gives the loss, as distributed training wants it.
+    """
+
+    def __init__(self, model: Glow, weight_y: float = 0.0) -> None:
+        super().__init__()
+        self.model = model
+        self.weight_y = weight_y
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Loss:
+        """Loss of continuous images x (B, C, H, W) with labels y (B,)."""
+        config = self.model.config
+        if config.classifier and y is not None:
+            log_prob, logits = self.model.log_prob_and_logits(x, y)
+            bits_y = F.cross_entropy(logits, y) / log(2)
+        else:
+            log_prob = self.model.log_prob(x, y)
+            bits_y = log_prob.new_zeros(())
+        bits_x = bits_per_dim(log_prob, config.num_dims, config.num_bits).mean()
+        return Loss(bits_x + self.weight_y * bits_y, bits_x, bits_y)
