@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""The exceptions that the command line turns into a sentence and an exit code."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,15 @@ class InputError(ValueError):
     It says what was wrong, where, and what would be right. The command line prints it without a traceback and exits
     with code 2.
     """
+
+
+class TrainingDivergedError(Exception):
+    """Too many steps in a row gave no finite loss and gradient; the message is one sentence."""
+
+
+class TrainingInterruptedError(Exception):
+    """A training stopped on request, its state saved; `signum` says by which signal."""
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.signum = signum

@@ -155,4 +155,3 @@ def _picture(image: NDArray[np.uint8]) -> Image.Image:
     channels = image.shape[2]
     shown = image if channels in {3, 4} else image[:, :, :3] if channels > 4 else image[:, :, 0]
     return Image.fromarray(np.ascontiguousarray(shown))
-

@@ -178,7 +178,9 @@ class Glow(nn.Module):
             InputError: If there is none, or it's damaged or of another architecture than its configuration says.
         """
         directory = weights.find(path)
-        file = directory / (weights.RAW if raw and weights.load_config(directory)["weights"] != "raw" else weights.MODEL)
+        file = directory / (
+            weights.RAW if raw and weights.load_config(directory)["weights"] != "raw" else weights.MODEL
+        )
         model = cls(read_config(directory))
         weights.assign(model, weights.load_tensors(file), file)
         return model.to(device).eval()
@@ -272,7 +274,9 @@ def _inverse(level: nn.Module, y: Tensor) -> Tensor:
 
 
 def _standard_normal_log_prob(latents: list[Tensor]) -> Tensor:
-    return sum((-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents), torch.zeros(()).to(latents[0]))
+    return sum(
+        (-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents), torch.zeros(()).to(latents[0])
+    )
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -110,7 +110,7 @@ def assign(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> No
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file, whole or not at all."""
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         try:
             save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial)
         except SafetensorError as error:
@@ -124,7 +124,7 @@ def save_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def save_text(path: Path, content: str) -> None:
     """Write a text file, whole or not at all."""
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         partial.write_text(content)
 
 
@@ -158,7 +158,8 @@ def recover(target: Path) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all."""
     partial = _beside(path, "partial")
     try:
         yield partial

@@ -2,6 +2,18 @@
 
 from glowflow.data.cache import cache_directory
 from glowflow.data.dataset import SPLITS, Dataset, Shape, Split
+from glowflow.data.image_file import read_image
 from glowflow.data.registry import BUILT_IN, BuiltIn, load, prepare
 
-__all__ = ["BUILT_IN", "SPLITS", "BuiltIn", "Dataset", "Shape", "Split", "cache_directory", "load", "prepare"]
+__all__ = [
+    "BUILT_IN",
+    "SPLITS",
+    "BuiltIn",
+    "Dataset",
+    "Shape",
+    "Split",
+    "cache_directory",
+    "load",
+    "prepare",
+    "read_image",
+]

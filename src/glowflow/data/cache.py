@@ -24,6 +24,7 @@ from glowflow.errors import InputError
 from glowflow.progress import say
 
 FORMAT = 1
+SCRATCH = "scratch-"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Builder:
     """A cache directory being written.
 
     What an interrupted build left is kept, so a build whose rows depend on nothing else can go on from there
-    (see `journal`); every other build overwrites all of it.
+    (see `scratch`); every other build overwrites all of it.
     """
 
     directory: Path
@@ -78,13 +79,24 @@ class Builder:
         """The file that `create` opens."""
         return self.directory / _file_name(split, column)
 
-    def journal(self, length: int) -> np.memmap[Any, np.dtype[np.bool_]]:
-        """Flags on disk, one for each piece of work, for a build that can be interrupted; dropped when it's whole."""
-        return _open_or_create(self.directory / "journal.npy", (length,), np.dtype(np.bool_))
+    def gather(self, split: Split, column: str, array: NDArray[Any], rows: NDArray[np.int64]) -> None:
+        """Write `array[rows]` as a column without holding it in memory at once."""
+        column_array = self.create(split, column, (len(rows), *array.shape[1:]), array.dtype)
+        for start in range(0, len(rows), 1024):
+            part = rows[start : start + 1024]
+            column_array[start : start + len(part)] = array[part]
+
+    def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
+        """An array on disk that is dropped when the data set is whole: of zeros, or what an interrupted build left.
+
+        A build of many pieces that marks them in one, each when the piece is on the disk, can go on from there.
+        """
+        return _open_or_create(self.directory / f"{SCRATCH}{name}.npy", shape, np.dtype(dtype))
 
     def finish(self, source: Source, names: Names) -> None:
         """Write `meta.json` and bring everything to the disk."""
-        (self.directory / "journal.npy").unlink(missing_ok=True)
+        for path in self.directory.glob(f"{SCRATCH}*"):
+            path.unlink()
         _write_meta(self.directory, source, names, self.columns)
         self.columns.clear()  # closes the maps: Windows renames no directory with an open file
         for path in (*self.directory.iterdir(), self.directory):
@@ -124,15 +136,22 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
 def _prepare(source: Source, cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f".{source.key}.lock", source.name):
-        if not _is_whole(cache / source.key):  # another process may have built it while this one waited
-            _build(source, cache)
+        if _is_whole(cache / source.key):
+            return  # another process has built it while this one waited
+        if (cache / source.key).exists():
+            say(f"{cache / source.key} is damaged, or of an older version: preparing {source.name} anew.")
+        _build(source, cache)
 
 
 def _build(source: Source, cache: Path) -> None:
     partial = cache / f".{source.key}.partial"
     partial.mkdir(exist_ok=True)
     builder = Builder(partial)
-    builder.finish(source, source.build(builder))
+    try:
+        builder.finish(source, source.build(builder))
+    except Exception:  # an interruption isn't one: what it leaves is of use
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     for old in _superseded(source, cache):
         shutil.rmtree(old, ignore_errors=True)
     partial.rename(cache / source.key)
@@ -140,10 +159,11 @@ def _build(source: Source, cache: Path) -> None:
 
 
 def _superseded(source: Source, cache: Path) -> list[Path]:
-    """A damaged directory of the same key, and the older versions of a source that has versions."""
+    """A damaged directory of the same key, and what older versions of a source left, whole or not."""
     older = [cache / source.key]
     if source.replaces:
-        older += [p for p in cache.iterdir() if p.name.startswith(source.replaces) and p.name != source.key]
+        siblings = (p for p in cache.iterdir() if p.name.lstrip(".").startswith(source.replaces))
+        older += [path for path in siblings if source.key not in path.name]
     return older
 
 

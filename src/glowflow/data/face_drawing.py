@@ -98,15 +98,16 @@ def _compose(face: Face, rgba: NDArray[np.float64]) -> NDArray[np.float64]:
     opacity = rgba[..., 3:]
     # The head bends away from the light, the wall behind it doesn't: only the face takes the full shading.
     shading = 1 + face.light_slope * _ramp(len(rgba), face.light_angle)
-    return opacity * rgba[..., :3] * shading + (1 - opacity) * background
+    return np.asarray(opacity * rgba[..., :3] * shading + (1 - opacity) * background)
 
 
 def _light(face: Face, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
     falloff = 1 + 0.5 * face.light_slope * _ramp(len(rgb), face.light_angle)
     tint = face.exposure * np.array([1 + face.warmth, 1, 1 - face.warmth])
-    linear = 0.5 + face.contrast * (rgb * falloff * tint - 0.5)
+    linear: NDArray[np.float64] = 0.5 + face.contrast * (rgb * falloff * tint - 0.5)
     room = 1 - SHOULDER
-    return np.asarray(np.where(linear > SHOULDER, SHOULDER + room * np.tanh((linear - SHOULDER) / room), linear))
+    excess = np.maximum(linear - SHOULDER, 0)
+    return np.minimum(linear, SHOULDER) + room * np.tanh(excess / room)
 
 
 def _ramp(size: int, angle: float) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Shape, Split
-from glowflow.data.face_parts import ATTRIBUTES, attributes, choose
+from glowflow.data.face_parts import ATTRIBUTES
 from glowflow.data.packages import require
 from glowflow.errors import InputError
 from glowflow.progress import progress
@@ -54,9 +54,8 @@ def _build(builder: Builder, size: int, num_images: Mapping[Split, int]) -> Name
         require(package, "faces")
     for split in SPLITS:
         builder.create(split, "images", (num_images[split], size, size, 3), np.uint8)
-    chunks = list(_chunks(num_images))
-    _save_attributes(builder, chunks)
-    _render(builder, chunks, size)
+        builder.create(split, "attributes", (num_images[split], len(ATTRIBUTES)), np.bool_)
+    _render(builder, list(_chunks(num_images)), size)
     return Names(attributes=tuple(ATTRIBUTES))
 
 
@@ -69,20 +68,15 @@ def _chunks(num_images: Mapping[Split, int]) -> Iterator[Chunk]:
         offset += num_images[split]
 
 
-def _save_attributes(builder: Builder, chunks: list[Chunk]) -> None:
-    for split in SPLITS:
-        mine = [range(first, last) for s, _, first, last in chunks if s == split]
-        builder.save(split, attributes=np.array([attributes(choose(SEED, i)) for indices in mine for i in indices]))
-
-
 def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
     """Have the chunks that the journal lacks rendered; a chunk is recorded when it is on the disk."""
-    journal = builder.journal(len(chunks))
+    journal = builder.scratch("done", (len(chunks),), np.bool_)
     todo = [int(k) for k in np.flatnonzero(~journal)]
     sizes = [last - first for _, _, first, last in chunks]
     total = sum(sizes)
     done = total - sum(sizes[k] for k in todo)
-    job = {"seed": SEED, "size": size, "files": {s: str(builder.path(s, "images")) for s in SPLITS}}
+    files = {s: [str(builder.path(s, column)) for column in ("images", "attributes")] for s in SPLITS}
+    job = {"seed": SEED, "size": size, "files": files}
     with (
         _workers(job, [chunks[k] for k in todo]) as workers,
         progress(f"Rendering faces at {size}x{size}", total=total, done=done) as advance,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from glowflow.data import digits, faces
+from glowflow.data import arrays, digits, faces, folder, photos
 from glowflow.data.cache import Source, prepared
 from glowflow.data.dataset import SPLITS, Dataset, Shape, Split
 from glowflow.data.face_parts import ATTRIBUTES
@@ -52,6 +52,12 @@ BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
             source=faces.source,
             attribute_names=tuple(ATTRIBUTES),
         ),
+        "photos": BuiltIn(
+            "Patches of seven natural photographs (those in scikit-image and scikit-learn), held out by photograph.",
+            shapes=((3, 32, 32), (3, 64, 64)),
+            num_images=photos.NUM_IMAGES,
+            source=photos.source,
+        ),
     }
 )
 
@@ -88,8 +94,15 @@ def prepare(source: str | Path, image_shape: Shape, cache: Path | None = None) -
 
 def find(source: str | Path, image_shape: Shape) -> Source:
     """What `source` names, at an image shape; see `load`."""
-    if str(source) in BUILT_IN:
-        return BUILT_IN[str(source)].source(image_shape)
+    if isinstance(source, str) and source in BUILT_IN:
+        return BUILT_IN[source].source(image_shape)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return folder.source(path, image_shape)
+    if path.is_file() and path.suffix.lower() in {".npy", ".npz"}:
+        return arrays.source(path, image_shape)
+    if path.is_file():
+        raise InputError(f"{path} is a file that no data set can be read from: give an .npy or .npz file, or a folder.")
     raise _unknown(str(source))
 
 

@@ -8,10 +8,6 @@ from glowflow.bijections import Bijection, Chain
 MAX_SKIPPED_IN_A_ROW = 25
 
 
-class TrainingDivergedError(RuntimeError):
-    """Too many steps in a row gave no finite loss and gradient; the message is one sentence."""
-
-
 def find_failure(model: nn.Module, x: Tensor, y: Tensor | None) -> str:
     """Name the first layer whose output on x isn't finite, else the first parameter whose gradient isn't."""
     failed: list[str] = []

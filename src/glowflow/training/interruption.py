@@ -9,14 +9,6 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class TrainingInterruptedError(Exception):
-    """A training stopped on request, its state saved; `signum` says by which signal."""
-
-    def __init__(self, message: str, signum: int) -> None:
-        super().__init__(message)
-        self.signum = signum
-
-
 class StopRequest:
     """Whether a signal has asked to stop, and which."""
 

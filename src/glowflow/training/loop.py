@@ -14,14 +14,14 @@ from glowflow import data, weights
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import Dataset
 from glowflow.data.order import Stream, shuffled, uniform_noise
-from glowflow.errors import InputError
+from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import grid, likelihood, sample, stacked
 from glowflow.images import dequantize
 from glowflow.model import Glow
 from glowflow.progress import progress, say
 from glowflow.training.augmentation import augment
-from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, TrainingDivergedError, find_failure
-from glowflow.training.interruption import TrainingInterruptedError, stop_requests
+from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
+from glowflow.training.interruption import stop_requests
 from glowflow.training.metrics import Metrics
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import learning_rate
@@ -145,7 +145,9 @@ def train(
 
             # Leave when asked to
             if stop.signum is not None:
-                message = f"Interrupted at {at.position:,} images and saved in {out}; the same command goes on from there."
+                message = (
+                    f"Interrupted at {at.position:,} images and saved in {out}; the same command goes on from there."
+                )
                 raise TrainingInterruptedError(message, stop.signum)
     return state
 

@@ -1,0 +1,155 @@
+"""The command line: parsing, presets as defaults, errors as sentences, exit codes."""
+
+import difflib
+import itertools
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from inspect import cleandoc, signature
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from glowflow import __version__, commands
+from glowflow.config import GlowConfig, TrainConfig
+from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
+
+Command = Callable[..., None]
+
+COMMANDS: dict[str, Command | dict[str, Command]] = {
+    "train": commands.train,
+    "evaluate": commands.evaluate,
+    "score": commands.score,
+    "sample": commands.sample,
+    "reconstruct": commands.reconstruct,
+    "data": {"list": commands.data_list, "prepare": commands.data_prepare, "show": commands.data_show},
+    "presets": commands.presets,
+}
+PARTS = {"model": GlowConfig, "train": TrainConfig}
+FILES = {"images": "Image files; they are cropped and resized to the model's size."}
+"""Parameters that take several files, one word each."""
+
+USER_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 1 (a training failed), 2 (a user's mistake), 128 + signal."""
+    try:
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+    except InputError as error:
+        return _fail(str(error), USER_ERROR)
+    except OSError as error:
+        return _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}.", USER_ERROR)
+    except TrainingDivergedError as error:
+        return _fail(str(error), 1)
+    except TrainingInterruptedError as error:
+        return _fail(str(error), 128 + error.signum)
+    except KeyboardInterrupt:
+        return _fail("Interrupted; the same command starts again.", 130)
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    parser = _parser()
+    settings = parser.instantiate(_parse(parser, _with_preset(arguments)))
+    name, chosen = settings.subcommand, settings[settings.subcommand]
+    command = COMMANDS[name]
+    if isinstance(command, dict):
+        command, chosen = command[chosen.subcommand], chosen[chosen.subcommand]
+    command(**vars(chosen))
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="glowflow",
+        description="Glow on your images: exact likelihoods, samples, reconstructions, latent edits.",
+        epilog="Start with: glowflow train digits",
+        version=__version__,
+        exit_on_error=False,
+    )
+    _add_commands(parser, COMMANDS)
+    return parser
+
+
+def _add_commands(parser: ArgumentParser, entries: dict[str, object]) -> None:
+    subcommands = parser.add_subcommands()
+    for name, entry in entries.items():
+        if isinstance(entry, dict):
+            group = ArgumentParser(exit_on_error=False, description="Images to train on.")
+            subcommands.add_subcommand(name, group, help="List, prepare and show data sets.")
+            _add_commands(group, entry)
+        else:
+            subcommands.add_subcommand(name, _command_parser(entry), help=_paragraphs(entry)[0])
+
+
+def _command_parser(command: Command) -> ArgumentParser:
+    summary, example, *_ = _paragraphs(command)
+    parser = ArgumentParser(exit_on_error=False, description=summary, epilog=example)
+    lists = {name for name in signature(command).parameters if name in FILES}
+    parser.add_function_arguments(command, as_group=False, as_positional=True, skip=lists)
+    for name in lists:
+        parser.add_argument(name, nargs="+", type=Path, help=FILES[name])
+    return parser
+
+
+def _paragraphs(command: Command) -> list[str]:
+    return cleandoc(command.__doc__ or "").split("\n\n")
+
+
+def _with_preset(arguments: list[str]) -> list[str]:
+    """Put a preset's settings before the user's own, which so override them."""
+    if arguments[:1] != ["train"] or len(arguments) < 2 or arguments[1].startswith("-"):
+        return arguments
+    from glowflow.presets import read  # noqa: PLC0415 (not needed by other commands)
+
+    content = read(arguments[1])
+    settings = [f"--{part}.{name}={_text(value)}" for part in PARTS for name, value in content[part].items()]
+    return [*arguments[:2], *settings, *arguments[2:]]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+    try:
+        return parser.parse_args(arguments)
+    except ArgumentError as error:
+        raise InputError(_explained(" ".join(str(error).split()), arguments)) from None
+
+
+def _explained(message: str, arguments: list[str]) -> str:
+    """A parser's message in plain words, with what was probably meant."""
+    command = " ".join(["glowflow", *itertools.takewhile(lambda word: word in _words(COMMANDS), arguments)])
+    message = re.sub(r"^Parser key \"(\S+)\": ", r"--\1: ", message.replace("argument subcommand: ", ""))
+    message = re.sub(r"<class '(\w+)'>", r"\1", message).rstrip(".")
+    wrong = re.search(r"unrecognized arguments: (\S+)|invalid choice: '(\S+?)'", message)
+    possible = [*_words(COMMANDS), *_options(arguments[:2])]
+    near = difflib.get_close_matches((wrong[1] or wrong[2]).partition("=")[0], possible, n=1) if wrong else []
+    return f"{message}{f' (perhaps {near[0]} is meant)' if near else ''}; {command} --help tells what is possible."
+
+
+def _words(entries: dict[str, Any]) -> list[str]:
+    """The names of commands, nested ones too."""
+    return [name for key, entry in entries.items() for name in (key, *(entry if isinstance(entry, dict) else ()))]
+
+
+def _options(words: list[str]) -> list[str]:
+    """The options of the command that these words name."""
+    entry: Any = COMMANDS
+    for word in words:
+        entry = entry.get(word) if isinstance(entry, dict) else entry
+    parts = [f"--{part}.{field.name}" for part, kind in PARTS.items() for field in fields(kind)]
+    return [*(f"--{name}" for name in signature(entry).parameters), *parts] if callable(entry) else []
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"glowflow: {' '.join(message.split())}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Images in a NumPy file: one array (.npy), or named arrays with labels or splits (.npz)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import blake2b
+from os import fsencode
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from glowflow.data.cache import Builder, Names, Source
+from glowflow.data.dataset import SPLITS, Shape, Split
+from glowflow.data.splits import complete
+from glowflow.errors import InputError
+
+Arrays = dict[str, NDArray[Any]]
+LABELS = {"images": "labels", "train": "train_labels", "validation": "validation_labels", "test": "test_labels"}
+"""For each array of images the name of its labels."""
+
+
+def source(path: Path, image_shape: Shape) -> Source:
+    """The images in the file at `path`, which have to have `image_shape` already.
+
+    An .npy file is one uint8 array, (N, H, W), (N, H, W, C) or (N, C, H, W); an .npz file has such an array `images`
+    and perhaps `labels`, or `train`, `validation`, `test` and perhaps `train_labels` and so on. Splits that aren't
+    there are held out of the training images.
+    """
+    path = path.resolve()
+    status = path.stat()
+    shape = "x".join(map(str, image_shape))
+    where = f"array-{_digest(path)}-{shape}-"
+    key = f"{where}{status.st_size:x}-{status.st_mtime_ns:x}"
+    return Source(path.name, key, lambda builder: _build(builder, path, image_shape), replaces=where)
+
+
+def _build(builder: Builder, path: Path, image_shape: Shape) -> Names:
+    arrays = _read(path)
+    names: dict[Split, str] = {"train": "images"} if "images" in arrays else {s: s for s in SPLITS if s in arrays}
+    images = {split: _as_images(arrays[name], image_shape, f"{path}, array {name}") for split, name in names.items()}
+    labels = _labels(arrays, names, path)
+    given = {split: np.arange(len(values)) for split, values in images.items()}
+    keys = [str(row) for row in range(len(images["train"]))]
+    for split, rows in complete(given, keys, str(path)).items():
+        origin: Split = split if split in images else "train"
+        builder.gather(split, "images", images[origin], rows)
+        builder.save(split, labels=labels[origin][rows] if labels else None)
+    most = max((int(values.max()) for values in labels.values()), default=-1)
+    return Names(classes=tuple(str(label) for label in range(most + 1)))
+
+
+def _read(path: Path) -> Arrays:
+    """The arrays of the file that are of use, by name; an .npy file's is called `images`."""
+    with _sentence(path):
+        if path.suffix.lower() == ".npy":
+            return {"images": open_memmap(path, mode="r")}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
+            found = list(loaded.files)
+            arrays = {name: loaded[name] for name in found if name in LABELS or name in LABELS.values()}
+    if "images" not in arrays and "train" not in arrays:
+        raise InputError(
+            f"{path} has the arrays {', '.join(found) or '(none)'}: it should have images (and perhaps labels), or "
+            "train, validation and test (and perhaps train_labels, validation_labels and test_labels)."
+        )
+    return arrays
+
+
+@contextmanager
+def _sentence(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a broken file makes NumPy, zipfile and zlib raise many things
+        raise InputError(f"{path} can't be read as a NumPy file of plain numbers ({error}): write it anew.") from error
+
+
+def _labels(arrays: Arrays, names: Mapping[Split, str], path: Path) -> dict[Split, NDArray[np.int64]]:
+    """The labels of each split, or none at all."""
+    wanted = {split: LABELS[name] for split, name in names.items()}
+    if not any(name in arrays for name in wanted.values()):
+        return {}
+    return {split: _as_labels(arrays, name, len(arrays[names[split]]), path) for split, name in wanted.items()}
+
+
+def _as_labels(arrays: Arrays, name: str, count: int, path: Path) -> NDArray[np.int64]:
+    labels = arrays.get(name)
+    if labels is None:
+        raise InputError(f"{path} has labels for some of its splits but no array {name}: give all of them or none.")
+    if labels.shape != (count,) or labels.dtype.kind not in "iu" or (labels < 0).any():
+        raise InputError(
+            f"{path}, array {name}, is {labels.dtype} of shape {labels.shape}: labels should be whole numbers from 0 "
+            f"up, one for each of the {count} images."
+        )
+    return labels.astype(np.int64)
+
+
+def _as_images(array: NDArray[Any], image_shape: Shape, where: str) -> NDArray[np.uint8]:
+    """A view of `array` as (N, H, W, C)."""
+    channels, height, width = image_shape
+    if array.dtype != np.uint8 or not len(array):
+        raise InputError(
+            f"{where}, is {array.dtype} of shape {array.shape}: give images of type uint8 (0 to 255), at least one."
+        )
+    if array.ndim == 4 and array.shape[1:] == (height, width, channels):
+        return array
+    if array.ndim == 4 and array.shape[1:] == (channels, height, width):
+        return array.transpose(0, 2, 3, 1)
+    if channels == 1 and array.ndim == 3 and array.shape[1:] == (height, width):
+        return array[..., None]
+    grey = f" or (N, {height}, {width})" if channels == 1 else ""
+    raise InputError(
+        f"{where}, has shape {array.shape}: it should be (N, {height}, {width}, {channels}) or "
+        f"(N, {channels}, {height}, {width}){grey}, or --model.image_shape another."
+    )
+
+
+def _digest(path: Path) -> str:
+    return blake2b(fsencode(path), digest_size=6).hexdigest()

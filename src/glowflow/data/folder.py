@@ -1,0 +1,186 @@
+"""A folder of image files.
+
+Sub-folders named train, validation (or val) and test are splits; the folders in them are labels. Without such splits
+the sub-folders themselves are labels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glowflow.data.cache import Builder, Names, Source
+from glowflow.data.dataset import SPLITS, Shape, Split
+from glowflow.data.image_file import UnreadableError, check_channels, decode, fit
+from glowflow.data.splits import Rows, complete
+from glowflow.errors import InputError
+from glowflow.progress import progress, say
+
+EXTENSIONS = frozenset(
+    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
+    | {".tga", ".tif", ".tiff", ".webp"}
+)
+SPLIT_FOLDERS: Mapping[str, Split] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+BATCH = 256
+"""Files read before the next are begun."""
+MOST_NAMED = 20
+"""Unreadable files that are named one by one."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """An image file: its path within the folder, and what its folders say of it.
+
+    The split is "train" in a folder that isn't laid out in splits, and None beside the splits of one that is.
+    """
+
+    name: str
+    split: Split | None
+    label: str | None
+
+
+def source(folder: Path, image_shape: Shape) -> Source:
+    """The images in `folder`, cropped and reduced to `image_shape`.
+
+    Raises:
+        InputError: the folder has no images, or image files can't have that shape.
+    """
+    check_channels(image_shape)
+    folder = folder.resolve()
+    files = _find(folder)
+    if not files:
+        raise InputError(f"The folder {folder} has no images: it should hold files such as .png or .jpg.")
+    where = f"folder-{_digest([os.fspath(folder)])}-{'x'.join(map(str, image_shape))}-"
+    key = where + _digest(_fingerprint(folder, file) for file in files)
+    return Source(folder.name, key, lambda builder: _build(builder, folder, files, image_shape), replaces=where)
+
+
+def _find(folder: Path) -> list[_File]:
+    """Every image file below `folder`, by path; nothing hidden."""
+    names = []
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        shown = [name for name in files if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS]
+        names += [(Path(parent) / name).relative_to(folder).as_posix() for name in shown]
+    return _arranged([PurePosixPath(name).parts for name in sorted(names)])
+
+
+def _arranged(paths: list[tuple[str, ...]]) -> list[_File]:
+    by_split = any(len(path) > 1 and path[0].lower() == "train" for path in paths)
+    if not by_split:
+        return [_File("/".join(path), "train", path[0] if len(path) > 1 else None) for path in paths]
+    splits = [SPLIT_FOLDERS.get(path[0].lower()) if len(path) > 1 else None for path in paths]
+    labels = [path[1] if len(path) > 2 else None for path in paths]
+    return [_File("/".join(path), split, label) for path, split, label in zip(paths, splits, labels, strict=True)]
+
+
+def _build(builder: Builder, folder: Path, files: list[_File], image_shape: Shape) -> Names:
+    channels, height, width = image_shape
+    files = _within_splits(files, folder)
+    images = builder.scratch("images", (len(files), height, width, channels), np.uint8)
+    readable = _read_all(folder, files, image_shape, images)
+    files = [files[row] for row in readable]
+    labels, class_names = _labels(files, folder)
+    names = np.array([os.fsencode(file.name) for file in files])
+    for split, rows in _splits(files, folder).items():
+        builder.gather(split, "images", images, readable[rows])
+        builder.save(split, labels=None if labels is None else labels[rows], sources=names[rows])
+    return Names(classes=class_names)
+
+
+def _within_splits(files: Sequence[_File], folder: Path) -> list[_File]:
+    within = [file for file in files if file.split]
+    if len(within) < len(files):
+        say(f"{len(files) - len(within)} images of {folder} lie outside of train, validation and test: left out.")
+    return within
+
+
+def _splits(files: Sequence[_File], folder: Path) -> dict[Split, Rows]:
+    given: dict[Split, Rows] = {}
+    for split in SPLITS:
+        rows = np.array([row for row, file in enumerate(files) if file.split == split], np.int64)
+        if len(rows):
+            given[split] = rows
+    return complete(given, [file.name for file in files], f"The folder {folder}")
+
+
+def _labels(files: Sequence[_File], folder: Path) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """Each file's class and the classes' names; none unless every file has one and there are at least two."""
+    classes = sorted({file.label for file in files if file.label is not None})
+    unlabelled = [file for file in files if file.label is None]
+    if classes and unlabelled:
+        say(f"The sub-folders of {folder} don't count as labels, because {unlabelled[0].name} is in none.")
+    if len(classes) < 2 or unlabelled:
+        return None, ()
+    number = {name: place for place, name in enumerate(classes)}
+    return np.array([number[file.label] for file in files if file.label is not None], np.int64), tuple(classes)
+
+
+def _read_all(folder: Path, files: Sequence[_File], image_shape: Shape, out: NDArray[np.uint8]) -> Rows:
+    """Write every readable image to its row of `out`; the rows written.
+
+    Raises:
+        InputError: an image is too small, or more than a tenth of the files are unreadable.
+    """
+    readable, bad = [], []
+    with progress(f"Reading {folder.name}", total=len(files)) as advance:
+        for row, result in enumerate(_results(folder, files, image_shape)):
+            if isinstance(result, UnreadableError):
+                bad.append(row)
+                _report(files, bad, folder, result)
+            else:
+                out[row] = result
+                readable.append(row)
+            advance(1)
+    if bad:
+        say(f"Skipped {len(bad)} unreadable of {len(files)} files in {folder}.")
+    return np.array(readable, np.int64)
+
+
+def _report(files: Sequence[_File], bad: Sequence[int], folder: Path, error: UnreadableError) -> None:
+    if len(bad) * 10 > len(files):
+        raise InputError(
+            f"More than a tenth of the {len(files)} files in {folder} can't be read ({len(bad)} so far), the first of "
+            f"them {files[bad[0]].name}: remove or replace them."
+        )
+    if len(bad) <= MOST_NAMED:
+        say(f"Skipped {files[bad[-1]].name}, which can't be read: {error}")
+
+
+def _results(folder: Path, files: Sequence[_File], image_shape: Shape) -> Iterator[NDArray[np.uint8] | UnreadableError]:
+    """Each file's image or what is wrong with it, in order; Pillow decodes outside of Python's lock."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for start in range(0, len(files), BATCH):
+            paths = [folder / file.name for file in files[start : start + BATCH]]
+            yield from threads.map(partial(_read, image_shape), paths)
+
+
+def _read(image_shape: Shape, path: Path) -> NDArray[np.uint8] | UnreadableError:
+    try:
+        return fit(decode(path, image_shape[0]), image_shape, path)
+    except UnreadableError as error:
+        return error
+
+
+def _fingerprint(folder: Path, file: _File) -> str:
+    """Changes when the file does; a dangling link counts as a file, to be reported as unreadable."""
+    try:
+        status = (folder / file.name).stat()
+    except OSError:
+        return f"{file.name}\0missing"
+    return f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}"
+
+
+def _digest(texts: Iterable[str]) -> str:
+    digest = blake2b(digest_size=6)
+    for text in texts:
+        digest.update(os.fsencode(text) + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,61 @@
+"""Which images are held out: by a digest of each one's name, so that adding images moves no other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glowflow.data.dataset import SPLITS, Split
+from glowflow.errors import InputError
+
+HELD_OUT = 0.1
+"""The share of the training images that each held-out split gets, about."""
+
+Rows = NDArray[np.int64]
+
+
+def complete(given: Mapping[Split, Rows], keys: Sequence[str], where: str) -> dict[Split, Rows]:
+    """The rows of every split: those given, and for a split that isn't given a tenth of the training rows.
+
+    Args:
+        given: rows of the splits that the user laid out; "train" alone where there is no such layout.
+        keys: the name of each row, unlike any other.
+        where: what the images are in, for the message.
+
+    Raises:
+        InputError: there are too few training images to take any from.
+    """
+    train = given.get("train", np.empty(0, np.int64))
+    missing = [split for split in SPLITS if split not in given and split != "train"]
+    if len(train) <= len(missing):
+        raise InputError(
+            f"{where} has {len(train)} usable training images: it needs at least {len(missing) + 1}, better thousands."
+        )
+    held = hold_out([keys[row] for row in train], missing)
+    return {split: train[held[split]] if split in held else given[split] for split in SPLITS}
+
+
+def hold_out(keys: Sequence[str], held_out: Sequence[Split]) -> dict[Split, Rows]:
+    """The rows, ascending, that remain for training and those of each split in `held_out`; none is empty.
+
+    Args:
+        keys: one name for each row, more of them than there are splits to hold out.
+        held_out: the splits to be taken from the rows.
+    """
+    places = np.array([_place(key) for key in keys])
+    order = np.argsort(places, kind="stable")
+    cuts: list[int] = []
+    for number in range(len(held_out)):
+        cut = int(np.searchsorted(places[order], 1 - HELD_OUT * (len(held_out) - number)))
+        # Few images: at least one before this cut, and one for each split behind it.
+        cuts.append(min(max(cut, number + 1, *(c + 1 for c in cuts)), len(keys) - len(held_out) + number))
+    parts = np.split(order, cuts)
+    return {split: np.sort(rows) for split, rows in zip(("train", *held_out), parts, strict=True)}
+
+
+def _place(key: str) -> float:
+    """A number in [0, 1), evenly spread over keys."""
+    return int.from_bytes(blake2b(key.encode("utf-8", "surrogateescape"), digest_size=6).digest(), "big") / 2**48

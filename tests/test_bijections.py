@@ -1,0 +1,192 @@
+"""Every bijection keeps the contract: one registry, every property."""
+
+from collections.abc import Callable
+from math import prod
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from glowflow import bijections
+from glowflow.bijections import (
+    ActNorm,
+    AdditiveCoupling,
+    AffineCoupling,
+    AffineExpCoupling,
+    Bijection,
+    Chain,
+    Conv1x1,
+    Conv1x1LU,
+    Reverse,
+    Shuffle,
+    SplitPrior,
+    Squeeze,
+    TopPrior,
+)
+from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv
+from tests.helpers import jacobian_log_det, randomize
+
+SHAPE = (4, 2, 6)
+
+
+class Labelled(Bijection):
+    """A class-conditional prior with its labels fixed: image i of a batch has label i modulo the classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prior = TopPrior(TopNetwork(SHAPE, num_classes=3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        result: tuple[Tensor, Tensor] = self.prior(x, self._labels(x))
+        return result
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return self.prior.inverse(y, self._labels(y))
+
+    def _labels(self, x: Tensor) -> Tensor:
+        return torch.arange(len(x), device=x.device) % 3
+
+
+REGISTRY: dict[str, Callable[[], Bijection]] = {
+    "actnorm": lambda: ActNorm(4),
+    "conv1x1": lambda: Conv1x1(4),
+    "conv1x1-lu": lambda: Conv1x1LU(4),
+    "reverse": Reverse,
+    "shuffle": lambda: Shuffle(4),
+    "squeeze": Squeeze,
+    "additive": lambda: AdditiveCoupling(ConvConditioner(2, 2, width=8)),
+    "affine": lambda: AffineCoupling(ConvConditioner(2, 4, width=8)),
+    "affine-exp": lambda: AffineExpCoupling(ConvConditioner(2, 4, width=8)),
+    "split prior": lambda: SplitPrior(ZeroConv(2, 4)),
+    "top prior": lambda: TopPrior(TopNetwork(SHAPE)),
+    "top prior, fixed": lambda: TopPrior(TopNetwork(SHAPE, learned=False)),
+    "top prior, conditional": Labelled,
+    "chain": lambda: Chain(ActNorm(4), Conv1x1(4), AffineCoupling(ConvConditioner(2, 4, width=8))),
+    "chain with one layer twice": lambda: Chain(*[Reverse()] * 2),
+    "chain of chains": lambda: Chain(Chain(Squeeze(), ActNorm(16)), Chain(Conv1x1LU(16))),
+    "empty chain": Chain,
+}
+
+
+@pytest.fixture(params=REGISTRY, name="bijection")
+def _bijection(request: pytest.FixtureRequest) -> Bijection:
+    torch.manual_seed(0)
+    return randomize(REGISTRY[request.param]().double())
+
+
+@pytest.fixture(name="x")
+def _x() -> Tensor:
+    return torch.randn(3, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def test_every_bijection_is_in_the_registry() -> None:
+    built = {type(module) for make in REGISTRY.values() for module in make().modules()}
+    exported = {getattr(bijections, name) for name in bijections.__all__}
+    abstract = {kind for kind in exported if getattr(kind, "__abstractmethods__", None)}
+    assert exported - abstract <= built
+
+
+def test_shapes_and_types(bijection: Bijection, x: Tensor) -> None:
+    y, log_det = bijection(x)
+    assert prod(y.shape) == prod(x.shape)
+    assert log_det.shape == (3,)
+    assert y.dtype == log_det.dtype == torch.float64
+
+
+def test_float32_gives_float32(bijection: Bijection, x: Tensor) -> None:
+    y, log_det = bijection.float()(x.float())
+    assert y.dtype == log_det.dtype == bijection.inverse(y).dtype == torch.float32
+
+
+def test_inverse_undoes_forward(bijection: Bijection, x: Tensor) -> None:
+    torch.testing.assert_close(bijection.inverse(bijection(x)[0]), x, rtol=0, atol=1e-10)
+
+
+def test_forward_undoes_inverse(bijection: Bijection, x: Tensor) -> None:
+    y = torch.randn_like(bijection(x)[0])
+    torch.testing.assert_close(bijection(bijection.inverse(y))[0], y, rtol=0, atol=1e-10)
+
+
+def test_log_det_is_that_of_the_jacobian(bijection: Bijection, x: Tensor) -> None:
+    _, log_det = bijection(x)
+    expected = jacobian_log_det(lambda batch: bijection(batch)[0], x)
+    torch.testing.assert_close(log_det, expected, rtol=0, atol=1e-8)
+
+
+def test_gradients_through_forward_and_inverse(bijection: Bijection, x: Tensor) -> None:
+    assert torch.autograd.gradcheck(lambda batch: bijection(batch), x[:1].clone().requires_grad_())
+    y = bijection(x[:1])[0].detach().requires_grad_()
+    assert torch.autograd.gradcheck(bijection.inverse, y)
+
+
+def test_images_of_a_batch_do_not_influence_each_other(bijection: Bijection, x: Tensor) -> None:
+    changed = torch.cat([x[:1], 10 * torch.randn_like(x[1:])])
+    for first, second in zip(bijection(x), bijection(changed), strict=True):
+        torch.testing.assert_close(first[0], second[0], rtol=0, atol=1e-12)
+
+
+def test_calling_changes_nothing(bijection: Bijection, x: Tensor) -> None:
+    before = {name: tensor.clone() for name, tensor in bijection.state_dict().items()}
+    original = x.clone()
+    first, second = bijection(x), bijection(x)
+    bijection.inverse(first[0])
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    assert torch.equal(x, original)
+    torch.testing.assert_close(bijection.state_dict(), before, rtol=0, atol=0)
+
+
+def test_initialize_returns_the_output_of_the_initialised_layer(bijection: Bijection, x: Tensor) -> None:
+    returned = bijection.initialize(x)
+    torch.testing.assert_close(returned, bijection(x)[0], rtol=0, atol=1e-10)
+    assert not returned.requires_grad
+
+
+@pytest.mark.parametrize("batch", [torch.zeros(2, *SHAPE), torch.full((1, *SHAPE), -0.5)], ids=["zero", "one black"])
+def test_a_constant_batch_initialises_to_something_finite(bijection: Bijection, batch: Tensor) -> None:
+    batch = batch.double()
+    assert bijection.initialize(batch).isfinite().all()
+    assert all(parameter.isfinite().all() for parameter in bijection.parameters())
+    assert bijection(batch)[1].isfinite().all()
+
+
+def test_actnorm_standardises() -> None:
+    x = 3 + 5 * torch.randn(16, 4, 8, 8, dtype=torch.float64)
+    y = ActNorm(4).double().initialize(x)
+    torch.testing.assert_close(y.mean((0, 2, 3)), torch.zeros(4, dtype=torch.float64), rtol=0, atol=1e-10)
+    torch.testing.assert_close(y.std((0, 2, 3), unbiased=False), torch.ones(4, dtype=torch.float64), rtol=0, atol=1e-5)
+
+
+def test_actnorm_follows_its_equation() -> None:
+    norm, x = randomize(ActNorm(4).double()), torch.randn(2, 4, 3, 5, dtype=torch.float64)
+    expected = (x + norm.bias.view(1, 4, 1, 1)) * torch.exp(3 * norm.logs).view(1, 4, 1, 1)
+    torch.testing.assert_close(norm(x)[0], expected)
+
+
+def test_lu_is_the_dense_convolution_with_its_matrix() -> None:
+    lu, dense = randomize(Conv1x1LU(6)).double(), Conv1x1(6).double()
+    dense.weight = nn.Parameter(lu.matrix())
+    x = torch.randn(2, 6, 3, 5, dtype=torch.float64)
+    torch.testing.assert_close(lu(x), dense(x))
+    torch.testing.assert_close(lu.inverse(x), dense.inverse(x))
+
+
+def test_lu_starts_as_a_rotation() -> None:
+    matrix = Conv1x1LU(6).matrix()
+    torch.testing.assert_close(matrix @ matrix.T, torch.eye(6, dtype=torch.float64), rtol=0, atol=1e-5)
+
+
+def test_squeeze_orders_its_channels_as_the_original() -> None:
+    y, _ = Squeeze()(torch.arange(16.0).view(1, 1, 4, 4))
+    assert y[0, :, 0, 0].tolist() == [0, 1, 4, 5]  # 2 dy + dx
+
+
+def test_extreme_conditioners_stay_finite() -> None:
+    class Extreme(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.full((len(x), 4, *x.shape[2:]), -60.0)
+
+    x = torch.randn(2, *SHAPE)
+    y, log_det = AffineCoupling(Extreme())(x)
+    assert y.isfinite().all()
+    torch.testing.assert_close(log_det, torch.full((2,), -58.0 * 2 * 2 * 6))  # ln sigmoid(s) = s when s << 0

@@ -1,0 +1,236 @@
+"""The commands as a user types them: what they print and write, and one sentence for each mistake."""
+
+import csv
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glowflow.cli import main
+
+
+@pytest.fixture(scope="module", name="home")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with images in two sub-folders, a preset for them, and a run trained with it."""
+    home = tmp_path_factory.mktemp("home")
+    os.environ["GLOWFLOW_CACHE"] = str(home / "cache")
+    rng = np.random.default_rng(0)
+    for index in range(60):
+        folder = home / "pictures" / ("bright" if index % 2 else "dark")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 100, (12, 12, 3)) + (120 if index % 2 else 0)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
+    preset = {
+        "model": {"image_shape": [3, 8, 8], "steps": 1, "width": 8, "num_bits": 5},
+        "train": {"data": str(home / "pictures"), "images": 128, "batch_size": 16, "validate_every": 64},
+    }
+    (home / "tiny.yaml").write_text(json.dumps(preset))
+    assert main(["train", str(home / "tiny.yaml"), "--out", str(home / "run")]) == 0
+    return home
+
+
+@pytest.fixture(autouse=True)
+def _cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(home / "cache"))
+    monkeypatch.chdir(home)
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a command prints for a user's mistake, with exit code 2."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert lines[-1].startswith("glowflow: ")
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    return lines[-1]
+
+
+def test_evaluate(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "run", "--json", "result.json", "--draws", "2"]) == 0
+    out = capsys.readouterr().out
+    result = json.loads((home / "result.json").read_text())
+    assert f"{result['bits_per_dim']:.4f}, standard error {result['standard_error']:.4f} over images" in out
+    assert "exact: largest difference 0 of 32 levels" in out
+    assert result["reconstruction_error_levels"] == 0
+    assert result["weights"] == "averaged"
+    assert result["num_noise_draws"] == 2
+    assert result.keys() >= {"commit", "torch", "machine", "seed", "split", "num_bits", "image_shape", "num_images"}
+    assert main(["evaluate", "run", "--weights", "raw", "--json", "raw.json"]) == 0
+    assert json.loads((home / "raw.json").read_text())["bits_per_dim"] != result["bits_per_dim"]
+
+
+def test_evaluate_last_checkpoint_directly() -> None:
+    assert main(["evaluate", "run/last", "--data", "pictures"]) == 0
+
+
+def test_score_agrees_with_evaluate(home: Path) -> None:
+    assert main(["score", "run", "--out", "scores.csv"]) == 0
+    rows = list(csv.DictReader((home / "scores.csv").read_text().splitlines()))
+    assert len(rows) == 60
+    assert {Path(row["image"]).parent.name for row in rows} == {row["label"] for row in rows} == {"bright", "dark"}
+    assert main(["evaluate", "run", "--json", "result.json"]) == 0
+    mean = np.mean([float(row["bits_per_dim"]) for row in rows if row["split"] == "test"])
+    assert mean == pytest.approx(json.loads((home / "result.json").read_text())["bits_per_dim"], abs=1e-4)
+
+
+def test_sample_is_reproducible(home: Path) -> None:
+    for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+        assert main(["sample", "run", "--out", name, "--num", "6", "--seed", str(seed)]) == 0
+    first, same, other = (np.asarray(Image.open(home / name)) for name in ("a.png", "b.png", "c.png"))
+    assert (first == same).all()
+    assert first.shape == other.shape
+    assert (first != other).any()
+
+
+def test_reconstruct(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = sorted((home / "pictures" / "dark").glob("*.png"))[:3]
+    assert main(["reconstruct", "run", *map(str, files), "--out", "both.png"]) == 0
+    assert capsys.readouterr().out.count("reconstructed exactly") == 3
+    picture = np.asarray(Image.open(home / "both.png"))
+    half = picture.shape[0] // 2
+    assert (picture[: half - 1] == picture[half + 1 :]).all()
+
+
+def test_data_commands(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    assert main(["data", "list"]) == 0
+    assert "digits" in capsys.readouterr().out
+    assert main(["data", "prepare", "pictures", "--image_shape", "[3, 8, 8]"]) == 0
+    assert "train" in capsys.readouterr().out
+    assert main(["data", "show", "pictures", "--image_shape", "[3, 8, 8]", "--out", "show.png"]) == 0
+    assert "dark" in capsys.readouterr().out
+    assert Image.open(home / "show.png").mode == "RGB"
+
+
+def test_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["presets"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if " cifar10 " in line)
+    assert "44.60" in row
+    assert "3.35" in row
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["train"], ["evaluate"], ["score"], ["sample"], ["reconstruct"], ["data", "show"], ["presets"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*command, "--help"])
+        assert stop.value.code == 0
+        assert f"Example: glowflow {' '.join(command)}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("train digit", "There is no preset 'digit': perhaps 'digits' is meant."),
+        ("train absent.yaml", "absent.yaml can't be read: No such file or directory."),
+        ("train digits --model.stepz 3", "perhaps --model.steps is meant"),
+        ("train digits --train.lr fast", "--train.lr: Expected a float. Got value: fast"),
+        ("train digits --model.levels 7", "An image of 28x28 can't have 7 levels; it can have 1, 2."),
+        ("train digits --data nowhere", "nowhere"),
+        ("train cifar10", "cifar10"),
+        ("train digits --device tpu", "There is no device 'tpu' here"),
+        ("evaluate nowhere", "No model in nowhere"),
+        ("evaluate pictures", "No model in pictures"),
+        ("evaluate run --split tset", "tset"),
+        ("evaluate run/best", "give --data"),
+        ("evaluate run --data digits", "28"),
+        ("sample run --label 3", "isn't class-conditional"),
+        ("sample run --num 0", "at least 1"),
+        ("sample run --out nowhere/a.png", "there is no folder nowhere"),
+        ("sample run --out a.xyz", "a.xyz can't be written"),
+        ("reconstruct run tiny.yaml", "tiny.yaml"),
+        ("reconstruct run", "images"),
+        ("data show pictures", "--image_shape"),
+        ("frobnicate", "invalid choice"),
+        ("", "subcommand"),
+    ],
+)
+def test_mistakes_get_one_sentence(capsys: pytest.CaptureFixture[str], arguments: str, sentence: str) -> None:
+    assert sentence in fails(capsys, *arguments.split())
+
+
+def test_a_misspelt_key_in_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "bad.yaml").write_text("model: {image_shape: [3, 8, 8], widht: 8}")
+    assert "bad.yaml, under model, has an unknown key 'widht': perhaps 'width' is meant." in fails(
+        capsys, "train", "bad.yaml"
+    )
+
+
+def test_a_folder_without_images(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "empty").mkdir(exist_ok=True)
+    assert "empty" in fails(capsys, "train", "tiny.yaml", "--data", "empty", "--out", "other")
+    assert not (home / "other").exists()
+
+
+def test_images_smaller_than_the_model(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = fails(capsys, "train", "tiny.yaml", "--model.image_shape", "[3, 64, 64]", "--out", "other")
+    assert "12x12" in message
+    assert not (home / "other").exists()
+
+
+def test_an_archive_of_the_wrong_type(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(home / "floats.npz", images=np.zeros((9, 8, 8, 3)))
+    assert "float64" in fails(capsys, "train", "tiny.yaml", "--data", "floats.npz", "--out", "other")
+
+
+def test_a_corrupt_checkpoint(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(home / "run", home / "corrupt")
+    path = home / "corrupt" / "best" / "model.safetensors"
+    path.write_bytes(b"\xff" * 100 + path.read_bytes()[100:])
+    assert "model.safetensors is damaged" in fails(capsys, "evaluate", "corrupt")
+
+
+def test_a_checkpoint_of_another_architecture(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(home / "run", home / "foreign")
+    path = home / "foreign" / "best" / "config.json"
+    path.write_text(path.read_text().replace('"steps": 1', '"steps": 2'))
+    assert "different architecture" in fails(capsys, "sample", "foreign")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "locked").mkdir(mode=0o500)
+    assert "Permission denied" in fails(capsys, "train", "tiny.yaml", "--out", "locked/run")
+
+
+def test_a_file_where_the_run_should_be(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "file").write_text("mine")
+    assert "file" in fails(capsys, "train", "tiny.yaml", "--out", "file/run")
+    assert "file" in fails(capsys, "train", "tiny.yaml", "--out", "file")
+    assert (home / "file").read_text() == "mine"
+
+
+def test_no_space(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "scores.csv")
+
+    (home / "scores.csv").write_text("mine")
+    monkeypatch.setattr(os, "fsync", full)
+    assert "scores.csv: No space left on device." in fails(capsys, "score", "run", "--out", "scores.csv")
+    assert (home / "scores.csv").read_text() == "mine"
+    assert not (home / ".scores.csv.partial").exists()
+
+
+def test_control_c_saves_and_exits_with_130(home: Path) -> None:
+    command = [sys.executable, "-m", "glowflow", "train", "tiny.yaml", "--out", "stopped", "--train.images", "1000000"]
+    process = subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, text=True)
+    while not (home / "stopped" / "best").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in err.splitlines()[-1]
+    position = json.loads((home / "stopped" / "last" / "training.json").read_text())["position"]
+    more = [*command[:-1], str(position + 32)]
+    result = subprocess.run(more, cwd=home, capture_output=True, text=True, check=True)
+    assert f"Going on with stopped at {position:,}" in result.stderr

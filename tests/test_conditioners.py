@@ -1,0 +1,74 @@
+"""The conditioners against their definitions, written out."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from glowflow.conditioners import ConvConditioner, EdgeConv, TopNetwork, ZeroConv, ZeroLinear
+from tests.helpers import randomize
+
+
+def with_edge_channel(x: Tensor) -> Tensor:
+    """x padded with zeros, and a last channel that is 1 on the padding: what the original convolves."""
+    padded = F.pad(x, (1, 1, 1, 1))
+    edge = F.pad(torch.zeros_like(x[:, :1]), (1, 1, 1, 1), value=1.0)
+    return torch.cat([padded, edge], dim=1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (4, 7)])
+def test_edge_convolution_is_the_originals(size: tuple[int, int]) -> None:
+    conv, x = EdgeConv(3, 5).double(), torch.randn(2, 3, *size, dtype=torch.float64)
+    torch.testing.assert_close(conv(x), F.conv2d(with_edge_channel(x), conv.weight))
+
+
+def test_zero_convolution_follows_its_equation() -> None:
+    conv, x = randomize(ZeroConv(3, 5).double()), torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    h = F.conv2d(with_edge_channel(x), conv.weight)
+    expected = (h + conv.bias.view(1, 5, 1, 1)) * torch.exp(3 * conv.logs).view(1, 5, 1, 1)
+    torch.testing.assert_close(conv(x), expected)
+
+
+def test_folded_network_is_the_network_layer_by_layer() -> None:
+    network, x = randomize(ConvConditioner(3, 6, 16).double()), torch.randn(2, 3, 6, 5, dtype=torch.float64)
+    h = F.relu(network.norm1(network.conv1(x))[0])
+    h = F.relu(network.norm2(network.conv2(h))[0])
+    torch.testing.assert_close(network(x), network.conv3(h))
+
+
+def test_initialisation_standardises_both_hidden_layers() -> None:
+    network, x = ConvConditioner(3, 6, 16).double(), torch.randn(64, 3, 6, 5, dtype=torch.float64)
+    out = network.initialize(x)
+    torch.testing.assert_close(out, network(x))
+    hidden = F.relu(network.norm1(network.conv1(x))[0])
+    for values in (network.norm1(network.conv1(x))[0], network.norm2(network.conv2(hidden))[0]):
+        ones = torch.ones(16, dtype=torch.float64)
+        torch.testing.assert_close(values.std((0, 2, 3), unbiased=False), ones, rtol=0, atol=1e-3)
+
+
+def test_hidden_kernels_start_with_the_originals_spread() -> None:
+    torch.manual_seed(0)
+    network = ConvConditioner(48, 96, 128)
+    for weight in (network.conv1.weight, network.conv2.weight):
+        torch.testing.assert_close(weight.std(), torch.tensor(0.05), rtol=0.05, atol=0)
+    assert not network.conv3.weight.any()
+
+
+def test_top_network_adds_a_constant_and_a_part_for_the_class() -> None:
+    network = randomize(TopNetwork((4, 3, 5), num_classes=3).double())
+    labels = torch.tensor([2, 0])
+    both, constant = network(labels), TopNetwork((4, 3, 5)).double()
+    assert both.shape == (2, 8, 3, 5)
+    assert network.conv is not None
+    assert network.embedding is not None
+    assert constant.conv is not None
+    constant.conv.load_state_dict(network.conv.state_dict())
+    embedding = network.embedding(F.one_hot(labels, 3).double())
+    torch.testing.assert_close(both - embedding[:, :, None, None], constant(None).expand(2, -1, -1, -1))
+    assert constant(None).std((2, 3)).min() > 0  # not constant over positions
+
+
+def test_zero_linear_follows_its_equation() -> None:
+    layer, x = randomize(ZeroLinear(4, 3).double()), torch.randn(2, 4, dtype=torch.float64)
+    expected = (x @ layer.weight.T + layer.bias) * torch.exp(3 * layer.logs)
+    torch.testing.assert_close(layer(x), expected)

@@ -1,0 +1,44 @@
+"""Configurations that can't be built are refused before any work, in a sentence with what is possible."""
+
+from typing import Any
+
+import pytest
+
+from glowflow import GlowConfig, InputError, TrainConfig
+from glowflow.config import default_levels
+
+
+@pytest.mark.parametrize(
+    ("shape", "levels"),
+    [((3, 32, 32), 3), ((3, 64, 64), 4), ((3, 256, 256), 6), ((1, 28, 28), 2), ((3, 32, 48), 3), ((3, 96, 128), 4)],
+)
+def test_default_levels_leave_a_top_of_at_least_four_by_four(shape: tuple[int, int, int], levels: int) -> None:
+    assert default_levels(shape) == levels
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"image_shape": (3, 28, 28), "levels": 3}, "An image of 28x28 can't have 3 levels; it can have 1, 2."),
+        ({"image_shape": (3, 33, 28)}, "the nearest possible size is 34x28"),
+        ({"image_shape": (3, 32)}, "three positive numbers"),
+        ({"image_shape": (0, 32, 32)}, "three positive numbers"),
+        ({"image_shape": (3, 32, 32), "num_bits": 9}, "num_bits is 9; it takes a number from 1 to 8."),
+        ({"image_shape": (3, 32, 32), "steps": 0}, "steps is 0; it takes a number at least 1."),
+        ({"image_shape": (3, 32, 32), "coupling": "afine"}, "one of affine, affine-exp, additive"),
+        ({"image_shape": (3, 32, 32), "permutation": "conv"}, "one of conv1x1, conv1x1-lu, shuffle, reverse"),
+        ({"image_shape": (3, 32, 32), "classifier": True}, "needs num_classes"),
+    ],
+)
+def test_impossible_models_are_refused(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError) as error:
+        GlowConfig(**fields)
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"batch_size": 0}, {"lr": -1}, {"averaging": 1.5}, {"grad_clip": 0}, {"optimizer": "sgd"}, {"seed": -1}]
+)
+def test_impossible_trainings_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        TrainConfig(**fields)

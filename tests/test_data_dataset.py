@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+import torch
+
+from glowflow.data.dataset import Dataset
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    images = np.arange(5 * 2 * 3 * 3, dtype=np.uint8).reshape(5, 2, 3, 3)
+    images.setflags(write=False)  # as a read-only map is
+    return Dataset("tiny", "train", images, labels=np.array([4, 3, 2, 1, 0]))
+
+
+def test_a_batch_is_channels_first_in_channels_last_memory(dataset: Dataset) -> None:
+    images, labels = dataset.batch([3, 0])
+    assert images.shape == (2, 3, 2, 3)
+    assert images.dtype == torch.uint8
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert labels is not None
+    assert labels.dtype == torch.int64
+    assert labels.tolist() == [1, 4]
+    assert images[0, 1, 1, 2] == dataset.images[3, 1, 2, 1]
+    images.zero_()  # a copy: the data set stays as it is
+    assert dataset.images[3].any()
+
+
+def test_a_batch_without_labels(dataset: Dataset) -> None:
+    assert Dataset("tiny", "train", dataset.images).batch(np.array([1]))[1] is None
+
+
+def test_length_shape_and_description(dataset: Dataset) -> None:
+    assert len(dataset) == 5
+    assert dataset.image_shape == (3, 2, 3)
+    assert dataset.describe(4) == "4"

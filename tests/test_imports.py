@@ -1,0 +1,36 @@
+"""The house: imports go down only, and the package is light to import."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_imports_go_down_only() -> None:
+    pytest.importorskip("importlinter")
+    script = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([script, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_importing_the_package_and_the_command_line_does_not_import_torch() -> None:
+    code = "import sys, glowflow, glowflow.cli; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    assert run_python(code).split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("module", ["glowflow.model", "glowflow.training", "glowflow.evaluate", "glowflow.data"])
+def test_optional_libraries_are_not_imported(module: str) -> None:
+    optional = "{'mlxtend', 'skimage', 'sklearn', 'matplotlib', 'torchvision', 'tensorboard', 'huggingface_hub'}"
+    assert run_python(f"import sys, {module}; print({optional} & set(sys.modules))").strip() == "set()"
+
+
+def test_lazy_names_exist() -> None:
+    code = "import glowflow; print(all(hasattr(glowflow, name) for name in glowflow.__all__), glowflow.Glow.__name__)"
+    assert run_python(code).split() == ["True", "Glow"]

@@ -1,0 +1,242 @@
+"""The whole model: exact inverses, exact density, and its behaviour at the edges."""
+
+import json
+from dataclasses import asdict, replace
+from math import log
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from glowflow import Glow, GlowConfig, InputError
+from glowflow.images import dequantize, quantize
+from tests.helpers import jacobian_log_det, randomize
+
+COUPLINGS = ("affine", "affine-exp", "additive")
+PERMUTATIONS = ("conv1x1", "conv1x1-lu", "shuffle", "reverse")
+SMALL = GlowConfig((3, 16, 16), steps=2, width=16)
+
+
+def build(config: GlowConfig, std: float = 0.05) -> Glow:
+    torch.manual_seed(0)
+    return randomize(Glow(config), std)
+
+
+def images_of(config: GlowConfig, num: int = 4) -> Tensor:
+    return torch.randint(256, (num, *config.image_shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def labels_of(config: GlowConfig, num: int) -> Tensor | None:
+    return torch.arange(num) % config.num_classes if config.num_classes else None
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("permutation", PERMUTATIONS)
+def test_log_det_is_that_of_the_jacobian(channels: int, levels: int, coupling: str, permutation: str) -> None:
+    config = GlowConfig((channels, 4, 4), levels, 2, 8, coupling, permutation)  # type: ignore[arg-type]
+    model = build(config, std=0.1).double()
+    x = torch.rand(2, *config.image_shape, dtype=torch.float64) - 0.5
+    expected = jacobian_log_det(lambda batch: model.flatten(model(batch)[0]), x)
+    torch.testing.assert_close(model(x)[1], expected, rtol=0, atol=1e-8)
+
+
+def test_conditional_log_det_is_that_of_the_jacobian() -> None:
+    model = build(GlowConfig((1, 4, 4), 2, 2, 8, num_classes=3, classifier=True), std=0.1).double()
+    x, y = torch.rand(2, 1, 4, 4, dtype=torch.float64) - 0.5, torch.tensor([2, 0])
+    expected = jacobian_log_det(lambda batch: model.flatten(model(batch, y)[0]), x)
+    torch.testing.assert_close(model(x, y)[1], expected, rtol=0, atol=1e-8)
+
+
+def test_log_prob_is_a_density() -> None:
+    """The density of a two-pixel model, summed over a fine grid, is 1."""
+    model = build(GlowConfig((1, 2, 2), 1, 2, 8), std=0.1).double()
+    axis = torch.linspace(-10, 10, 25, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis, axis, axis).view(-1, 1, 2, 2)
+    with torch.no_grad():
+        total = torch.cat([model.log_prob(part) for part in grid.split(50_000)]).exp().sum() * (axis[1] - axis[0]) ** 4
+    torch.testing.assert_close(total, torch.ones((), dtype=torch.float64), rtol=1e-2, atol=0)
+
+
+def test_log_prob_follows_change_of_variables() -> None:
+    model, x = build(SMALL).double(), torch.rand(2, 3, 16, 16, dtype=torch.float64) - 0.5
+    latents, log_det = model(x)
+    z = model.flatten(latents)
+    normal = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), 1.0)
+    torch.testing.assert_close(model.log_prob(x), normal.log_prob(z).sum(1) + log_det)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 28, 28), (3, 32, 48), (4, 8, 8), (2, 6, 10), (3, 96, 128), (5, 2, 2), (1, 2, 64)]
+)
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_any_shape_encodes_and_decodes_exactly(shape: tuple[int, int, int], num_classes: int) -> None:
+    config = GlowConfig(shape, steps=1, width=8, num_classes=num_classes)
+    model, images, y = build(config), images_of(config, 2), labels_of(config, 2)
+    z = model.encode(images, y)
+    assert z.shape == (2, config.num_dims)
+    assert torch.equal(model.decode(z, y), images)
+    assert model.sample(2, y=y).shape == images.shape
+
+
+@pytest.mark.parametrize("num_bits", range(1, 9))
+def test_decoding_gives_the_quantised_images(num_bits: int) -> None:
+    config = replace(SMALL, num_bits=num_bits)
+    images = images_of(config)
+    assert torch.equal(build(config).decode(build(config).encode(images)), quantize(images, num_bits))
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("permutation", PERMUTATIONS)
+def test_fresh_models_are_exact_inverses_after_initialisation(coupling: str, permutation: str) -> None:
+    config = replace(SMALL, coupling=coupling, permutation=permutation)
+    model, images = Glow(config), images_of(config, 16)
+    model.initialize(dequantize(images, 8))
+    assert torch.equal(model.decode(model.encode(images)), images)
+
+
+def test_encoding_with_noise_draws_it_from_the_generator() -> None:
+    model, images = build(SMALL), images_of(SMALL)
+    first, second, other = (model.encode(images, generator=torch.Generator().manual_seed(s)) for s in (0, 0, 1))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_flat_latents_are_in_the_originals_order() -> None:
+    model = build(SMALL)
+    latents = model(dequantize(images_of(SMALL), 8))[0]
+    z = model.flatten(latents)
+    assert torch.equal(z[:, : latents[0][0].numel()], latents[0].permute(0, 2, 3, 1).flatten(1))
+    for first, second in zip(model.unflatten(z), latents, strict=True):
+        assert torch.equal(first, second)
+
+
+def test_latent_shapes_are_as_configured() -> None:
+    config = GlowConfig((3, 32, 64), steps=1, width=8)
+    latents, _ = build(config)(dequantize(images_of(config), 8))
+    assert [tuple(eps.shape[1:]) for eps in latents] == list(config.latent_shapes)
+
+
+def test_initialisation_standardises_every_step_and_sees_the_steps_before() -> None:
+    model = Glow(SMALL).double()
+    x = dequantize(images_of(SMALL, 64), 8).double() * 0.1
+    model.initialize(x)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    squeeze, step, *_ = list(model.levels[0].children())
+    normed = next(step.children())(squeeze(x)[0])[0]
+    torch.testing.assert_close(normed.std((0, 2, 3)), torch.ones(12, dtype=torch.float64), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("num", [1, 8])
+def test_uniform_images_give_finite_gradients(value: int, num: int) -> None:
+    model = Glow(SMALL)
+    x = dequantize(torch.full((num, 3, 16, 16), value, dtype=torch.uint8), 8)
+    model.initialize(x)
+    loss = -model.log_prob(x).mean()
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_sampling_is_reproducible_and_temperature_scales_each_image() -> None:
+    model = build(SMALL)
+    first, second = (model.sample(3, 0.7, generator=torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(first, second)
+    mixed = model.sample(3, torch.tensor([0.0, 0.7, 1.0]), generator=torch.Generator().manual_seed(5))
+    assert torch.equal(mixed[1], first[1])
+    assert torch.equal(mixed[0], model.decode(torch.zeros(1, SMALL.num_dims))[0])
+
+
+def test_labels_are_asked_for_and_refused() -> None:
+    images = images_of(SMALL)
+    with pytest.raises(ValueError, match="takes no labels"):
+        build(SMALL).encode(images, torch.zeros(4, dtype=torch.int64))
+    conditional = build(replace(SMALL, num_classes=3))
+    with pytest.raises(ValueError, match="give labels"):
+        conditional.encode(images)
+    with pytest.raises(ValueError, match="one per image"):
+        conditional.encode(images, torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(ValueError, match="no classifier"):
+        conditional.classify(dequantize(images, 8))
+
+
+def test_classifier_is_a_linear_map_of_the_top_latents_mean() -> None:
+    config = replace(SMALL, num_classes=3, classifier=True)
+    model, y = build(config), torch.tensor([0, 1, 2, 0])
+    x = dequantize(images_of(config), 8)
+    log_prob, logits = model.log_prob_and_logits(x, y)
+    torch.testing.assert_close(log_prob, model.log_prob(x, y))
+    torch.testing.assert_close(logits, model.classify(x))
+    top = model.prior.inverse(model(x, y)[0][-1], y)
+    assert model.classifier is not None
+    torch.testing.assert_close(logits, model.classifier(top.mean((2, 3))), rtol=1e-4, atol=1e-5)
+
+
+def test_wrong_images_are_refused() -> None:
+    model = build(SMALL)
+    with pytest.raises(ValueError, match=r"\(1, 16, 16\)"):
+        model.log_prob(torch.zeros(2, 1, 16, 16))
+    with pytest.raises(ValueError, match="uint8"):
+        model.encode(torch.zeros(2, 3, 16, 16))
+    with pytest.raises(ValueError, match="768"):
+        model.decode(torch.zeros(2, 5))
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    config = replace(SMALL, permutation="shuffle", num_classes=2)
+    model = build(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.save_pretrained(tmp_path / "model")
+    loaded = Glow.from_pretrained(tmp_path / "model")
+    assert loaded.config == replace(config)
+    torch.testing.assert_close(loaded.state_dict(), model.state_dict(), rtol=0, atol=0)
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["model"]["steps"] == 2
+
+
+def test_saving_leaves_other_files_and_no_temporary_ones(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    build(SMALL).save_pretrained(tmp_path)
+    build(SMALL).save_pretrained(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors", "notes.txt"]
+
+
+def test_loading_says_what_is_wrong(tmp_path: Path) -> None:
+    model = build(SMALL)
+    with pytest.raises(InputError, match="No model in"):
+        Glow.from_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
+    other = asdict(replace(SMALL, width=24))
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "model": other}))
+    with pytest.raises(InputError, match="different architecture"):
+        Glow.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({**config, "format_version": 99}))
+    with pytest.raises(InputError, match="format version 99"):
+        Glow.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    content = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        Glow.from_pretrained(tmp_path)
+
+
+def test_loading_never_initialises_again(tmp_path: Path) -> None:
+    model = build(SMALL)
+    model.initialize(dequantize(images_of(SMALL), 8))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.save_pretrained(tmp_path)
+    loaded = Glow.from_pretrained(tmp_path)
+    loaded.train()
+    loaded.log_prob(dequantize(images_of(SMALL), 8) * 3)
+    loaded.sample(2)
+    torch.testing.assert_close(loaded.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_standard_normal_model_has_a_known_likelihood() -> None:
+    """Without steps that do anything, -log p(x) is the squeezed image's own standard normal."""
+    config = GlowConfig((1, 4, 4), 1, 1, 4, "additive", "reverse")
+    x = torch.rand(3, 1, 4, 4) - 0.5
+    expected = -0.5 * (x.square() + log(2 * torch.pi)).flatten(1).sum(1)
+    torch.testing.assert_close(Glow(config).log_prob(x), expected)

@@ -1,0 +1,67 @@
+"""Order and noise are functions of (seed, position)."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glowflow.config import TrainConfig
+from glowflow.data.order import Stream, shuffled, uniform_noise
+from glowflow.training.augmentation import augment, shift
+
+
+@given(st.integers(1, 40), st.integers(0, 200), st.integers(1, 90), st.integers(0, 3))
+def test_a_batch_is_a_slice_of_one_endless_order(size: int, start: int, count: int, seed: int) -> None:
+    whole = shuffled(seed, 0, start + count, size)
+    assert np.array_equal(shuffled(seed, start, count, size), whole[start:])
+    for epoch in range(len(whole) // size):
+        assert sorted(whole[epoch * size : (epoch + 1) * size]) == list(range(size))
+
+
+def test_epochs_and_seeds_differ() -> None:
+    orders = {tuple(shuffled(seed, epoch * 50, 50, 50)) for seed in range(3) for epoch in range(3)}
+    assert len(orders) == 9
+
+
+@given(st.integers(0, 10_000), st.integers(1, 9), st.sampled_from([(1,), (3, 5), (1, 28, 28), (3, 8, 8)]))
+def test_noise_belongs_to_its_position(start: int, count: int, shape: tuple[int, ...]) -> None:
+    together = uniform_noise(7, Stream.TRAINING, start, count, shape)
+    alone = [uniform_noise(7, Stream.TRAINING, start + i, 1, shape) for i in range(count)]
+    assert torch.equal(together, torch.cat(alone))
+
+
+def test_noise_is_uniform_and_independent() -> None:
+    noise = uniform_noise(0, Stream.TRAINING, 0, 1000, (1, 10, 10))
+    assert noise.min() >= 0
+    assert noise.max() < 1
+    counts = torch.histc(noise, bins=10, min=0, max=1)
+    assert (counts - 10_000).abs().max() < 5 * 100  # five standard deviations
+    following = uniform_noise(0, Stream.TRAINING, 1, 1000, (1, 10, 10))
+    assert torch.equal(noise[1:], following[:-1])
+    correlation = torch.corrcoef(noise.view(1000, -1)[:, :2].T)[0, 1]
+    assert correlation.abs() < 0.15
+
+
+def test_streams_and_seeds_differ() -> None:
+    noises = {tuple(uniform_noise(seed, stream, 0, 1, (4,))[0].tolist()) for seed in range(3) for stream in Stream}
+    assert len(noises) == 3 * len(Stream)
+
+
+def test_shift_moves_by_whole_pixels_exactly() -> None:
+    images = torch.randint(256, (2, 3, 10, 10), dtype=torch.uint8)
+    offset = torch.tensor([[0.1, 0.0], [0.0, -0.2]])
+    moved = shift(images, offset)
+    assert torch.equal(moved[0, :, :, :-1], images[0, :, :, 1:])
+    assert torch.equal(moved[0, :, :, -1], images[0, :, :, -1])  # the border is repeated
+    assert torch.equal(moved[1, :, 2:], images[1, :, :-2])
+
+
+@pytest.mark.parametrize("kind", ["none", "flip", "shift"])
+def test_augmentation_belongs_to_its_position(kind: str) -> None:
+    config = TrainConfig(augment=kind)  # type: ignore[arg-type]
+    images = torch.randint(256, (8, 1, 12, 12), dtype=torch.uint8)
+    whole = augment(images, config, 100)
+    assert whole.dtype == torch.uint8
+    assert torch.equal(whole[3:5], augment(images[3:5], config, 103))
+    assert torch.equal(whole, images) == (kind == "none")

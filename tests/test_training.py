@@ -1,0 +1,232 @@
+"""Training: it learns, resumes exactly, survives bad steps and interruptions."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from glowflow import Glow, GlowConfig, InputError, TrainConfig
+from glowflow.config import RunConfig
+from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
+from glowflow.training import loop, train
+from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
+from glowflow.training.objective import Objective
+from glowflow.training.state import TrainingState
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(name="config")
+def _config(tmp_path: Path) -> RunConfig:
+    """A tiny training on smooth images of two kinds."""
+    rng = np.random.default_rng(0)
+    slope = np.linspace(0, 1, 8)
+    images = rng.integers(40, 80, (100, 1, 1)) + 100 * slope[None, :, None] * np.ones((1, 1, 8))
+    labels = np.arange(100) % 2
+    images[labels == 1] = images[labels == 1].transpose(0, 2, 1)
+    np.savez(tmp_path / "images.npz", images=images.astype(np.uint8)[..., None], labels=labels)
+    return RunConfig(
+        GlowConfig((1, 8, 8), steps=2, width=8),
+        TrainConfig(
+            data=str(tmp_path / "images.npz"),
+            images=320,
+            batch_size=16,
+            init_batch_size=32,
+            lr=5e-3,
+            warmup_images=64,
+            averaging=0.9,
+            validate_every=160,
+            validation_images=20,
+        ),
+    )
+
+
+def records(out: Path, kind: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == kind]
+
+
+def assert_same(first: TrainingState, second: TrainingState) -> None:
+    torch.testing.assert_close(first.model.state_dict(), second.model.state_dict(), rtol=0, atol=0)
+    torch.testing.assert_close(first.evaluated.state_dict(), second.evaluated.state_dict(), rtol=0, atol=0)
+    assert first.progress == second.progress
+
+
+def test_a_run_learns_and_writes_what_it_promises(config: RunConfig, tmp_path: Path) -> None:
+    train(replace(config, train=replace(config.train, images=1600)), out := tmp_path / "run")
+    validations = records(out, "validation")
+    assert [record["images"] for record in validations] == list(range(160, 1601, 160))
+    assert validations[-1]["bits_per_dim"] < validations[0]["bits_per_dim"] - 1
+    assert records(out, "train")[0].keys() >= {"bits_per_dim", "grad_norm", "lr", "images_per_second", "skipped"}
+    assert len(list((out / "samples").glob("*.png"))) == 10
+    best, raw = Glow.from_pretrained(out), Glow.from_pretrained(out, raw=True)
+    assert json.loads((out / "best" / "config.json").read_text())["weights"] == "averaged"
+    assert not torch.equal(next(best.parameters()), next(raw.parameters()))
+
+
+def test_a_finished_run_is_left_as_it_is(config: RunConfig, tmp_path: Path) -> None:
+    assert_same(train(config, tmp_path / "run"), train(config, tmp_path / "run"))
+
+
+@pytest.mark.parametrize("optimizer", ["glow-adamax", "adam"])
+@pytest.mark.parametrize("averaging", [0.9, None])
+@pytest.mark.parametrize("augment", ["none", "flip"])
+def test_resuming_gives_the_uninterrupted_run(
+    config: RunConfig, tmp_path: Path, optimizer: str, averaging: float | None, augment: str
+) -> None:
+    settings: dict[str, Any] = {"optimizer": optimizer, "averaging": averaging, "augment": augment}
+    config = replace(config, train=replace(config.train, **settings))
+    whole = train(config, tmp_path / "whole")
+    train(replace(config, train=replace(config.train, images=160)), tmp_path / "parts")
+    assert_same(train(config, tmp_path / "parts"), whole)
+    assert records(tmp_path / "parts", "validation") == records(tmp_path / "whole", "validation")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_goes_on(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: int
+) -> None:
+    whole = train(config, tmp_path / "whole")
+    steps = 0
+
+    def interrupting(self: Objective, x: Tensor, y: Tensor | None = None) -> object:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            os.kill(os.getpid(), signum)
+        return original(self, x, y)
+
+    original = Objective.forward
+    monkeypatch.setattr(Objective, "forward", interrupting)
+    with pytest.raises(TrainingInterruptedError, match="at 80 images") as error:
+        train(config, tmp_path / "parts")
+    assert error.value.signum == signum
+    assert_same(train(config, tmp_path / "parts"), whole)
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool]) -> None:
+    """Make the gradient of some steps infinite."""
+    original, steps = Objective.forward, 0
+
+    def spoiled(self: Objective, x: Tensor, y: Tensor | None = None) -> Any:  # noqa: ANN401
+        nonlocal steps
+        steps += 1
+        loss = original(self, x, y)
+        return loss._replace(total=loss.total * (float("inf") if when(steps) else 1.0))
+
+    monkeypatch.setattr(Objective, "forward", spoiled)
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_counted(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(monkeypatch, lambda step: step in {3, 4})
+    state = train(config, tmp_path / "run")
+    assert (state.progress.skipped, state.progress.updates) == (2, 18)
+    assert all(parameter.isfinite().all() for parameter in state.model.parameters())
+    assert "isn't finite (2 skipped so far)" in capsys.readouterr().err
+    assert records(tmp_path / "run", "train")[-1]["skipped"] == 2
+
+
+def test_too_many_bad_steps_stop_the_run_with_a_loadable_checkpoint(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, train=replace(config.train, images=10_000))
+    spoil(monkeypatch, lambda step: step > 12)
+    with pytest.raises(TrainingDivergedError, match="lower --train.lr"):
+        train(config, tmp_path / "run")
+    Glow.from_pretrained(tmp_path / "run").sample(1)
+    assert json.loads((tmp_path / "run" / "last" / "training.json").read_text())["updates"] == 12
+    assert MAX_SKIPPED_IN_A_ROW == 25
+
+
+def test_the_failing_layer_is_named() -> None:
+    torch.manual_seed(0)
+    model, x = Glow(GlowConfig((1, 8, 8), 1, steps=3, width=8)), torch.rand(2, 1, 8, 8) - 0.5
+    assert find_failure(model, x, None) == "the loss"
+    parameter = model.get_parameter("levels.0.2.1.weight")
+    parameter.grad = torch.full_like(parameter, float("nan"))
+    assert find_failure(model, x, None) == "the gradient of levels.0.2.1.weight"
+    model.get_parameter("levels.0.2.0.bias").data.fill_(float("inf"))
+    assert find_failure(model, x, None) == "the output of levels.0.2.0 (ActNorm)"
+
+
+def test_clipping_bounds_the_gradient(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = []
+
+    class Recorder(torch.optim.SGD):
+        def step(self, closure: object = None) -> None:  # type: ignore[override]
+            assert closure is None
+            gradients = [parameter.grad for group in self.param_groups for parameter in group["params"]]
+            norms.append(float(torch.nn.utils.get_total_norm([g for g in gradients if g is not None])))
+
+    monkeypatch.setattr("glowflow.training.state.build_optimizer", lambda parameters, _: Recorder(parameters, lr=0.0))
+    train(replace(config, train=replace(config.train, grad_clip=0.25)), tmp_path / "run")
+    assert max(norms) == pytest.approx(0.25, rel=1e-3)
+
+
+def test_other_settings_are_refused_with_the_difference(config: RunConfig, tmp_path: Path) -> None:
+    train(config, tmp_path / "run")
+    with pytest.raises(InputError, match=r"train\.lr: 0\.005 there, 0\.1 now"):
+        train(replace(config, train=replace(config.train, lr=0.1)), tmp_path / "run")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        train(config, tmp_path / "other")
+    assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["raw.safetensors", "model.safetensors", "optimizer.safetensors", "training.json"])
+def test_a_damaged_checkpoint_is_named(config: RunConfig, tmp_path: Path, name: str) -> None:
+    train(config, tmp_path / "run")
+    path = tmp_path / "run" / "last" / name
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(InputError, match=f"{name} is damaged"):
+        train(config, tmp_path / "run")
+
+
+def test_a_replacement_cut_short_is_put_right(config: RunConfig, tmp_path: Path) -> None:
+    train(config, tmp_path / "run")
+    (tmp_path / "run" / "last").rename(tmp_path / "run" / ".last.old")
+    (tmp_path / "run" / ".last.partial").mkdir()
+    assert train(config, tmp_path / "run").progress.position == 320
+    assert not (tmp_path / "run" / ".last.old").exists()
+
+
+def test_conditional_training_learns_the_labels(config: RunConfig, tmp_path: Path) -> None:
+    model = replace(config.model, num_classes=2, classifier=True)
+    config = RunConfig(model, replace(config.train, weight_y=1.0, images=1600, lr=1e-2))
+    state = train(config, tmp_path / "run")
+    dataset = loop.data.load(config.train.data, (1, 8, 8), "train")
+    images, y = dataset.batch(range(len(dataset)))
+    logits = state.model.classify(loop.dequantize(images, 8))
+    assert y is not None
+    assert (logits.argmax(1) == y).float().mean() > 0.9
+
+
+def test_labels_must_fit_the_model(config: RunConfig, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--model.num_classes 2"):
+        train(replace(config, model=replace(config.model, num_classes=5)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_fresh_weights_depend_on_the_seed_alone(config: RunConfig) -> None:
+    first = TrainingState.new(config, "cpu")
+    torch.randn(3)
+    again = TrainingState.new(config, "cpu")
+    other = TrainingState.new(replace(config, train=replace(config.train, seed=1)), "cpu")
+    torch.testing.assert_close(first.model.state_dict(), again.model.state_dict(), rtol=0, atol=0)
+    assert not torch.equal(
+        first.model.get_parameter("levels.0.1.1.weight"), other.model.get_parameter("levels.0.1.1.weight")
+    )
