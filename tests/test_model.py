@@ -91,7 +91,7 @@ def test_decoding_gives_the_quantised_images(num_bits: int) -> None:
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("permutation", PERMUTATIONS)
 def test_fresh_models_are_exact_inverses_after_initialisation(coupling: str, permutation: str) -> None:
-    config = replace(SMALL, coupling=coupling, permutation=permutation)
+    config = replace(SMALL, coupling=coupling, permutation=permutation)  # type: ignore[arg-type]
     model, images = Glow(config), images_of(config, 16)
     model.initialize(dequantize(images, 8))
     assert torch.equal(model.decode(model.encode(images)), images)

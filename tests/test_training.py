@@ -15,8 +15,10 @@ from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError, TrainConfig
 from glowflow.config import RunConfig
+from glowflow.data import load
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
-from glowflow.training import loop, train
+from glowflow.images import dequantize
+from glowflow.training import train
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.objective import Objective
 from glowflow.training.state import TrainingState
@@ -144,7 +146,7 @@ def test_too_many_bad_steps_stop_the_run_with_a_loadable_checkpoint(
 ) -> None:
     config = replace(config, train=replace(config.train, images=10_000))
     spoil(monkeypatch, lambda step: step > 12)
-    with pytest.raises(TrainingDivergedError, match="lower --train.lr"):
+    with pytest.raises(TrainingDivergedError, match=r"lower --train\.lr"):
         train(config, tmp_path / "run")
     Glow.from_pretrained(tmp_path / "run").sample(1)
     assert json.loads((tmp_path / "run" / "last" / "training.json").read_text())["updates"] == 12
@@ -208,15 +210,15 @@ def test_conditional_training_learns_the_labels(config: RunConfig, tmp_path: Pat
     model = replace(config.model, num_classes=2, classifier=True)
     config = RunConfig(model, replace(config.train, weight_y=1.0, images=1600, lr=1e-2))
     state = train(config, tmp_path / "run")
-    dataset = loop.data.load(config.train.data, (1, 8, 8), "train")
+    dataset = load(config.train.data, (1, 8, 8), "train")
     images, y = dataset.batch(range(len(dataset)))
-    logits = state.model.classify(loop.dequantize(images, 8))
+    logits = state.model.classify(dequantize(images, 8))
     assert y is not None
     assert (logits.argmax(1) == y).float().mean() > 0.9
 
 
 def test_labels_must_fit_the_model(config: RunConfig, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--model.num_classes 2"):
+    with pytest.raises(InputError, match=r"--model\.num_classes 2"):
         train(replace(config, model=replace(config.model, num_classes=5)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -5,7 +5,7 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from inspect import cleandoc, signature
 from pathlib import Path
@@ -74,7 +74,7 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _add_commands(parser: ArgumentParser, entries: dict[str, object]) -> None:
+def _add_commands(parser: ArgumentParser, entries: Mapping[str, Command | dict[str, Command]]) -> None:
     subcommands = parser.add_subcommands()
     for name, entry in entries.items():
         if isinstance(entry, dict):
@@ -88,10 +88,10 @@ def _add_commands(parser: ArgumentParser, entries: dict[str, object]) -> None:
 def _command_parser(command: Command) -> ArgumentParser:
     summary, example, *_ = _paragraphs(command)
     parser = ArgumentParser(exit_on_error=False, description=summary, epilog=example)
-    lists = {name for name in signature(command).parameters if name in FILES}
+    lists: set[str | int] = {name for name in signature(command).parameters if name in FILES}
     parser.add_function_arguments(command, as_group=False, as_positional=True, skip=lists)
     for name in lists:
-        parser.add_argument(name, nargs="+", type=Path, help=FILES[name])
+        parser.add_argument(str(name), nargs="+", type=Path, help=FILES[str(name)])
     return parser
 
 

@@ -29,7 +29,7 @@ def train(
     out: Path | None = None,
     data: str | None = None,
     device: str | None = None,
-    tensorboard: bool = False,  # noqa: FBT001, FBT002
+    tensorboard: bool = False,
 ) -> None:
     """Train a model, or go on with a training that was interrupted.
 
@@ -44,9 +44,9 @@ def train(
         device: cpu, cuda or mps; the best one present by default.
         tensorboard: Also write the metrics for TensorBoard.
     """
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
-    from glowflow.training import train as run  # noqa: PLC0415
+    from glowflow.training import train as run
 
     settings = train if data is None else replace(train, data=data)
     out = out or Path("runs") / Path(preset).stem
@@ -81,9 +81,9 @@ def evaluate(
         json: Also write the result here, with the commit, versions, seed and machine.
         device: cpu, cuda or mps; the best one present by default.
     """
-    from glowflow.evaluate import likelihood, reconstruction_error  # noqa: PLC0415
-    from glowflow.provenance import provenance  # noqa: PLC0415
-    from glowflow.weights import save_json  # noqa: PLC0415
+    from glowflow.evaluate import likelihood, reconstruction_error
+    from glowflow.provenance import provenance
+    from glowflow.weights import save_json
 
     if draws < 1:
         raise InputError(f"--draws is {draws}; it takes at least 1.")
@@ -141,9 +141,9 @@ def score(
         seed: Of the noise.
         device: cpu, cuda or mps; the best one present by default.
     """
-    from glowflow.data import SPLITS  # noqa: PLC0415
-    from glowflow.evaluate import scores  # noqa: PLC0415
-    from glowflow.weights import replacing  # noqa: PLC0415
+    from glowflow.data import SPLITS
+    from glowflow.evaluate import scores
+    from glowflow.weights import replacing
 
     glow, _ = _load(model, device)
     _check_parent(out)
@@ -183,10 +183,10 @@ def sample(
         seed: For the same picture again.
         device: cpu, cuda or mps; the best one present by default.
     """
-    from math import ceil, sqrt  # noqa: PLC0415
+    from math import ceil, sqrt
 
-    from glowflow.evaluate import grid  # noqa: PLC0415
-    from glowflow.evaluate import sample as draw  # noqa: PLC0415
+    from glowflow.evaluate import grid
+    from glowflow.evaluate import sample as draw
 
     if num < 1 or temperature < 0 or (columns or 1) < 1:
         raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
@@ -214,12 +214,12 @@ def reconstruct(
         label: The images' class, for a class-conditional model.
         device: cpu, cuda or mps; the best one present by default.
     """
-    import numpy as np  # noqa: PLC0415
-    import torch  # noqa: PLC0415
+    import numpy as np
+    import torch
 
-    from glowflow.data import Dataset, read_image  # noqa: PLC0415
-    from glowflow.evaluate import grid, scores  # noqa: PLC0415
-    from glowflow.images import quantize  # noqa: PLC0415
+    from glowflow.data import Dataset, read_image
+    from glowflow.evaluate import grid, scores
+    from glowflow.images import quantize
 
     glow, _ = _load(model, device)
     _check_label(glow, label)
@@ -243,7 +243,7 @@ def data_list() -> None:
 
     Example: glowflow data list
     """
-    from glowflow.data import BUILT_IN  # noqa: PLC0415
+    from glowflow.data import BUILT_IN
 
     table = Table(title="Built-in data sets")
     for column in ("name", "what", "C x H x W", "train / validation / test", "labels", "attributes"):
@@ -291,12 +291,12 @@ def data_show(
         num: How many images, spread over the data.
         num_bits: Quantise them to so many bits.
     """
-    from math import ceil, sqrt  # noqa: PLC0415
+    from math import ceil, sqrt
 
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from glowflow.evaluate import grid  # noqa: PLC0415
-    from glowflow.images import quantize  # noqa: PLC0415
+    from glowflow.evaluate import grid
+    from glowflow.images import quantize
 
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
@@ -313,8 +313,8 @@ def presets() -> None:
 
     Example: glowflow presets
     """
-    from glowflow.presets import load, names  # noqa: PLC0415
-    from glowflow.presets.size import size  # noqa: PLC0415
+    from glowflow.presets import load, names
+    from glowflow.presets.size import size
 
     table = Table(title="Presets (parameters in millions; GFLOP of a forward pass per image)")
     for column in ("name", "data", "C x H x W", "L", "K", "width", "coupling", "bits", "batch", "beta2", "warm-up"):
@@ -334,7 +334,7 @@ def presets() -> None:
 
 
 def _device(name: str | None) -> str:
-    import torch  # noqa: PLC0415
+    import torch
 
     present = [*(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if torch.mps.is_available() else []), "cpu"]
     if name is not None and name.partition(":")[0] not in present:
@@ -344,8 +344,8 @@ def _device(name: str | None) -> str:
 
 def _load(model: str, device: str | None, *, raw: bool = False) -> tuple[Glow, str]:
     """The model, and the kind of its weights."""
-    from glowflow.model import Glow  # noqa: PLC0415
-    from glowflow.weights import find, load_config  # noqa: PLC0415
+    from glowflow.model import Glow
+    from glowflow.weights import find, load_config
 
     chosen = _device(device)
     directory = find(model)
@@ -355,13 +355,13 @@ def _load(model: str, device: str | None, *, raw: bool = False) -> tuple[Glow, s
 
 def _dataset(model: str, data: str | None, glow: Glow, split: SplitName) -> Dataset:
     """The data set named, else the one that the run in `model` was trained on."""
-    from glowflow.data import load  # noqa: PLC0415
-    from glowflow.training.loop import CONFIG, read_run_config  # noqa: PLC0415
+    from glowflow.data import load
+    from glowflow.training.run import CONFIG, read_config
 
     config = Path(model) / CONFIG
     if data is None and not config.is_file():
         raise InputError(f"{model} doesn't say what it was trained on: give --data.")
-    name = data or read_run_config(config)["train"]["data"]
+    name = data or read_config(Path(model))["train"]["data"]
     dataset = load(name, glow.config.image_shape, split)
     if glow.config.num_classes and dataset.labels is None:
         raise InputError(f"{model} is class-conditional and {name} has no labels.")
@@ -369,7 +369,7 @@ def _dataset(model: str, data: str | None, glow: Glow, split: SplitName) -> Data
 
 
 def _prepared(data: str, image_shape: tuple[int, int, int] | None) -> dict[Any, Dataset]:
-    from glowflow.data import BUILT_IN, prepare  # noqa: PLC0415
+    from glowflow.data import BUILT_IN, prepare
 
     if image_shape is None and data not in BUILT_IN and Path(data).exists():
         raise InputError(f'Give the images of {data} a size: --image_shape "[channels, height, width]".')

@@ -103,16 +103,14 @@ class ConvConditioner(nn.Module):
         """Run the network."""
         h = F.relu(edge_conv(x, *self.norm1.folded_into(self.conv1.weight)))
         h = F.relu(F.conv2d(h, *self.norm2.folded_into(self.conv2.weight)))
-        out: Tensor = self.conv3(h)
-        return out
+        return self.conv3(h)
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
         """Initialise both actnorms on the batch x, in order, and return the network's output."""
         h = F.relu(self.norm1.initialize(self.conv1(x)))
         h = F.relu(self.norm2.initialize(self.conv2(h)))
-        out: Tensor = self.conv3(h)
-        return out
+        return self.conv3(h)
 
 
 class TopNetwork(nn.Module):

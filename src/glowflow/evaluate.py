@@ -51,7 +51,7 @@ def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0) -> 
     """
     with progress(f"Bits/dim of {dataset.name} ({dataset.split})", num_draws * len(dataset)) as advance:
         draws = [_draw_scores(model, dataset, draw, seed, advance) for draw in range(num_draws)]
-    return np.mean(draws, axis=0)  # type: ignore[no-any-return]
+    return np.mean(draws, axis=0)
 
 
 @torch.no_grad()

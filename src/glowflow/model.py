@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from math import log, pi, prod
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,8 +69,8 @@ class Glow(nn.Module):
         self._check_labels(len(latents[0]), y)
         *below, top = latents
         x = self.prior.inverse(top, y)
-        for level, eps in zip(reversed(self.levels), (None, *reversed(below)), strict=True):
-            x = _inverse(level, x if eps is None else torch.cat([x, eps], dim=1))
+        for level, eps in zip(reversed(self._chains), [None, *reversed(below)], strict=True):
+            x = level.inverse(x if eps is None else torch.cat([x, eps], dim=1))
         return x
 
     def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -94,8 +94,7 @@ class Glow(nn.Module):
         """Data-dependent initialisation of every actnorm, in order, on a batch of continuous images."""
         self._check_images(x)
         x = _channels_last(x)
-        for level in self.levels:
-            assert isinstance(level, Bijection)
+        for level in self._chains:
             x, _ = level.initialize(x).chunk(2, dim=1)
 
     @torch.no_grad()
@@ -195,11 +194,15 @@ class Glow(nn.Module):
         """Type of the parameters."""
         return next(self.parameters()).dtype
 
+    @property
+    def _chains(self) -> list[Chain]:
+        return [cast("Chain", level) for level in self.levels]
+
     def _flow(self, x: Tensor) -> tuple[Tensor, ...]:
         """(latent of level 0, ..., top before its prior, log_det)."""
         self._check_images(x)
         x, latents, log_det = _channels_last(x), [], x.new_zeros(len(x))
-        *below, last = self.levels
+        *below, last = self._chains
         for level in below:
             y, term = level(x)
             x, eps = y.chunk(2, dim=1)
@@ -211,8 +214,7 @@ class Glow(nn.Module):
     def _logits(self, top: Tensor) -> Tensor:
         if self.classifier is None:
             raise ValueError("This model has no classifier; one is trained with classifier=True.")
-        logits: Tensor = self.classifier(top.mean((2, 3)))
-        return logits
+        return self.classifier(top.mean((2, 3)))
 
     def _check_images(self, x: Tensor) -> None:
         if tuple(x.shape[1:]) != self.config.image_shape:
@@ -259,18 +261,14 @@ def _permutation(config: GlowConfig, channels: int) -> Bijection:
 
 
 def _coupling(config: GlowConfig, channels: int) -> Coupling:
-    kind: type[Coupling] = {
-        "additive": AdditiveCoupling,
-        "affine": AffineCoupling,
-        "affine-exp": AffineExpCoupling,
-    }[config.coupling]
-    out_channels = channels // 2 if config.coupling == "additive" else channels
-    return kind(ConvConditioner(channels // 2, out_channels, config.width))
-
-
-def _inverse(level: nn.Module, y: Tensor) -> Tensor:
-    assert isinstance(level, Bijection)
-    return level.inverse(y)
+    half = channels // 2
+    match config.coupling:
+        case "additive":
+            return AdditiveCoupling(ConvConditioner(half, half, config.width))
+        case "affine":
+            return AffineCoupling(ConvConditioner(half, channels, config.width))
+        case "affine-exp":
+            return AffineExpCoupling(ConvConditioner(half, channels, config.width))
 
 
 def _standard_normal_log_prob(latents: list[Tensor]) -> Tensor:

@@ -58,8 +58,7 @@ class ActNorm(Bijection):
         self.bias.copy_(-x.mean((0, 2, 3)))
         std = (x + _per_channel(self.bias)).square().mean((0, 2, 3)).sqrt()
         self.logs.copy_(-(std + EPSILON).log() / LOGS_FACTOR)
-        y: Tensor = self.forward(x)[0]
-        return y
+        return self.forward(x)[0]
 
 
 def _per_channel(values: Tensor) -> Tensor:

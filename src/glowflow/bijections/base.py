@@ -32,8 +32,7 @@ class Bijection(nn.Module, ABC):
 
         This happens only when called. A layer without data-dependent parameters just maps x.
         """
-        y: Tensor = self.forward(x)[0]
-        return y
+        return self.forward(x)[0]
 
 
 class Chain(Bijection):

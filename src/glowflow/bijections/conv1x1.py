@@ -23,7 +23,7 @@ class Invertible1x1(Bijection):
 
     @abstractmethod
     def log_abs_det(self) -> Tensor:
-        """ln |det W|, a float64 scalar, in nats."""
+        """Ln |det W|, a float64 scalar, in nats."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Multiply each pixel's channels by W."""
@@ -54,7 +54,7 @@ class Conv1x1(Invertible1x1):
         return _float64(self.weight)
 
     def log_abs_det(self) -> Tensor:
-        """ln |det W| by an LU decomposition, O(C^3)."""
+        """Ln |det W| by an LU decomposition, O(C^3)."""
         return torch.linalg.slogdet(self.matrix()).logabsdet
 
 

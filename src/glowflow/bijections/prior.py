@@ -29,9 +29,9 @@ class SplitPrior(Coupling):
 
 
 class TopPrior(Bijection):
-    """The prior of the top latent, which may depend on a class label y: eps = (x - mean(y)) / exp(logsd(y)).
+    """The prior of the top latent, which may depend on the class: y = (x - mean(label)) / exp(logsd(label)).
 
-    log_det = -sum logsd. `network(y)` gives (B or 1, 2 C, H, W); its first half is the mean, its second logsd.
+    log_det = -sum logsd. `network(labels)` gives (B or 1, 2 C, H, W); its first half is the mean, its second logsd.
 
     >>> import torch
     >>> from glowflow.conditioners import TopNetwork
@@ -44,13 +44,13 @@ class TopPrior(Bijection):
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Standardise x (B, C, H, W), given labels y (B,)."""
-        return _standardize(x, *self.network(y).expand(len(x), -1, -1, -1).chunk(2, dim=1))
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Standardise x (B, C, H, W), given labels (B,)."""
+        return _standardize(x, *self.network(labels).expand(len(x), -1, -1, -1).chunk(2, dim=1))
 
-    def inverse(self, eps: Tensor, y: Tensor | None = None) -> Tensor:
-        """Give eps (B, C, H, W) its mean and scale back, given labels y (B,)."""
-        return _unstandardize(eps, *self.network(y).chunk(2, dim=1))
+    def inverse(self, y: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Give y (B, C, H, W) its mean and scale back, given labels (B,)."""
+        return _unstandardize(y, *self.network(labels).chunk(2, dim=1))
 
 
 def _standardize(x: Tensor, mean: Tensor, logsd: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,33 +1,30 @@
 """The training loop."""
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
-import yaml
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from glowflow import data, weights
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import Dataset
-from glowflow.data.order import Stream, shuffled, uniform_noise
+from glowflow.data.order import Stream
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import grid, likelihood, sample, stacked
-from glowflow.images import dequantize
 from glowflow.model import Glow
 from glowflow.progress import progress, say
-from glowflow.training.augmentation import augment
+from glowflow.training.batches import Batches
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.interruption import stop_requests
 from glowflow.training.metrics import Metrics
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import learning_rate
+from glowflow.training.run import claim
 from glowflow.training.state import TrainingState
 
-CONFIG = "config.yaml"
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
 RECORDS_PER_VALIDATION = 10
 SAMPLE_TEMPERATURES = (0.5, 0.7, 1.0)
@@ -59,13 +56,13 @@ def train(
     out, settings = Path(out), config.train
 
     # Data
-    training = data.load(settings.data, config.model.image_shape, "train")
-    validation = _first(data.load(settings.data, config.model.image_shape, "validation"), settings.validation_images)
+    splits = data.prepare(settings.data, config.model.image_shape)
+    training, validation = splits["train"], _thinned(splits["validation"], settings.validation_images)
     _check_labels(config.model, training)
-    use_labels = config.model.num_classes > 0
+    batches = Batches(training, config, device)
 
     # Model, averages and optimiser: fresh, or as the run left them
-    _claim(out, config)
+    claim(out, config)
     state = TrainingState.new(config, device)
     at = state.progress
     if weights.exists(out / "last"):
@@ -73,8 +70,7 @@ def train(
         at = state.progress
         say(f"Going on with {out} at {at.position:,} of {settings.images:,} images.")
     else:
-        x, _ = _batch(training, settings, 0, settings.init_batch_size, config.model, device, Stream.INITIALIZATION)
-        state.model.initialize(x)
+        state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
         state.evaluated.load_state_dict(state.model.state_dict())
         state.save(out / "last")
     metrics = Metrics(out, at.position, tensorboard=tensorboard)
@@ -91,8 +87,7 @@ def train(
             lr = learning_rate(settings, at.position)
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
-            x, labels = _batch(training, settings, at.position, settings.batch_size, config.model, device)
-            y = labels if use_labels else None
+            x, y = batches.at(at.position, settings.batch_size)
 
             # Loss and gradient, fetched from the device in one transfer
             state.optimizer.zero_grad(set_to_none=True)
@@ -152,64 +147,6 @@ def train(
     return state
 
 
-def _batch(
-    dataset: Dataset,
-    settings: TrainConfig,
-    position: int,
-    count: int,
-    model: GlowConfig,
-    device: str | torch.device,
-    stream: Stream = Stream.TRAINING,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Continuous images (count, C, H, W) at positions position, ..., and their labels."""
-    images, labels = dataset.batch(shuffled(settings.seed, position, count, len(dataset)))
-    images = augment(images.to(device), settings, position)
-    noise = uniform_noise(settings.seed, stream, position, count, model.image_shape).to(device)
-    return dequantize(images, model.num_bits, noise), None if labels is None else labels.to(device)
-
-
-def _claim(out: Path, config: RunConfig) -> None:
-    """Write the configuration into a new run's directory; in an old one's, check that it's the same."""
-    path = out / CONFIG
-    wanted = yaml.safe_load(yaml.safe_dump(_plain(config)))
-    if path.exists():
-        difference = _difference(read_run_config(path), wanted)
-        if difference:
-            raise InputError(f"{out} holds a run with other settings ({difference}): give another --out.")
-    elif out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty and holds no run: give another --out.")
-    out.mkdir(parents=True, exist_ok=True)
-    weights.save_text(path, yaml.safe_dump(wanted, sort_keys=False))
-
-
-def read_run_config(path: Path) -> dict[str, Any]:
-    """The contents of a run's `config.yaml`; InputError if it's damaged."""
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError:
-        content = None
-    if not isinstance(content, dict) or not {"model", "train"} <= content.keys():
-        raise InputError(f"{path} is damaged: it should hold the settings of a run.")
-    return content
-
-
-def _plain(config: RunConfig) -> dict[str, Any]:
-    content = asdict(config)
-    content["model"]["image_shape"] = list(config.model.image_shape)
-    return content
-
-
-def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """The settings that differ, but for the training's length, which may be changed on the way."""
-    changed = [
-        f"{part}.{name}: {old[part].get(name)} there, {value} now"
-        for part in ("model", "train")
-        for name, value in new[part].items()
-        if old[part].get(name) != value and (part, name) != ("train", "images")
-    ]
-    return "; ".join(changed)
-
-
 def _check_labels(config: GlowConfig, dataset: Dataset) -> None:
     if config.num_classes and len(dataset.class_names) != config.num_classes:
         raise InputError(
@@ -218,7 +155,7 @@ def _check_labels(config: GlowConfig, dataset: Dataset) -> None:
         )
 
 
-def _first(dataset: Dataset, count: int) -> Dataset:
+def _thinned(dataset: Dataset, count: int) -> Dataset:
     """A part of the data set with about `count` images, spread over it."""
     step = max(1, len(dataset) // count)
     columns = {name: getattr(dataset, name) for name in ("images", "labels", "attributes", "groups", "sources")}

@@ -46,5 +46,5 @@ def _tensorboard(out: Path) -> _Writer:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 (an optional extra)
     except ImportError:
         raise InputError("TensorBoard is not installed: pip install 'glowflow[tensorboard]'.") from None
-    writer: _Writer = SummaryWriter(str(out / "tensorboard"))  # type: ignore[no-untyped-call]
+    writer: _Writer = SummaryWriter(str(out / "tensorboard"))
     return writer

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -55,11 +56,7 @@ class TrainingState:
     @property
     def evaluated(self) -> Glow:
         """The model to evaluate and sample from: the averaged one, where there is one."""
-        if self.averaged is None:
-            return self.model
-        averaged = self.averaged.module
-        assert isinstance(averaged, Glow)
-        return averaged
+        return self.model if self.averaged is None else cast("Glow", self.averaged.module)
 
     def update_averages(self) -> None:
         """Let the averages take in the weights as they are now."""
