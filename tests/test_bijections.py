@@ -65,6 +65,7 @@ REGISTRY: dict[str, Callable[[], Bijection]] = {
     "chain with one layer twice": lambda: Chain(*[Reverse()] * 2),
     "chain of chains": lambda: Chain(Chain(Squeeze(), ActNorm(16)), Chain(Conv1x1LU(16))),
     "empty chain": Chain,
+    "frozen conv1x1": lambda: randomize(Conv1x1LU(4)).double().freeze(),
 }
 
 
@@ -134,6 +135,15 @@ def test_calling_changes_nothing(bijection: Bijection, x: Tensor) -> None:
     assert torch.equal(first[1], second[1])
     assert torch.equal(x, original)
     torch.testing.assert_close(bijection.state_dict(), before, rtol=0, atol=0)
+
+
+def test_the_frozen_form_is_the_same_map_apart(bijection: Bijection, x: Tensor) -> None:
+    frozen, (y, log_det) = bijection.freeze(), bijection(x)
+    torch.testing.assert_close(frozen(x), (y, log_det), rtol=0, atol=1e-12)
+    torch.testing.assert_close(frozen.inverse(y), bijection.inverse(y), rtol=0, atol=1e-12)
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    randomize(bijection, std=1.0)
+    torch.testing.assert_close(frozen(x), (y, log_det), rtol=0, atol=1e-12)
 
 
 def test_initialize_returns_the_output_of_the_initialised_layer(bijection: Bijection, x: Tensor) -> None:

@@ -109,7 +109,8 @@ def test_data_commands(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     assert "train" in capsys.readouterr().out
     assert main(["data", "show", "pictures", "--image_shape", "[3, 8, 8]", "--out", "show.png"]) == 0
     assert "dark" in capsys.readouterr().out
-    assert Image.open(home / "show.png").mode == "RGB"
+    with Image.open(home / "show.png") as picture:
+        assert picture.mode == "RGB"
 
 
 def test_presets(capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,6 +150,17 @@ def test_sampling_is_reproducible_and_temperature_scales_each_image() -> None:
     assert torch.equal(mixed[0], model.decode(torch.zeros(1, SMALL.num_dims))[0])
 
 
+def test_the_frozen_model_is_the_same() -> None:
+    config = replace(SMALL, permutation="conv1x1-lu")
+    model, images = build(config), images_of(config)
+    frozen = model.freeze()
+    torch.testing.assert_close(frozen.encode(images), model.encode(images), rtol=0, atol=1e-5)
+    z = model.encode(images)
+    assert torch.equal(frozen.decode(z), model.decode(z))
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_labels_are_asked_for_and_refused() -> None:
     images = images_of(SMALL)
     with pytest.raises(ValueError, match="takes no labels"):

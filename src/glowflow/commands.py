@@ -350,7 +350,7 @@ def _load(model: str, device: str | None, *, raw: bool = False) -> tuple[Glow, s
     chosen = _device(device)
     directory = find(model)
     kind = "raw" if raw else load_config(directory)["weights"]
-    return Glow.from_pretrained(directory, chosen, raw=raw), kind
+    return Glow.from_pretrained(directory, chosen, raw=raw).freeze(), kind
 
 
 def _dataset(model: str, data: str | None, glow: Glow, split: SplitName) -> Dataset:

@@ -1,5 +1,6 @@
 """Glow: images <-> latents, with exact likelihood."""
 
+from copy import deepcopy
 from dataclasses import asdict
 from math import log, pi, prod
 from pathlib import Path
@@ -154,6 +155,15 @@ class Glow(nn.Module):
             part.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
             for part, (channels, height, width) in zip(parts, shapes, strict=True)
         ]
+
+    def freeze(self) -> Self:
+        """A separate, immutable form of this model for inference, with the 1x1 convolutions' inverses computed once.
+
+        Nothing in the model itself is ever cached, so nothing needs to be invalidated when it's trained on.
+        """
+        frozen = deepcopy(self).requires_grad_(requires_grad=False).eval()
+        frozen.levels = nn.ModuleList([level.freeze() for level in self._chains])
+        return frozen
 
     def save_pretrained(self, directory: str | Path, weights_kind: str = "raw") -> None:
         """Write `config.json` and `model.safetensors` into a directory.

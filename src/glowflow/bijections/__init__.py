@@ -2,7 +2,7 @@
 
 from glowflow.bijections.actnorm import ActNorm
 from glowflow.bijections.base import Bijection, Chain
-from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU
+from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU, FrozenConv1x1
 from glowflow.bijections.coupling import AdditiveCoupling, AffineCoupling, AffineExpCoupling, Coupling
 from glowflow.bijections.permutation import Reverse, Shuffle
 from glowflow.bijections.prior import SplitPrior, TopPrior
@@ -18,6 +18,7 @@ __all__ = [
     "Conv1x1",
     "Conv1x1LU",
     "Coupling",
+    "FrozenConv1x1",
     "Reverse",
     "Shuffle",
     "SplitPrior",

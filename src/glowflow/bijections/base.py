@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import cast
 
 import torch
@@ -33,6 +34,10 @@ class Bijection(nn.Module, ABC):
         This happens only when called. A layer without data-dependent parameters just maps x.
         """
         return self.forward(x)[0]
+
+    def freeze(self) -> "Bijection":
+        """A separate, immutable form of the same map, for inference: what depends on weights alone is computed once."""
+        return deepcopy(self).requires_grad_(requires_grad=False).eval()
 
 
 class Chain(Bijection):
@@ -73,3 +78,7 @@ class Chain(Bijection):
         for bijection in self:
             x = bijection.initialize(x)
         return x
+
+    def freeze(self) -> "Chain":
+        """The chain of the frozen forms."""
+        return Chain(*(bijection.freeze() for bijection in self))
