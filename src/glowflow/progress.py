@@ -1,6 +1,5 @@
 """Progress of long work: a live bar on a terminal, plain lines elsewhere, always on standard error."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,32 +19,37 @@ from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 20.0
 
+_console = Console(stderr=True)
+_shown: list[str] = []
+"""What progress is shown of, at most one thing: work inside other work is part of it."""
+
 
 def say(message: str) -> None:
     """Print one line to standard error, above a live bar where there is one."""
-    console().print(message, markup=False, highlight=False, soft_wrap=True)
+    _console.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
-def console() -> Console:
-    """The console of standard error, found anew each time so that a redirection is respected."""
-    return Console(file=sys.stderr)
+@contextmanager
+def progress(description: str, total: int, unit: str = "images", done: int = 0) -> Iterator[Callable[..., None]]:
+    """Show the progress of `total` units of work; inside other work of which progress is shown, nothing.
+
+    Yields `advance(count, note="")`: `count` more units are done; `note` is a short text shown beside the bar.
+    `done` units were finished before (work that goes on from an interruption).
+    """
+    if _shown:
+        yield lambda count, note="": None
+        return
+    _shown.append(description)
+    try:
+        with (_live if _console.is_terminal else _lines)(description, total, unit, done) as advance:
+            yield advance
+    finally:
+        _shown.pop()
 
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed or 0:.0f} {task.fields['unit']}/s")
-
-
-@contextmanager
-def progress(description: str, total: int, unit: str = "images", done: int = 0) -> Iterator[Callable[..., None]]:
-    """Show the progress of `total` units of work.
-
-    Yields `advance(count, note="")`: `count` more units are done; `note` is a short text shown beside the bar.
-    `done` units were finished before (work that goes on from an interruption).
-    """
-    shown = _live if console().is_terminal else _lines
-    with shown(description, total, unit, done) as advance:
-        yield advance
 
 
 @contextmanager
@@ -58,7 +62,7 @@ def _live(description: str, total: int, unit: str, done: int) -> Iterator[Callab
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console(), speed_estimate_period=60) as bar:
+    with Progress(*columns, console=_console, speed_estimate_period=60) as bar:
         task = bar.add_task(description, total=total, completed=done, unit=unit, note="")
 
         def advance(count: int, note: str = "") -> None:
@@ -78,7 +82,7 @@ def _lines(description: str, total: int, unit: str, done: int) -> Iterator[Calla
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES or (done >= total and now - began > 1):
             rate = (done - first) / max(now - began, 1e-9)
-            left = timedelta(seconds=round((total - done) / rate)) if rate else "?"
+            left = timedelta(seconds=round(max(total - done, 0) / rate)) if rate else "?"
             say(f"{description}: {done}/{total} {unit}, {rate:.0f}/s, {left} left{'  ' if note else ''}{note}")
             last = now
 

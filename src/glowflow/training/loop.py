@@ -114,7 +114,7 @@ def train(
                 say(f"Step skipped at {before:,} images: {where} isn't finite ({at.skipped} skipped so far).")
                 if skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
                     raise TrainingDivergedError(_advice(out, where, settings))
-            advance(settings.batch_size, f"{bits:.3f} bits/dim")
+            advance(min(settings.batch_size, settings.images - before), f"{bits:.3f} bits/dim")
 
             # Record
             finished = at.position >= settings.images

@@ -1,0 +1,71 @@
+"""Does the digits preset train without trouble, whatever the seed? And what happens at ten times the rate?
+
+Trains the preset for some steps per seed and coupling, and counts steps whose loss or gradient wasn't finite. Each
+training is a line of the output file; those already there are not run again, so it can be interrupted at any time.
+
+    python benchmarks/stability.py results/stability.jsonl
+    python benchmarks/stability.py results/stability-10x.jsonl --rate 10 --seeds 4
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from glowflow import Glow
+from glowflow.config import RunConfig
+from glowflow.data import load
+from glowflow.errors import TrainingDivergedError
+from glowflow.evaluate import likelihood
+from glowflow.presets import load as load_preset
+from glowflow.provenance import provenance
+from glowflow.training import train
+
+
+def run(seed: int, coupling: str, rate: float, steps: int) -> dict[str, Any]:
+    """Train once and say how it went."""
+    preset = load_preset("digits").run
+    images = steps * preset.train.batch_size
+    settings = replace(preset.train, seed=seed, lr=rate * preset.train.lr, images=images, validate_every=images)
+    config = RunConfig(replace(preset.model, coupling=coupling), settings)  # type: ignore[arg-type]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            progress = train(config, Path(folder) / "run").progress
+            outcome: dict[str, Any] = {"stopped": None, "skipped": progress.skipped}
+        except TrainingDivergedError as error:
+            outcome = {"stopped": str(error).replace(folder, ""), "skipped": None}
+        model = Glow.from_pretrained(Path(folder) / "run")
+        bits = likelihood(model, load("digits", preset.model.image_shape, "validation")).bits_per_dim
+    return {"seed": seed, "coupling": coupling, "rate": rate, "steps": steps, **outcome, "validation_bits": bits}
+
+
+def main() -> None:
+    """Run what the output file lacks, and summarise it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--rate", type=float, default=1.0, help="times the preset's learning rate")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=500)
+    options = parser.parse_args()
+
+    lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    done = {(line["seed"], line["coupling"]) for line in lines}
+    for seed in range(options.seeds):
+        for coupling in ("affine", "additive"):
+            if (seed, coupling) not in done:
+                lines.append(run(seed, coupling, options.rate, options.steps) | provenance())
+                with options.out.open("a") as file:
+                    file.write(json.dumps(lines[-1]) + "\n")
+    for coupling in ("affine", "additive"):
+        mine = [line for line in lines if line["coupling"] == coupling]
+        bits = sorted(line["validation_bits"] for line in mine)
+        stopped = sum(line["stopped"] is not None for line in mine)
+        skipped = sum(line["skipped"] or 0 for line in mine)
+        print(f"{coupling}: {len(mine)} seeds, {stopped} stopped, {skipped} steps skipped in those that did not stop; ")
+        print(f"  validation bits/dim from {bits[0]:.3f} to {bits[-1]:.3f}, median {bits[len(bits) // 2]:.3f}")
+
+
+if __name__ == "__main__":
+    main()

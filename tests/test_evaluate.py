@@ -1,0 +1,93 @@
+"""Measurements: their values, their errors, and that they don't depend on how images are batched."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from glowflow import Glow, GlowConfig, evaluate
+from glowflow.data import Dataset
+from glowflow.evaluate import grid, likelihood, reconstruction_error, sample, scores, stacked, standard_error
+from tests.helpers import randomize
+
+
+@pytest.fixture(name="model")
+def _model() -> Glow:
+    torch.manual_seed(0)
+    return randomize(Glow(GlowConfig((3, 8, 8), steps=2, width=8, num_bits=5)), 0.1)
+
+
+@pytest.fixture(name="dataset")
+def _dataset() -> Dataset:
+    images = np.random.default_rng(0).integers(0, 256, (23, 8, 8, 3), dtype=np.uint8)
+    return Dataset("noise", "test", images, groups=np.arange(23) % 4)
+
+
+def test_scores_do_not_depend_on_the_batches(model: Glow, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = scores(model, dataset, num_draws=2)
+    monkeypatch.setattr(evaluate, "BATCH_SIZE", 7)
+    np.testing.assert_allclose(scores(model, dataset, num_draws=2), whole, rtol=1e-5)
+
+
+def test_every_draw_and_seed_has_its_own_noise(model: Glow, dataset: Dataset) -> None:
+    one, two, other = scores(model, dataset), scores(model, dataset, num_draws=2), scores(model, dataset, seed=1)
+    assert (one != two).all()
+    assert (one != other).all()
+
+
+def test_likelihood_is_the_mean_with_its_clustered_error(model: Glow, dataset: Dataset) -> None:
+    values = scores(model, dataset)
+    result = likelihood(model, dataset)
+    assert result.bits_per_dim == values.mean()
+    assert (result.num_images, result.num_clusters, result.num_noise_draws) == (23, 4, 1)
+    assert dataset.groups is not None
+    assert result.standard_error == standard_error(values, dataset.groups)
+    independent = likelihood(model, replace(dataset, groups=None))
+    assert independent.standard_error == pytest.approx(values.std(ddof=1) / np.sqrt(23))
+
+
+def test_clustered_error_of_identical_members_is_that_of_their_clusters() -> None:
+    means = np.array([1.0, 4.0, 2.0, 9.0])
+    expected = means.std(ddof=1) / np.sqrt(4)
+    assert standard_error(np.repeat(means, 10), np.repeat(np.arange(4), 10)) == pytest.approx(expected)
+    assert standard_error(np.ones(5), np.zeros(5, dtype=np.int64)) is None
+
+
+def test_reconstruction_error_counts_levels(model: Glow, dataset: Dataset) -> None:
+    assert reconstruction_error(model, dataset) == 0
+
+    class OffByTwo(Glow):
+        def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+            assert y is None
+            images = super().decode(z)
+            images[-1, 0, 0, 0] = (images[-1, 0, 0, 0].int() + 16) % 256
+            return images
+
+    broken = OffByTwo(model.config)
+    broken.load_state_dict(model.state_dict())
+    assert reconstruction_error(broken, replace(dataset, images=dataset.images // 2)) == 2
+
+
+def test_classes_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Glow(GlowConfig((1, 4, 4), steps=1, width=4, num_classes=3))
+    seen = []
+
+    def record(num: int, _temperature: float, y: Tensor, _generator: torch.Generator) -> Tensor:
+        seen.append(y.tolist())
+        return torch.zeros(num, 1, 4, 4)
+
+    monkeypatch.setattr(model, "sample", record)
+    sample(model, 5)
+    sample(model, 2, label=1)
+    assert seen == [[0, 1, 2, 0, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (3, "RGB"), (4, "RGBA"), (7, "RGB")])
+def test_grids_show_any_number_of_channels(channels: int, mode: str) -> None:
+    images = torch.randint(256, (5, channels, 6, 8), dtype=torch.uint8)
+    picture = grid(images, columns=3)
+    assert picture.mode == mode
+    assert picture.size == (3 * 64 + 2 * 2, 2 * 48 + 2)
+    assert stacked({"a": picture, "b": picture}).size[1] > 2 * picture.size[1]
