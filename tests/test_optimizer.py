@@ -40,16 +40,17 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
     assert parameter.abs().max() < 1
 
 
-def test_averages_are_unbiased_from_the_first_step() -> None:
+@pytest.mark.parametrize("beta", [0.0, 0.9])
+def test_averages_are_unbiased_from_the_first_step(beta: float) -> None:
     model = nn.Linear(2, 1, bias=False)
-    averaged = AveragedModel(model, multi_avg_fn=zero_debiased(0.9))
+    averaged = AveragedModel(model, multi_avg_fn=zero_debiased(beta))
     history = []
     for _ in range(5):
         with torch.no_grad():
             model.weight.copy_(torch.randn(1, 2))
         history.append(model.weight.detach().clone())
         averaged.update_parameters(model)
-        weights = torch.tensor([0.9**age for age in reversed(range(len(history)))])
+        weights = torch.tensor([beta**age for age in reversed(range(len(history)))])
         expected = (torch.stack(history) * weights[:, None, None]).sum(0) / weights.sum()
         torch.testing.assert_close(averaged.module.weight.data, expected)
 

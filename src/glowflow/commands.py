@@ -102,7 +102,7 @@ def evaluate(
     table.add_row("bits/dim", f"{result.bits_per_dim:.4f}, standard error {error} over {over}, {draws} noise draw(s)")
     exact = "exact" if worst == 0 else "not exact"
     table.add_row("reconstruction", f"{exact}: largest difference {worst} of {levels} levels")
-    Console().print(table, soft_wrap=True)
+    Console(markup=False).print(table, soft_wrap=True)
     if json:
         content = {
             "model": model,
@@ -356,6 +356,7 @@ def _load(model: str, device: str | None, *, raw: bool = False) -> tuple[Glow, s
 def _dataset(model: str, data: str | None, glow: Glow, split: SplitName) -> Dataset:
     """The data set named, else the one that the run in `model` was trained on."""
     from glowflow.data import load
+    from glowflow.training.batches import check_labels
     from glowflow.training.run import CONFIG, read_config
 
     config = Path(model) / CONFIG
@@ -363,8 +364,7 @@ def _dataset(model: str, data: str | None, glow: Glow, split: SplitName) -> Data
         raise InputError(f"{model} doesn't say what it was trained on: give --data.")
     name = data or read_config(Path(model))["train"]["data"]
     dataset = load(name, glow.config.image_shape, split)
-    if glow.config.num_classes and dataset.labels is None:
-        raise InputError(f"{model} is class-conditional and {name} has no labels.")
+    check_labels(glow.config, dataset)
     return dataset
 
 

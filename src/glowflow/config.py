@@ -170,7 +170,8 @@ class TrainConfig:
         for name in ("lr", "warmup_images", "weight_y", "seed"):
             _check_range(name, getattr(self, name), 0)
         for name in ("beta1", "beta2", "averaging"):
-            _check_range(name, getattr(self, name) or 0, 0, 1)
+            if not 0 <= (getattr(self, name) or 0) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it takes a number from 0 to below 1.")
         _check_choice("augment", self.augment, ("none", "flip", "shift"))
         _check_choice("optimizer", self.optimizer, ("glow-adamax", "adamax", "adam", "adamw"))
         if self.grad_clip is not None and self.grad_clip <= 0:

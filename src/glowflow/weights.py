@@ -138,8 +138,12 @@ def replacing_directory(target: Path) -> Iterator[Path]:
     recover(target)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    yield partial
-    _sync(partial)
+    try:
+        yield partial
+        _sync(partial)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
+        raise
     if target.exists():
         target.rename(old)
     partial.rename(target)

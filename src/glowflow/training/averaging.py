@@ -1,6 +1,7 @@
 """The average of the weights over training, which is evaluated and sampled from."""
 
 from collections.abc import Callable
+from math import log
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ def zero_debiased(beta: float) -> Callable[[Tensors, Tensors, Tensor | int], Non
 
     @torch.no_grad()
     def update(averages: Tensors, weights: Tensors, num_averaged: Tensor | int) -> None:
-        step = torch.as_tensor((1 - beta) / (1 - torch.as_tensor(beta, dtype=torch.float64) ** (num_averaged + 1)))
+        exponent = (torch.as_tensor(num_averaged) + 1) * log(beta) if beta else -torch.inf
+        step = (beta - 1) / torch.expm1(torch.as_tensor(exponent))
         for average, weight in zip(averages, weights, strict=True):
             average.lerp_(weight.detach(), step.to(average))
 

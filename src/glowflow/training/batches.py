@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glowflow.config import RunConfig
+from glowflow.config import GlowConfig, RunConfig
 from glowflow.data import Dataset
 from glowflow.data.order import Stream, shuffled, uniform_noise
+from glowflow.errors import InputError
 from glowflow.images import dequantize
 from glowflow.training.augmentation import augment
 
@@ -28,3 +29,16 @@ class Batches:
         noise = uniform_noise(settings.seed, stream, position, count, model.image_shape).to(self.device)
         y = labels.to(self.device) if labels is not None and model.num_classes else None
         return dequantize(images, model.num_bits, noise), y
+
+
+def check_labels(config: GlowConfig, dataset: Dataset) -> None:
+    """Refuse a data set whose labels a class-conditional model can't take.
+
+    Raises:
+        InputError: If it has another number of classes than the model, or none.
+    """
+    if config.num_classes and len(dataset.class_names) != config.num_classes:
+        found = f"{len(dataset.class_names)} classes" if dataset.class_names else "no labels"
+        raise InputError(
+            f"The model has {config.num_classes} classes (model.num_classes) and {dataset.name} has {found}."
+        )

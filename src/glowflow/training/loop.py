@@ -9,14 +9,14 @@ import torch
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from glowflow import data, weights
-from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset
 from glowflow.data.order import Stream
-from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
+from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import grid, likelihood, sample, stacked
 from glowflow.model import Glow
 from glowflow.progress import progress, say
-from glowflow.training.batches import Batches
+from glowflow.training.batches import Batches, check_labels
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.interruption import stop_requests
 from glowflow.training.metrics import Metrics
@@ -58,7 +58,7 @@ def train(
     # Data
     splits = data.prepare(settings.data, config.model.image_shape)
     training, validation = splits["train"], _thinned(splits["validation"], settings.validation_images)
-    _check_labels(config.model, training)
+    check_labels(config.model, training)
     batches = Batches(training, config, device)
 
     # Model, averages and optimiser: fresh, or as the run left them
@@ -139,7 +139,7 @@ def train(
                 saved = time.monotonic()
 
             # Leave when asked to
-            if stop.signum is not None:
+            if stop.signum is not None and not finished:
                 message = (
                     f"Interrupted at {at.position:,} images and saved in {out}; the same command goes on from there."
                 )
@@ -147,17 +147,9 @@ def train(
     return state
 
 
-def _check_labels(config: GlowConfig, dataset: Dataset) -> None:
-    if config.num_classes and len(dataset.class_names) != config.num_classes:
-        raise InputError(
-            f"The model has {config.num_classes} classes and {dataset.name} has {len(dataset.class_names)}: "
-            f"give --model.num_classes {len(dataset.class_names)}."
-        )
-
-
 def _thinned(dataset: Dataset, count: int) -> Dataset:
-    """A part of the data set with about `count` images, spread over it."""
-    step = max(1, len(dataset) // count)
+    """A part of the data set with at most `count` images, spread over it."""
+    step = -(-len(dataset) // count)
     columns = {name: getattr(dataset, name) for name in ("images", "labels", "attributes", "groups", "sources")}
     return replace(dataset, **{name: column[::step] for name, column in columns.items() if column is not None})
 
