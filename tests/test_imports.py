@@ -34,3 +34,17 @@ def test_optional_libraries_are_not_imported(module: str) -> None:
 def test_lazy_names_exist() -> None:
     code = "import glowflow; print(all(hasattr(glowflow, name) for name in glowflow.__all__), glowflow.Glow.__name__)"
     assert run_python(code).split() == ["True", "Glow"]
+
+
+def test_help_does_not_import_torch() -> None:
+    code = """
+import sys
+from glowflow.cli import main
+try:
+    main(["train", "--help"])
+finally:
+    sys.stderr.write(str("torch" in sys.modules))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--model.image_shape" in result.stdout
+    assert result.stderr == "False"

@@ -1,7 +1,5 @@
 """What the commands do. Heavy imports stand inside, so that `--help` answers at once."""
 
-from __future__ import annotations
-
 import csv
 import sys
 from dataclasses import asdict
@@ -342,7 +340,7 @@ def _device(name: str | None) -> str:
     return name or present[0]
 
 
-def _load(model: str, device: str | None, *, raw: bool = False) -> tuple[Glow, str]:
+def _load(model: str, device: str | None, *, raw: bool = False) -> "tuple[Glow, str]":
     """The model, and the kind of its weights."""
     from glowflow.model import Glow
     from glowflow.weights import find, load_config
@@ -353,7 +351,7 @@ def _load(model: str, device: str | None, *, raw: bool = False) -> tuple[Glow, s
     return Glow.from_pretrained(directory, chosen, raw=raw).freeze(), kind
 
 
-def _dataset(model: str, data: str | None, glow: Glow, split: SplitName) -> Dataset:
+def _dataset(model: str, data: str | None, glow: "Glow", split: SplitName) -> "Dataset":
     """The data set named, else the one that the run in `model` was trained on."""
     from glowflow.data import load
     from glowflow.training.batches import check_labels
@@ -368,7 +366,7 @@ def _dataset(model: str, data: str | None, glow: Glow, split: SplitName) -> Data
     return dataset
 
 
-def _prepared(data: str, image_shape: tuple[int, int, int] | None) -> dict[Any, Dataset]:
+def _prepared(data: str, image_shape: tuple[int, int, int] | None) -> "dict[Any, Dataset]":
     from glowflow.data import BUILT_IN, prepare
 
     if image_shape is None and data not in BUILT_IN and Path(data).exists():
@@ -376,7 +374,7 @@ def _prepared(data: str, image_shape: tuple[int, int, int] | None) -> dict[Any, 
     return dict(prepare(data, image_shape or (BUILT_IN[data].shapes[0] if data in BUILT_IN else (3, 32, 32))))
 
 
-def _description(dataset: Dataset, splits: dict[Any, Dataset]) -> Table:
+def _description(dataset: "Dataset", splits: "dict[Any, Dataset]") -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row("images", ", ".join(f"{name} {len(part):,}" for name, part in splits.items()))
     table.add_row("size", "x".join(map(str, dataset.image_shape)) + " (channels x height x width)")
@@ -389,7 +387,7 @@ def _description(dataset: Dataset, splits: dict[Any, Dataset]) -> Table:
     return table
 
 
-def _check_label(glow: Glow, label: int | None) -> None:
+def _check_label(glow: "Glow", label: int | None) -> None:
     classes = glow.config.num_classes
     if label is not None and not 0 <= label < classes:
         possible = f"it takes 0 to {classes - 1}" if classes else "the model isn't class-conditional"

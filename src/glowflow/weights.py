@@ -1,5 +1,6 @@
 """Models on disk: `model.safetensors` + `config.json`, read with checks and written whole or not at all."""
 
+import errno
 import json
 import os
 import shutil
@@ -114,7 +115,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         try:
             save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial)
         except SafetensorError as error:
-            raise OSError(f"can't write {path}: {error}") from None
+            raise OSError(errno.EIO, str(error), str(path)) from None
 
 
 def save_json(path: Path, content: Mapping[str, Any]) -> None:
