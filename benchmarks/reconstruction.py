@@ -1,0 +1,73 @@
+"""Is every test image reconstructed exactly, with fresh weights and with trained ones?
+
+For `digits` and `faces32`, additive and affine: the model as it is after data-dependent initialisation, and any runs
+named. Writes a line for each to the output file.
+
+    python benchmarks/reconstruction.py results/reconstruction.jsonl runs/digits runs/digits-additive
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glowflow import Glow
+from glowflow.config import GlowConfig
+from glowflow.data import load
+from glowflow.data.order import Stream
+from glowflow.evaluate import reconstruction_error
+from glowflow.presets import load as load_preset
+from glowflow.provenance import provenance
+from glowflow.training.batches import Batches
+from glowflow.training.run import read_config
+
+
+def fresh(preset: str, coupling: str) -> tuple[Glow, str]:
+    """A preset's model after data-dependent initialisation, and its data."""
+    run = load_preset(preset).run
+    torch.manual_seed(0)
+    model = Glow(replace(run.model, coupling=coupling))  # type: ignore[arg-type]
+    training = load(run.train.data, run.model.image_shape, "train")
+    model.initialize(Batches(training, run, "cpu").at(0, run.train.init_batch_size, Stream.INITIALIZATION)[0])
+    return model, run.train.data
+
+
+def measure(model: Glow, data: str) -> dict[str, Any]:
+    """The largest difference over the test images."""
+    config: GlowConfig = model.config
+    test = load(data, config.image_shape, "test")
+    worst = reconstruction_error(model, test)
+    return {
+        "data": data,
+        "coupling": config.coupling,
+        "num_bits": config.num_bits,
+        "num_images": len(test),
+        "largest_difference_levels": worst,
+        **provenance(),
+    }
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("runs", type=Path, nargs="*")
+    options = parser.parse_args()
+    with options.out.open("w") as file:
+        for preset in ("digits", "faces32"):
+            for coupling in ("affine", "additive"):
+                file.write(json.dumps({"weights": "fresh", **measure(*fresh(preset, coupling))}) + "\n")
+        for run in options.runs:
+            for raw in (False, True):
+                model = Glow.from_pretrained(run, raw=raw).freeze()
+                kind = f"{run.name}, {'raw' if raw else 'averaged'}"
+                file.write(json.dumps({"weights": kind, **measure(model, read_config(run)["train"]["data"])}) + "\n")
+    for line in map(json.loads, options.out.read_text().splitlines()):
+        print(f"{line['data']}, {line['coupling']}, {line['weights']}: {line['largest_difference_levels']} levels")
+
+
+if __name__ == "__main__":
+    main()
