@@ -46,13 +46,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--rate", type=float, default=1.0, help="times the preset's learning rate")
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=20, help="how many, from --first on")
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--steps", type=int, default=500)
     options = parser.parse_args()
 
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     done = {(line["seed"], line["coupling"]) for line in lines}
-    for seed in range(options.seeds):
+    for seed in range(options.first, options.first + options.seeds):
         for coupling in ("affine", "additive"):
             if (seed, coupling) not in done:
                 lines.append(run(seed, coupling, options.rate, options.steps) | provenance())
