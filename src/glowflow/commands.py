@@ -83,11 +83,13 @@ def evaluate(
     from glowflow.provenance import provenance
     from glowflow.weights import save_json
 
-    if draws < 1:
-        raise InputError(f"--draws is {draws}; it takes at least 1.")
+    _check_draws(draws)
+    if json:
+        _check_parent(json)
     glow, kind = _load(model, device, raw=weights == "raw")
     dataset = _dataset(model, data, glow, split)
     result = likelihood(glow, dataset, draws, seed)
+    raw = likelihood(_load(model, device, raw=True)[0], dataset, draws, seed) if kind == "averaged" else None
     worst = reconstruction_error(glow, dataset)
     levels = 2**glow.config.num_bits
     error = "unknown" if result.standard_error is None else f"{result.standard_error:.4f}"
@@ -97,7 +99,9 @@ def evaluate(
     table.add_row("model", f"{model} ({kind} weights)")
     shape = "x".join(map(str, dataset.image_shape))
     table.add_row("images", f"{len(dataset)} of {dataset.name}, {split} split, {shape}, {glow.config.num_bits} bits")
-    table.add_row("bits/dim", f"{result.bits_per_dim:.4f}, standard error {error} over {over}, {draws} noise draw(s)")
+    beside = f" (raw weights: {raw.bits_per_dim:.4f})" if raw else ""
+    drawn = "1 noise draw" if draws == 1 else f"{draws} noise draws"
+    table.add_row("bits/dim", f"{result.bits_per_dim:.4f}, standard error {error} over {over}, {drawn}{beside}")
     exact = "exact" if worst == 0 else "not exact"
     table.add_row("reconstruction", f"{exact}: largest difference {worst} of {levels} levels")
     Console(markup=False).print(table, soft_wrap=True)
@@ -110,6 +114,7 @@ def evaluate(
             "image_shape": dataset.image_shape,
             "num_bits": glow.config.num_bits,
             **asdict(result),
+            "bits_per_dim_raw": raw.bits_per_dim if raw else result.bits_per_dim,
             "seed": seed,
             "reconstruction_error_levels": worst,
             **provenance(),
@@ -143,8 +148,9 @@ def score(
     from glowflow.evaluate import scores
     from glowflow.weights import replacing
 
-    glow, _ = _load(model, device)
+    _check_draws(draws)
     _check_parent(out)
+    glow, _ = _load(model, device)
     rows: list[tuple[str, str, str, str]] = []
     for name in SPLITS if split == "all" else (split,):
         dataset = _dataset(model, data, glow, name)
@@ -188,9 +194,10 @@ def sample(
 
     if num < 1 or temperature < 0 or (columns or 1) < 1:
         raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
+    _check_picture(out)
     glow, _ = _load(model, device)
     _check_label(glow, label)
-    _save_picture(grid(draw(glow, num, temperature, label, seed), columns or ceil(sqrt(num))), out)
+    grid(draw(glow, num, temperature, label, seed), columns or ceil(sqrt(num))).save(out)
     say(f"{num} images at temperature {temperature:g} in {out}.")
 
 
@@ -219,6 +226,7 @@ def reconstruct(
     from glowflow.evaluate import grid, scores
     from glowflow.images import quantize
 
+    _check_picture(out)
     glow, _ = _load(model, device)
     _check_label(glow, label)
     if glow.config.num_classes and label is None:
@@ -229,7 +237,7 @@ def reconstruct(
     batch, y = dataset.batch(range(len(images)))
     decoded = glow.decode(glow.encode(batch, y), y).cpu()
     original = quantize(batch, glow.config.num_bits)
-    _save_picture(grid(torch.cat([original, decoded]), len(images)), out)
+    grid(torch.cat([original, decoded]), len(images)).save(out)
     worst = (original.int() - decoded.int()).abs().flatten(1).amax(1).tolist()
     for path, value, difference in zip(images, scores(glow, dataset), worst, strict=True):
         exact = "reconstructed exactly" if difference == 0 else f"off by up to {difference} of 256 levels"
@@ -298,11 +306,12 @@ def data_show(
 
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
+    _check_picture(out)
     splits = _prepared(data, image_shape)
     dataset = splits[split]
     indices = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).round().astype(np.int64)
     images, _ = dataset.batch(indices)
-    _save_picture(grid(quantize(images, num_bits), ceil(sqrt(len(indices)))), out)
+    grid(quantize(images, num_bits), ceil(sqrt(len(indices)))).save(out)
     Console().print(_description(dataset, splits), soft_wrap=True)
 
 
@@ -399,9 +408,14 @@ def _check_parent(path: Path) -> None:
         raise InputError(f"{path} can't be written: there is no folder {path.parent}.")
 
 
-def _save_picture(picture: Any, out: Path) -> None:  # noqa: ANN401 (Pillow is imported late)
-    _check_parent(out)
-    try:
-        picture.save(out)
-    except ValueError as error:
-        raise InputError(f"{out} can't be written: {error}.") from None
+def _check_picture(path: Path) -> None:
+    from PIL import Image
+
+    _check_parent(path)
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise InputError(f"{path} can't be written: a picture's name ends in .png, .webp or the like.")
+
+
+def _check_draws(draws: int) -> None:
+    if draws < 1:
+        raise InputError(f"--draws is {draws}; it takes at least 1.")
