@@ -17,6 +17,7 @@ from glowflow.bijections import (
     Chain,
     Conv1x1,
     Conv1x1LU,
+    Coupling,
     Reverse,
     Shuffle,
     SplitPrior,
@@ -171,6 +172,52 @@ def test_actnorm_follows_its_equation() -> None:
     norm, x = randomize(ActNorm(4).double()), torch.randn(2, 4, 3, 5, dtype=torch.float64)
     expected = (x + norm.bias.view(1, 4, 1, 1)) * torch.exp(3 * norm.logs).view(1, 4, 1, 1)
     torch.testing.assert_close(norm(x)[0], expected)
+
+
+def halves_and_parameters(coupling: Coupling, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return x[:, :2], x[:, 2:], coupling.conditioner(x[:, :2])
+
+
+def test_couplings_follow_their_equations(x: Tensor) -> None:
+    affine = randomize(AffineCoupling(ConvConditioner(2, 4, 8)).double())
+    x_a, x_b, h = halves_and_parameters(affine, x)
+    shift, s = h[:, [0, 2]], h[:, [1, 3]]
+    expected = torch.cat([x_a, (x_b + shift) * torch.sigmoid(s + 2)], dim=1)
+    torch.testing.assert_close(affine(x)[0], expected)
+    exponential = AffineExpCoupling(affine.conditioner)
+    torch.testing.assert_close(exponential(x)[0], torch.cat([x_a, x_b * s.exp() + shift], dim=1))
+    additive = randomize(AdditiveCoupling(ConvConditioner(2, 2, 8)).double())
+    x_a, x_b, h = halves_and_parameters(additive, x)
+    torch.testing.assert_close(additive(x)[0], torch.cat([x_a, x_b + h], dim=1))
+
+
+def test_priors_follow_their_equations(x: Tensor) -> None:
+    split = randomize(SplitPrior(ZeroConv(2, 4)).double())
+    x_a, x_b, h = halves_and_parameters(split, x)
+    expected = torch.cat([x_a, (x_b - h[:, [0, 2]]) / h[:, [1, 3]].exp()], dim=1)  # interleaved
+    torch.testing.assert_close(split(x)[0], expected)
+    top = randomize(TopPrior(TopNetwork(SHAPE)).double())
+    h = top.network(None)
+    torch.testing.assert_close(top(x)[0], (x - h[:, :4]) / h[:, 4:].exp())  # half-split
+
+
+def test_lu_follows_its_equation(x: Tensor) -> None:
+    lu = randomize(Conv1x1LU(4).double())
+    lower = lu.lower.tril(-1) + torch.eye(4)
+    kernel = lu.permutation @ lower @ (lu.upper.triu(1) + torch.diag(lu.sign * lu.log_s.exp()))
+    torch.testing.assert_close(lu(x)[0], torch.einsum("bihw,io->bohw", x, kernel))  # applied to rows
+
+
+def test_dense_convolution_is_a_matrix_product(x: Tensor) -> None:
+    conv = Conv1x1(4).double()
+    torch.testing.assert_close(conv(x)[0], torch.einsum("oi,bihw->bohw", conv.weight, x))
+
+
+def test_wrong_channels_are_refused(x: Tensor) -> None:
+    with pytest.raises(ValueError, match="for 1 channels"):
+        ActNorm(1)(x)
+    with pytest.raises(ValueError, match="even number of channels"):
+        AdditiveCoupling(nn.Identity())(x[:, :3])
 
 
 def test_lu_is_the_dense_convolution_with_its_matrix() -> None:

@@ -84,6 +84,13 @@ def test_score_agrees_with_evaluate(home: Path) -> None:
     assert mean == pytest.approx(json.loads((home / "result.json").read_text())["bits_per_dim"], abs=1e-4)
 
 
+def test_a_single_image_can_be_scored(home: Path) -> None:
+    (home / "single").mkdir()
+    shutil.copy(next((home / "pictures" / "dark").glob("*.png")), home / "single")
+    assert main(["score", "run", "--data", "single", "--out", "single.csv"]) == 0
+    assert len((home / "single.csv").read_text().splitlines()) == 2
+
+
 def test_sample_is_reproducible(home: Path) -> None:
     for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
         assert main(["sample", "run", "--out", name, "--num", "6", "--seed", str(seed)]) == 0
@@ -146,6 +153,14 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate run --data digits", "28"),
         ("sample run --label 3", "isn't class-conditional"),
         ("sample run --num 0", "at least 1"),
+        ("sample run --columns 0", "at least 1"),
+        ("sample run --seed -1", "--seed is -1"),
+        ("sample run --out pictures", "it is a folder"),
+        ("evaluate run --seed 99999999999999999999", "--seed"),
+        ("evaluate run --device cpu:x", "There is no device 'cpu:x' here"),
+        ("evaluate .", "No model in ."),
+        ("train --out other digits", "The preset comes first"),
+        ("train digits --model.classifier true", "go together"),
         ("sample run --out nowhere/a.png", "there is no folder nowhere"),
         ("sample run --out a.xyz", "a.xyz can't be written"),
         ("reconstruct run tiny.yaml", "tiny.yaml"),
@@ -230,7 +245,7 @@ def test_control_c_saves_and_exits_with_130(home: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in err.splitlines()[-1]
+    assert "The same command goes on." in err.splitlines()[-1]
     position = json.loads((home / "stopped" / "last" / "training.json").read_text())["position"]
     more = [*command[:-1], str(position + 32)]
     result = subprocess.run(more, cwd=home, capture_output=True, text=True, check=True)

@@ -23,8 +23,13 @@ def test_default_levels_leave_a_top_of_at_least_four_by_four(shape: tuple[int, i
         ({"image_shape": (3, 33, 28)}, "the nearest possible size is 34x28"),
         ({"image_shape": (3, 32)}, "three positive numbers"),
         ({"image_shape": (0, 32, 32)}, "three positive numbers"),
-        ({"image_shape": (3, 32, 32), "num_bits": 9}, "num_bits is 9; it takes a number from 1 to 8."),
-        ({"image_shape": (3, 32, 32), "steps": 0}, "steps is 0; it takes a number at least 1."),
+        ({"image_shape": (3, 32, 32), "num_bits": 9}, "num_bits is 9; it takes a whole number from 1 to 8."),
+        ({"image_shape": (3, 32, 32), "num_bits": 7.5}, "num_bits is 7.5; it takes a whole number from 1 to 8."),
+        ({"image_shape": 5}, "three positive numbers"),
+        ({"image_shape": (3, 32, 32), "width": "8"}, "width is 8; it takes a whole number"),
+        ({"image_shape": (3, 32, 32), "levels": 1.0}, "it can have 1, 2, 3, 4, 5"),
+        ({"image_shape": (3, 32, 32), "steps": True}, "steps is True; it takes a whole number"),
+        ({"image_shape": (3, 32, 32), "steps": 0}, "steps is 0; it takes a whole number at least 1."),
         ({"image_shape": (3, 32, 32), "coupling": "afine"}, "one of affine, affine-exp, additive"),
         ({"image_shape": (3, 32, 32), "permutation": "conv"}, "one of conv1x1, conv1x1-lu, shuffle, reverse"),
         ({"image_shape": (3, 32, 32), "classifier": True}, "needs num_classes"),
@@ -37,7 +42,16 @@ def test_impossible_models_are_refused(fields: dict[str, Any], sentence: str) ->
 
 
 @pytest.mark.parametrize(
-    "fields", [{"batch_size": 0}, {"lr": -1}, {"averaging": 1.5}, {"grad_clip": 0}, {"optimizer": "sgd"}, {"seed": -1}]
+    "fields",
+    [
+        {"batch_size": 0},
+        {"lr": -1},
+        {"averaging": 1.5},
+        {"grad_clip": 0},
+        {"optimizer": "sgd"},
+        {"seed": -1},
+        {"lr": float("inf")},
+    ],
 )
 def test_impossible_trainings_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(InputError):

@@ -76,7 +76,6 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "float": ({"images": _images().astype(np.float32)}, "array images, is float32.*uint8"),
     "shape": ({"images": _images(shape=(5, 6, 3))}, r"has shape \(20, 5, 6, 3\): it should be \(N, 4, 6, 3\)"),
     "empty": ({"images": _images(0)}, "at least one"),
-    "two": ({"images": _images(2)}, "2 usable training images: it needs at least 3"),
     "objects": ({"images": np.array([None] * 4)}, "can't be read as a NumPy file of plain numbers"),
     "names": ({"pictures": _images()}, "has the arrays pictures: it should have images"),
     "no train": ({"test": _images()}, "has the arrays test"),

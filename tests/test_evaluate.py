@@ -27,7 +27,7 @@ def _dataset() -> Dataset:
 
 def test_scores_do_not_depend_on_the_batches(model: Glow, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scores(model, dataset, num_draws=2)
-    monkeypatch.setattr(evaluate, "BATCH_SIZE", 7)
+    monkeypatch.setattr(evaluate, "LARGEST_BATCH", 7)
     np.testing.assert_allclose(scores(model, dataset, num_draws=2), whole, rtol=1e-5)
 
 

@@ -139,6 +139,16 @@ def test_uniform_images_give_finite_gradients(value: int, num: int) -> None:
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    assert model.log_prob(dequantize(images_of(SMALL), 8)).isfinite().all()  # and on other images
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (1, 2, 2), (3, 8, 8)])
+def test_one_image_is_enough_to_initialise(shape: tuple[int, int, int]) -> None:
+    model = Glow(GlowConfig(shape, steps=8, width=8))
+    for image in (torch.zeros(1, *shape), torch.rand(1, *shape) - 0.5):
+        model.initialize(image)
+        assert model.log_prob(torch.rand(5, *shape) - 0.5).isfinite().all()
+        assert model.sample(4).float().std() > 0
 
 
 def test_sampling_is_reproducible_and_temperature_scales_each_image() -> None:
@@ -159,6 +169,10 @@ def test_the_frozen_model_is_the_same() -> None:
     assert torch.equal(frozen.decode(z), model.decode(z))
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
     assert all(parameter.requires_grad for parameter in model.parameters())
+    with pytest.raises(ValueError, match="frozen"):
+        frozen.save_pretrained("nowhere")
+    with pytest.raises(ValueError, match="frozen"):
+        frozen.initialize(torch.zeros(1, 3, 16, 16))
 
 
 def test_labels_are_asked_for_and_refused() -> None:
@@ -170,6 +184,14 @@ def test_labels_are_asked_for_and_refused() -> None:
         conditional.encode(images)
     with pytest.raises(ValueError, match="one per image"):
         conditional.encode(images, torch.zeros(3, dtype=torch.int64))
+    for wrong in (
+        torch.tensor([0, 1, 2, 3]),
+        torch.tensor([0, 1, 2, -1]),
+        torch.zeros(4),
+        torch.zeros(4, dtype=torch.int32),
+    ):
+        with pytest.raises(ValueError, match="Labels"):
+            conditional.encode(images, wrong)
     with pytest.raises(ValueError, match="no classifier"):
         conditional.classify(dequantize(images, 8))
 
@@ -190,6 +212,10 @@ def test_wrong_images_are_refused() -> None:
     model = build(SMALL)
     with pytest.raises(ValueError, match=r"\(1, 16, 16\)"):
         model.log_prob(torch.zeros(2, 1, 16, 16))
+    with pytest.raises(ValueError, match="continuous"):
+        model.log_prob(images_of(SMALL))
+    with pytest.raises(ValueError, match="5 temperatures for 1 images"):
+        model.sample(1, torch.ones(5))
     with pytest.raises(ValueError, match="uint8"):
         model.encode(torch.zeros(2, 3, 16, 16))
     with pytest.raises(ValueError, match="768"):

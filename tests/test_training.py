@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,18 @@ from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError, TrainConfig
 from glowflow.config import RunConfig
-from glowflow.data import load
+from glowflow.data import Dataset, load
+from glowflow.data.order import Stream
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
+from glowflow.evaluate import Likelihood
 from glowflow.images import dequantize
-from glowflow.training import train
+from glowflow.training import loop, train
+from glowflow.training.batches import Batches
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.objective import Objective
+from glowflow.training.run import claimed, read_config
 from glowflow.training.state import TrainingState
+from tests.helpers import randomize
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +117,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
 
     original = Objective.forward
     monkeypatch.setattr(Objective, "forward", interrupting)
-    with pytest.raises(TrainingInterruptedError, match="at 80 images") as error:
+    with pytest.raises(TrainingInterruptedError, match="up to 80 images") as error:
         train(config, tmp_path / "parts")
     assert error.value.signum == signum
     assert_same(train(config, tmp_path / "parts"), whole)
@@ -146,11 +152,31 @@ def test_too_many_bad_steps_stop_the_run_with_a_loadable_checkpoint(
 ) -> None:
     config = replace(config, train=replace(config.train, images=10_000))
     spoil(monkeypatch, lambda step: step > 12)
-    with pytest.raises(TrainingDivergedError, match=r"lower --train\.lr"):
+    with pytest.raises(TrainingDivergedError, match=r"last is the last good checkpoint"):
         train(config, tmp_path / "run")
     Glow.from_pretrained(tmp_path / "run").sample(1)
-    assert json.loads((tmp_path / "run" / "last" / "training.json").read_text())["updates"] == 12
+    assert json.loads((tmp_path / "run" / "last" / "training.json").read_text())["updates"] == 10
     assert MAX_SKIPPED_IN_A_ROW == 25
+
+
+def test_weights_gone_astray_are_not_saved(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, steps = TrainingState.update_averages, 0
+
+    def astray(self: TrainingState) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 12:
+            self.model.get_parameter("levels.0.1.0.logs").data.fill_(1e6)
+        original(self)
+
+    monkeypatch.setattr(TrainingState, "update_averages", astray)
+    with pytest.raises(TrainingDivergedError, match="the output of levels"):
+        train(replace(config, train=replace(config.train, images=10_000)), tmp_path / "run")
+    for name in ("last", "best"):
+        model = Glow.from_pretrained(tmp_path / "run" / name, raw=True)
+        assert all(parameter.abs().max() < 100 for parameter in model.parameters())
+    for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)  # JSON has no Infinity
 
 
 def test_the_failing_layer_is_named() -> None:
@@ -221,6 +247,97 @@ def test_labels_must_fit_the_model(config: RunConfig, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"The model has 5 classes .* and images\S* has 2 classes"):
         train(replace(config, model=replace(config.model, num_classes=5)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_validation_images_alone_decide(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, values = [], iter([5.0, 6.0, 3.0, 7.0, 4.0, 7.0])
+
+    def fake(model: Glow, dataset: Dataset) -> Likelihood:
+        seen.append((dataset.split, len(dataset), model))
+        return Likelihood(next(values), None, 1, 1, 1)
+
+    monkeypatch.setattr(loop, "likelihood", fake)
+    saved, original = [], TrainingState.save_model
+
+    def recording(self: TrainingState, directory: Path) -> None:
+        saved.append(self.progress.position)
+        original(self, directory)
+
+    monkeypatch.setattr(TrainingState, "save_model", recording)
+    settings = replace(config.train, images=480, validation_images=7)
+    state = train(replace(config, train=settings), tmp_path / "run")
+    assert {(split, num) for split, num, _ in seen} == {("validation", 7)}
+    assert [model is state.evaluated for _, _, model in seen] == [True, False] * 3
+    assert saved == [160, 320]  # 5, then 3, then 4 bits/dim: the last is no better
+    assert state.progress.best == 3.0
+
+
+def test_validation_images_are_of_every_class(config: RunConfig, tmp_path: Path) -> None:
+    images = np.zeros((2000, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "many.npz", images=images, labels=np.arange(2000) % 10)
+    thinned = loop._thinned(load(tmp_path / "many.npz", (1, 8, 8), "validation"), 50)
+    assert thinned.labels is not None
+    assert (len(thinned), len(set(thinned.labels.tolist()))) == (50, 10)
+
+
+def test_the_first_step_of_a_warm_up_moves_nothing(config: RunConfig, tmp_path: Path) -> None:
+    config = replace(config, train=replace(config.train, images=16, warmup_images=64, averaging=0.9))
+    state = train(config, tmp_path / "run")
+    first = Glow.from_pretrained(tmp_path / "run", raw=True)
+    initialised = TrainingState.new(config, "cpu").model
+    initialised.initialize(
+        loop.Batches(load(config.train.data, (1, 8, 8), "train"), config, "cpu").at(0, 32, Stream(1))[0]
+    )
+    torch.testing.assert_close(first.state_dict(), initialised.state_dict(), rtol=0, atol=0)
+    torch.testing.assert_close(state.evaluated.state_dict(), initialised.state_dict(), rtol=0, atol=0)
+
+
+def test_the_loss_is_bits_per_dim_plus_weighted_bits_of_the_label(config: RunConfig) -> None:
+    torch.manual_seed(0)
+    model = randomize(Glow(replace(config.model, num_classes=2, classifier=True)))
+    x, y = torch.rand(4, 1, 8, 8) - 0.5, torch.tensor([0, 1, 1, 0])
+    loss = Objective(model, weight_y=0.25)(x, y)
+    bits = (64 * 8 * log(2) - model.log_prob(x, y)) / (64 * log(2))
+    bits_y = -torch.log_softmax(model.classify(x), 1)[range(4), y] / log(2)
+    torch.testing.assert_close(loss.bits_per_dim, bits.mean())
+    torch.testing.assert_close(loss.bits_y, bits_y.mean())
+    torch.testing.assert_close(loss.total, bits.mean() + 0.25 * bits_y.mean())
+
+
+def test_one_training_at_a_time(config: RunConfig, tmp_path: Path) -> None:
+    with claimed(tmp_path / "run", config), pytest.raises(InputError, match="Another process is training"):
+        train(config, tmp_path / "run")
+
+
+def test_a_relative_path_holds_from_anywhere(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train(replace(config, train=replace(config.train, data="images.npz")), "run")
+    assert read_config(tmp_path / "run")["train"]["data"] == str(tmp_path / "images.npz")
+
+
+def test_settings_newer_than_a_run_have_their_defaults_there(config: RunConfig, tmp_path: Path) -> None:
+    train(config, tmp_path / "run")
+    path = tmp_path / "run" / "config.yaml"
+    path.write_text(path.read_text().replace("  beta1: 0.9\n", ""))
+    train(config, tmp_path / "run")
+
+
+def test_readers_change_nothing(tmp_path: Path) -> None:
+    for name in ("mine", ".mine.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="No model"):
+        Glow.from_pretrained(tmp_path / "mine")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.old", "mine"]
+
+
+def test_readers_find_the_old_model_while_a_new_one_is_put_in_place(config: RunConfig, tmp_path: Path) -> None:
+    train(config, tmp_path / "run")
+    (tmp_path / "run" / "best").rename(tmp_path / "run" / ".best.old")
+    Glow.from_pretrained(tmp_path / "run")
+    assert not (tmp_path / "run" / "best").exists()
 
 
 def test_fresh_weights_depend_on_the_seed_alone(config: RunConfig) -> None:

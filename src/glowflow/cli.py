@@ -32,6 +32,9 @@ PARTS = {"model": GlowConfig, "train": TrainConfig}
 FILES = {"images": "Image files; they are cropped and resized to the model's size."}
 """Parameters that take several files, one word each."""
 
+SWITCHES = {"tensorboard": "Also write the metrics for TensorBoard."}
+"""Parameters that are options without a value."""
+
 USER_ERROR = 2
 
 
@@ -88,10 +91,12 @@ def _add_commands(parser: ArgumentParser, entries: Mapping[str, Command | dict[s
 def _command_parser(command: Command) -> ArgumentParser:
     summary, example, *_ = _paragraphs(command)
     parser = ArgumentParser(exit_on_error=False, description=summary, epilog=example)
-    lists: set[str | int] = {name for name in signature(command).parameters if name in FILES}
-    parser.add_function_arguments(command, as_group=False, as_positional=True, skip=lists)
-    for name in lists:
+    special: set[str | int] = {name for name in signature(command).parameters if name in FILES | SWITCHES}
+    parser.add_function_arguments(command, as_group=False, as_positional=True, skip=special)
+    for name in special & FILES.keys():
         parser.add_argument(str(name), nargs="+", type=Path, help=FILES[str(name)])
+    for name in special & SWITCHES.keys():
+        parser.add_argument(f"--{name}", action="store_true", help=SWITCHES[str(name)])
     return parser
 
 
@@ -101,8 +106,10 @@ def _paragraphs(command: Command) -> list[str]:
 
 def _with_preset(arguments: list[str]) -> list[str]:
     """Put a preset's settings before the user's own, which so override them."""
-    if arguments[:1] != ["train"] or len(arguments) < 2 or arguments[1].startswith("-"):
+    if arguments[:1] != ["train"] or len(arguments) < 2 or {"-h", "--help"} & set(arguments[:2]):
         return arguments
+    if arguments[1].startswith("-"):
+        raise InputError("The preset comes first: glowflow train PRESET, and then what is to differ from it.")
     from glowflow.presets import read  # noqa: PLC0415 (not needed by other commands)
 
     content = read(arguments[1])

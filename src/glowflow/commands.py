@@ -49,8 +49,9 @@ def train(
     settings = train if data is None else replace(train, data=data)
     out = out or Path("runs") / Path(preset).stem
     state = run(RunConfig(model, settings), out, _device(device), tensorboard=tensorboard)
+    best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
-        f"Done: {state.progress.position:,} images, {state.progress.best:.3f} bits/dim on validation images at best. "
+        f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "
         f"Next: glowflow evaluate {out}; glowflow sample {out} --out samples.png"
     )
 
@@ -83,7 +84,7 @@ def evaluate(
     from glowflow.provenance import provenance
     from glowflow.weights import save_json
 
-    _check_draws(draws)
+    _check_draws(draws, seed)
     if json:
         _check_parent(json)
     glow, kind = _load(model, device, raw=weights == "raw")
@@ -95,16 +96,18 @@ def evaluate(
     error = "unknown" if result.standard_error is None else f"{result.standard_error:.4f}"
     over = "images" if dataset.groups is None else f"{result.num_clusters} scenes"
 
-    table = Table.grid(padding=(0, 2))
-    table.add_row("model", f"{model} ({kind} weights)")
     shape = "x".join(map(str, dataset.image_shape))
-    table.add_row("images", f"{len(dataset)} of {dataset.name}, {split} split, {shape}, {glow.config.num_bits} bits")
     beside = f" (raw weights: {raw.bits_per_dim:.4f})" if raw else ""
     drawn = "1 noise draw" if draws == 1 else f"{draws} noise draws"
-    table.add_row("bits/dim", f"{result.bits_per_dim:.4f}, standard error {error} over {over}, {drawn}{beside}")
     exact = "exact" if worst == 0 else "not exact"
-    table.add_row("reconstruction", f"{exact}: largest difference {worst} of {levels} levels")
-    Console(markup=False).print(table, soft_wrap=True)
+    _print(
+        {
+            "model": f"{model} ({kind} weights)",
+            "images": f"{len(dataset)} of {dataset.name}, {split} split, {shape}, {glow.config.num_bits} bits",
+            "bits/dim": f"{result.bits_per_dim:.4f}, standard error {error} over {over}, {drawn}{beside}",
+            "reconstruction": f"{exact}: largest difference {worst} of {levels} levels",
+        }
+    )
     if json:
         content = {
             "model": model,
@@ -148,12 +151,14 @@ def score(
     from glowflow.evaluate import scores
     from glowflow.weights import replacing
 
-    _check_draws(draws)
+    _check_draws(draws, seed)
     _check_parent(out)
     glow, _ = _load(model, device)
     rows: list[tuple[str, str, str, str]] = []
     for name in SPLITS if split == "all" else (split,):
-        dataset = _dataset(model, data, glow, name)
+        dataset = _dataset(model, data, glow, name, may_be_empty=split == "all")
+        if not len(dataset):
+            continue
         values = scores(glow, dataset, draws, seed)
         labels = [""] * len(dataset) if dataset.labels is None else [dataset.class_names[i] for i in dataset.labels]
         images = map(dataset.describe, range(len(dataset)))
@@ -192,8 +197,9 @@ def sample(
     from glowflow.evaluate import grid
     from glowflow.evaluate import sample as draw
 
-    if num < 1 or temperature < 0 or (columns or 1) < 1:
+    if num < 1 or not temperature >= 0 or (columns is not None and columns < 1):
         raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
+    _check_seed(seed)
     _check_picture(out)
     glow, _ = _load(model, device)
     _check_label(glow, label)
@@ -312,7 +318,7 @@ def data_show(
     indices = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).round().astype(np.int64)
     images, _ = dataset.batch(indices)
     grid(quantize(images, num_bits), ceil(sqrt(len(indices)))).save(out)
-    Console().print(_description(dataset, splits), soft_wrap=True)
+    _print(_description(dataset, splits))
 
 
 def presets() -> None:
@@ -344,7 +350,9 @@ def _device(name: str | None) -> str:
     import torch
 
     present = [*(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if torch.mps.is_available() else []), "cpu"]
-    if name is not None and name.partition(":")[0] not in present:
+    kind, _, number = (name or present[0]).partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in present or (number and not (number.isdecimal() and int(number) < count)):
         raise InputError(f"There is no device {name!r} here: --device takes {', '.join(present)}.")
     return name or present[0]
 
@@ -360,10 +368,10 @@ def _load(model: str, device: str | None, *, raw: bool = False) -> "tuple[Glow, 
     return Glow.from_pretrained(directory, chosen, raw=raw).freeze(), kind
 
 
-def _dataset(model: str, data: str | None, glow: "Glow", split: SplitName) -> "Dataset":
+def _dataset(model: str, data: str | None, glow: "Glow", split: SplitName, *, may_be_empty: bool = False) -> "Dataset":
     """The data set named, else the one that the run in `model` was trained on."""
     from glowflow.data import load
-    from glowflow.training.batches import check_labels
+    from glowflow.training.batches import check_usable
     from glowflow.training.run import CONFIG, read_config
 
     config = Path(model) / CONFIG
@@ -371,7 +379,8 @@ def _dataset(model: str, data: str | None, glow: "Glow", split: SplitName) -> "D
         raise InputError(f"{model} doesn't say what it was trained on: give --data.")
     name = data or read_config(Path(model))["train"]["data"]
     dataset = load(name, glow.config.image_shape, split)
-    check_labels(glow.config, dataset)
+    if not may_be_empty or len(dataset):
+        check_usable(glow.config, dataset)
     return dataset
 
 
@@ -383,17 +392,24 @@ def _prepared(data: str, image_shape: tuple[int, int, int] | None) -> "dict[Any,
     return dict(prepare(data, image_shape or (BUILT_IN[data].shapes[0] if data in BUILT_IN else (3, 32, 32))))
 
 
-def _description(dataset: "Dataset", splits: "dict[Any, Dataset]") -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("images", ", ".join(f"{name} {len(part):,}" for name, part in splits.items()))
-    table.add_row("size", "x".join(map(str, dataset.image_shape)) + " (channels x height x width)")
+def _description(dataset: "Dataset", splits: "dict[Any, Dataset]") -> dict[str, str]:
+    rows = {
+        "images": ", ".join(f"{name} {len(part):,}" for name, part in splits.items()),
+        "size": "x".join(map(str, dataset.image_shape)) + " (channels x height x width)",
+    }
     if dataset.labels is not None:
         counts = {name: int((dataset.labels == i).sum()) for i, name in enumerate(dataset.class_names)}
-        table.add_row(f"labels ({dataset.split})", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+        rows[f"labels ({dataset.split})"] = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     if dataset.attributes is not None:
         shares = zip(dataset.attribute_names, dataset.attributes.mean(0), strict=True)
-        table.add_row(f"attributes ({dataset.split})", ", ".join(f"{name} {share:.0%}" for name, share in shares))
-    return table
+        rows[f"attributes ({dataset.split})"] = ", ".join(f"{name} {share:.0%}" for name, share in shares)
+    return rows
+
+
+def _print(rows: dict[str, str]) -> None:
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        sys.stdout.write(f"{name:{width}}  {value}\n")
 
 
 def _check_label(glow: "Glow", label: int | None) -> None:
@@ -404,8 +420,9 @@ def _check_label(glow: "Glow", label: int | None) -> None:
 
 
 def _check_parent(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise InputError(f"{path} can't be written: there is no folder {path.parent}.")
+    if not path.parent.is_dir() or path.is_dir():
+        reason = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise InputError(f"{path} can't be written: {reason}.")
 
 
 def _check_picture(path: Path) -> None:
@@ -416,6 +433,12 @@ def _check_picture(path: Path) -> None:
         raise InputError(f"{path} can't be written: a picture's name ends in .png, .webp or the like.")
 
 
-def _check_draws(draws: int) -> None:
+def _check_draws(draws: int, seed: int) -> None:
     if draws < 1:
         raise InputError(f"--draws is {draws}; it takes at least 1.")
+    _check_seed(seed)
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**63:
+        raise InputError(f"--seed is {seed}; it takes a whole number of at least 0.")

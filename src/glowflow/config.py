@@ -7,6 +7,8 @@ from glowflow.errors import InputError
 
 Shape = tuple[int, int, int]
 
+LARGEST_WHOLE = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class GlowConfig:
@@ -43,13 +45,13 @@ class GlowConfig:
     classifier: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image_shape", tuple(self.image_shape))
         _check_shape(self.image_shape)
+        object.__setattr__(self, "image_shape", tuple(self.image_shape))
         _check_levels(self.image_shape, self.levels)
-        _check_range("steps", self.steps, 1)
-        _check_range("width", self.width, 1)
-        _check_range("num_bits", self.num_bits, 1, 8)
-        _check_range("num_classes", self.num_classes, 0)
+        _check_whole("steps", self.steps, 1)
+        _check_whole("width", self.width, 1)
+        _check_whole("num_bits", self.num_bits, 1, 8)
+        _check_whole("num_classes", self.num_classes, 0)
         _check_choice("coupling", self.coupling, ("affine", "affine-exp", "additive"))
         _check_choice("permutation", self.permutation, ("conv1x1", "conv1x1-lu", "shuffle", "reverse"))
         if self.classifier and not self.num_classes:
@@ -97,7 +99,7 @@ def default_levels(image_shape: Shape) -> int:
 
 
 def _check_shape(shape: Shape) -> None:
-    if len(shape) != 3 or min(shape) < 1:
+    if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(_is_whole, shape)) or min(shape) < 1:
         raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
     if not valid_levels(shape):
         _, height, width = shape
@@ -108,14 +110,24 @@ def _check_shape(shape: Shape) -> None:
 
 
 def _check_levels(shape: Shape, levels: int | None) -> None:
-    if levels is not None and levels not in valid_levels(shape):
+    if levels is not None and not (_is_whole(levels) and levels in valid_levels(shape)):
         choices = ", ".join(map(str, valid_levels(shape)))
         raise InputError(f"An image of {shape[1]}x{shape[2]} can't have {levels} levels; it can have {choices}.")
 
 
-def _check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
-    if not low <= value <= high:
-        allowed = f"at least {low}" if high == float("inf") else f"from {low} to {high}"
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:
+    if not (_is_whole(value) and low <= value <= high):
+        allowed = f"at least {low}" if high == LARGEST_WHOLE else f"from {low} to {high}"
+        raise InputError(f"{name} is {value}; it takes a whole number {allowed}.")
+
+
+def _check_number(name: str, value: float | None, low: float, below: float = float("inf")) -> None:
+    if not (isinstance(value, int | float) and low <= value < below):
+        allowed = f"of at least {low}" if below == float("inf") else f"from {low} to below {below}"
         raise InputError(f"{name} is {value}; it takes a number {allowed}.")
 
 
@@ -166,16 +178,19 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("images", "batch_size", "init_batch_size", "validate_every", "validation_images"):
-            _check_range(name, getattr(self, name), 1)
-        for name in ("lr", "warmup_images", "weight_y", "seed"):
-            _check_range(name, getattr(self, name), 0)
-        for name in ("beta1", "beta2", "averaging"):
-            if not 0 <= (getattr(self, name) or 0) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it takes a number from 0 to below 1.")
+            _check_whole(name, getattr(self, name), 1)
+        for name in ("warmup_images", "seed"):
+            _check_whole(name, getattr(self, name), 0)
+        for name in ("lr", "weight_y"):
+            _check_number(name, getattr(self, name), 0)
+        for name in ("beta1", "beta2"):
+            _check_number(name, getattr(self, name), 0, below=1)
+        if self.averaging is not None:
+            _check_number("averaging", self.averaging, 0, below=1)
         _check_choice("augment", self.augment, ("none", "flip", "shift"))
         _check_choice("optimizer", self.optimizer, ("glow-adamax", "adamax", "adam", "adamw"))
-        if self.grad_clip is not None and self.grad_clip <= 0:
-            raise InputError(f"grad_clip is {self.grad_clip}; it takes a positive number, or null for none.")
+        if self.grad_clip is not None:
+            _check_number("grad_clip", self.grad_clip, 1e-12)
 
 
 @dataclass(frozen=True)
@@ -184,3 +199,7 @@ class RunConfig:
 
     model: GlowConfig
     train: TrainConfig
+
+    def __post_init__(self) -> None:
+        if self.model.classifier != (self.train.weight_y > 0):
+            raise InputError("A classifier (model.classifier) and the weight of its loss (train.weight_y) go together.")

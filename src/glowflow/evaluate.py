@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from glowflow.config import GlowConfig
 from glowflow.data import Dataset
 from glowflow.data.order import Stream, uniform_noise
 from glowflow.images import bits_per_dim, dequantize, quantize
 from glowflow.model import Glow
 from glowflow.progress import progress
 
-BATCH_SIZE = 100
+LARGEST_BATCH = 100
+LARGEST_ACTIVATION = 2**26
+"""Numbers in the widest tensor of a batch: a quarter of a gigabyte."""
+
 SMALLEST_TILE = 64
 GAP = 2
 
@@ -75,7 +79,8 @@ def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
     1.0
     """
     _, index = np.unique(clusters, return_inverse=True)
-    totals = np.bincount(index, values - values.mean())
+    with np.errstate(invalid="ignore"):  # an infinite value has no error
+        totals = np.bincount(index, values - values.mean())
     num = len(totals)
     return None if num < 2 else float(sqrt(num / (num - 1)) * np.sqrt((totals**2).sum()) / len(values))
 
@@ -94,8 +99,9 @@ def reconstruction_error(model: Glow, dataset: Dataset) -> int:
 
 
 def _batches(model: Glow, dataset: Dataset) -> Iterator[tuple[int, Tensor, Tensor | None]]:
-    for start in range(0, len(dataset), BATCH_SIZE):
-        images, labels = dataset.batch(range(start, min(start + BATCH_SIZE, len(dataset))))
+    size = batch_size(model.config)
+    for start in range(0, len(dataset), size):
+        images, labels = dataset.batch(range(start, min(start + size, len(dataset))))
         y = labels.to(model.device) if labels is not None and model.config.num_classes else None
         yield start, images.to(model.device), y
 
@@ -116,10 +122,21 @@ def sample(
     y = labels.to(model.device) if classes else None
     generator = torch.Generator().manual_seed(seed)
     parts = []
-    for start in range(0, num, BATCH_SIZE):
-        count = min(BATCH_SIZE, num - start)
+    size = batch_size(model.config)
+    for start in range(0, num, size):
+        count = min(size, num - start)
         parts.append(model.sample(count, temperature, y if y is None else y[start : start + count], generator).cpu())
     return torch.cat(parts)
+
+
+def batch_size(config: GlowConfig) -> int:
+    """How many images to evaluate or draw at a time, so that the widest tensor stays small.
+
+    >>> batch_size(GlowConfig((3, 32, 32))), batch_size(GlowConfig((3, 256, 256)))
+    (100, 8)
+    """
+    _, height, width = config.image_shape
+    return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // (config.width * height * width // 4)))
 
 
 def grid(images: Tensor, columns: int) -> Image.Image:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 BIN_CENTRE = 0.5
+LARGEST_NOISE = 1 - 2**-16
+"""With more, float32 would round the highest levels up into the next bin."""
 
 
 def quantize(images: Tensor, num_bits: int) -> Tensor:
@@ -26,7 +28,7 @@ def dequantize(images: Tensor, num_bits: int, noise: Tensor | float = BIN_CENTRE
     value at its bin's centre, where rounding errors in x do no harm.
     """
     levels = (images >> (8 - num_bits)).float()
-    return (levels + noise) / 2**num_bits - 0.5
+    return (levels + torch.as_tensor(noise).clamp(max=LARGEST_NOISE)) / 2**num_bits - 0.5
 
 
 def to_uint8(x: Tensor, num_bits: int) -> Tensor:

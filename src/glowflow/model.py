@@ -139,6 +139,8 @@ class Glow(nn.Module):
         device = generator.device if generator else self.device
         eps = torch.randn(num, self.config.num_dims, generator=generator, device=device).to(self.device)
         scale = torch.as_tensor(temperature, device=self.device, dtype=eps.dtype).reshape(-1, 1)
+        if len(scale) not in {1, num}:
+            raise ValueError(f"There are {len(scale)} temperatures for {num} images; give one, or one per image.")
         return self.decode(eps * scale, y)
 
     def flatten(self, latents: list[Tensor]) -> Tensor:
@@ -156,14 +158,12 @@ class Glow(nn.Module):
             for part, (channels, height, width) in zip(parts, shapes, strict=True)
         ]
 
-    def freeze(self) -> Self:
-        """A separate, immutable form of this model for inference, with the 1x1 convolutions' inverses computed once.
+    def freeze(self) -> "FrozenGlow":
+        """A separate form of this model for inference, with the 1x1 convolutions' inverses computed once.
 
         Nothing in the model itself is ever cached, so nothing needs to be invalidated when it's trained on.
         """
-        frozen = deepcopy(self).requires_grad_(requires_grad=False).eval()
-        frozen.levels = nn.ModuleList([level.freeze() for level in self._chains])
-        return frozen
+        return FrozenGlow(self)
 
     def save_pretrained(self, directory: str | Path, weights_kind: str = "raw") -> None:
         """Write `config.json` and `model.safetensors` into a directory.
@@ -227,6 +227,8 @@ class Glow(nn.Module):
         return self.classifier(top.mean((2, 3)))
 
     def _check_images(self, x: Tensor) -> None:
+        if not x.is_floating_point():
+            raise ValueError(f"The model takes continuous images (see glowflow.images.dequantize), not {x.dtype}.")
         if tuple(x.shape[1:]) != self.config.image_shape:
             raise ValueError(f"Images have shape {tuple(x.shape[1:])}; this model's are {self.config.image_shape}.")
 
@@ -235,8 +237,33 @@ class Glow(nn.Module):
             raise ValueError("This model is class-conditional: give labels y.")
         if not self.config.num_classes and y is not None:
             raise ValueError("This model is not class-conditional: it takes no labels y.")
-        if y is not None and y.shape != (num,):
-            raise ValueError(f"Labels have shape {tuple(y.shape)}; ({num},) is needed, one per image.")
+        if y is None:
+            return
+        if y.shape != (num,) or y.dtype != torch.int64:
+            raise ValueError(f"Labels are {y.dtype} {tuple(y.shape)}; int64 ({num},) is needed, one per image.")
+        classes = self.config.num_classes
+        if y.device.type == "cpu" and num and not 0 <= int(y.min()) <= int(y.max()) < classes:
+            raise ValueError(f"Labels go from 0 to {classes - 1}; these, from {int(y.min())} to {int(y.max())}.")
+
+
+class FrozenGlow(Glow):
+    """The inference form of a `Glow`: the same functions, apart from those that would change or save it."""
+
+    def __init__(self, model: Glow) -> None:
+        nn.Module.__init__(self)
+        self.config = model.config
+        self.levels = nn.ModuleList([level.freeze() for level in model._chains])
+        self.prior = cast("TopPrior", model.prior.freeze())
+        self.classifier = deepcopy(model.classifier)
+        self.requires_grad_(requires_grad=False).eval()
+
+    def initialize(self, x: Tensor) -> None:
+        """Refused."""
+        raise ValueError("A frozen model can't be initialised: initialise the model that it is made from.")
+
+    def save_pretrained(self, directory: str | Path, weights_kind: str = "raw") -> None:
+        """Refused."""
+        raise ValueError("A frozen model can't be saved: save the model that it is made from.")
 
 
 def read_config(directory: Path) -> GlowConfig:
@@ -282,9 +309,7 @@ def _coupling(config: GlowConfig, channels: int) -> Coupling:
 
 
 def _standard_normal_log_prob(latents: list[Tensor]) -> Tensor:
-    return sum(
-        (-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents), torch.zeros(()).to(latents[0])
-    )
+    return torch.stack([-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents]).sum(0)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ MODEL = "model.safetensors"
 RAW = "raw.safetensors"
 """Where `model.safetensors` has averaged weights: the weights that they are averages of."""
 
+OLD = "old"
+
 
 def find(model: str | Path) -> Path:
     """The directory of weights that `model` means: itself, the best checkpoint of a run, or a download from the hub.
@@ -28,7 +30,8 @@ def find(model: str | Path) -> Path:
     Raises:
         InputError: If there is none.
     """
-    for directory in (Path(model), Path(model) / "best", Path(model) / "last"):
+    run = Path(model)
+    for directory in (run, run / "best", _beside(run / "best", OLD), run / "last", _beside(run / "last", OLD)):
         if exists(directory):
             return directory
     if Path(model).exists() or str(model).count("/") != 1:
@@ -38,7 +41,6 @@ def find(model: str | Path) -> Path:
 
 def exists(directory: Path) -> bool:
     """Whether there is a model in `directory`."""
-    recover(directory)
     return (directory / CONFIG).is_file()
 
 
@@ -63,9 +65,11 @@ def load_config(directory: Path) -> dict[str, Any]:
         InputError: If it's absent, damaged or from a later version of glowflow.
     """
     config = load_json(directory / CONFIG)
-    if config.get("format_version") != FORMAT_VERSION or "model" not in config:
-        found = config.get("format_version")
+    found = config.get("format_version")
+    if found != FORMAT_VERSION:
         raise InputError(f"{directory / CONFIG} has format version {found}; this glowflow reads {FORMAT_VERSION}.")
+    if not isinstance(config.get("model"), dict) or config.get("weights") not in {"raw", "averaged"}:
+        raise InputError(f"{directory / CONFIG} is damaged: it should name a model's settings and its kind of weights.")
     return config
 
 
@@ -88,7 +92,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, OSError) as error:
         raise InputError(f"{path} is damaged and can't be loaded ({error}).") from None
 
 
@@ -134,8 +138,9 @@ def replacing_directory(target: Path) -> Iterator[Path]:
     """Give a new directory to fill, which then takes the place of `target`, whole or not at all.
 
     A crash at any moment leaves the old directory or the new one, perhaps for `recover` to put back in place.
+    For the one process that writes there; readers may come at any time.
     """
-    partial, old = _beside(target, "partial"), _beside(target, "old")
+    partial, old = _beside(target, "partial"), _beside(target, OLD)
     recover(target)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -153,13 +158,12 @@ def replacing_directory(target: Path) -> Iterator[Path]:
 
 
 def recover(target: Path) -> None:
-    """Put back a directory whose replacement was interrupted between its two renames."""
-    old = _beside(target, "old")
-    if old.exists() and not target.exists():
-        with suppress(OSError):  # another process may have been quicker
-            old.rename(target)
-    elif target.exists():
+    """Put back a directory whose replacement was interrupted between its two renames; for its writer alone."""
+    old = _beside(target, OLD)
+    if target.exists():
         shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
+        old.rename(target)
 
 
 @contextmanager

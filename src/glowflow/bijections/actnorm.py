@@ -11,13 +11,14 @@ LOGS_FACTOR = 3.0
 """The original learns ln(scale) / 3, which multiplies its effective learning rate."""
 
 EPSILON = 1e-6
-"""Added to a channel's standard deviation, so that a constant channel has a finite scale."""
+"""Added to a channel's standard deviation, as in the original; a channel with less counts as constant."""
 
 
 class ActNorm(Bijection):
     """Scales and shifts each channel: y = (x + bias) * exp(3 logs).
 
-    log_det = H W sum_c 3 logs_c. `initialize` gives each channel of the batch zero mean and unit variance.
+    log_det = H W sum_c 3 logs_c. `initialize` gives each channel of the batch zero mean and unit variance; a channel
+    that is constant there keeps its scale, where the original would multiply it by a million.
     (B, C, H, W) -> (B, C, H, W). Kingma & Dhariwal 2018, section 3.1; the factor 3 is the original code's.
 
     >>> import torch
@@ -34,6 +35,8 @@ class ActNorm(Bijection):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Shift, then scale."""
+        if x.shape[1] != len(self.bias):
+            raise ValueError(f"This ActNorm is for {len(self.bias)} channels; the input has {x.shape[1]}.")
         y = (x + _per_channel(self.bias)) * _per_channel(self.log_scale.exp())
         log_det = prod(x.shape[2:]) * self.log_scale.sum()
         return y, log_det.expand(len(x))
@@ -57,6 +60,7 @@ class ActNorm(Bijection):
         """Set bias and scale such that each channel of x becomes standardised."""
         self.bias.copy_(-x.mean((0, 2, 3)))
         std = (x + _per_channel(self.bias)).square().mean((0, 2, 3)).sqrt()
+        std = std.where(std > EPSILON, 1 - EPSILON)  # a constant channel says nothing of its scale
         self.logs.copy_(-(std + EPSILON).log() / LOGS_FACTOR)
         return self.forward(x)[0]
 

@@ -90,7 +90,8 @@ class Conv1x1LU(Invertible1x1):
 
     def matrix(self) -> Tensor:
         """W, composed in float64."""
-        lower = _float64(self.lower).tril(-1) + torch.eye(len(self.lower)).to(_float64(self.lower))
+        lower = _float64(self.lower)
+        lower = lower.tril(-1) + torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
         diagonal = _float64(self.sign) * _float64(self.log_s).exp()
         upper = _float64(self.upper).triu(1) + diagonal.diag()
         return (_float64(self.permutation) @ lower @ upper).T

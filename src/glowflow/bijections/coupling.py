@@ -31,22 +31,29 @@ class Coupling(Bijection):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Transform the second half, given the first."""
-        x_a, x_b = x.chunk(2, dim=1)
+        x_a, x_b = _halves(x)
         y_b, log_det = self.transform(x_b, self.conditioner(x_a))
         return torch.cat([x_a, y_b], dim=1), log_det
 
     def inverse(self, y: Tensor) -> Tensor:
         """Transform the second half back, given the same first."""
-        y_a, y_b = y.chunk(2, dim=1)
+        y_a, y_b = _halves(y)
         x_b = self.untransform(y_b, self.conditioner(y_a))
         return torch.cat([y_a, x_b], dim=1)
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
         """Initialise the conditioner on the first half, where it has an `initialize` of its own."""
-        x_a, x_b = x.chunk(2, dim=1)
+        x_a, x_b = _halves(x)
         h = getattr(self.conditioner, "initialize", self.conditioner)(x_a)
         return torch.cat([x_a, self.transform(x_b, h)[0]], dim=1)
+
+
+def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    if x.shape[1] % 2:
+        raise ValueError(f"A coupling needs an even number of channels; the input has {x.shape[1]}.")
+    x_a, x_b = x.chunk(2, dim=1)
+    return x_a, x_b
 
 
 class AdditiveCoupling(Coupling):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.errors import InputError
+from glowflow.locks import lock
 from glowflow.progress import say
 
 FORMAT = 1
@@ -249,19 +250,8 @@ def _locked(path: Path, name: str) -> Iterator[None]:
     """Hold an exclusive lock on `path`, which the system itself gives up when the process ends, however it ends."""
     with path.open("ab") as file:
         try:
-            _lock(file, blocking=False)
+            lock(file, blocking=False)
         except OSError:
             say(f"Waiting for another process that is preparing {name}.")
-            _lock(file, blocking=True)
+            lock(file, blocking=True)
         yield
-
-
-def _lock(file: BinaryIO, *, blocking: bool) -> None:
-    if os.name == "nt":
-        import msvcrt  # noqa: PLC0415
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if blocking else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        import fcntl  # noqa: PLC0415
-
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))

@@ -65,9 +65,11 @@ def source(folder: Path, image_shape: Shape) -> Source:
 
 def _find(folder: Path) -> list[_File]:
     """Every image file below `folder`, by path; nothing hidden."""
-    names = []
+    names, seen = [], {os.path.realpath(folder)}
     for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        places = {os.path.realpath(Path(parent) / name): name for name in folders if not name.startswith(".")}
+        folders[:] = [name for place, name in places.items() if place not in seen]  # a link may lead back
+        seen.update(places)
         shown = [name for name in files if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS]
         names += [(Path(parent) / name).relative_to(folder).as_posix() for name in shown]
     return _arranged([PurePosixPath(name).parts for name in sorted(names)])

@@ -6,6 +6,7 @@ on exactly as it would have.
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -35,9 +36,14 @@ def shuffled(seed: int, start: int, count: int, size: int) -> NDArray[np.int64]:
     [0, 1, 2, 3, 4]
     """
     epochs = range(start // size, (start + count - 1) // size + 1)
-    order = np.concatenate([np.random.default_rng([seed, epoch]).permutation(size) for epoch in epochs])
+    order = np.concatenate([_epoch(seed, epoch, size) for epoch in epochs])
     first = start - epochs[0] * size
     return order[first : first + count]
+
+
+@lru_cache(maxsize=2)
+def _epoch(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch]).permutation(size)
 
 
 def uniform_noise(seed: int, stream: Stream, start: int, count: int, shape: tuple[int, ...]) -> Tensor:

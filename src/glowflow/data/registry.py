@@ -110,7 +110,7 @@ def _unknown(name: str) -> InputError:
     plain = name.lower().replace("-", "").replace("_", "")
     possible = f"give a folder of images, an .npy or .npz file, or one of {', '.join(BUILT_IN)}."
     if plain in NOT_BUILT_IN or plain.startswith("lsun"):
-        return InputError(f"{name} can't be prepared by name in this version: give a folder or an .npz of its images.")
+        return InputError(f"{name} can't be prepared by name yet: give --data, a folder or an .npz of its images.")
     near = difflib.get_close_matches(name.lower(), BUILT_IN, n=1)
     hint = f"did you mean {near[0]}? Otherwise " if near else ""
     return InputError(f"There is no data set, folder or file {name!r}: {hint}{possible}")

@@ -20,20 +20,22 @@ Rows = NDArray[np.int64]
 def complete(given: Mapping[Split, Rows], keys: Sequence[str], where: str) -> dict[Split, Rows]:
     """The rows of every split: those given, and for a split that isn't given a tenth of the training rows.
 
+    Too few training rows to take any from all stay there, and the other splits are empty: they can be scored.
+
     Args:
         given: rows of the splits that the user laid out; "train" alone where there is no such layout.
         keys: the name of each row, unlike any other.
         where: what the images are in, for the message.
 
     Raises:
-        InputError: there are too few training images to take any from.
+        InputError: there are no images.
     """
     train = given.get("train", np.empty(0, np.int64))
     missing = [split for split in SPLITS if split not in given and split != "train"]
+    if not len(train):
+        raise InputError(f"{where} has no usable training images.")
     if len(train) <= len(missing):
-        raise InputError(
-            f"{where} has {len(train)} usable training images: it needs at least {len(missing) + 1}, better thousands."
-        )
+        return {split: given.get(split, np.empty(0, np.int64)) for split in SPLITS}
     held = hold_out([keys[row] for row in train], missing)
     return {split: train[held[split]] if split in held else given[split] for split in SPLITS}
 

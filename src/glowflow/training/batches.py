@@ -31,12 +31,14 @@ class Batches:
         return dequantize(images, model.num_bits, noise), y
 
 
-def check_labels(config: GlowConfig, dataset: Dataset) -> None:
-    """Refuse a data set whose labels a class-conditional model can't take.
+def check_usable(config: GlowConfig, dataset: Dataset) -> None:
+    """Refuse a data set without images, or whose labels a class-conditional model can't take.
 
     Raises:
-        InputError: If it has another number of classes than the model, or none.
+        InputError: If it's empty, or has another number of classes than the model, or none.
     """
+    if not len(dataset):
+        raise InputError(f"{dataset.name} has no images to spare for its {dataset.split} split: it needs at least 3.")
     if config.num_classes and len(dataset.class_names) != config.num_classes:
         found = f"{len(dataset.class_names)} classes" if dataset.class_names else "no labels"
         raise InputError(

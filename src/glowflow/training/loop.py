@@ -2,28 +2,31 @@
 
 import time
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import torch
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from glowflow import data, weights
+from glowflow import data
 from glowflow.config import RunConfig, TrainConfig
-from glowflow.data import Dataset
+from glowflow.data import Dataset, Split
 from glowflow.data.order import Stream
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import grid, likelihood, sample, stacked
 from glowflow.model import Glow
 from glowflow.progress import progress, say
-from glowflow.training.batches import Batches, check_labels
+from glowflow.training.batches import Batches, check_usable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.interruption import stop_requests
 from glowflow.training.metrics import Metrics
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import learning_rate
-from glowflow.training.run import claim
+from glowflow.training.run import check, claimed, with_absolute_data
 from glowflow.training.state import TrainingState
+from glowflow.weights import exists, recover
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
 RECORDS_PER_VALIDATION = 10
@@ -53,34 +56,47 @@ def train(
         TrainingInterruptedError: After Ctrl-C or SIGTERM; the state is saved.
         TrainingDivergedError: After too many steps without a finite loss; the last checkpoint is left as it was.
     """
-    out, settings = Path(out), config.train
+    out, config = Path(out), with_absolute_data(config)
+    check(out, config)
+    splits = data.prepare(config.train.data, config.model.image_shape)
+    check_usable(config.model, splits["train"])
+    check_usable(config.model, splits["validation"])
+    with claimed(out, config):
+        return _train(config, out, splits, device, tensorboard=tensorboard)
 
-    # Data
-    splits = data.prepare(settings.data, config.model.image_shape)
-    training, validation = splits["train"], _thinned(splits["validation"], settings.validation_images)
-    check_labels(config.model, training)
-    batches = Batches(training, config, device)
+
+def _train(
+    config: RunConfig,
+    out: Path,
+    splits: dict[Split, Dataset],
+    device: str | torch.device,
+    *,
+    tensorboard: bool,
+) -> TrainingState:
+    settings = config.train
+    batches = Batches(splits["train"], config, device)
+    validation = _thinned(splits["validation"], settings.validation_images)
 
     # Model, averages and optimiser: fresh, or as the run left them
-    claim(out, config)
+    recover(out / "last")
     state = TrainingState.new(config, device)
-    at = state.progress
-    if weights.exists(out / "last"):
+    if exists(out / "last"):
         state.restore(out / "last")
-        at = state.progress
-        say(f"Going on with {out} at {at.position:,} of {settings.images:,} images.")
+        say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
     else:
         state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
         state.evaluated.load_state_dict(state.model.state_dict())
         state.save(out / "last")
+    at = state.progress
     metrics = Metrics(out, at.position, tensorboard=tensorboard)
     objective = Objective(state.model, settings.weight_y)
     parameters = list(state.model.parameters())
 
     # Steps
     skipped_in_a_row = 0
-    window: list[tuple[float, float]] = []
+    window: list[dict[str, float]] = []
     window_began = saved = time.monotonic()
+    saved_at = at.position
     with stop_requests() as stop, progress("Training", settings.images, done=at.position) as advance:
         while at.position < settings.images:
             # Learning rate and batch
@@ -95,7 +111,7 @@ def train(
             loss.total.backward()
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
             norm = get_total_norm(gradients)
-            bits, grad_norm, total = torch.stack([loss.bits_per_dim.detach(), norm, loss.total.detach()]).tolist()
+            total, bits, bits_y, grad_norm = torch.stack([*(part.detach() for part in loss), norm]).tolist()
 
             # Update, unless something isn't finite
             before, at.position = at.position, at.position + settings.batch_size
@@ -106,7 +122,7 @@ def train(
                 state.update_averages()
                 at.updates += 1
                 skipped_in_a_row = 0
-                window.append((bits, grad_norm))
+                window.append({"bits_per_dim": bits, "bits_y": bits_y, "grad_norm": grad_norm})
             else:
                 at.skipped += 1
                 skipped_in_a_row += 1
@@ -124,34 +140,36 @@ def train(
                 window, window_began = [], time.monotonic()
 
             # Validate, draw samples, save
-            if finished or _crossed(before, at.position, settings.validate_every):
+            validated = finished or _crossed(before, at.position, settings.validate_every)
+            if validated:
                 values = _validate(state, validation)
                 metrics.write("validation", at.position, values)
                 say(f"{at.position:,} images: " + _describe(values))
                 _draw(state.evaluated, settings.seed, out / "samples" / f"{at.position:09d}.png")
-                if values["bits_per_dim"] < at.best:
+                healthy = skipped_in_a_row == 0 and all(map(isfinite, values.values()))
+                if healthy and (at.best is None or values["bits_per_dim"] < at.best):
                     at.best = values["bits_per_dim"]
                     state.save_model(out / "best")
+                window_began = time.monotonic()
+            else:
+                healthy = skipped_in_a_row == 0
+            overdue = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
+            if healthy and (validated or overdue or stop.signum is not None):
                 state.save(out / "last")
-                window_began = saved = time.monotonic()
-            elif stop.signum is not None or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                state.save(out / "last")
-                saved = time.monotonic()
+                saved, saved_at = time.monotonic(), at.position
 
             # Leave when asked to
             if stop.signum is not None and not finished:
-                message = (
-                    f"Interrupted at {at.position:,} images and saved in {out}; the same command goes on from there."
-                )
-                raise TrainingInterruptedError(message, stop.signum)
+                saved_part = f"{out} holds the training up to {saved_at:,} images"
+                raise TrainingInterruptedError(f"Interrupted; {saved_part}. The same command goes on.", stop.signum)
     return state
 
 
 def _thinned(dataset: Dataset, count: int) -> Dataset:
-    """A part of the data set with at most `count` images, spread over it."""
-    step = -(-len(dataset) // count)
+    """At most `count` images of the data set, at random but always the same."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(dataset))[:count])
     columns = {name: getattr(dataset, name) for name in ("images", "labels", "attributes", "groups", "sources")}
-    return replace(dataset, **{name: column[::step] for name, column in columns.items() if column is not None})
+    return replace(dataset, **{name: column[chosen] for name, column in columns.items() if column is not None})
 
 
 def _crossed(before: int, after: int, interval: float) -> bool:
@@ -159,15 +177,10 @@ def _crossed(before: int, after: int, interval: float) -> bool:
 
 
 def _summary(
-    window: list[tuple[float, float]], seconds: float, lr: float, skipped: int, batch_size: int
+    window: list[dict[str, float]], seconds: float, lr: float, skipped: int, batch_size: int
 ) -> dict[str, float]:
-    return {
-        "bits_per_dim": fmean(bits for bits, _ in window),
-        "grad_norm": fmean(norm for _, norm in window),
-        "lr": lr,
-        "images_per_second": len(window) * batch_size / max(seconds, 1e-9),
-        "skipped": skipped,
-    }
+    means = {name: fmean(record[name] for record in window) for name in window[0]}
+    return {**means, "lr": lr, "images_per_second": len(window) * batch_size / max(seconds, 1e-9), "skipped": skipped}
 
 
 def _validate(state: TrainingState, dataset: Dataset) -> dict[str, float]:
@@ -189,7 +202,7 @@ def _draw(model: Glow, seed: int, path: Path) -> None:
 
 def _advice(out: Path, where: str, settings: TrainConfig) -> str:
     return (
-        f"{MAX_SKIPPED_IN_A_ROW} steps in a row had no finite loss or gradient, the last in {where}; {out} still holds "
+        f"{MAX_SKIPPED_IN_A_ROW} steps in a row had no finite loss or gradient, the last in {where}; {out / 'last'} is "
         f"the last good checkpoint: try again in another --out with a lower --train.lr (it was {settings.lr:g}), a "
         f"longer --train.warmup_images or a --train.grad_clip."
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
@@ -22,9 +23,10 @@ class Metrics:
         self.board = _tensorboard(out) if tensorboard else None
 
     def write(self, kind: str, position: int, values: Mapping[str, float]) -> None:
-        """Record `values` after `position` images."""
+        """Record `values` after `position` images; what isn't finite becomes null."""
+        content = {name: value if isfinite(value) else None for name, value in values.items()}
         with self.path.open("a") as file:
-            file.write(json.dumps({"kind": kind, "images": position, **values}) + "\n")
+            file.write(json.dumps({"kind": kind, "images": position, **content}) + "\n")
         for name, value in values.items() if self.board else ():
             self.board.add_scalar(f"{kind}/{name}", value, position)  # type: ignore[union-attr]
 

@@ -1,34 +1,60 @@
 """A run's directory: it belongs to one configuration, which stands in its `config.yaml`."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from glowflow import weights
-from glowflow.config import RunConfig
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.data import BUILT_IN
 from glowflow.errors import InputError
+from glowflow.locks import lock
 
 CONFIG = "config.yaml"
 
 
-def claim(out: Path, config: RunConfig) -> None:
-    """Make `out` the directory of a run with this configuration, or check that it is.
+def check(out: Path, config: RunConfig) -> None:
+    """Refuse a directory that can't become, or isn't, that of a run with this configuration; change nothing.
 
     Raises:
         InputError: If it holds a run with other settings, of which only the training's length may be changed, or
             anything else.
     """
-    wanted = _plain(config)
     if (out / CONFIG).exists():
-        difference = _difference(read_config(out), wanted)
+        difference = _difference(read_config(out), _plain(config))
         if difference:
             raise InputError(f"{out} holds a run with other settings ({difference}): give another --out.")
     elif out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty and holds no run: give another --out.")
+
+
+@contextmanager
+def claimed(out: Path, config: RunConfig) -> Iterator[None]:
+    """Make `out` the directory of a run with this configuration, and keep other processes from training there.
+
+    Raises:
+        InputError: If `check` refuses it, or another process is training there.
+    """
+    check(out, config)
     out.mkdir(parents=True, exist_ok=True)
-    weights.save_text(out / CONFIG, yaml.safe_dump(wanted, sort_keys=False))
+    weights.save_text(out / CONFIG, yaml.safe_dump(_plain(config), sort_keys=False))
+    with (out / ".lock").open("ab") as file:
+        try:
+            lock(file, blocking=False)
+        except OSError:
+            raise InputError(f"Another process is training in {out}: wait for it, or give another --out.") from None
+        yield
+
+
+def with_absolute_data(config: RunConfig) -> RunConfig:
+    """The configuration with the whole path of a folder or file of images, which holds from any directory."""
+    data = config.train.data
+    is_path = data not in BUILT_IN and Path(data).exists()
+    return replace(config, train=replace(config.train, data=str(Path(data).resolve()))) if is_path else config
 
 
 def read_config(out: Path) -> dict[str, dict[str, Any]]:
@@ -37,9 +63,10 @@ def read_config(out: Path) -> dict[str, dict[str, Any]]:
         content = yaml.safe_load((out / CONFIG).read_text())
     except (yaml.YAMLError, UnicodeDecodeError):
         content = None
-    if not isinstance(content, dict) or not all(isinstance(content.get(part), dict) for part in ("model", "train")):
+    parts = content if isinstance(content, dict) else {}
+    if not all(isinstance(parts.get(part), dict) for part in ("model", "train")) or "data" not in parts["train"]:
         raise InputError(f"{out / CONFIG} is damaged: it should hold the settings of a run.")
-    return content
+    return parts
 
 
 def _plain(config: RunConfig) -> dict[str, dict[str, Any]]:
@@ -50,9 +77,10 @@ def _plain(config: RunConfig) -> dict[str, dict[str, Any]]:
 
 def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> str:
     changed = [
-        f"{part}.{name}: {old[part].get(name)} there, {value} now"
+        f"{part}.{name}: {old[part].get(name, defaults[part][name])} there, {value} now"
+        for defaults in [_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # of settings newer than the run
         for part, settings in new.items()
         for name, value in settings.items()
-        if old[part].get(name) != value and (part, name) != ("train", "images")
+        if old[part].get(name, defaults[part][name]) != value and (part, name) != ("train", "images")
     ]
     return "; ".join(changed)

@@ -29,8 +29,8 @@ class Progress:
     updates: int = 0
     skipped: int = 0
     """Steps whose loss or gradient wasn't finite."""
-    best: float = float("inf")
-    """Lowest bits/dim on validation images."""
+    best: float | None = None
+    """Lowest bits/dim on validation images, once there is one."""
 
 
 @dataclass
