@@ -285,9 +285,7 @@ def test_the_first_step_of_a_warm_up_moves_nothing(config: RunConfig, tmp_path: 
     state = train(config, tmp_path / "run")
     first = Glow.from_pretrained(tmp_path / "run", raw=True)
     initialised = TrainingState.new(config, "cpu").model
-    initialised.initialize(
-        loop.Batches(load(config.train.data, (1, 8, 8), "train"), config, "cpu").at(0, 32, Stream(1))[0]
-    )
+    initialised.initialize(Batches(load(config.train.data, (1, 8, 8), "train"), config, "cpu").at(0, 32, Stream(1))[0])
     torch.testing.assert_close(first.state_dict(), initialised.state_dict(), rtol=0, atol=0)
     torch.testing.assert_close(state.evaluated.state_dict(), initialised.state_dict(), rtol=0, atol=0)
 
