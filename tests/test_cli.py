@@ -160,7 +160,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate run --device cpu:x", "There is no device 'cpu:x' here"),
         ("evaluate .", "No model in ."),
         ("train --out other digits", "The preset comes first"),
-        ("train digits --model.classifier true", "go together"),
+        ("train digits --model.num_classes 10 --model.classifier true", "go together"),
         ("sample run --out nowhere/a.png", "there is no folder nowhere"),
         ("sample run --out a.xyz", "a.xyz can't be written"),
         ("reconstruct run tiny.yaml", "tiny.yaml"),
