@@ -100,7 +100,10 @@ class Glow(nn.Module):
 
     @torch.no_grad()
     def encode(self, images: Tensor, y: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """Flat latents (B, D) of images (B, C, H, W), uint8.
+        """Flat latents (B, D), float64, of images (B, C, H, W), uint8.
+
+        Encoding and decoding compute in float64 (float32 on Apple's GPUs, which lack it): for an image that is unlike
+        the training images a trained flow may magnify float32's rounding beyond a whole level.
 
         Args:
             images: Quantised to the model's bits on the way.
@@ -111,13 +114,15 @@ class Glow(nn.Module):
         if images.dtype != torch.uint8:
             raise ValueError(f"encode takes uint8 images, not {images.dtype}.")
         noise = BIN_CENTRE if generator is None else _rand(images.shape, generator).to(self.device)
-        x = dequantize(images.to(self.device), self.config.num_bits, noise).to(self.dtype)
-        return self.flatten(self(x, y)[0])
+        exact = self._in_float64()
+        x = dequantize(images.to(self.device), self.config.num_bits, noise).to(exact.dtype)
+        return self.flatten(exact(x, y)[0])
 
     @torch.no_grad()
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Images (B, C, H, W), uint8, that have the flat latents z (B, D)."""
-        x = self.inverse(self.unflatten(z.to(self.device, self.dtype)), y)
+        """Images (B, C, H, W), uint8, that have the flat latents z (B, D); computed as in `encode`."""
+        exact = self._in_float64()
+        x = exact.inverse(self.unflatten(z.to(self.device, exact.dtype)), y)
         return to_uint8(x, self.config.num_bits)
 
     @torch.no_grad()
@@ -141,7 +146,8 @@ class Glow(nn.Module):
         scale = torch.as_tensor(temperature, device=self.device, dtype=eps.dtype).reshape(-1, 1)
         if len(scale) not in {1, num}:
             raise ValueError(f"There are {len(scale)} temperatures for {num} images; give one, or one per image.")
-        return self.decode(eps * scale, y)
+        latents = self.unflatten((eps * scale).to(self.dtype))
+        return to_uint8(self.inverse(latents, y), self.config.num_bits)
 
     def flatten(self, latents: list[Tensor]) -> Tensor:
         """Join latents into (B, D): level 0 first, the top last, each in (H, W, C) order."""
@@ -204,6 +210,10 @@ class Glow(nn.Module):
         """Type of the parameters."""
         return next(self.parameters()).dtype
 
+    def _in_float64(self) -> "Glow":
+        has_float64 = self.device.type != "mps"
+        return deepcopy(self).double() if has_float64 and self.dtype != torch.float64 else self
+
     @property
     def _chains(self) -> list[Chain]:
         return [cast("Chain", level) for level in self.levels]
@@ -255,7 +265,12 @@ class FrozenGlow(Glow):
         self.levels = nn.ModuleList([level.freeze() for level in model._chains])
         self.prior = cast("TopPrior", model.prior.freeze())
         self.classifier = deepcopy(model.classifier)
+        exact = model._in_float64()
+        self.exact = None if exact is model else FrozenGlow(exact)
         self.requires_grad_(requires_grad=False).eval()
+
+    def _in_float64(self) -> Glow:
+        return self.exact or self
 
     def initialize(self, x: Tensor) -> None:
         """Refused."""
