@@ -60,11 +60,11 @@ def main() -> None:
         for preset in ("digits", "faces32"):
             for coupling in ("affine", "additive"):
                 file.write(json.dumps({"weights": "fresh", **measure(*fresh(preset, coupling))}) + "\n")
+                file.flush()
         for run in options.runs:
-            for raw in (False, True):
-                model = Glow.from_pretrained(run, raw=raw).freeze()
-                kind = f"{run.name}, {'raw' if raw else 'averaged'}"
-                file.write(json.dumps({"weights": kind, **measure(model, read_config(run)["train"]["data"])}) + "\n")
+            model = Glow.from_pretrained(run).freeze()
+            file.write(json.dumps({"weights": run.name, **measure(model, read_config(run)["train"]["data"])}) + "\n")
+            file.flush()
     for line in map(json.loads, options.out.read_text().splitlines()):
         print(f"{line['data']}, {line['coupling']}, {line['weights']}: {line['largest_difference_levels']} levels")
 
