@@ -97,6 +97,17 @@ def test_fresh_models_are_exact_inverses_after_initialisation(coupling: str, per
     assert torch.equal(model.decode(model.encode(images)), images)
 
 
+def test_encoding_is_exact_where_float32_is_not() -> None:
+    model, images = Glow(SMALL), images_of(SMALL)
+    model.get_parameter("levels.0.1.0.bias").data.fill_(1e5)  # of x + 1e5, float32 keeps two digits behind the point
+    x = dequantize(images, 8)
+    with torch.no_grad():
+        assert (model.inverse(model(x)[0]) - x).abs().max() > 1 / 256
+    for form in (model, model.freeze()):
+        assert torch.equal(form.decode(form.encode(images)), images)
+    assert model.dtype == torch.float32
+
+
 def test_encoding_with_noise_draws_it_from_the_generator() -> None:
     model, images = build(SMALL), images_of(SMALL)
     first, second, other = (model.encode(images, generator=torch.Generator().manual_seed(s)) for s in (0, 0, 1))
