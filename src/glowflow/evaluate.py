@@ -75,7 +75,7 @@ def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
 
     With a cluster for each value this is the usual std / sqrt(N); with a single cluster it can't be known: None.
 
-    >>> standard_error(np.array([1.0, 3.0]), np.array([0, 1]))
+    >>> round(standard_error(np.array([1.0, 3.0]), np.array([0, 1])), 9)
     1.0
     """
     _, index = np.unique(clusters, return_inverse=True)
