@@ -6,6 +6,7 @@ from typing import Literal
 from glowflow.errors import InputError
 
 Shape = tuple[int, int, int]
+"""An image's (channels, height, width)."""
 
 LARGEST_WHOLE = 2**63 - 1
 

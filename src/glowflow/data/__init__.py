@@ -1,7 +1,8 @@
 """Images to train on: built-in data sets, folders, arrays; all of them memory-mapped uint8."""
 
+from glowflow.config import Shape
 from glowflow.data.cache import cache_directory
-from glowflow.data.dataset import SPLITS, Dataset, Shape, Split
+from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.image_file import read_image
 from glowflow.data.registry import BUILT_IN, BuiltIn, load, prepare
 

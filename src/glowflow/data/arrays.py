@@ -13,8 +13,9 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
-from glowflow.data.dataset import SPLITS, Shape, Split
+from glowflow.data.dataset import SPLITS, Split
 from glowflow.data.splits import complete
 from glowflow.errors import InputError
 

@@ -20,6 +20,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike, NDArray
 
 from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.durable import sync
 from glowflow.errors import InputError
 from glowflow.locks import lock
 from glowflow.progress import say
@@ -101,7 +102,7 @@ class Builder:
         _write_meta(self.directory, source, names, self.columns)
         self.columns.clear()  # closes the maps: Windows renames no directory with an open file
         for path in (*self.directory.iterdir(), self.directory):
-            _fsync(path)
+            sync(path)
 
 
 def cache_directory() -> Path:
@@ -156,7 +157,7 @@ def _build(source: Source, cache: Path) -> None:
     for old in _superseded(source, cache):
         shutil.rmtree(old, ignore_errors=True)
     partial.rename(cache / source.key)
-    _fsync(cache)
+    sync(cache)
 
 
 def _superseded(source: Source, cache: Path) -> list[Path]:
@@ -233,16 +234,6 @@ def _reserve(path: Path) -> None:
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-
-
-def _fsync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no directories
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from glowflow.config import Shape
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-Shape = tuple[int, int, int]
-"""An image's (channels, height, width)."""
 
 
 @dataclass(frozen=True)

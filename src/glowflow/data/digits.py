@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
-from glowflow.data.dataset import SPLITS, Shape
+from glowflow.data.dataset import SPLITS
 from glowflow.data.packages import package_file
 from glowflow.errors import InputError
 

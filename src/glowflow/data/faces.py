@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
-from glowflow.data.dataset import SPLITS, Shape, Split
+from glowflow.data.dataset import SPLITS, Split
 from glowflow.data.face_parts import ATTRIBUTES
 from glowflow.data.packages import require
 from glowflow.errors import InputError

@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
-from glowflow.data.dataset import SPLITS, Shape, Split
+from glowflow.data.dataset import SPLITS, Split
 from glowflow.data.image_file import UnreadableError, check_channels, decode, fit
 from glowflow.data.splits import Rows, complete
 from glowflow.errors import InputError

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from glowflow.data.dataset import Shape
+from glowflow.config import Shape
 from glowflow.errors import InputError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
-from glowflow.data.dataset import SPLITS, Shape, Split
+from glowflow.data.dataset import SPLITS, Split
 from glowflow.data.packages import package_file
 from glowflow.errors import InputError
 

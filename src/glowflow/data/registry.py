@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from glowflow.config import Shape
 from glowflow.data import arrays, digits, faces, folder, photos
 from glowflow.data.cache import Source, prepared
-from glowflow.data.dataset import SPLITS, Dataset, Shape, Split
+from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
 from glowflow.errors import InputError
 
