@@ -23,12 +23,15 @@ class GlowConfig:
         steps: K, steps of flow (actnorm, permutation, coupling) per level.
         width: Channels of the hidden layers in each coupling's network.
         coupling: "affine" has the original's bounded scale sigmoid(s + 2), "affine-exp" the paper's exp(s),
-            "additive" none.
+            "additive" none, "affine-tanh" RealNVP's exp(factor tanh(s)).
         permutation: What mixes the channels: "conv1x1", "conv1x1-lu" (its LU parametrisation), "shuffle", "reverse".
         num_bits: Bits n per channel that images are quantised to, 1 to 8.
         learn_top: Whether the top latent's prior has a learned mean and scale.
         num_classes: Of a class-conditional prior; 0 for an unconditional model.
         classifier: Whether a class-conditional model also predicts the class from its top latent.
+        layout: "glow", or "realnvp": beneath all a logit, checkerboard masks, then squeezed channels, `steps` of each,
+            a width that doubles with each level, and latents split off without a prior of their own.
+        residual_blocks: Of RealNVP's residual network in each coupling; 0 takes Glow's network of three layers.
 
     Raises:
         InputError: For a combination that can't be built, naming the possible ones.
@@ -38,12 +41,14 @@ class GlowConfig:
     levels: int | None = None
     steps: int = 32
     width: int = 512
-    coupling: Literal["affine", "affine-exp", "additive"] = "affine"
+    coupling: Literal["affine", "affine-exp", "affine-tanh", "additive"] = "affine"
     permutation: Literal["conv1x1", "conv1x1-lu", "shuffle", "reverse"] = "conv1x1"
     num_bits: int = 8
     learn_top: bool = True
     num_classes: int = 0
     classifier: bool = False
+    layout: Literal["glow", "realnvp"] = "glow"
+    residual_blocks: int = 0
 
     def __post_init__(self) -> None:
         _check_shape(self.image_shape)
@@ -53,7 +58,9 @@ class GlowConfig:
         _check_whole("width", self.width, 1)
         _check_whole("num_bits", self.num_bits, 1, 8)
         _check_whole("num_classes", self.num_classes, 0)
-        _check_choice("coupling", self.coupling, ("affine", "affine-exp", "additive"))
+        _check_choice("coupling", self.coupling, ("affine", "affine-exp", "affine-tanh", "additive"))
+        _check_choice("layout", self.layout, ("glow", "realnvp"))
+        _check_whole("residual_blocks", self.residual_blocks, 0)
         _check_choice("permutation", self.permutation, ("conv1x1", "conv1x1-lu", "shuffle", "reverse"))
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")

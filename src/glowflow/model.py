@@ -10,26 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from glowflow import weights
-from glowflow.bijections import (
-    ActNorm,
-    AdditiveCoupling,
-    AffineCoupling,
-    AffineExpCoupling,
-    Bijection,
-    Chain,
-    Conv1x1,
-    Conv1x1LU,
-    Coupling,
-    Reverse,
-    Shuffle,
-    SplitPrior,
-    Squeeze,
-    TopPrior,
-)
-from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv, ZeroLinear
+from glowflow.bijections import Chain, TopPrior
+from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
 from glowflow.images import BIN_CENTRE, dequantize, to_uint8
+from glowflow.layouts import levels
 
 
 class Glow(nn.Module):
@@ -52,9 +38,8 @@ class Glow(nn.Module):
     def __init__(self, config: GlowConfig) -> None:
         super().__init__()
         self.config = config
-        *below, top = config.latent_shapes
-        emitting = [_level(config, 2 * channels, emits=True) for channels, _, _ in below]
-        self.levels = nn.ModuleList([*emitting, _level(config, top[0], emits=False)])
+        top = config.latent_shapes[-1]
+        self.levels = nn.ModuleList(levels(config))
         self.prior = TopPrior(TopNetwork(top, learned=config.learn_top, num_classes=config.num_classes))
         self.classifier = ZeroLinear(top[0], config.num_classes) if config.classifier else None
 
@@ -288,39 +273,6 @@ def read_config(directory: Path) -> GlowConfig:
         return GlowConfig(**fields)
     except TypeError as error:
         raise InputError(f"{directory / weights.CONFIG} doesn't describe a model: {error}.") from None
-
-
-def _level(config: GlowConfig, channels: int, *, emits: bool) -> Chain:
-    steps = [_step(config, channels) for _ in range(config.steps)]
-    split = [SplitPrior(ZeroConv(channels // 2, channels))] if emits else []
-    return Chain(Squeeze(), *steps, *split)
-
-
-def _step(config: GlowConfig, channels: int) -> Chain:
-    return Chain(ActNorm(channels), _permutation(config, channels), _coupling(config, channels))
-
-
-def _permutation(config: GlowConfig, channels: int) -> Bijection:
-    match config.permutation:
-        case "conv1x1":
-            return Conv1x1(channels)
-        case "conv1x1-lu":
-            return Conv1x1LU(channels)
-        case "shuffle":
-            return Shuffle(channels)
-        case "reverse":
-            return Reverse()
-
-
-def _coupling(config: GlowConfig, channels: int) -> Coupling:
-    half = channels // 2
-    match config.coupling:
-        case "additive":
-            return AdditiveCoupling(ConvConditioner(half, half, config.width))
-        case "affine":
-            return AffineCoupling(ConvConditioner(half, channels, config.width))
-        case "affine-exp":
-            return AffineExpCoupling(ConvConditioner(half, channels, config.width))
 
 
 def _standard_normal_log_prob(latents: list[Tensor]) -> Tensor:

@@ -3,8 +3,16 @@
 from glowflow.bijections.actnorm import ActNorm
 from glowflow.bijections.base import Bijection, Chain
 from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU, FrozenConv1x1
-from glowflow.bijections.coupling import AdditiveCoupling, AffineCoupling, AffineExpCoupling, Coupling
-from glowflow.bijections.permutation import Reverse, Shuffle
+from glowflow.bijections.coupling import (
+    AdditiveCoupling,
+    AffineCoupling,
+    AffineExpCoupling,
+    AffineTanhCoupling,
+    Coupling,
+)
+from glowflow.bijections.logit import Logit
+from glowflow.bijections.masks import Checkerboard, Halves, Mask
+from glowflow.bijections.permutation import Permute, Reverse, Shuffle
 from glowflow.bijections.prior import SplitPrior, TopPrior
 from glowflow.bijections.squeeze import Squeeze
 
@@ -13,12 +21,18 @@ __all__ = [
     "AdditiveCoupling",
     "AffineCoupling",
     "AffineExpCoupling",
+    "AffineTanhCoupling",
     "Bijection",
     "Chain",
+    "Checkerboard",
     "Conv1x1",
     "Conv1x1LU",
     "Coupling",
     "FrozenConv1x1",
+    "Halves",
+    "Logit",
+    "Mask",
+    "Permute",
     "Reverse",
     "Shuffle",
     "SplitPrior",

@@ -1,4 +1,4 @@
-"""Coupling layers: one half of the channels decides how the other half is changed."""
+"""Coupling layers: one part of the image decides how the other part is changed."""
 
 from abc import abstractmethod
 
@@ -7,19 +7,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow.bijections.base import Bijection
+from glowflow.bijections.masks import Halves, Mask
+
+HALVES = Halves()
 
 
 class Coupling(Bijection):
-    """Keeps the first half of the channels, x_a, and maps the second, x_b, by an elementwise map given h = f(x_a).
+    """Keeps one part of x, x_a, and maps the other, x_b, by an elementwise map given h = f(x_a).
 
-    y = (x_a, t(x_b; h)), where f, the conditioner, is any network from C/2 channels to as many as t needs, and t is
-    the subclass's `transform`. The conditioner need not be inverted, and runs once in either direction.
-    (B, C, H, W) -> (B, C, H, W), C even. Dinh et al. 2015, section 3.2.
+    y = (x_a, t(x_b; h)), where f, the conditioner, is any network from x_a to as many channels as t needs, and t is the
+    subclass's `transform`. The conditioner need not be inverted, and runs once in either direction. The mask says what
+    the two parts are: by default the halves of the channels, C even, so that f goes from C/2 channels to C/2 or C.
+    (B, C, H, W) -> (B, C, H, W). Dinh et al. 2015, section 3.2.
     """
 
-    def __init__(self, conditioner: nn.Module) -> None:
+    def __init__(self, conditioner: nn.Module, mask: Mask = HALVES) -> None:
         super().__init__()
         self.conditioner = conditioner
+        self.mask = mask
 
     @abstractmethod
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,30 +35,23 @@ class Coupling(Bijection):
         """The x_b that `transform` maps to y_b."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Transform the second half, given the first."""
-        x_a, x_b = _halves(x)
-        y_b, log_det = self.transform(x_b, self.conditioner(x_a))
-        return torch.cat([x_a, y_b], dim=1), log_det
+        """Transform the changing part, given the other."""
+        x_a, x_b = self.mask.split(x)
+        y_b, log_det = self.transform(x_b, self.mask.select(self.conditioner(x_a)))
+        return self.mask.join(x_a, y_b), log_det
 
     def inverse(self, y: Tensor) -> Tensor:
-        """Transform the second half back, given the same first."""
-        y_a, y_b = _halves(y)
-        x_b = self.untransform(y_b, self.conditioner(y_a))
-        return torch.cat([y_a, x_b], dim=1)
+        """Transform the changing part back, given the same other part."""
+        y_a, y_b = self.mask.split(y)
+        x_b = self.untransform(y_b, self.mask.select(self.conditioner(y_a)))
+        return self.mask.join(y_a, x_b)
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
-        """Initialise the conditioner on the first half, where it has an `initialize` of its own."""
-        x_a, x_b = _halves(x)
+        """Initialise the conditioner on what it sees, where it has an `initialize` of its own."""
+        x_a, x_b = self.mask.split(x)
         h = getattr(self.conditioner, "initialize", self.conditioner)(x_a)
-        return torch.cat([x_a, self.transform(x_b, h)[0]], dim=1)
-
-
-def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    if x.shape[1] % 2:
-        raise ValueError(f"A coupling needs an even number of channels; the input has {x.shape[1]}.")
-    x_a, x_b = x.chunk(2, dim=1)
-    return x_a, x_b
+        return self.mask.join(x_a, self.transform(x_b, self.mask.select(h))[0])
 
 
 class AdditiveCoupling(Coupling):
@@ -120,6 +118,34 @@ class AffineExpCoupling(Coupling):
         """Unshift, then unscale."""
         shift, s = deinterleave(h)
         return (y_b - shift) * (-s).exp()
+
+
+class AffineTanhCoupling(Coupling):
+    """Coupling with y_b = x_b * exp(log_scale) + shift, log_scale = factor tanh(s), log_det = sum log_scale.
+
+    The conditioner's output is interleaved as in `AffineCoupling`; `factor` is a learned number, and bounds the scale.
+    Dinh et al. 2017, section 3.2, with the scale of section 4.1.
+
+    >>> import torch
+    >>> coupling = AffineTanhCoupling(torch.nn.Conv2d(2, 4, 3, padding=1))
+    >>> coupling(torch.randn(5, 4, 8, 8))[1].shape
+    torch.Size([5])
+    """
+
+    def __init__(self, conditioner: nn.Module, mask: Mask = HALVES) -> None:
+        super().__init__(conditioner, mask)
+        self.factor = nn.Parameter(torch.ones(()))
+
+    def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale, then shift."""
+        shift, s = deinterleave(h)
+        log_scale = self.factor * s.tanh()
+        return x_b * log_scale.exp() + shift, log_scale.sum((1, 2, 3))
+
+    def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
+        """Unshift, then unscale."""
+        shift, s = deinterleave(h)
+        return (y_b - shift) * (-self.factor * s.tanh()).exp()
 
 
 def deinterleave(h: Tensor) -> tuple[Tensor, Tensor]:

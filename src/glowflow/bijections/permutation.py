@@ -25,23 +25,19 @@ class Reverse(Bijection):
         return y.flip(1)
 
 
-class Shuffle(Bijection):
-    """Reorders the channels by a fixed random permutation: y_c = x_permutation[c], log_det = 0.
-
-    (B, C, H, W) -> (B, C, H, W). Kingma & Dhariwal 2018, section 6.1.
+class Permute(Bijection):
+    """Reorders the channels: y_c = x_permutation[c], log_det = 0. (B, C, H, W) -> (B, C, H, W).
 
     >>> import torch
-    >>> shuffle = Shuffle(8)
-    >>> x = torch.randn(2, 8, 4, 4)
-    >>> torch.equal(shuffle.inverse(shuffle(x)[0]), x)
-    True
+    >>> Permute(torch.tensor([2, 0, 1]))(torch.arange(3.0).view(1, 3, 1, 1))[0].flatten()
+    tensor([2., 0., 1.])
     """
 
     permutation: Tensor
 
-    def __init__(self, num_channels: int) -> None:
+    def __init__(self, permutation: Tensor) -> None:
         super().__init__()
-        self.register_buffer("permutation", torch.randperm(num_channels))
+        self.register_buffer("permutation", permutation)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Take the channels in the permuted order."""
@@ -50,3 +46,17 @@ class Shuffle(Bijection):
     def inverse(self, y: Tensor) -> Tensor:
         """Put the channels back."""
         return y[:, self.permutation.argsort()]
+
+
+class Shuffle(Permute):
+    """Reorders the channels by a fixed random permutation. Kingma & Dhariwal 2018, section 6.1.
+
+    >>> import torch
+    >>> shuffle = Shuffle(8)
+    >>> x = torch.randn(2, 8, 4, 4)
+    >>> torch.equal(shuffle.inverse(shuffle(x)[0]), x)
+    True
+    """
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__(torch.randperm(num_channels))

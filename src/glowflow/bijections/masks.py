@@ -1,0 +1,94 @@
+"""How a coupling divides its input into what conditions and what changes."""
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Mask(ABC):
+    """A division of x (B, C, H, W) into x_a, which the conditioner sees, and x_b, which changes."""
+
+    @abstractmethod
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x_a and x_b."""
+
+    @abstractmethod
+    def join(self, x_a: Tensor, x_b: Tensor) -> Tensor:
+        """The x that `split` divides into x_a and x_b."""
+
+    @abstractmethod
+    def select(self, h: Tensor) -> Tensor:
+        """Of the conditioner's output h, what belongs to x_b."""
+
+    @abstractmethod
+    def num_channels(self, channels: int) -> int:
+        """Channels of the conditioner's input, which are as many as it has to give parameters for."""
+
+
+class Halves(Mask):
+    """The first half of the channels conditions, the second changes. Kingma & Dhariwal 2018, table 1."""
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The first and the second half."""
+        if x.shape[1] % 2:
+            raise ValueError(f"A coupling needs an even number of channels; the input has {x.shape[1]}.")
+        x_a, x_b = x.chunk(2, dim=1)
+        return x_a, x_b
+
+    def join(self, x_a: Tensor, x_b: Tensor) -> Tensor:
+        """Both halves."""
+        return torch.cat([x_a, x_b], dim=1)
+
+    def select(self, h: Tensor) -> Tensor:
+        """All of h."""
+        return h
+
+    def num_channels(self, channels: int) -> int:
+        """Half of the channels."""
+        return channels // 2
+
+
+class Checkerboard(Mask):
+    """The pixels (h, w) with h + w even condition and the others change, or, for `odd`, the reverse.
+
+    x_a is the image with zeros where it changes. x_b has the changing pixels alone, two of each 2x2 block as channels,
+    (B, 2 C, H / 2, W / 2); H and W are even. Dinh et al. 2017, section 3.4.
+
+    >>> mask, x = Checkerboard(), torch.arange(1.0, 5.0).view(1, 1, 2, 2)
+    >>> mask.split(x)
+    (tensor([[[[1., 0.],
+              [0., 4.]]]]), tensor([[[[2.]],
+    <BLANKLINE>
+             [[3.]]]]))
+    """
+
+    def __init__(self, *, odd: bool = False) -> None:
+        even_pixels, odd_pixels = (0, 3), (1, 2)  # of a 2x2 block, row by row
+        self.changing = even_pixels if odd else odd_pixels
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The image without the changing pixels, and these."""
+        x_b = self.select(x)
+        return x - self._placed(x_b), x_b
+
+    def join(self, x_a: Tensor, x_b: Tensor) -> Tensor:
+        """The image with the changing pixels in place."""
+        return x_a + self._placed(x_b)
+
+    def select(self, h: Tensor) -> Tensor:
+        """The changing pixels, (B, C, H, W) -> (B, 2 C, H / 2, W / 2)."""
+        blocks = F.pixel_unshuffle(h, 2).unflatten(1, (-1, 4))
+        return torch.cat([blocks[:, :, place] for place in self.changing], dim=1)
+
+    def num_channels(self, channels: int) -> int:
+        """All channels."""
+        return channels
+
+    def _placed(self, pixels: Tensor) -> Tensor:
+        """The image that has these changing pixels, and zeros between them."""
+        blocks = [torch.zeros_like(pixels.chunk(2, dim=1)[0])] * 4
+        for place, part in zip(self.changing, pixels.chunk(2, dim=1), strict=True):
+            blocks[place] = part
+        return F.pixel_shuffle(torch.stack(blocks, dim=2).flatten(1, 2), 2)

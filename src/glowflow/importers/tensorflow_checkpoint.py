@@ -1,0 +1,63 @@
+"""TensorFlow's checkpoint files, by TensorFlow itself (an optional extra)."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glowflow.errors import InputError
+
+INDEX, DATA = ".index", ".data-00000-of-00001"
+
+
+def read(checkpoint: Path) -> dict[str, Tensor]:
+    """Every variable of a checkpoint, by its name.
+
+    Args:
+        checkpoint: The prefix that its files PREFIX.index and PREFIX.data-... share, or one of these files.
+
+    Raises:
+        InputError: If a file is missing, damaged or something else.
+    """
+    prefix = _prefix(checkpoint)
+    for file in (prefix.with_name(prefix.name + INDEX), prefix.with_name(prefix.name + DATA)):
+        if not file.is_file():
+            raise InputError(f"{file} is missing: a TensorFlow checkpoint is files PREFIX{INDEX} and PREFIX{DATA}.")
+    tf = _tensorflow()
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        return {name: torch.from_numpy(reader.get_tensor(name)) for name in sorted(reader.get_variable_to_shape_map())}
+    except (tf.errors.OpError, RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{prefix} is damaged, or no TensorFlow checkpoint ({reason}).") from None
+
+
+def write(checkpoint: Path, variables: Mapping[str, Tensor]) -> None:
+    """Write variables as a checkpoint with this prefix; its index, without which it can't be read, comes last."""
+    tf = _tensorflow()
+    names = sorted(variables)
+    arrays = [variables[name].detach().cpu().numpy() for name in names]
+    with tempfile.TemporaryDirectory(dir=checkpoint.parent, prefix=f".{checkpoint.name}.") as folder:
+        tf.raw_ops.SaveV2(
+            prefix=f"{folder}/checkpoint", tensor_names=names, shape_and_slices=[""] * len(names), tensors=arrays
+        )
+        for suffix in (DATA, INDEX):
+            Path(f"{folder}/checkpoint{suffix}").replace(checkpoint.with_name(checkpoint.name + suffix))
+
+
+def _prefix(checkpoint: Path) -> Path:
+    name = checkpoint.name.removesuffix(INDEX).removesuffix(DATA)
+    return checkpoint.with_name(name)
+
+
+def _tensorflow() -> Any:  # noqa: ANN401 (it has no types)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it's talkative otherwise
+    try:
+        import tensorflow  # noqa: PLC0415 (an optional extra, and slow)
+    except ImportError:
+        raise InputError("Reading a TensorFlow checkpoint needs it: pip install 'glowflow[tensorflow]'.") from None
+    return tensorflow
