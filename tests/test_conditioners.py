@@ -1,11 +1,13 @@
 """The conditioners against their definitions, written out."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glowflow.conditioners import ConvConditioner, EdgeConv, TopNetwork, ZeroConv, ZeroLinear
+from glowflow.conditioners import ConvConditioner, EdgeConv, ResidualConditioner, TopNetwork, ZeroConv, ZeroLinear
 from tests.helpers import randomize
 
 
@@ -44,6 +46,29 @@ def test_initialisation_standardises_both_hidden_layers() -> None:
     for values in (network.norm1(network.conv1(x))[0], network.norm2(network.conv2(hidden))[0]):
         ones = torch.ones(16, dtype=torch.float64)
         torch.testing.assert_close(values.std((0, 2, 3), unbiased=False), ones, rtol=0, atol=1e-3)
+
+
+def test_residual_network_follows_its_structure() -> None:
+    network: Any = randomize(ResidualConditioner(3, 6, 8, num_blocks=2).double())
+    x = torch.randn(2, 3, 6, 4).double()
+    h = network.first(torch.cat([F.relu(x), F.relu(-x)], dim=1))
+    outputs = [network.skips[0](h)]
+    for block, skip in zip(network.blocks, list(network.skips)[1:], strict=True):
+        inner = block.conv1(F.relu(block.norm1(h)[0]))
+        h = h + block.conv2(F.relu(block.norm2(inner)[0]))
+        outputs.append(skip(h))
+    expected = network.last(F.relu(network.norm(sum(outputs))[0]))
+    torch.testing.assert_close(network(x), expected)
+
+
+def test_residual_network_starts_at_zero_and_initialises_every_norm() -> None:
+    network, x = ResidualConditioner(3, 6, 8, num_blocks=2).double(), torch.randn(64, 3, 6, 4).double()
+    assert not network.initialize(x).any()
+    sums: list[Tensor] = []
+    network.norm.register_forward_hook(lambda _module, _inputs, output: sums.append(output[0]))
+    network(x)
+    ones = torch.ones(8, dtype=torch.float64)
+    torch.testing.assert_close(sums[0].std((0, 2, 3), unbiased=False), ones, rtol=0, atol=1e-3)
 
 
 def test_hidden_kernels_start_with_the_originals_spread() -> None:

@@ -7,9 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from glowflow import Glow, GlowConfig, evaluate
+from glowflow import Glow, GlowConfig, InputError, evaluate
 from glowflow.data import Dataset
-from glowflow.evaluate import grid, likelihood, reconstruction_error, sample, scores, stacked, standard_error
+from glowflow.evaluate import (
+    classification_error,
+    grid,
+    likelihood,
+    reconstruction_error,
+    sample,
+    scores,
+    stacked,
+    standard_error,
+)
 from tests.helpers import randomize
 
 
@@ -80,8 +89,24 @@ def test_classes_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(model, "sample", record)
     sample(model, 5)
-    sample(model, 2, label=1)
+    sample(model, 2, labels=[1, 1])
     assert seen == [[0, 1, 2, 0, 1], [1, 1]]
+
+
+def test_classification_error_counts_wrong_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Glow(GlowConfig((3, 8, 8), steps=1, width=4, num_classes=3))
+    labels = np.arange(10) % 3
+    images = np.zeros((10, 8, 8, 3), dtype=np.uint8)
+    images[:, 0, 0, 0] = labels * 80
+    dataset = Dataset("noise", "test", images, labels, class_names=("a", "b", "c"))
+
+    def first_pixel_tells(x: Tensor) -> Tensor:
+        return torch.nn.functional.one_hot((x[:, 0, 0, 0] > -0.3).long(), 3).float()  # never the third class
+
+    monkeypatch.setattr(model, "classify", first_pixel_tells)
+    assert classification_error(model, dataset) == pytest.approx(0.3)
+    with pytest.raises(InputError, match="no labels"):
+        classification_error(Glow(GlowConfig((3, 8, 8), steps=1, width=4)), replace(dataset, labels=None))
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (3, "RGB"), (4, "RGBA"), (7, "RGB")])

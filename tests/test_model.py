@@ -13,7 +13,7 @@ from glowflow import Glow, GlowConfig, InputError
 from glowflow.images import dequantize, quantize
 from tests.helpers import jacobian_log_det, randomize
 
-COUPLINGS = ("affine", "affine-exp", "additive")
+COUPLINGS = ("affine", "affine-exp", "affine-tanh", "additive")
 PERMUTATIONS = ("conv1x1", "conv1x1-lu", "shuffle", "reverse")
 SMALL = GlowConfig((3, 16, 16), steps=2, width=16)
 
@@ -37,6 +37,18 @@ def labels_of(config: GlowConfig, num: int) -> Tensor | None:
 @pytest.mark.parametrize("permutation", PERMUTATIONS)
 def test_log_det_is_that_of_the_jacobian(channels: int, levels: int, coupling: str, permutation: str) -> None:
     config = GlowConfig((channels, 4, 4), levels, 2, 8, coupling, permutation)  # type: ignore[arg-type]
+    model = build(config, std=0.1).double()
+    x = torch.rand(2, *config.image_shape, dtype=torch.float64) - 0.5
+    expected = jacobian_log_det(lambda batch: model.flatten(model(batch)[0]), x)
+    torch.testing.assert_close(model(x)[1], expected, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("levels", [1, 2])
+def test_realnvps_log_det_is_that_of_the_jacobian(channels: int, levels: int) -> None:
+    config = GlowConfig(
+        (channels, 4, 4), levels, 2, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, learn_top=False
+    )
     model = build(config, std=0.1).double()
     x = torch.rand(2, *config.image_shape, dtype=torch.float64) - 0.5
     expected = jacobian_log_det(lambda batch: model.flatten(model(batch)[0]), x)
@@ -203,8 +215,30 @@ def test_labels_are_asked_for_and_refused() -> None:
     ):
         with pytest.raises(ValueError, match="Labels"):
             conditional.encode(images, wrong)
-    with pytest.raises(ValueError, match="no classifier"):
-        conditional.classify(dequantize(images, 8))
+    with pytest.raises(ValueError, match="knows no classes"):
+        build(SMALL).classify(dequantize(images, 8))
+
+
+def test_without_a_classifier_the_likelihoods_classify() -> None:
+    config = replace(SMALL, num_classes=3)
+    model, x = build(config, 0.1), dequantize(images_of(config), 8)
+    expected = torch.stack([model.log_prob(x, torch.full((4,), label)) for label in range(3)], dim=1).log_softmax(1)
+    torch.testing.assert_close(model.classify(x).log_softmax(1), expected, rtol=0, atol=2e-3)
+
+
+def test_class_names_are_kept(tmp_path: Path) -> None:
+    config = replace(SMALL, num_classes=2)
+    assert Glow(config).class_names == ["0", "1"]
+    model = Glow(config, ["cat", "dog"])
+    model.save_pretrained(tmp_path)
+    assert Glow.from_pretrained(tmp_path).class_names == model.freeze().class_names == ["cat", "dog"]
+    with pytest.raises(InputError, match="1 names for 2 classes"):
+        Glow(config, ["cat"])
+    for wrong, sentence in {'"cats"': "list of names", '["cat"]': "1 names for 2"}.items():
+        content = json.loads((tmp_path / "config.json").read_text())
+        (tmp_path / "config.json").write_text(json.dumps(content | {"class_names": json.loads(wrong)}))
+        with pytest.raises(InputError, match=sentence):
+            Glow.from_pretrained(tmp_path)
 
 
 def test_classifier_is_a_linear_map_of_the_top_latents_mean() -> None:

@@ -13,20 +13,32 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from glowflow import __version__, commands
+from glowflow import __version__
+from glowflow.commands import conversion, data, evaluation, pictures, training
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 
 Command = Callable[..., None]
 
 COMMANDS: dict[str, Command | dict[str, Command]] = {
-    "train": commands.train,
-    "evaluate": commands.evaluate,
-    "score": commands.score,
-    "sample": commands.sample,
-    "reconstruct": commands.reconstruct,
-    "data": {"list": commands.data_list, "prepare": commands.data_prepare, "show": commands.data_show},
-    "presets": commands.presets,
+    "train": training.train,
+    "evaluate": evaluation.evaluate,
+    "score": evaluation.score,
+    "sample": pictures.sample,
+    "reconstruct": pictures.reconstruct,
+    "data": {"list": data.list_, "prepare": data.prepare, "show": data.show},
+    "presets": training.presets,
+    "import": {
+        "openai": conversion.import_openai,
+        "rosinality": conversion.import_rosinality,
+        "y0ast": conversion.import_y0ast,
+    },
+    "export": {"openai": conversion.export_openai},
+}
+GROUPS = {
+    "data": "List, prepare and show data sets.",
+    "import": "Take a model from another code base.",
+    "export": "Give a model to another code base.",
 }
 PARTS = {"model": GlowConfig, "train": TrainConfig}
 FILES = {"images": "Image files; they are cropped and resized to the model's size."}
@@ -41,7 +53,7 @@ USER_ERROR = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 (a training failed), 2 (a user's mistake), 128 + signal."""
     try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
+        _run([_with_underscores(word) for word in (sys.argv[1:] if arguments is None else arguments)])
     except InputError as error:
         return _fail(str(error), USER_ERROR)
     except OSError as error:
@@ -65,6 +77,12 @@ def _run(arguments: list[str]) -> None:
     command(**vars(chosen))
 
 
+def _with_underscores(word: str) -> str:
+    """Let --image-size stand for --image_size."""
+    name, equals, value = word.partition("=")
+    return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="glowflow",
@@ -81,8 +99,8 @@ def _add_commands(parser: ArgumentParser, entries: Mapping[str, Command | dict[s
     subcommands = parser.add_subcommands()
     for name, entry in entries.items():
         if isinstance(entry, dict):
-            group = ArgumentParser(exit_on_error=False, description="Images to train on.")
-            subcommands.add_subcommand(name, group, help="List, prepare and show data sets.")
+            group = ArgumentParser(exit_on_error=False, description=GROUPS[name])
+            subcommands.add_subcommand(name, group, help=GROUPS[name])
             _add_commands(group, entry)
         else:
             subcommands.add_subcommand(name, _command_parser(entry), help=_paragraphs(entry)[0])

@@ -134,7 +134,8 @@ class ResidualConditioner(nn.Module):
         self.skips = nn.ModuleList([_normalized_conv(width, width, 1) for _ in range(num_blocks + 1)])
         self.norm = ActNorm(width)
         self.last = _normalized_conv(width, out_channels, 1)
-        nn.init.zeros_(self.get_parameter("last.parametrizations.weight.original0"))  # the norms of the kernels
+        for name in ("bias", "parametrizations.weight.original0"):  # the latter are the norms of the kernels
+            nn.init.zeros_(self.last.get_parameter(name))
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""

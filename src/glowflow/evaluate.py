@@ -1,6 +1,6 @@
 """How good a model is: bits/dim of images and its standard error, reconstruction error; and pictures to look at."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from glowflow.config import GlowConfig
 from glowflow.data import Dataset
 from glowflow.data.order import Stream, uniform_noise
+from glowflow.errors import InputError
 from glowflow.images import bits_per_dim, dequantize, quantize
 from glowflow.model import Glow
 from glowflow.progress import progress
@@ -61,13 +62,23 @@ def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0) -> 
 @torch.no_grad()
 def _draw_scores(model: Glow, dataset: Dataset, draw: int, seed: int, advance: Callable[..., None]) -> Floats:
     config, parts = model.config, []
-    for start, images, y in _batches(model, dataset):
-        position = draw * len(dataset) + start
-        noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), config.image_shape)
-        x = dequantize(images, config.num_bits, noise.to(images.device))
+    for x, y in _dequantized(model, dataset, draw, seed):
         parts.append(bits_per_dim(model.log_prob(x, y), config.num_dims, config.num_bits).double().cpu().numpy())
-        advance(len(images))
+        advance(len(x))
     return np.concatenate(parts)
+
+
+@torch.no_grad()
+def classification_error(model: Glow, dataset: Dataset, seed: int = 0) -> float:
+    """Share of a labelled data set's images that a class-conditional model puts into a wrong class; see `classify`."""
+    wrong = 0
+    with progress(f"Classes of {dataset.name} ({dataset.split})", len(dataset)) as advance:
+        for x, y in _dequantized(model, dataset, 0, seed):
+            if y is None:
+                raise InputError(f"{dataset.name} has no labels to compare the model's with.")
+            wrong += int((model.classify(x).argmax(1) != y).sum())
+            advance(len(x))
+    return wrong / len(dataset)
 
 
 def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
@@ -98,6 +109,15 @@ def reconstruction_error(model: Glow, dataset: Dataset) -> int:
     return worst
 
 
+def _dequantized(model: Glow, dataset: Dataset, draw: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Continuous images and labels, in batches."""
+    config = model.config
+    for start, images, y in _batches(model, dataset):
+        position = draw * len(dataset) + start
+        noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), config.image_shape)
+        yield dequantize(images, config.num_bits, noise.to(images.device)), y
+
+
 def _batches(model: Glow, dataset: Dataset) -> Iterator[tuple[int, Tensor, Tensor | None]]:
     size = batch_size(model.config)
     for start in range(0, len(dataset), size):
@@ -110,16 +130,16 @@ def sample(
     model: Glow,
     num: int,
     temperature: float = 1.0,
-    label: int | None = None,
+    labels: Sequence[int] | None = None,
     seed: int = 0,
 ) -> Tensor:
     """Random images (num, C, H, W), uint8 on the CPU, drawn in batches; the same for the same seed.
 
-    A class-conditional model takes its classes in turn where no label is given.
+    A class-conditional model takes its classes in turn where no labels, one per image, are given.
     """
     classes = model.config.num_classes
-    labels = torch.full((num,), label) if label is not None else torch.arange(num) % max(classes, 1)
-    y = labels.to(model.device) if classes else None
+    in_turn = torch.arange(num) % max(classes, 1)
+    y = (in_turn if labels is None else torch.tensor(labels)).to(model.device) if classes else None
     generator = torch.Generator().manual_seed(seed)
     parts = []
     size = batch_size(model.config)

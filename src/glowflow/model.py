@@ -1,5 +1,6 @@
 """Glow: images <-> latents, with exact likelihood."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from math import log, pi, prod
@@ -33,11 +34,18 @@ class Glow(nn.Module):
     True
     >>> model.sample(2, temperature=0.7).shape
     torch.Size([2, 3, 16, 16])
+
+    Args:
+        config: The architecture.
+        class_names: Names of a class-conditional model's classes, kept with it; by default their numbers.
     """
 
-    def __init__(self, config: GlowConfig) -> None:
+    def __init__(self, config: GlowConfig, class_names: Sequence[str] | None = None) -> None:
         super().__init__()
         self.config = config
+        self.class_names = list(class_names or map(str, range(config.num_classes)))
+        if len(self.class_names) != config.num_classes:
+            raise InputError(f"There are {len(self.class_names)} names for {config.num_classes} classes.")
         top = config.latent_shapes[-1]
         self.levels = nn.ModuleList(levels(config))
         self.prior = TopPrior(TopNetwork(top, learned=config.learn_top, num_classes=config.num_classes))
@@ -72,7 +80,11 @@ class Glow(nn.Module):
         return log_det + term + _standard_normal_log_prob([*latents, eps]), self._logits(top)
 
     def classify(self, x: Tensor) -> Tensor:
-        """Class logits (B, num_classes) of continuous images x, from the spatial mean of the top latent."""
+        """Class logits (B, num_classes) of continuous images x.
+
+        The classifier's, from the spatial mean of the top latent; of a class-conditional model without a classifier,
+        ln p(x | y) up to a constant for each class y, which by Bayes' rule are the logits for equally frequent classes.
+        """
         return self._logits(self._flow(x)[-2])
 
     @torch.no_grad()
@@ -163,7 +175,7 @@ class Glow(nn.Module):
             directory: Created where absent.
             weights_kind: "raw", or "averaged" for weights averaged over training; stored for the record.
         """
-        weights.save(Path(directory), self.state_dict(), asdict(self.config), weights_kind)
+        weights.save(Path(directory), self.state_dict(), asdict(self.config), weights_kind, self.class_names)
 
     @classmethod
     def from_pretrained(cls, path: str | Path, device: str | torch.device = "cpu", *, raw: bool = False) -> Self:
@@ -181,7 +193,7 @@ class Glow(nn.Module):
         file = directory / (
             weights.RAW if raw and weights.load_config(directory)["weights"] != "raw" else weights.MODEL
         )
-        model = cls(read_config(directory))
+        model = cls(read_config(directory), weights.load_config(directory)["class_names"])
         weights.assign(model, weights.load_tensors(file), file)
         return model.to(device).eval()
 
@@ -217,9 +229,16 @@ class Glow(nn.Module):
         return (*latents, top, log_det + term)
 
     def _logits(self, top: Tensor) -> Tensor:
-        if self.classifier is None:
-            raise ValueError("This model has no classifier; one is trained with classifier=True.")
-        return self.classifier(top.mean((2, 3)))
+        if self.classifier is not None:
+            return self.classifier(top.mean((2, 3)))
+        if not self.config.num_classes:
+            raise ValueError("This model knows no classes: it isn't class-conditional.")
+        classes = torch.arange(self.config.num_classes, device=top.device)
+        return torch.stack([self._top_log_prob(top, y.expand(len(top))) for y in classes], dim=1)
+
+    def _top_log_prob(self, top: Tensor, y: Tensor) -> Tensor:
+        eps, log_det = self.prior(top, y)
+        return log_det + _standard_normal_log_prob([eps])
 
     def _check_images(self, x: Tensor) -> None:
         if not x.is_floating_point():
@@ -246,7 +265,7 @@ class FrozenGlow(Glow):
 
     def __init__(self, model: Glow) -> None:
         nn.Module.__init__(self)
-        self.config = model.config
+        self.config, self.class_names = model.config, model.class_names
         self.levels = nn.ModuleList([level.freeze() for level in model._chains])
         self.prior = cast("TopPrior", model.prior.freeze())
         self.classifier = deepcopy(model.classifier)

@@ -3,7 +3,7 @@
 import errno
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,13 @@ def exists(directory: Path) -> bool:
     return (directory / CONFIG).is_file()
 
 
-def save(directory: Path, tensors: Mapping[str, Tensor], model: Mapping[str, Any], weights: str) -> None:
+def save(
+    directory: Path,
+    tensors: Mapping[str, Tensor],
+    model: Mapping[str, Any],
+    weights: str,
+    class_names: Sequence[str],
+) -> None:
     """Write a model into `directory`, each file whole or not at all; other files there stay.
 
     Args:
@@ -52,10 +58,12 @@ def save(directory: Path, tensors: Mapping[str, Tensor], model: Mapping[str, Any
         tensors: The state dict.
         model: The fields of its `GlowConfig`.
         weights: "raw" or "averaged".
+        class_names: Of a class-conditional model's classes.
     """
     directory.mkdir(parents=True, exist_ok=True)
     save_tensors(directory / MODEL, tensors)
-    save_json(directory / CONFIG, {"format_version": FORMAT_VERSION, "weights": weights, "model": dict(model)})
+    config = {"format_version": FORMAT_VERSION, "weights": weights, "class_names": class_names, "model": dict(model)}
+    save_json(directory / CONFIG, config)
 
 
 def load_config(directory: Path) -> dict[str, Any]:
@@ -70,6 +78,9 @@ def load_config(directory: Path) -> dict[str, Any]:
         raise InputError(f"{directory / CONFIG} has format version {found}; this glowflow reads {FORMAT_VERSION}.")
     if not isinstance(config.get("model"), dict) or config.get("weights") not in {"raw", "averaged"}:
         raise InputError(f"{directory / CONFIG} is damaged: it should name a model's settings and its kind of weights.")
+    names = config.setdefault("class_names", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{directory / CONFIG} is damaged: class_names should be a list of names.")
     return config
 
 

@@ -79,7 +79,7 @@ def _train(
 
     # Model, averages and optimiser: fresh, or as the run left them
     recover(out / "last")
-    state = TrainingState.new(config, device)
+    state = TrainingState.new(config, device, splits["train"].class_names)
     if exists(out / "last"):
         state.restore(out / "last")
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")

@@ -1,5 +1,6 @@
 """What a training carries from step to step, and its checkpoints."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
@@ -43,11 +44,11 @@ class TrainingState:
     progress: Progress = field(default_factory=Progress)
 
     @classmethod
-    def new(cls, config: RunConfig, device: str | torch.device) -> "TrainingState":
+    def new(cls, config: RunConfig, device: str | torch.device, class_names: Sequence[str] = ()) -> "TrainingState":
         """A model with fresh weights, which depend on the seed alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.train.seed)
-            model = Glow(config.model)
+            model = Glow(config.model, class_names if config.model.num_classes else None)
         model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         beta = config.train.averaging
         averaged = None if beta is None else AveragedModel(model, multi_avg_fn=zero_debiased(beta))

@@ -1,0 +1,127 @@
+"""The commands that measure how well a model describes images."""
+
+import csv
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from glowflow.commands.inputs import SplitName, check_draws, check_parent, dataset_for, loaded, print_rows
+from glowflow.progress import say
+
+
+def evaluate(
+    model: str,
+    data: str | None = None,
+    split: SplitName = "test",
+    draws: int = 1,
+    seed: int = 0,
+    weights: Literal["averaged", "raw"] = "averaged",
+    json: Path | None = None,
+    device: str | None = None,
+) -> None:
+    """Measure bits/dim, reconstruction and classification on images that the model wasn't trained on.
+
+    Example: glowflow evaluate runs/digits --json digits.json
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        data: A data set's name, a folder of images, or an .npy/.npz file; by default what the run was trained on.
+        split: Which part of the data.
+        draws: How many draws of the dequantisation noise to average over.
+        seed: Of the noise.
+        weights: Averaged over training where the model has such, or raw.
+        json: Also write the result here, with the commit, versions, seed and machine.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    from glowflow.evaluate import classification_error, likelihood, reconstruction_error
+    from glowflow.provenance import provenance
+    from glowflow.weights import save_json
+
+    check_draws(draws, seed)
+    if json:
+        check_parent(json)
+    glow, kind = loaded(model, device, raw=weights == "raw")
+    dataset = dataset_for(model, data, glow, split)
+    result = likelihood(glow, dataset, draws, seed)
+    raw = likelihood(loaded(model, device, raw=True)[0], dataset, draws, seed) if kind == "averaged" else result
+    measured = {
+        "model": model,
+        "weights": kind,
+        "data": dataset.name,
+        "split": split,
+        "image_shape": dataset.image_shape,
+        "num_bits": glow.config.num_bits,
+        **asdict(result),
+        "bits_per_dim_raw": raw.bits_per_dim,
+        "seed": seed,
+        "reconstruction_error_levels": reconstruction_error(glow, dataset),
+    }
+    if glow.class_names:
+        measured["classification_error"] = classification_error(glow, dataset, seed)
+        measured["classified_by"] = "likelihood" if glow.classifier is None else "classifier"
+    print_rows(_report(measured, dataset.groups is not None))
+    if json:
+        save_json(json, measured | provenance())
+
+
+def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
+    """What `evaluate` measured, in words."""
+    m = measured
+    error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
+    over = f"{m['num_clusters']} scenes" if clustered else "images"
+    draws = "1 noise draw" if m["num_noise_draws"] == 1 else f"{m['num_noise_draws']} noise draws"
+    beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if m["weights"] == "averaged" else ""
+    worst, levels = m["reconstruction_error_levels"], 2 ** m["num_bits"]
+    shape = "x".join(map(str, m["image_shape"]))
+    rows = {
+        "model": f"{m['model']} ({m['weights']} weights)",
+        "images": f"{m['num_images']} of {m['data']}, {m['split']} split, {shape}, {m['num_bits']} bits",
+        "bits/dim": f"{m['bits_per_dim']:.4f}, standard error {error} over {over}, {draws}{beside}",
+        "reconstruction": f"{'not ' if worst else ''}exact: largest difference {worst} of {levels} levels",
+    }
+    if "classification_error" in m:
+        rows["classification"] = f"{m['classification_error']:.1%} of images wrong, by the {m['classified_by']}"
+    return rows
+
+
+def score(
+    model: str,
+    data: str | None = None,
+    out: Path = Path("scores.csv"),
+    split: SplitName | Literal["all"] = "all",
+    draws: int = 1,
+    seed: int = 0,
+    device: str | None = None,
+) -> None:
+    """Write each image's bits/dim to a CSV file, for instance to find unusual images.
+
+    Example: glowflow score runs/mine --data my_photos --out scores.csv
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        data: A data set's name, a folder of images, or an .npy/.npz file; by default what the run was trained on.
+        out: The CSV file: image, split, label, bits_per_dim.
+        split: Which part of the data.
+        draws: How many draws of the dequantisation noise to average over.
+        seed: Of the noise.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    from glowflow.data import SPLITS
+    from glowflow.evaluate import scores
+    from glowflow.weights import replacing
+
+    check_draws(draws, seed)
+    check_parent(out)
+    glow, _ = loaded(model, device)
+    rows: list[tuple[str, str, str, str]] = []
+    for name in SPLITS if split == "all" else (split,):
+        dataset = dataset_for(model, data, glow, name, may_be_empty=split == "all")
+        if not len(dataset):
+            continue
+        values = scores(glow, dataset, draws, seed)
+        labels = [""] * len(dataset) if dataset.labels is None else [dataset.class_names[i] for i in dataset.labels]
+        images = map(dataset.describe, range(len(dataset)))
+        rows += [(i, name, label, f"{value:.5f}") for i, label, value in zip(images, labels, values, strict=True)]
+    with replacing(out) as partial, partial.open("w", newline="") as file:
+        csv.writer(file).writerows([("image", "split", "label", "bits_per_dim"), *rows])
+    say(f"{len(rows)} images scored in {out}.")

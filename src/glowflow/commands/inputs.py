@@ -1,0 +1,104 @@
+"""What commands make of their arguments, and the sentences for those that are wrong."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from glowflow.errors import InputError
+
+if TYPE_CHECKING:
+    from glowflow.data import Dataset
+    from glowflow.model import Glow
+
+SplitName = Literal["train", "validation", "test"]
+
+
+def device_named(name: str | None) -> str:
+    """The device asked for, or the best one present."""
+    import torch
+
+    present = [*(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if torch.mps.is_available() else []), "cpu"]
+    kind, _, number = (name or present[0]).partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in present or (number and not (number.isdecimal() and int(number) < count)):
+        raise InputError(f"There is no device {name!r} here: --device takes {', '.join(present)}.")
+    return name or present[0]
+
+
+def loaded(model: str, device: str | None, *, raw: bool = False) -> "tuple[Glow, str]":
+    """The model in its inference form, and the kind of its weights."""
+    from glowflow.model import Glow
+    from glowflow.weights import find, load_config
+
+    chosen = device_named(device)
+    directory = find(model)
+    kind = "raw" if raw else load_config(directory)["weights"]
+    return Glow.from_pretrained(directory, chosen, raw=raw).freeze(), kind
+
+
+def dataset_for(
+    model: str, data: str | None, glow: "Glow", split: SplitName, *, may_be_empty: bool = False
+) -> "Dataset":
+    """The data set named, else the one that the run in `model` was trained on."""
+    from glowflow.data import load
+    from glowflow.training.batches import check_usable
+    from glowflow.training.run import CONFIG, read_config
+
+    config = Path(model) / CONFIG
+    if data is None and not config.is_file():
+        raise InputError(f"{model} doesn't say what it was trained on: give --data.")
+    name = data or read_config(Path(model))["train"]["data"]
+    dataset = load(name, glow.config.image_shape, split)
+    if not may_be_empty or len(dataset):
+        check_usable(glow.config, dataset)
+    return dataset
+
+
+def print_rows(rows: dict[str, str]) -> None:
+    """Write names and values as two columns."""
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        sys.stdout.write(f"{name:{width}}  {value}\n")
+
+
+def label_index(glow: "Glow", label: str | None) -> int | None:
+    """The class that a user names, by its name or its number; None where none is named."""
+    if label is None:
+        return None
+    names = glow.class_names
+    if label in names:
+        return names.index(label)
+    if label.isdecimal() and int(label) < len(names):
+        return int(label)
+    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    possible = f"the model's classes are {shown}" if names else "the model isn't class-conditional"
+    raise InputError(f"--label is {label}; {possible}.")
+
+
+def check_parent(path: Path) -> None:
+    """Refuse a file that can't be written where it should be."""
+    if not path.parent.is_dir() or path.is_dir():
+        reason = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise InputError(f"{path} can't be written: {reason}.")
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a picture that can't be written, by its place or its ending."""
+    from PIL import Image
+
+    check_parent(path)
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise InputError(f"{path} can't be written: a picture's name ends in .png, .webp or the like.")
+
+
+def check_draws(draws: int, seed: int) -> None:
+    """Refuse what is no number of noise draws, or no seed."""
+    if draws < 1:
+        raise InputError(f"--draws is {draws}; it takes at least 1.")
+    check_seed(seed)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is no seed."""
+    if not 0 <= seed < 2**63:
+        raise InputError(f"--seed is {seed}; it takes a whole number of at least 0.")

@@ -1,0 +1,92 @@
+"""The commands that turn latents into images and back."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from glowflow.commands.inputs import check_picture, check_seed, label_index, loaded
+from glowflow.errors import InputError
+from glowflow.progress import say
+
+
+def sample(
+    model: str,
+    out: Path = Path("samples.png"),
+    num: int = 64,
+    temperature: float = 0.7,
+    label: str | None = None,
+    columns: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+) -> None:
+    """Draw random images from a model, as one picture.
+
+    Example: glowflow sample runs/digits --out samples.png --temperature 0.8
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        out: The picture (.png, or whatever Pillow writes).
+        num: How many images.
+        temperature: Standard deviation of the latents: 0 gives the same image each time, 1 the model's distribution.
+        label: Class, by name or number, for a class-conditional model; by default all of them, a row for each in turn.
+        columns: Images per row; about a square by default.
+        seed: For the same picture again.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    from math import ceil, sqrt
+
+    from glowflow.evaluate import grid
+    from glowflow.evaluate import sample as draw
+
+    if num < 1 or not temperature >= 0 or (columns is not None and columns < 1):
+        raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
+    check_seed(seed)
+    check_picture(out)
+    glow, _ = loaded(model, device)
+    chosen, columns = label_index(glow, label), columns or ceil(sqrt(num))
+    labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
+    grid(draw(glow, num, temperature, labels if glow.class_names else None, seed), columns).save(out)
+    say(f"{num} images at temperature {temperature:g} in {out}.")
+
+
+def reconstruct(
+    model: str,
+    images: list[Path],
+    out: Path = Path("reconstruction.png"),
+    label: str | None = None,
+    device: str | None = None,
+) -> None:
+    """Encode image files and decode them again: the upper row shows the images, the lower one what came back.
+
+    Example: glowflow reconstruct runs/mine a.jpg b.jpg --out both.png
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        images: Image files; they are cropped and resized to the model's size.
+        out: The picture (.png, or whatever Pillow writes).
+        label: The images' class, by name or number, for a class-conditional model.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    import numpy as np
+    import torch
+
+    from glowflow.data import Dataset, read_image
+    from glowflow.evaluate import grid, scores
+    from glowflow.images import quantize
+
+    check_picture(out)
+    glow, _ = loaded(model, device)
+    chosen = label_index(glow, label)
+    if glow.class_names and chosen is None:
+        raise InputError("This model is class-conditional: give --label.")
+    pixels = np.stack([read_image(path, glow.config.image_shape) for path in images])
+    labels = None if chosen is None else np.full(len(images), chosen)
+    dataset = Dataset("images", "test", pixels, labels)
+    batch, y = dataset.batch(range(len(images)))
+    decoded = glow.decode(glow.encode(batch, y), y).cpu()
+    original = quantize(batch, glow.config.num_bits)
+    grid(torch.cat([original, decoded]), len(images)).save(out)
+    worst = (original.int() - decoded.int()).abs().flatten(1).amax(1).tolist()
+    for path, value, difference in zip(images, scores(glow, dataset), worst, strict=True):
+        exact = "reconstructed exactly" if difference == 0 else f"off by up to {difference} of 256 levels"
+        Console().print(f"{path}: {value:.3f} bits/dim, {exact}", markup=False, highlight=False, soft_wrap=True)

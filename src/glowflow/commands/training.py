@@ -1,0 +1,72 @@
+"""The command that trains, and the list of what can be trained by name."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from glowflow.commands.inputs import device_named
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.progress import say
+
+
+def train(
+    preset: str,
+    model: GlowConfig,
+    train: TrainConfig,
+    out: Path | None = None,
+    data: str | None = None,
+    device: str | None = None,
+    tensorboard: bool = False,
+) -> None:
+    """Train a model, or go on with a training that was interrupted.
+
+    Example: glowflow train faces32 --data my_photos --out runs/mine --train.lr 5e-4
+
+    Args:
+        preset: A preset's name (see `glowflow presets`), or a YAML file with the same keys.
+        model: The architecture; what isn't given is the preset's.
+        train: The training; what isn't given is the preset's.
+        out: The run's directory; the same command goes on with the run in it. By default runs/PRESET.
+        data: Short for --train.data.
+        device: cpu, cuda or mps; the best one present by default.
+        tensorboard: Also write the metrics for TensorBoard.
+    """
+    from dataclasses import replace
+
+    from glowflow.training import train as run
+
+    settings = train if data is None else replace(train, data=data)
+    out = out or Path("runs") / Path(preset).stem
+    state = run(RunConfig(model, settings), out, device_named(device), tensorboard=tensorboard)
+    best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
+    say(
+        f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "
+        f"Next: glowflow evaluate {out}; glowflow sample {out} --out samples.png"
+    )
+
+
+def presets() -> None:
+    """List every configuration that can be trained by name, its size, and its published figure.
+
+    Example: glowflow presets
+    """
+    from glowflow.presets import load, names
+    from glowflow.presets.size import size
+
+    table = Table(title="Presets (parameters in millions; GFLOP of a forward pass per image)")
+    for column in ("name", "data", "C x H x W", "L", "K", "width", "coupling", "bits", "batch", "beta2", "warm-up"):
+        table.add_column(column, no_wrap=True)
+    for column in ("GPUs", "M param.", "GFLOP", "published bits/dim"):
+        table.add_column(column, justify="right")
+    for name in names():
+        preset = load(name)
+        model, settings, cost = preset.run.model, preset.run.train, size(preset.run.model)
+        shape = "x".join(map(str, model.image_shape))
+        architecture = (shape, str(model.num_levels), str(model.steps), str(model.width), model.coupling)
+        training = (str(model.num_bits), str(settings.batch_size), f"{settings.beta2:g}", f"{settings.warmup_images:,}")
+        sizes = (f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}")
+        gpus = str(preset.about.gpus or "-")
+        table.add_row(name, settings.data, *architecture, *training, gpus, *sizes, preset.about.published or "-")
+    Console(width=None if sys.stdout.isatty() else 180).print(table)
