@@ -182,7 +182,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all."""
     partial = _beside(path, "partial")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode
         yield partial
+        partial.chmod(mode)  # safetensors would keep other users from reading it
         sync(partial)
         partial.replace(path)
     finally:

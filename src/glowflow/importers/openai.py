@@ -153,6 +153,8 @@ def _check(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
         if found[name].shape != tensor.shape:
             shapes = f"{tuple(found[name].shape)} where the others ask for {tuple(tensor.shape)}"
             raise InputError(f"The checkpoint's variable {name} has the shape {shapes}.")
+        if not found[name].isfinite().all():
+            raise InputError(f"The checkpoint's variable {name} has values that aren't finite.")
     for name in found:
         if name not in expected:
             raise InputError(

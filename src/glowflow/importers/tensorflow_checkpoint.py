@@ -30,10 +30,10 @@ def read(checkpoint: Path) -> dict[str, Tensor]:
     tf = _tensorflow()
     try:
         reader = tf.train.load_checkpoint(str(prefix))
-        return {name: torch.from_numpy(reader.get_tensor(name)) for name in sorted(reader.get_variable_to_shape_map())}
-    except (tf.errors.OpError, RuntimeError, ValueError, TypeError) as error:
+        return {name: torch.as_tensor(reader.get_tensor(name)) for name in sorted(reader.get_variable_to_shape_map())}
+    except Exception as error:  # a damaged file makes it raise nearly anything
         reason = str(error).partition("\n")[0]
-        raise InputError(f"{prefix} is damaged, or no TensorFlow checkpoint ({reason}).") from None
+        raise InputError(f"{prefix} is damaged, or no TensorFlow checkpoint of numbers ({reason}).") from None
 
 
 def write(checkpoint: Path, variables: Mapping[str, Tensor]) -> None:

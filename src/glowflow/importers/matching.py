@@ -1,0 +1,117 @@
+"""Foreign tensors taken by name and shape until none is left, and our tensors put together from them."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from glowflow.config import GlowConfig
+from glowflow.errors import InputError
+from glowflow.model import Glow
+
+Tree: TypeAlias = "Mapping[str, Tensor | Tree]"
+"""Our tensors, nested as our modules are."""
+
+
+class Tensors:
+    """A checkpoint's tensors. Whatever lacks, is left over or has a wrong shape is an InputError that names it."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self._left = dict(tensors)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def count(self, pattern: str) -> int:
+        """How many different beginnings of names match a regular expression."""
+        return len({match.group() for match in map(re.compile(pattern).match, self._left) if match})
+
+    def shape(self, name: str, num_dims: int) -> tuple[int, ...]:
+        """The shape of a tensor that has so many dimensions; the tensor stays."""
+        found = tuple(self._get(name).shape)
+        if len(found) != num_dims:
+            raise InputError(f"The checkpoint's {name} has shape {found}; {num_dims} dimensions are needed.")
+        return found
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """A tensor of this shape, float64."""
+        tensor = self._get(name)
+        if tuple(tensor.shape) != shape:
+            raise InputError(
+                f"The checkpoint's {name} has shape {tuple(tensor.shape)}, where its other tensors ask for {shape}."
+            )
+        if not tensor.isfinite().all():
+            raise InputError(f"The checkpoint's {name} has values that aren't finite.")
+        return self._left.pop(name).double()
+
+    def take_constant(self, name: str, value: Tensor) -> None:
+        """Take a tensor that says nothing, since the code that it's from never changes its value."""
+        if not torch.equal(self.take(name, *value.shape), value.double()):
+            raise InputError(f"The checkpoint's {name} isn't the constant that it is in the code base.")
+
+    def finish(self) -> None:
+        """Refuse what is left."""
+        if self._left:
+            raise InputError(f"The checkpoint has an unknown tensor {min(self._left)}.")
+
+    def _get(self, name: str) -> Tensor:
+        if name not in self._left:
+            raise InputError(f"The checkpoint lacks {name}, or is from another code base.")
+        return self._left[name]
+
+
+def assemble(config: GlowConfig, tree: Tree) -> Glow:
+    """The model with these tensors: float32, in evaluation mode."""
+    model = Glow(config)
+    model.load_state_dict(_flat(tree))
+    return model.eval()
+
+
+def levels(config: GlowConfig, step: Callable[[int, int, int], Tree], split: Callable[[int, int], Tree]) -> Tree:
+    """Every level's tensors, from `step(level, index, channels)` and `split(level, channels)`, its prior's network."""
+    tree: dict[str, Tree] = {}
+    for level in range(config.num_levels):
+        channels = config.image_shape[0] << (level + 2)
+        chain = {str(1 + index): step(level, index, channels) for index in range(config.steps)}
+        if level < config.num_levels - 1:
+            chain[str(1 + config.steps)] = {"conditioner": split(level, channels)}
+        tree[str(level)] = chain
+    return tree
+
+
+def with_edge(kernel: Tensor, padding: float) -> Tensor:
+    """The `EdgeConv` weight (out, in + 1, 3, 3) for a kernel (out, in, 3, 3) whose code pads with one value."""
+    return torch.cat([kernel, padding * kernel.sum(1, keepdim=True)], dim=1)
+
+
+def lu_product(permutation: Tensor, lower: Tensor, upper: Tensor, sign: Tensor, log_s: Tensor) -> Tensor:
+    """P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))), (C, C)."""
+    unit_lower = lower.tril(-1) + torch.eye(len(lower), dtype=lower.dtype)
+    return permutation @ unit_lower @ (upper.triu(1) + (sign * log_s.exp()).diag())
+
+
+def conv1x1(config: GlowConfig, name: str, matrix: Tensor) -> Tree:
+    """Our 1x1 convolution for y = W x with W (out, in), which is called `name` in the checkpoint."""
+    if not torch.linalg.slogdet(matrix).logabsdet.isfinite():
+        raise InputError(f"The checkpoint's {name} isn't invertible.")
+    if config.permutation == "conv1x1":
+        return {"weight": matrix}
+    permutation, lower, upper = torch.linalg.lu(matrix.T)
+    diagonal = upper.diagonal()
+    return {
+        "permutation": permutation,
+        "sign": diagonal.sign(),
+        "lower": lower,
+        "upper": upper.triu(1),
+        "log_s": diagonal.abs().log(),
+    }
+
+
+def _flat(tree: Tree, prefix: str = "") -> dict[str, Tensor]:
+    """The tree's tensors by their dotted names."""
+    flat: dict[str, Tensor] = {}
+    for name, value in tree.items():
+        flat |= {prefix + name: value} if isinstance(value, Tensor) else _flat(value, f"{prefix}{name}.")
+    return flat
