@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from glowflow.images import dequantize
 from glowflow.provenance import provenance
 from tests.reference import CASES, Recording, recording
 from tests.test_conformance import fresh, movement_errors, statistics, trained

@@ -24,9 +24,10 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from tests import foreign_weights
 from torch import Tensor, nn
 from torch.nn import functional
+
+from tests import foreign_weights
 
 OUT = Path(__file__).parents[1] / "tests" / "data"
 NUM_IMAGES = 3
