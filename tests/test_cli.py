@@ -13,9 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from glowflow.cli import main
+from tests import foreign_weights
+
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="module", name="home")
@@ -98,6 +102,53 @@ def test_sample_is_reproducible(home: Path) -> None:
     assert (first == same).all()
     assert first.shape == other.shape
     assert (first != other).any()
+
+
+def test_a_class_conditional_model_from_end_to_end(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = json.loads((home / "tiny.yaml").read_text())
+    preset["model"] |= {"num_classes": 2, "classifier": True}
+    preset["train"] |= {"weight_y": 1.0, "images": 64, "lr": 0.01, "warmup_images": 0}
+    (home / "classes.yaml").write_text(json.dumps(preset))
+    assert main(["train", "classes.yaml", "--out", "classes"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "classes", "--split", "train", "--json", "classes.json"]) == 0
+    result = json.loads((home / "classes.json").read_text())
+    assert f"{result['classification_error']:.1%} of images wrong, by the classifier" in capsys.readouterr().out
+    for name, label in {"named.png": "dark", "numbered.png": "1", "other.png": "bright", "all.png": None}.items():
+        chosen = ["--label", label] if label else []
+        assert main(["sample", "classes", "--num", "4", "--temperature", "1", "--out", name, *chosen]) == 0
+    named, numbered, other, rows = (
+        np.asarray(Image.open(home / f"{n}.png")) for n in ("named", "numbered", "other", "all")
+    )
+    half = len(rows) // 2
+    assert (named == numbered).all()
+    assert (named != other).any()
+    assert (rows[:half] == other[:half]).all()  # a row for each class
+    assert (rows[half:] == named[half:]).all()
+    picture = str(next((home / "pictures" / "dark").glob("*.png")))
+    assert main(["reconstruct", "classes", picture, "--label", "dark"]) == 0
+    assert "classes are bright, dark" in fails(capsys, "sample", "classes", "--label", "grey")
+    assert "isn't class-conditional" in fails(capsys, "sample", "run", "--label", "dark")
+    assert "give --label" in fails(capsys, "reconstruct", "classes", picture)
+
+
+def test_importing_pytorch_checkpoints(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for base, case, options in (
+        ("rosinality", "affine, LU", ["--image-size", "8", "--bits", "8"]),
+        ("rosinality", "additive, LU, grey, 5 bits", ["--image-size", "[8, 12]"]),
+        ("y0ast", "affine, reverse", ["--permutation", "reverse"]),
+    ):
+        recorded = json.loads((DATA / f"{base}.json").read_text())["cases"][case]
+        weights = foreign_weights.fill(recorded["shapes"], recorded["seed"])
+        torch.save({name: torch.from_numpy(value) for name, value in weights.items()}, home / "foreign.pt")
+        out = f"{base} {case}"
+        assert main(["import", base, "foreign.pt", out, *options]) == 0
+        assert f"{len(weights)} tensors" in capsys.readouterr().out
+        assert main(["sample", out, "--num", "2"]) == 0
+    assert "--image-size" in fails(capsys, "import", "rosinality", "foreign.pt", "none")
+    assert "lacks" in fails(capsys, "import", "rosinality", "foreign.pt", "none", "--image-size", "8")
+    assert "is missing" in fails(capsys, "import", "y0ast", "absent.pt", "none")
+    assert not (home / "none").exists()
 
 
 def test_reconstruct(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
