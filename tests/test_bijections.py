@@ -27,6 +27,7 @@ from glowflow.bijections import (
     Shuffle,
     SplitPrior,
     Squeeze,
+    Step,
     TopPrior,
 )
 from glowflow.conditioners import ConvConditioner, ResidualConditioner, TopNetwork, ZeroConv
@@ -84,6 +85,13 @@ REGISTRY: dict[str, Callable[[], Bijection]] = {
     "top prior": lambda: TopPrior(TopNetwork(SHAPE)),
     "top prior, fixed": lambda: TopPrior(TopNetwork(SHAPE, learned=False)),
     "top prior, conditional": Labelled,
+    "step": lambda: Step(ActNorm(4), Conv1x1(4), AffineCoupling(ConvConditioner(2, 4, width=8))),
+    "step, LU": lambda: Step(ActNorm(4), Conv1x1LU(4), AdditiveCoupling(ConvConditioner(2, 2, width=8))),
+    "step, shuffle": lambda: Step(ActNorm(4), Shuffle(4), AffineCoupling(ConvConditioner(2, 4, width=8))),
+    "step without a permutation": lambda: Step(ActNorm(4), AffineCoupling(ConvConditioner(4, 8, 8), Checkerboard())),
+    "frozen step": lambda: (
+        randomize(Step(ActNorm(4), Reverse(), AdditiveCoupling(ConvConditioner(2, 2, 8)))).double().freeze()
+    ),
     "chain": lambda: Chain(ActNorm(4), Conv1x1(4), AffineCoupling(ConvConditioner(2, 4, width=8))),
     "chain with one layer twice": lambda: Chain(*[Reverse()] * 2),
     "chain of chains": lambda: Chain(Chain(Squeeze(), ActNorm(16)), Chain(Conv1x1LU(16))),

@@ -1,6 +1,6 @@
 """The networks inside couplings and priors. They are not inverted, so any will do; these are Glow's and RealNVP's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -60,8 +60,12 @@ class ZeroConv(EdgeConv):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve, shift, scale."""
+        return edge_conv(x, *self.folded())
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Kernel and bias of the one `edge_conv` that this is."""
         scale = (LOGS_FACTOR * self.logs).exp()
-        return edge_conv(x, self.weight * scale[:, None, None, None], self.bias * scale)
+        return self.weight * scale[:, None, None, None], self.bias * scale
 
 
 class ZeroLinear(nn.Module):
@@ -104,9 +108,16 @@ class ConvConditioner(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
-        h = F.relu(edge_conv(x, *self.norm1.folded_into(self.conv1.weight)))
-        h = F.relu(F.conv2d(h, *self.norm2.folded_into(self.conv2.weight)))
-        return self.conv3(h)
+        return _three_convolutions(x, self.folded())
+
+    def folded(self) -> tuple[Tensor, ...]:
+        """Kernel and bias of each of the three convolutions, the actnorms and the scale taken into them."""
+        first, second = self.norm1.folded_into(self.conv1.weight), self.norm2.folded_into(self.conv2.weight)
+        return (*first, *second, *self.conv3.folded())
+
+    def freeze(self, precision: torch.dtype | None = None) -> "FrozenConvConditioner":
+        """The same network with its folded weights computed, in another type if one is given."""
+        return FrozenConvConditioner(self, precision)
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
@@ -114,6 +125,38 @@ class ConvConditioner(nn.Module):
         h = F.relu(self.norm1.initialize(self.conv1(x)))
         h = F.relu(self.norm2.initialize(self.conv2(h)))
         return self.conv3(h)
+
+
+class FrozenConvConditioner(nn.Module):
+    """The inference form of a `ConvConditioner`: its folded weights are constants."""
+
+    @torch.no_grad()
+    def __init__(self, network: ConvConditioner, precision: torch.dtype | None = None) -> None:
+        super().__init__()
+        for index, tensor in enumerate(network.folded()):
+            constant = tensor.to(precision or tensor.dtype, copy=True)
+            is_kernel = constant.ndim == 4
+            memory_format = torch.channels_last if is_kernel else torch.contiguous_format
+            self.register_buffer(f"constant{index}", constant.contiguous(memory_format=memory_format))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the network."""
+        return _three_convolutions(x, self.buffers())
+
+
+def _three_convolutions(x: Tensor, folded: Iterable[Tensor]) -> Tensor:
+    """Edge convolution, ReLU, 1x1 convolution, ReLU, edge convolution, given kernel and bias of each."""
+    kernel1, bias1, kernel2, bias2, kernel3, bias3 = folded
+    h = F.conv2d(_bordered(x), kernel1, bias1).relu_()
+    h = F.conv2d(h, kernel2, bias2).relu_()
+    return edge_conv(h, kernel3, bias3)
+
+
+def _bordered(x: Tensor) -> Tensor:
+    """Zeros around x, and the channel that is 1 on the padding: what the original convolves."""
+    border = F.pad(x.new_zeros(1, 1, *x.shape[2:]), (1, 1, 1, 1), value=1.0)
+    padded = torch.cat([F.pad(x, (1, 1, 1, 1)), border.expand(len(x), -1, -1, -1)], dim=1)
+    return padded.contiguous(memory_format=torch.channels_last)
 
 
 class ResidualConditioner(nn.Module):

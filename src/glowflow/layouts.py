@@ -22,6 +22,7 @@ from glowflow.bijections import (
     Shuffle,
     SplitPrior,
     Squeeze,
+    Step,
 )
 from glowflow.conditioners import ConvConditioner, ResidualConditioner, ZeroConv
 from glowflow.config import GlowConfig
@@ -61,7 +62,7 @@ def _realnvp_level(config: GlowConfig, index: int) -> Chain:
     top = index == config.num_levels - 1
     first = [Logit()] if index == 0 else []
     board = [
-        Chain(ActNorm(channels), _coupling(config, channels, width, Checkerboard(odd=bool(i % 2))))
+        Step(ActNorm(channels), _coupling(config, channels, width, Checkerboard(odd=bool(i % 2))))
         for i in range(config.steps + top)
     ]
     if top:
@@ -76,9 +77,9 @@ def _by_position(channels: int, order: tuple[int, ...]) -> torch.Tensor:
     return torch.tensor([4 * channel + place for place in order for channel in range(channels)])
 
 
-def _step(config: GlowConfig, channels: int, width: int) -> Chain:
+def _step(config: GlowConfig, channels: int, width: int) -> Step:
     """One step of flow: actnorm, permutation, coupling."""
-    return Chain(ActNorm(channels), _permutation(config, channels), _coupling(config, channels, width, Halves()))
+    return Step(ActNorm(channels), _permutation(config, channels), _coupling(config, channels, width, Halves()))
 
 
 def _permutation(config: GlowConfig, channels: int) -> Bijection:

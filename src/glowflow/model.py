@@ -10,11 +10,12 @@ from typing import Self, cast
 import torch
 from torch import Tensor, nn
 
-from glowflow import weights
-from glowflow.bijections import Chain, TopPrior
+from glowflow import execution, weights
+from glowflow.bijections import Chain, FrozenStep, Step, TopPrior
 from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
+from glowflow.execution import Memory
 from glowflow.images import BIN_CENTRE, dequantize, to_uint8
 from glowflow.layouts import levels
 
@@ -50,6 +51,7 @@ class Glow(nn.Module):
         self.levels = nn.ModuleList(levels(config))
         self.prior = TopPrior(TopNetwork(top, learned=config.learn_top, num_classes=config.num_classes))
         self.classifier = ZeroLinear(top[0], config.num_classes) if config.classifier else None
+        self.memory: Memory = "store"
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
         """Latents of x, level 0 first, and ln |det d latents / dx| (B,) in nats."""
@@ -161,8 +163,24 @@ class Glow(nn.Module):
             for part, (channels, height, width) in zip(parts, shapes, strict=True)
         ]
 
+    def execute(self, *, memory: Memory = "store", precision: torch.dtype | None = None) -> Self:
+        """Choose how, not what, is computed.
+
+        Args:
+            memory: What a training step keeps for its backward pass: "store" everything; "checkpoint" each step of
+                flow's input, from which that step is run again; "reversible" the levels' outputs, from which the steps
+                are undone. The latter two take a third more arithmetic.
+            precision: Type that the couplings' networks compute in, such as torch.bfloat16; by default the
+                parameters'. Everything else stays in the parameters' type.
+        """
+        self.memory = memory
+        for module in self.modules():
+            if isinstance(module, Step | FrozenStep):
+                module.coupling.precision = precision
+        return self
+
     def freeze(self) -> "FrozenGlow":
-        """A separate form of this model for inference, with the 1x1 convolutions' inverses computed once.
+        """A separate form of this model for inference, with inverses, folded weights and casts computed once.
 
         Nothing in the model itself is ever cached, so nothing needs to be invalidated when it's trained on.
         """
@@ -208,8 +226,10 @@ class Glow(nn.Module):
         return next(self.parameters()).dtype
 
     def _in_float64(self) -> "Glow":
-        has_float64 = self.device.type != "mps"
-        return deepcopy(self).double() if has_float64 and self.dtype != torch.float64 else self
+        if self.dtype == torch.float64:
+            return self
+        exact = deepcopy(self).execute()
+        return exact if self.device.type == "mps" else exact.double()
 
     @property
     def _chains(self) -> list[Chain]:
@@ -221,11 +241,11 @@ class Glow(nn.Module):
         x, latents, log_det = _channels_last(x), [], x.new_zeros(len(x))
         *below, last = self._chains
         for level in below:
-            y, term = level(x)
+            y, term = execution.forward(level, x, self.memory)
             x, eps = y.chunk(2, dim=1)
             latents.append(eps)
             log_det = log_det + term
-        top, term = last(x)
+        top, term = execution.forward(last, x, self.memory)
         return (*latents, top, log_det + term)
 
     def _logits(self, top: Tensor) -> Tensor:
@@ -269,12 +289,15 @@ class FrozenGlow(Glow):
         self.levels = nn.ModuleList([level.freeze() for level in model._chains])
         self.prior = cast("TopPrior", model.prior.freeze())
         self.classifier = deepcopy(model.classifier)
-        exact = model._in_float64()
-        self.exact = None if exact is model else FrozenGlow(exact)
+        self.memory = model.memory
+        self._exact = [] if model.dtype == torch.float64 else [deepcopy(model)]  # a list: it's no part of this module
         self.requires_grad_(requires_grad=False).eval()
 
     def _in_float64(self) -> Glow:
-        return self.exact or self
+        """The float64 form, made when it's first needed."""
+        if self._exact and not isinstance(self._exact[0], FrozenGlow):
+            self._exact = [self._exact[0]._in_float64().freeze()]
+        return self._exact[0] if self._exact else self
 
     def initialize(self, x: Tensor) -> None:
         """Refused."""

@@ -15,6 +15,7 @@ from glowflow.bijections.masks import Checkerboard, Halves, Mask
 from glowflow.bijections.permutation import Permute, Reverse, Shuffle
 from glowflow.bijections.prior import SplitPrior, TopPrior
 from glowflow.bijections.squeeze import Squeeze
+from glowflow.bijections.step import FrozenStep, Step
 
 __all__ = [
     "ActNorm",
@@ -29,6 +30,7 @@ __all__ = [
     "Conv1x1LU",
     "Coupling",
     "FrozenConv1x1",
+    "FrozenStep",
     "Halves",
     "Logit",
     "Mask",
@@ -37,5 +39,6 @@ __all__ = [
     "Shuffle",
     "SplitPrior",
     "Squeeze",
+    "Step",
     "TopPrior",
 ]

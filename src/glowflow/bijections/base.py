@@ -79,6 +79,6 @@ class Chain(Bijection):
             x = bijection.initialize(x)
         return x
 
-    def freeze(self) -> "Chain":
+    def freeze(self) -> Bijection:
         """The chain of the frozen forms."""
         return Chain(*(bijection.freeze() for bijection in self))

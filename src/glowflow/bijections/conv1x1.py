@@ -55,7 +55,7 @@ class Conv1x1(Invertible1x1):
 
     def matrix(self) -> Tensor:
         """W."""
-        return _float64(self.weight)
+        return float64(self.weight)
 
     def log_abs_det(self) -> Tensor:
         """Ln |det W| by an LU decomposition, O(C^3)."""
@@ -90,15 +90,15 @@ class Conv1x1LU(Invertible1x1):
 
     def matrix(self) -> Tensor:
         """W, composed in float64."""
-        lower = _float64(self.lower)
+        lower = float64(self.lower)
         lower = lower.tril(-1) + torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
-        diagonal = _float64(self.sign) * _float64(self.log_s).exp()
-        upper = _float64(self.upper).triu(1) + diagonal.diag()
-        return (_float64(self.permutation) @ lower @ upper).T
+        diagonal = float64(self.sign) * float64(self.log_s).exp()
+        upper = float64(self.upper).triu(1) + diagonal.diag()
+        return (float64(self.permutation) @ lower @ upper).T
 
     def log_abs_det(self) -> Tensor:
         """Sum of log_s."""
-        return _float64(self.log_s).sum()
+        return float64(self.log_s).sum()
 
 
 class FrozenConv1x1(Bijection):
@@ -139,6 +139,7 @@ def _random_rotation(size: int) -> Tensor:
     return torch.linalg.qr(torch.randn(size, size, dtype=torch.float64)).Q
 
 
-def _float64(x: Tensor) -> Tensor:
+def float64(x: Tensor) -> Tensor:
+    """The tensor in float64, on a device that has it."""
     device = "cpu" if x.device.type == "mps" else x.device  # Apple's GPUs have no float64
     return x.to(device, torch.float64)

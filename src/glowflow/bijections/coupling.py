@@ -1,6 +1,7 @@
 """Coupling layers: one part of the image decides how the other part is changed."""
 
 from abc import abstractmethod
+from copy import deepcopy
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,7 @@ class Coupling(Bijection):
         super().__init__()
         self.conditioner = conditioner
         self.mask = mask
+        self.precision: torch.dtype | None = None
 
     @abstractmethod
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,14 +39,28 @@ class Coupling(Bijection):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Transform the changing part, given the other."""
         x_a, x_b = self.mask.split(x)
-        y_b, log_det = self.transform(x_b, self.mask.select(self.conditioner(x_a)))
+        y_b, log_det = self.transform(x_b, self.condition(x_a))
         return self.mask.join(x_a, y_b), log_det
 
     def inverse(self, y: Tensor) -> Tensor:
         """Transform the changing part back, given the same other part."""
         y_a, y_b = self.mask.split(y)
-        x_b = self.untransform(y_b, self.mask.select(self.conditioner(y_a)))
+        x_b = self.untransform(y_b, self.condition(y_a))
         return self.mask.join(y_a, x_b)
+
+    def condition(self, x_a: Tensor) -> Tensor:
+        """What the conditioner says of x_b: h, computed in `precision` where one is set, given in x_a's type."""
+        if self.precision is None:
+            return self.mask.select(self.conditioner(x_a))
+        with torch.autocast(x_a.device.type, self.precision):
+            return self.mask.select(self.conditioner(x_a)).to(x_a.dtype)
+
+    def freeze(self) -> "Coupling":
+        """The same coupling with the inference form of its conditioner, where it has one."""
+        freeze = getattr(self.conditioner, "freeze", None)
+        conditioner = deepcopy(self.conditioner) if freeze is None else freeze(self.precision)
+        frozen = deepcopy(self, {id(self.conditioner): conditioner})
+        return frozen.requires_grad_(requires_grad=False).eval()
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:

@@ -69,26 +69,27 @@ class Checkerboard(Mask):
         self.changing = even_pixels if odd else odd_pixels
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The image without the changing pixels, and these."""
+        """The image with zeros where it changes, and the changing pixels."""
         x_b = self.select(x)
-        return x - self._placed(x_b), x_b
+        return self.join(x, torch.zeros_like(x_b)), x_b
 
     def join(self, x_a: Tensor, x_b: Tensor) -> Tensor:
-        """The image with the changing pixels in place."""
-        return x_a + self._placed(x_b)
+        """The image x_a with its changing pixels replaced."""
+        places = list(_blocks(x_a).unbind(2))
+        for place, pixels in zip(self.changing, x_b.chunk(2, dim=1), strict=True):
+            places[place] = pixels
+        return F.pixel_shuffle(torch.stack(places, dim=2).flatten(1, 2), 2)
 
     def select(self, h: Tensor) -> Tensor:
         """The changing pixels, (B, C, H, W) -> (B, 2 C, H / 2, W / 2)."""
-        blocks = F.pixel_unshuffle(h, 2).unflatten(1, (-1, 4))
+        blocks = _blocks(h)
         return torch.cat([blocks[:, :, place] for place in self.changing], dim=1)
 
     def num_channels(self, channels: int) -> int:
         """All channels."""
         return channels
 
-    def _placed(self, pixels: Tensor) -> Tensor:
-        """The image that has these changing pixels, and zeros between them."""
-        blocks = [torch.zeros_like(pixels.chunk(2, dim=1)[0])] * 4
-        for place, part in zip(self.changing, pixels.chunk(2, dim=1), strict=True):
-            blocks[place] = part
-        return F.pixel_shuffle(torch.stack(blocks, dim=2).flatten(1, 2), 2)
+
+def _blocks(x: Tensor) -> Tensor:
+    """The four pixels of each 2x2 block, row by row: (B, C, H, W) -> (B, C, 4, H / 2, W / 2)."""
+    return F.pixel_unshuffle(x, 2).unflatten(1, (-1, 4))

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from glowflow.bijections import Bijection, Chain
+from glowflow.model import Glow
 
 MAX_SKIPPED_IN_A_ROW = 25
 
 
-def find_failure(model: nn.Module, x: Tensor, y: Tensor | None) -> str:
+def find_failure(model: Glow, x: Tensor, y: Tensor | None) -> str:
     """Name the first layer whose output on x isn't finite, else the first parameter whose gradient isn't."""
     failed: list[str] = []
     hooks = [
@@ -18,11 +19,19 @@ def find_failure(model: nn.Module, x: Tensor, y: Tensor | None) -> str:
     ]
     try:
         with torch.no_grad():
-            model(x, y)
+            _run_layer_by_layer(model, x, y)
     finally:
         for hook in hooks:
             hook.remove()
     return failed[0] if failed else _bad_gradient(model)
+
+
+def _run_layer_by_layer(model: Glow, x: Tensor, y: Tensor | None) -> None:
+    """The forward pass without the fusions of a training step."""
+    *below, last = model.levels
+    for level in below:
+        x, _ = level(x)[0].chunk(2, dim=1)
+    model.prior(last(x)[0], y)
 
 
 def _watch(name: str, failed: list[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 (torch's type for a hook is private)

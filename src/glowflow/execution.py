@@ -1,0 +1,129 @@
+"""How a level's layers are run: fused, in low precision, with or without keeping what the backward pass needs.
+
+What is computed stands in the bijections; each way here is tested against their plain forward and inverse.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from math import prod
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
+
+from glowflow.bijections import Bijection, Coupling, Step
+from glowflow.bijections.step import mix, mixings
+
+Memory = Literal["store", "checkpoint", "reversible"]
+
+ANCHOR_INTERVAL = 8
+"""Every so many steps the reversible mode keeps a step's input, which bounds how far rounding errors grow."""
+
+
+def forward(level: Iterable[Bijection], x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    """What `Chain.forward` computes of these bijections, with each run of steps fused.
+
+    Args:
+        level: Bijections, some of which may be `Step`s.
+        x: (B, C, H, W).
+        memory: "store" keeps every intermediate tensor for the backward pass; "checkpoint" keeps each step's input and
+            runs the step again; "reversible" keeps the output of a run of steps, and undoes them one by one.
+    """
+    log_det = x.new_zeros(len(x))
+    for are_steps, bijections in groupby(level, lambda bijection: isinstance(bijection, Step)):
+        if are_steps:
+            x, term = _steps(cast("list[Step]", list(bijections)), x, memory)
+            log_det = log_det + term
+        else:
+            for bijection in bijections:
+                x, term = bijection(x)
+                log_det = log_det + term
+    return x, log_det
+
+
+def _steps(steps: Sequence[Step], x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    mixed = mixings(steps)
+    constant = prod(x.shape[2:]) * torch.stack([m.log_abs_det for m in mixed]).sum()
+    couplings = [step.coupling for step in steps]
+    if memory == "reversible":
+        matrices, biases = torch.stack([m.matrix for m in mixed]), torch.stack([m.bias for m in mixed])
+        parameters = [parameter for coupling in couplings for parameter in coupling.parameters()]
+        y, log_det = _Reversible.apply(couplings, x, matrices, biases, *parameters)  # type: ignore[no-untyped-call]
+        return y, log_det + constant.to(x)
+    log_det = x.new_zeros(len(x))
+    for coupling, (matrix, bias, _) in zip(couplings, mixed, strict=True):
+        if memory == "checkpoint":
+            x, term = checkpoint(_step, coupling, x, matrix, bias, use_reentrant=False)
+        else:
+            x, term = _step(coupling, x, matrix, bias)
+        log_det = log_det + term
+    return x, log_det + constant.to(x)
+
+
+def _step(coupling: Coupling, x: Tensor, matrix: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    y, log_det = coupling(mix(x, matrix, bias))
+    return y, log_det
+
+
+class _Reversible(torch.autograd.Function):
+    """A run of steps whose backward pass recomputes each step's input from its output.
+
+    The parameters are inputs, and their gradients are returned, so that hooks on them (as of distributed training)
+    work as usual.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 (torch's context)
+        couplings: Sequence[Coupling],
+        x: Tensor,
+        matrices: Tensor,
+        biases: Tensor,
+        *_parameters: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        log_det, anchors = x.new_zeros(len(x)), []
+        for index, coupling in enumerate(couplings):
+            if index % ANCHOR_INTERVAL == 0 and index > 0:
+                anchors.append(x)
+            x, term = _step(coupling, x, matrices[index], biases[index])
+            log_det = log_det + term
+        ctx.couplings = couplings
+        ctx.save_for_backward(x, matrices, biases, *anchors)
+        return x, log_det
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        y, matrices, biases, *anchors = ctx.saved_tensors
+        inverses = torch.linalg.inv(matrices.double()).to(matrices)
+        grad_matrices, grad_biases = torch.empty_like(matrices), torch.empty_like(biases)
+        grad_parameters: list[Tensor] = []
+        for index, coupling in reversed(list(enumerate(ctx.couplings))):
+            u, grad_u, grads = _undo(coupling, y, grad_y, grad_log_det)
+            grad_parameters[:0] = grads
+            if index % ANCHOR_INTERVAL == 0 and index > 0:
+                y = anchors.pop()
+            else:
+                y = mix(u - biases[index][:, None, None], inverses[index])
+            grad_matrices[index] = torch.einsum("bohw,bihw->oi", grad_u, y)
+            grad_biases[index] = grad_u.sum((0, 2, 3))
+            grad_y = mix(grad_u, matrices[index].T)
+        return None, grad_y, grad_matrices, grad_biases, *grad_parameters
+
+
+def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """The coupling's input, and the gradients of it and of the parameters; its network runs once, for both."""
+    mask, parameters = coupling.mask, list(coupling.parameters())
+    y_a, y_b = mask.split(y)
+    with torch.enable_grad():
+        x_a = y_a.detach().requires_grad_()
+        h = coupling.condition(x_a)
+        x_b = coupling.untransform(y_b, h).detach().requires_grad_()
+        again, log_det = coupling.transform(x_b, h)
+        outputs = {mask.join(x_a, again): grad_y, log_det: grad_log_det}
+        outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's log_det
+        inputs = [x_a, x_b, *parameters]
+        grad_a, grad_b, *grads = torch.autograd.grad(list(outputs), inputs, list(outputs.values()), allow_unused=True)
+    return mask.join(y_a, x_b.detach()), mask.join(grad_a, grad_b), grads
