@@ -3,7 +3,9 @@
 What is computed stands in the bijections; each way here is tested against their plain forward and inverse.
 """
 
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from math import prod
 from typing import Any, Literal, cast
@@ -18,8 +20,35 @@ from glowflow.bijections.step import mix, mixings
 
 Memory = Literal["store", "checkpoint", "reversible"]
 
+WORTHWHILE = 1.3
+"""How many times faster a lower precision has to be before it is chosen."""
+
 ANCHOR_INTERVAL = 8
 """Every so many steps the reversible mode keeps a step's input, which bounds how far rounding errors grow."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a model is computed; see `Glow.execute`."""
+
+    memory: Memory = "store"
+    precision: torch.dtype | None = None
+
+
+def fast_precision(device: str | torch.device) -> torch.dtype | None:
+    """torch.bfloat16 where matrices multiply much faster in it on this device, else None; found by trying."""
+    seconds = {dtype: _multiplication_seconds(torch.device(device), dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return torch.bfloat16 if seconds[torch.float32] > WORTHWHILE * seconds[torch.bfloat16] else None
+
+
+def _multiplication_seconds(device: torch.device, dtype: torch.dtype) -> float:
+    """The shortest of a few trials."""
+    matrix, seconds = torch.ones(1024, 512, device=device, dtype=dtype), []
+    for _ in range(5):
+        began = time.perf_counter()
+        (matrix @ matrix.T).sum().item()  # waits for the device
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
 
 
 def forward(level: Iterable[Bijection], x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
@@ -126,4 +155,10 @@ def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -
         outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's log_det
         inputs = [x_a, x_b, *parameters]
         grad_a, grad_b, *grads = torch.autograd.grad(list(outputs), inputs, list(outputs.values()), allow_unused=True)
-    return mask.join(y_a, x_b.detach()), mask.join(grad_a, grad_b), grads
+    laid_out = [_like(grad, parameter) for grad, parameter in zip(grads, parameters, strict=True)]
+    return mask.join(y_a, x_b.detach()), mask.join(grad_a, grad_b), laid_out
+
+
+def _like(grad: Tensor, parameter: Tensor) -> Tensor:
+    """The gradient laid out as its parameter, so that autograd keeps it as it is, and no copy of a whole level's."""
+    return grad if grad is None or grad.stride() == parameter.stride() else torch.empty_like(parameter).copy_(grad)

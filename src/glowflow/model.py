@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from glowflow import execution, weights
-from glowflow.bijections import Chain, FrozenStep, Step, TopPrior
+from glowflow.bijections import Chain, Step, TopPrior
 from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
-from glowflow.execution import Memory
+from glowflow.execution import Execution, Memory
 from glowflow.images import BIN_CENTRE, dequantize, to_uint8
 from glowflow.layouts import levels
 
@@ -163,20 +163,19 @@ class Glow(nn.Module):
             for part, (channels, height, width) in zip(parts, shapes, strict=True)
         ]
 
-    def execute(self, *, memory: Memory = "store", precision: torch.dtype | None = None) -> Self:
+    def execute(self, execution: Execution) -> Self:
         """Choose how, not what, is computed.
 
-        Args:
-            memory: What a training step keeps for its backward pass: "store" everything; "checkpoint" each step of
-                flow's input, from which that step is run again; "reversible" the levels' outputs, from which the steps
-                are undone. The latter two take a third more arithmetic.
-            precision: Type that the couplings' networks compute in, such as torch.bfloat16; by default the
-                parameters'. Everything else stays in the parameters' type.
+        - `memory`: What a training step keeps for its backward pass: "store" everything; "checkpoint" the inputs of
+          each step of flow, which is then run again; "reversible" the levels' outputs, from which the steps are undone.
+          The latter two take a third more arithmetic.
+        - `precision`: Type that the couplings' networks compute in, such as torch.bfloat16; None for the parameters'.
+          Everything else stays in the parameters' type.
         """
-        self.memory = memory
+        self.memory = execution.memory
         for module in self.modules():
-            if isinstance(module, Step | FrozenStep):
-                module.coupling.precision = precision
+            if isinstance(module, Step):
+                module.coupling.precision = execution.precision
         return self
 
     def freeze(self) -> "FrozenGlow":
@@ -228,7 +227,7 @@ class Glow(nn.Module):
     def _in_float64(self) -> "Glow":
         if self.dtype == torch.float64:
             return self
-        exact = deepcopy(self).execute()
+        exact = deepcopy(self).execute(Execution())
         return exact if self.device.type == "mps" else exact.double()
 
     @property

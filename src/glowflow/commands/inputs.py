@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from glowflow.errors import InputError
 
 if TYPE_CHECKING:
+    import torch
+
     from glowflow.data import Dataset
     from glowflow.model import Glow
 
 SplitName = Literal["train", "validation", "test"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def device_named(name: str | None) -> str:
@@ -25,15 +28,30 @@ def device_named(name: str | None) -> str:
     return name or present[0]
 
 
-def loaded(model: str, device: str | None, *, raw: bool = False) -> "tuple[Glow, str]":
+def precision_named(precision: Precision, device: str) -> "torch.dtype | None":
+    """The type that networks are to compute in, None for the parameters' own."""
+    import torch
+
+    from glowflow.execution import fast_precision
+
+    if precision == "auto":
+        return fast_precision(device)
+    return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def loaded(
+    model: str, device: str | None, *, raw: bool = False, precision: Precision = "float32"
+) -> "tuple[Glow, str]":
     """The model in its inference form, and the kind of its weights."""
+    from glowflow.execution import Execution
     from glowflow.model import Glow
     from glowflow.weights import find, load_config
 
     chosen = device_named(device)
     directory = find(model)
     kind = "raw" if raw else load_config(directory)["weights"]
-    return Glow.from_pretrained(directory, chosen, raw=raw).freeze(), kind
+    glow = Glow.from_pretrained(directory, chosen, raw=raw)
+    return glow.execute(Execution(precision=precision_named(precision, chosen))).freeze(), kind
 
 
 def dataset_for(

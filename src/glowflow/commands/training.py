@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
-from glowflow.commands.inputs import device_named
+from glowflow.commands.inputs import Precision, device_named, precision_named
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.progress import say
 
@@ -18,6 +19,8 @@ def train(
     out: Path | None = None,
     data: str | None = None,
     device: str | None = None,
+    memory: Literal["store", "checkpoint", "reversible"] = "store",
+    precision: Precision = "auto",
     tensorboard: bool = False,
 ) -> None:
     """Train a model, or go on with a training that was interrupted.
@@ -31,15 +34,22 @@ def train(
         out: The run's directory; the same command goes on with the run in it. By default runs/PRESET.
         data: Short for --train.data.
         device: cpu, cuda or mps; the best one present by default.
+        memory: What a step keeps for its backward pass: "store" everything; "checkpoint" the inputs of each step of
+            flow; "reversible" the outputs of each level. The latter two need a third more arithmetic, and memory that
+            (nearly, exactly) doesn't grow with depth.
+        precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
         tensorboard: Also write the metrics for TensorBoard.
     """
     from dataclasses import replace
 
+    from glowflow.execution import Execution
     from glowflow.training import train as run
 
     settings = train if data is None else replace(train, data=data)
     out = out or Path("runs") / Path(preset).stem
-    state = run(RunConfig(model, settings), out, device_named(device), tensorboard=tensorboard)
+    where = device_named(device)
+    execution = Execution(memory, precision_named(precision, where))
+    state = run(RunConfig(model, settings), out, where, execution, tensorboard=tensorboard)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
         f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "

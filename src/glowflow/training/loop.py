@@ -16,6 +16,7 @@ from glowflow.data import Dataset, Split
 from glowflow.data.order import Stream
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import grid, likelihood, sample, stacked
+from glowflow.execution import Execution
 from glowflow.model import Glow
 from glowflow.progress import progress, say
 from glowflow.training.batches import Batches, check_usable
@@ -37,6 +38,7 @@ def train(
     config: RunConfig,
     out: str | Path,
     device: str | torch.device = "cpu",
+    execution: Execution | None = None,
     *,
     tensorboard: bool = False,
 ) -> TrainingState:
@@ -49,6 +51,7 @@ def train(
         config: The model and its training.
         out: The run's directory.
         device: Where to compute.
+        execution: How training steps are computed; validation is in the parameters' type.
         tensorboard: Whether to write the metrics for TensorBoard too.
 
     Raises:
@@ -62,24 +65,25 @@ def train(
     check_usable(config.model, splits["train"])
     check_usable(config.model, splits["validation"])
     with claimed(out, config):
-        return _train(config, out, splits, device, tensorboard=tensorboard)
+        state = TrainingState.new(config, device, splits["train"].class_names)
+        state.model.execute(execution or Execution())
+        return _train(config, out, splits, state, tensorboard=tensorboard)
 
 
 def _train(
     config: RunConfig,
     out: Path,
     splits: dict[Split, Dataset],
-    device: str | torch.device,
+    state: TrainingState,
     *,
     tensorboard: bool,
 ) -> TrainingState:
     settings = config.train
-    batches = Batches(splits["train"], config, device)
+    batches = Batches(splits["train"], config, state.model.device)
     validation = _thinned(splits["validation"], settings.validation_images)
 
     # Model, averages and optimiser: fresh, or as the run left them
     recover(out / "last")
-    state = TrainingState.new(config, device, splits["train"].class_names)
     if exists(out / "last"):
         state.restore(out / "last")
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
