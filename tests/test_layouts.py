@@ -1,11 +1,15 @@
 """How RealNVP's layers are laid out: masks, order of channels, sizes."""
 
+from dataclasses import replace
+from math import log
+
 import torch
 from torch import Tensor, nn
 
 from glowflow import Glow, GlowConfig
-from glowflow.bijections import AdditiveCoupling, Checkerboard, Coupling, Logit, Permute
-from glowflow.layouts import DIAGONALS, ROWS, levels
+from glowflow.bijections import AdditiveCoupling, Checkerboard, Coupling, Logit
+from glowflow.conditioners import ResidualConditioner
+from glowflow.layouts import levels
 
 CONFIG = GlowConfig((2, 8, 8), 2, 3, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, learn_top=False)
 
@@ -50,14 +54,32 @@ def test_realnvp_has_the_papers_layers() -> None:
     assert len(boards[1]) == 4
 
 
-def test_realnvp_couples_rows_and_splits_off_a_diagonal() -> None:
-    lower, _ = levels(CONFIG)
-    squeezed = torch.tensor([10 * c + place for c in range(2) for place in range(4)]).view(1, 8, 1, 1)
-    permutes = [m for m in lower if isinstance(m, Permute)]
-    rows, _ = permutes[0](squeezed)
-    assert rows.flatten().tolist() == [10 * c + place for place in ROWS for c in range(2)]
-    diagonals, _ = permutes[1](rows)
-    assert diagonals.flatten().tolist() == [10 * c + place for place in DIAGONALS for c in range(2)]
+def test_realnvp_keeps_one_diagonal_and_splits_off_the_other() -> None:
+    """At the start every coupling is the identity, so that each pixel can be followed."""
+    for steps in (2, 3):
+        lower, _ = levels(replace(CONFIG, steps=steps))
+        pixels = torch.arange(128.0).view(1, 2, 8, 8) / 256 - 0.25
+        y, _ = lower(pixels)
+        kept, emitted = (set(logits.flatten().round(decimals=4).tolist()) for logits in y.chunk(2, dim=1))
+        even = ((torch.arange(8)[:, None] + torch.arange(8)) % 2 == 0).expand(1, 2, 8, 8)
+        logits = Logit()(pixels)[0].round(decimals=4)
+        assert kept == set(logits[even].tolist())
+        assert emitted == set(logits[~even].tolist())
+
+
+def test_realnvps_width_doubles_with_each_level_and_after_its_squeeze() -> None:
+    lower, top = levels(replace(CONFIG, width=5))
+    widths = [
+        [m.first.out_channels for m in level.modules() if isinstance(m, ResidualConditioner)] for level in (lower, top)
+    ]
+    assert widths == [[5, 5, 5, 10, 10, 10], [10, 10, 10, 10]]
+
+
+def test_the_logit_leaves_a_margin_of_a_twentieth() -> None:
+    y, log_det = Logit()(torch.tensor([[[[-0.5, 0.0, 0.5]]]], dtype=torch.float64))
+    expected = [log(0.05 / 0.95), 0.0, log(0.95 / 0.05)]
+    torch.testing.assert_close(y.flatten().tolist(), expected)
+    torch.testing.assert_close(log_det.item(), 3 * log(0.9) - 2 * log(0.05 * 0.95) - log(0.25))
 
 
 def test_realnvps_latents_are_laid_out_as_glows() -> None:

@@ -34,8 +34,8 @@ COUPLINGS: dict[str, type[Coupling]] = {
     "affine-tanh": AffineTanhCoupling,
 }
 
-ROWS, DIAGONALS = (0, 1, 2, 3), (0, 3, 1, 2)
-"""Orders of the four pixels of a squeezed 2x2 block: upper | lower row, main | other diagonal."""
+DIAGONALS = (0, 3, 1, 2)
+"""The four pixels of a 2x2 block, counted row by row: the main diagonal, which a split keeps, then the other."""
 
 
 def levels(config: GlowConfig) -> list[Chain]:
@@ -68,13 +68,12 @@ def _realnvp_level(config: GlowConfig, index: int) -> Chain:
     if top:
         return Chain(*first, *board, Squeeze())
     steps = [_step(config, 4 * channels, 2 * width) for _ in range(config.steps)]
-    by_rows, by_diagonals = _by_position(channels, ROWS), _by_position(channels, DIAGONALS)
-    return Chain(*first, *board, Squeeze(), Permute(by_rows), *steps, Permute(by_rows.argsort()[by_diagonals]))
+    return Chain(*first, *board, Squeeze(), *steps, Permute(_by_diagonals(channels)))
 
 
-def _by_position(channels: int, order: tuple[int, ...]) -> torch.Tensor:
+def _by_diagonals(channels: int) -> torch.Tensor:
     """Order of a squeezed image's channels by position within the 2x2 block first."""
-    return torch.tensor([4 * channel + place for place in order for channel in range(channels)])
+    return torch.tensor([4 * channel + place for place in DIAGONALS for channel in range(channels)])
 
 
 def _step(config: GlowConfig, channels: int, width: int) -> Step:
