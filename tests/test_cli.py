@@ -130,12 +130,21 @@ def test_a_class_conditional_model_from_end_to_end(home: Path, capsys: pytest.Ca
     assert "classes are bright, dark" in fails(capsys, "sample", "classes", "--label", "grey")
     assert "isn't class-conditional" in fails(capsys, "sample", "run", "--label", "dark")
     assert "give --label" in fails(capsys, "reconstruct", "classes", picture)
+    shutil.copytree(home / "pictures" / "dark", home / "others" / "grey")
+    shutil.copytree(home / "pictures" / "bright", home / "others" / "bright")
+    assert "the class grey" in fails(capsys, "evaluate", "classes", "--data", "others")
+    (home / "pictures" / "dark").rename(home / "pictures" / "somber")
+    try:
+        sentence = fails(capsys, "train", "classes.yaml", "--out", "classes", "--train.images", "128")
+        assert "bright, somber now" in sentence
+    finally:
+        (home / "pictures" / "somber").rename(home / "pictures" / "dark")
 
 
 def test_importing_pytorch_checkpoints(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for base, case, options in (
         ("rosinality", "affine, LU", ["--image-size", "8", "--bits", "8"]),
-        ("rosinality", "additive, LU, grey, 5 bits", ["--image-size", "[8, 12]"]),
+        ("rosinality", "additive, LU, grey, 5 bits", ["--image-size", "8x12", "--bits", "5"]),
         ("y0ast", "affine, reverse", ["--permutation", "reverse"]),
     ):
         recorded = json.loads((DATA / f"{base}.json").read_text())["cases"][case]
@@ -146,7 +155,9 @@ def test_importing_pytorch_checkpoints(home: Path, capsys: pytest.CaptureFixture
         assert f"{len(weights)} tensors" in capsys.readouterr().out
         assert main(["sample", out, "--num", "2"]) == 0
     assert "--image-size" in fails(capsys, "import", "rosinality", "foreign.pt", "none")
-    assert "lacks" in fails(capsys, "import", "rosinality", "foreign.pt", "none", "--image-size", "8")
+    sizes = ("--image-size", "8", "--bits", "8")
+    assert "lacks" in fails(capsys, "import", "rosinality", "foreign.pt", "none", *sizes)
+    assert "a shuffle's order" in fails(capsys, "import", "y0ast", "foreign.pt", "none", "--permutation", "shuffle")
     assert "is missing" in fails(capsys, "import", "y0ast", "absent.pt", "none")
     assert not (home / "none").exists()
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from glowflow.data.dataset import Dataset
+from glowflow.errors import InputError
 
 
 @pytest.fixture
@@ -33,3 +36,20 @@ def test_length_shape_and_description(dataset: Dataset) -> None:
     assert len(dataset) == 5
     assert dataset.image_shape == (3, 2, 3)
     assert dataset.describe(4) == "4"
+
+
+def test_classes_are_matched_by_name(dataset: Dataset) -> None:
+    named = replace(dataset, labels=np.array([0, 1, 0, 1, 1]), class_names=("dog", "cat"))
+    mapped = named.with_classes(["cat", "cow", "dog"])
+    assert mapped.labels is not None
+    assert mapped.labels.tolist() == [2, 0, 2, 0, 0]
+    assert mapped.class_names == ("cat", "cow", "dog")
+    numbered = named.with_classes(["0", "1"])
+    assert numbered.labels is not None
+    assert numbered.labels.tolist() == [0, 1, 0, 1, 1]
+    with pytest.raises(InputError, match="the class dog, which the model doesn't have; its are cat, cow"):
+        named.with_classes(["cat", "cow"])
+    with pytest.raises(InputError, match="the class dog"):
+        named.with_classes(["0", "1", "2"])
+    with pytest.raises(InputError, match="no labels"):
+        replace(dataset, labels=None).with_classes(["cat"])

@@ -36,16 +36,29 @@ def test_the_round_trip_is_exact_to_the_bit(case: str, tmp_path: Path) -> None:
     original = tensorflow_checkpoint.read(checkpoint(case))
     model = openai.to_glow(original, SIZE, 8)
     model.save_pretrained(tmp_path / "model")
-    tensorflow_checkpoint.write(tmp_path / "back.ckpt", openai.from_glow(Glow.from_pretrained(tmp_path / "model")))
+    variables = openai.from_glow(Glow.from_pretrained(tmp_path / "model"))
+    tensorflow_checkpoint.write(tmp_path / "back.ckpt", variables)
     back = tensorflow_checkpoint.read(tmp_path / "back.ckpt")
     assert back.keys() == {name for name in original if not openai.OPTIMIZER_SLOT.fullmatch(name)}
     for name, tensor in back.items():
         assert tensor.dtype == original[name].dtype
         assert tensor.numpy().tobytes() == original[name].numpy().tobytes(), name
+    with pytest.raises(InputError, match="exists already"):
+        tensorflow_checkpoint.write(tmp_path / "back.ckpt", variables)
     assert {path.name for path in tmp_path.iterdir()} == {
         "model",
         "back.ckpt.index",
         "back.ckpt.data-00000-of-00001",
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_export_has_every_variable_that_the_original_restores(case: str) -> None:
+    """Its Saver asks for all of its variables, those of its optimiser too."""
+    original, variables = tensorflow_checkpoint.read(checkpoint(case)), openai.from_glow(recording(case).model("final"))
+    exported = variables | openai.fresh_optimizer(variables)
+    assert {name: (tensor.shape, tensor.dtype) for name, tensor in exported.items()} == {
+        name: (tensor.shape, tensor.dtype) for name, tensor in original.items()
     }
 
 
@@ -91,6 +104,24 @@ def test_what_is_not_known_is_refused_by_name() -> None:
     openai.to_glow(variables | slots, SIZE, 8)
 
 
+def test_mixings_that_are_none_are_refused() -> None:
+    dense, lu = recording("affine_1x1").variables("final"), recording("affine_lu").variables("final")
+    shuffle = recording("additive_shuffle_ycond_5bit").variables("final")
+    mixing, indices = "model/0/1/invconv", "model/0/1/shuffle/indices"
+    assert "isn't invertible" in refusal(dense | {f"{mixing}/W": torch.zeros(12, 12)})
+    assert "P is no permutation" in refusal(lu | {f"{mixing}/P": torch.zeros(12, 12)})
+    assert "P is no permutation" in refusal(lu | {f"{mixing}/P": torch.ones(12, 12) / 12})
+    assert "signs are not 1 and -1" in refusal(lu | {f"{mixing}/sign_S": 3 * lu[f"{mixing}/sign_S"]})
+    for wrong in (torch.zeros_like(shuffle[indices]), shuffle[indices] + 100):
+        assert "inverse of a permutation" in refusal(shuffle | {indices: wrong})
+    assert "torch.float64" in refusal(dense | {f"{mixing}/W": dense[f"{mixing}/W"].double()})
+
+
+def test_variables_of_a_step_far_away_are_refused_at_once() -> None:
+    variables = recording("affine_1x1").variables("final")
+    assert "lacks the others" in refusal(variables | {"model/0/99999/x": torch.zeros(1)})
+
+
 def test_inverse_indices_must_be_those_of_the_indices() -> None:
     variables = recording("additive_shuffle_ycond_5bit").variables("final")
     name = "model/1/0/shuffle/indices_inverse"
@@ -103,6 +134,8 @@ def test_inverse_indices_must_be_those_of_the_indices() -> None:
         (GlowConfig((3, 8, 8), coupling="affine-exp", steps=1, width=8), "no affine-exp coupling"),
         (GlowConfig((3, 8, 8), layout="realnvp", steps=1, width=8), "no RealNVP layout"),
         (GlowConfig((3, 8, 8), residual_blocks=1, steps=1, width=8), "no residual networks"),
+        (GlowConfig((1, 8, 8), steps=1, width=8), "three channels"),
+        (GlowConfig((3, 8, 12), steps=1, width=8), "square"),
     ],
 )
 def test_what_the_original_cannot_express_is_not_exported(config: GlowConfig, reason: str) -> None:
@@ -125,7 +158,7 @@ def test_a_user_imports_evaluates_samples_and_exports(
         Path("pictures").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(f"pictures/{number}.png")
     index = Path(f"{checkpoint('affine_lu')}.index")  # one of the files stands for the prefix
-    assert main(["import", "openai", str(index), "model", "--image-size", "16"]) == 0
+    assert main(["import", "openai", str(index), "model", "--image-size", "16", "--bits", "8"]) == 0
     printed = capsys.readouterr().out
     assert "L = 2, K = 2, width 8, affine coupling, conv1x1-lu, learned top" in printed
     assert "of its optimiser passed over" in printed
@@ -140,7 +173,7 @@ def test_files_that_are_wrong_are_refused_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    sizes = ("--image_size", "16")
+    sizes = ("--image_size", "16", "--bits", "8")
     assert "index is missing" in fails(capsys, "import", "openai", tmp_path / "none.ckpt", out, *sizes)
     for suffix in (".index", ".data-00000-of-00001"):
         for name in ("model", "cut", "foreign"):
@@ -153,7 +186,13 @@ def test_files_that_are_wrong_are_refused_and_nothing_is_written(
     tensorflow_checkpoint.write(tmp_path / "other.ckpt", {"dense/kernel": torch.zeros(3)})
     assert "no checkpoint of the original" in fails(capsys, "import", "openai", tmp_path / "other.ckpt", out, *sizes)
     assert "size" in fails(capsys, "import", "openai", tmp_path / "model.ckpt", out)
-    assert "squeezed" in fails(capsys, "import", "openai", tmp_path / "model.ckpt", out, "--image_size", "7")
+    assert "--bits" in fails(capsys, "import", "openai", tmp_path / "model.ckpt", out, *sizes[:2])
+    model = ("import", "openai", tmp_path / "model.ckpt")
+    assert "squeezed" in fails(capsys, *model, out, "--image_size", "7", "--bits", "8")
+    assert "HEIGHTxWIDTH" in fails(capsys, *model, out, "--image_size", "abc", "--bits", "8")
+    assert "is no checkpoint" in fails(capsys, "import", "openai", "/", out, *sizes)
+    assert "no folder" in fails(capsys, *model, tmp_path / "absent" / "deep", *sizes)
+    assert "exists already" in fails(capsys, *model, ".", *sizes)
     assert not out.exists()
     out.mkdir()
     (out / "mine.txt").write_text("precious")

@@ -167,8 +167,10 @@ def _options(words: list[str]) -> list[str]:
     entry: Any = COMMANDS
     for word in words:
         entry = entry.get(word) if isinstance(entry, dict) else entry
+    if not callable(entry):
+        return []
     parts = [f"--{part}.{field.name}" for part, kind in PARTS.items() for field in fields(kind)]
-    return [*(f"--{name}" for name in signature(entry).parameters), *parts] if callable(entry) else []
+    return [*(f"--{name}" for name in signature(entry).parameters), *(parts if entry is COMMANDS["train"] else ())]
 
 
 def _fail(message: str, code: int) -> int:

@@ -156,7 +156,8 @@ def batch_size(config: GlowConfig) -> int:
     (100, 8)
     """
     _, height, width = config.image_shape
-    return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // (config.width * height * width // 4)))
+    positions = height * width if config.layout == "realnvp" else height * width // 4
+    return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // (config.width * positions)))
 
 
 def grid(images: Tensor, columns: int) -> Image.Image:

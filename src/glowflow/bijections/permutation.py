@@ -49,7 +49,7 @@ class Permute(Bijection):
 
 
 class Shuffle(Permute):
-    """Reorders the channels by a fixed random permutation. Kingma & Dhariwal 2018, section 6.1.
+    """Reorders the channels by a fixed random permutation. Kingma & Dhariwal 2018, section 5.
 
     >>> import torch
     >>> shuffle = Shuffle(8)

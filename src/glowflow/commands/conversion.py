@@ -1,7 +1,7 @@
 """The commands that take weights from other code bases, and give them back."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from glowflow.commands.inputs import check_parent, print_rows
 from glowflow.errors import InputError
@@ -9,50 +9,48 @@ from glowflow.errors import InputError
 if TYPE_CHECKING:
     from glowflow.model import Glow
 
-Size = int | tuple[int, int]
 
-
-def import_openai(checkpoint: Path, out: Path, image_size: Size | None = None, bits: int = 8) -> None:
+def import_openai(checkpoint: Path, out: Path, image_size: str | None = None, bits: int | None = None) -> None:
     """Turn a TensorFlow checkpoint of the original (openai/glow) into a model of ours.
 
-    Example: glowflow import openai logs/model_best_loss.ckpt celeba --image-size 256 --bits 5
+    Example: glowflow import openai model_best_loss.ckpt celeba --image-size 256 --bits 5
 
     Args:
         checkpoint: The prefix that its files PREFIX.index and PREFIX.data-00000-of-00001 share.
         out: The model's directory, made anew.
-        image_size: Height and width of the images, a number or [height, width]; no checkpoint tells it.
-        bits: Bits per channel that it was trained at; no checkpoint tells them either.
+        image_size: Needed, since no checkpoint tells it: 32, or HEIGHTxWIDTH.
+        bits: Needed too: bits per channel that it was trained at.
     """
     from glowflow.importers import openai, tensorflow_checkpoint
 
-    size = _size(image_size)
+    size, num_bits = _size(image_size), _bits(bits)
     _check_new(out)
     variables = tensorflow_checkpoint.read(checkpoint)
     passed_over = sum(openai.OPTIMIZER_SLOT.fullmatch(name) is not None for name in variables)
     read = f"{len(variables) - passed_over} variables of the model; {passed_over} of its optimiser passed over"
-    _write(openai.to_glow(variables, size, bits), out, read)
+    _write(openai.to_glow(variables, size, num_bits), out, read)
 
 
-def import_rosinality(checkpoint: Path, out: Path, image_size: Size | None = None, bits: int = 5) -> None:
+def import_rosinality(checkpoint: Path, out: Path, image_size: str | None = None, bits: int | None = None) -> None:
     """Turn a checkpoint of rosinality/glow-pytorch into a model of ours.
 
-    Example: glowflow import rosinality checkpoint/model_200001.pt celeba --image-size 64 --bits 5
+    Example: glowflow import rosinality model_200001.pt celeba --image-size 64 --bits 5
 
     Args:
         checkpoint: The file (.pt) of its weights.
         out: The model's directory, made anew.
-        image_size: Height and width of the images, a number or [height, width]; no checkpoint tells it.
-        bits: Bits per channel that it was trained at (its --n_bits).
+        image_size: Needed, since no checkpoint tells it: 32, or HEIGHTxWIDTH.
+        bits: Needed too: bits per channel that it was trained at, its --n_bits.
     """
     from glowflow.importers import rosinality, torch_checkpoint
 
-    size = _size(image_size)
+    size, num_bits = _size(image_size), _bits(bits)
     _check_new(out)
     tensors = torch_checkpoint.read(checkpoint)
-    _write(rosinality.to_glow(tensors, size, bits), out, f"{len(tensors)} tensors")
+    _write(rosinality.to_glow(tensors, size, num_bits), out, f"{len(tensors)} tensors")
 
 
-def import_y0ast(checkpoint: Path, out: Path, bits: int = 8, permutation: Literal["reverse"] | None = None) -> None:
+def import_y0ast(checkpoint: Path, out: Path, permutation: str | None = None) -> None:
     """Turn a checkpoint of y0ast/Glow-PyTorch into a model of ours.
 
     Example: glowflow import y0ast glow_checkpoint_195250.pt cifar10
@@ -60,18 +58,19 @@ def import_y0ast(checkpoint: Path, out: Path, bits: int = 8, permutation: Litera
     Args:
         checkpoint: The file (.pt) of its weights.
         out: The model's directory, made anew.
-        bits: Bits per channel that it was trained at.
         permutation: "reverse" for a model trained with reversed channels, which no checkpoint tells from a shuffle.
     """
     from glowflow.importers import torch_checkpoint, y0ast
 
+    if permutation not in {None, "reverse"}:
+        raise InputError(f"--permutation is {permutation}; it takes reverse: a shuffle's order isn't in a checkpoint.")
     _check_new(out)
     tensors = torch_checkpoint.read(checkpoint)
-    _write(y0ast.to_glow(tensors, bits, permutation), out, f"{len(tensors)} tensors")
+    _write(y0ast.to_glow(tensors, "reverse" if permutation else None), out, f"{len(tensors)} tensors")
 
 
 def export_openai(model: str, out: Path) -> None:
-    """Write a model as a TensorFlow checkpoint that the original (openai/glow) reads.
+    """Write a model as a TensorFlow checkpoint that the original (openai/glow) restores; names of classes are lost.
 
     Example: glowflow export openai runs/faces32 model.ckpt
 
@@ -82,21 +81,26 @@ def export_openai(model: str, out: Path) -> None:
     from glowflow.importers import openai, tensorflow_checkpoint
     from glowflow.model import Glow
 
-    check_parent(out)
+    for file in tensorflow_checkpoint.files(out):
+        check_parent(file)
     variables = openai.from_glow(Glow.from_pretrained(model))
-    tensorflow_checkpoint.write(out, variables)
-    print_rows({"variables": str(len(variables)), "written": f"{out}.index, {out}.data-00000-of-00001"})
+    tensorflow_checkpoint.write(out, variables | openai.fresh_optimizer(variables))
+    index, data = tensorflow_checkpoint.files(out)
+    print_rows(
+        {"variables": f"{len(variables)} of the model; its optimiser's at their start", "written": f"{index}, {data}"}
+    )
 
 
 def _check_new(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    check_parent(out.resolve() / "config.json" if out.is_dir() else out.resolve())
+    if out.exists():
         raise InputError(f"{out} exists already: give a new directory.")
 
 
 def _write(model: "Glow", out: Path, read: str) -> None:
     from glowflow.weights import replacing_directory
 
-    with replacing_directory(out) as partial:
+    with replacing_directory(out.resolve()) as partial:
         model.save_pretrained(partial)
     steps = f"{out}; next: glowflow sample {out}; glowflow evaluate {out} --data IMAGES"
     print_rows({"read": read, **_summary(model), "written": steps})
@@ -115,7 +119,18 @@ def _summary(model: "Glow") -> dict[str, str]:
     }
 
 
-def _size(image_size: Size | None) -> tuple[int, int]:
+def _size(image_size: str | None) -> tuple[int, int]:
     if image_size is None:
-        raise InputError("Give the images' size, which no checkpoint tells: --image-size 32, or [height, width].")
-    return (image_size, image_size) if isinstance(image_size, int) else image_size
+        raise InputError("Give the images' size, which no checkpoint tells: --image-size 32, or HEIGHTxWIDTH.")
+    sides = image_size.lower().split("x")
+    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
+        raise InputError(f"--image-size is {image_size}; it takes a number, or HEIGHTxWIDTH as 24x32.")
+    return int(sides[0]), int(sides[-1])
+
+
+def _bits(bits: int | None) -> int:
+    if bits is None:
+        raise InputError(
+            "Give the bits per channel that the model was trained at, which no checkpoint tells: --bits 8."
+        )
+    return bits

@@ -58,7 +58,8 @@ def evaluate(
     }
     if glow.class_names:
         measured["classification_error"] = classification_error(glow, dataset, seed)
-        measured["classified_by"] = "likelihood" if glow.classifier is None else "classifier"
+        by_likelihood = "likelihood, all classes taken as equally frequent"
+        measured["classified_by"] = by_likelihood if glow.classifier is None else "classifier"
     print_rows(_report(measured, dataset.groups is not None))
     if json:
         save_json(json, measured | provenance())

@@ -59,7 +59,6 @@ def dataset_for(
 ) -> "Dataset":
     """The data set named, else the one that the run in `model` was trained on."""
     from glowflow.data import load
-    from glowflow.training.batches import check_usable
     from glowflow.training.run import CONFIG, read_config
 
     config = Path(model) / CONFIG
@@ -67,9 +66,9 @@ def dataset_for(
         raise InputError(f"{model} doesn't say what it was trained on: give --data.")
     name = data or read_config(Path(model))["train"]["data"]
     dataset = load(name, glow.config.image_shape, split)
-    if not may_be_empty or len(dataset):
-        check_usable(glow.config, dataset)
-    return dataset
+    if not may_be_empty and not len(dataset):
+        raise InputError(f"{dataset.name} has no images in its {split} split.")
+    return dataset.with_classes(glow.class_names) if glow.class_names and len(dataset) else dataset
 
 
 def print_rows(rows: dict[str, str]) -> None:
@@ -86,7 +85,7 @@ def label_index(glow: "Glow", label: str | None) -> int | None:
     names = glow.class_names
     if label in names:
         return names.index(label)
-    if label.isdecimal() and int(label) < len(names):
+    if label.isdecimal() and int(label) < len(names) and not any(name.isdecimal() for name in names):
         return int(label)
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     possible = f"the model's classes are {shown}" if names else "the model isn't class-conditional"

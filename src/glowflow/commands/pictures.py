@@ -48,7 +48,8 @@ def sample(
     chosen, columns = label_index(glow, label), columns or ceil(sqrt(num))
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
     grid(draw(glow, num, temperature, labels if glow.class_names else None, seed), columns).save(out)
-    say(f"{num} images at temperature {temperature:g} in {out}.")
+    of = "" if chosen is None else f" of {glow.class_names[chosen]}"
+    say(f"{num} images{of} at temperature {temperature:g} in {out}.")
 
 
 def reconstruct(

@@ -66,7 +66,7 @@ def presets() -> None:
     from glowflow.presets.size import size
 
     table = Table(title="Presets (parameters in millions; GFLOP of a forward pass per image)")
-    for column in ("name", "data", "C x H x W", "L", "K", "width", "coupling", "bits", "batch", "beta2", "warm-up"):
+    for column in ("name", "data", "C x H x W", "L", "K", "width", "layers", "bits", "batch", "beta2", "warm-up"):
         table.add_column(column, no_wrap=True)
     for column in ("GPUs", "M param.", "GFLOP", "published bits/dim"):
         table.add_column(column, justify="right")
@@ -74,7 +74,8 @@ def presets() -> None:
         preset = load(name)
         model, settings, cost = preset.run.model, preset.run.train, size(preset.run.model)
         shape = "x".join(map(str, model.image_shape))
-        architecture = (shape, str(model.num_levels), str(model.steps), str(model.width), model.coupling)
+        layers = "RealNVP" if model.layout == "realnvp" else f"{model.permutation}, {model.coupling}"
+        architecture = (shape, str(model.num_levels), str(model.steps), str(model.width), layers)
         training = (str(model.num_bits), str(settings.batch_size), f"{settings.beta2:g}", f"{settings.warmup_images:,}")
         sizes = (f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}")
         gpus = str(preset.about.gpus or "-")

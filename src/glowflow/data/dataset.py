@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
+from glowflow.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,6 +64,26 @@ class Dataset:
         where = np.asarray(indices, dtype=np.int64)
         images = torch.from_numpy(np.asarray(self.images)[where]).permute(0, 3, 1, 2)
         return images, None if self.labels is None else torch.from_numpy(np.asarray(self.labels)[where])
+
+    def with_classes(self, names: Sequence[str]) -> Dataset:
+        """The data set with its labels as indices into a model's class names.
+
+        Classes are matched by name, or, where the model's names are but numbers, by position.
+
+        Raises:
+            InputError: If it has no labels, or a class that the model doesn't have.
+        """
+        if self.labels is None:
+            raise InputError(f"{self.name} has no labels, which a class-conditional model needs.")
+        numbered = list(names) == [str(index) for index in range(len(names))]
+        if tuple(names) == self.class_names or (numbered and len(names) == len(self.class_names)):
+            return replace(self, class_names=tuple(names))
+        for name in self.class_names:
+            if name not in names:
+                known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+                raise InputError(f"{self.name} has the class {name}, which the model doesn't have; its are {known}.")
+        positions = np.array([names.index(name) for name in self.class_names])
+        return replace(self, labels=positions[np.asarray(self.labels)], class_names=tuple(names))
 
     def describe(self, index: int) -> str:
         """The name of one image: its file's where there is one, otherwise its index."""

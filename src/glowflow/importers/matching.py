@@ -70,7 +70,10 @@ def assemble(config: GlowConfig, tree: Tree) -> Glow:
 
 
 def levels(config: GlowConfig, step: Callable[[int, int, int], Tree], split: Callable[[int, int], Tree]) -> Tree:
-    """Every level's tensors, from `step(level, index, channels)` and `split(level, channels)`, its prior's network."""
+    """Every level's tensors, from `step(level, index, channels)` and `split(level, channels)`, its prior's network.
+
+    The places in a level are those of `glowflow.layouts`: a squeeze, the steps, the split.
+    """
     tree: dict[str, Tree] = {}
     for level in range(config.num_levels):
         channels = config.image_shape[0] << (level + 2)
@@ -86,6 +89,19 @@ def with_edge(kernel: Tensor, padding: float) -> Tensor:
     return torch.cat([kernel, padding * kernel.sum(1, keepdim=True)], dim=1)
 
 
+def check_lu(name: str, permutation: Tensor, sign: Tensor) -> None:
+    """Refuse what is no LU parametrisation: ln |det| is the sum of log_s only for a permutation and signs."""
+    ones = [permutation.sum(0), permutation.sum(1), permutation.max(0).values, permutation.max(1).values, sign.abs()]
+    if not all((values == 1).all() for values in ones):
+        raise InputError(f"The checkpoint's {name} is damaged: its P is no permutation, or its signs are not 1 and -1.")
+
+
+def check_invertible(name: str, matrix: Tensor) -> None:
+    """Refuse a singular matrix."""
+    if not torch.linalg.slogdet(matrix.double()).logabsdet.isfinite():
+        raise InputError(f"The checkpoint's {name} isn't invertible.")
+
+
 def lu_product(permutation: Tensor, lower: Tensor, upper: Tensor, sign: Tensor, log_s: Tensor) -> Tensor:
     """P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))), (C, C)."""
     unit_lower = lower.tril(-1) + torch.eye(len(lower), dtype=lower.dtype)
@@ -94,8 +110,7 @@ def lu_product(permutation: Tensor, lower: Tensor, upper: Tensor, sign: Tensor, 
 
 def conv1x1(config: GlowConfig, name: str, matrix: Tensor) -> Tree:
     """Our 1x1 convolution for y = W x with W (out, in), which is called `name` in the checkpoint."""
-    if not torch.linalg.slogdet(matrix).logabsdet.isfinite():
-        raise InputError(f"The checkpoint's {name} isn't invertible.")
+    check_invertible(name, matrix)
     if config.permutation == "conv1x1":
         return {"weight": matrix}
     permutation, lower, upper = torch.linalg.lu(matrix.T)

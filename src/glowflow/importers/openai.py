@@ -10,6 +10,7 @@ from torch import Tensor
 
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
+from glowflow.importers.matching import check_invertible, check_lu
 from glowflow.model import Glow
 
 OPTIMIZER_SLOT = re.compile(r"Variable(_\d+)?|model/.*/ExponentialMovingAverage")
@@ -17,6 +18,9 @@ OPTIMIZER_SLOT = re.compile(r"Variable(_\d+)?|model/.*/ExponentialMovingAverage"
 
 STEP = re.compile(r"model/(\d+)/(\d+)/")
 """Start of the names of a step's variables: its level and its number."""
+
+FIXED = ("invconv/P", "invconv/sign_S", "shuffle/indices", "shuffle/indices_inverse")
+"""Ends of the names of variables that aren't trained."""
 
 INVERSE_INDICES = "shuffle/indices_inverse"
 
@@ -68,13 +72,9 @@ def to_glow(variables: Mapping[str, Tensor], image_size: tuple[int, int], num_bi
     """
     own = {name: tensor for name, tensor in variables.items() if not OPTIMIZER_SLOT.fullmatch(name)}
     model = Glow(_config(own, image_size, num_bits))
-    expected = from_glow(model)
-    _check(own, expected)
+    _check(own, from_glow(model))
     entries = _correspondence(model.config)
     model.load_state_dict({ours: layout.to_ours(own[theirs]) for ours, theirs, layout in entries})
-    for name in own:
-        if name.endswith(INVERSE_INDICES):
-            _check_inverse(own, name)
     return model.eval()
 
 
@@ -93,21 +93,39 @@ def from_glow(model: Glow) -> dict[str, Tensor]:
     return variables
 
 
+def fresh_optimizer(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The other variables that the original asks a checkpoint for: its optimiser's at their start, and its averages.
+
+    Args:
+        variables: As `from_glow` gives them.
+    """
+    slots, averages = [torch.ones(())], {}
+    for name, tensor in variables.items():
+        if not name.endswith(FIXED):
+            slots += [torch.zeros_like(tensor), torch.zeros_like(tensor)]
+            averages[f"{name}/ExponentialMovingAverage"] = tensor
+    return averages | {f"Variable_{index}" if index else "Variable": slot for index, slot in enumerate(slots)}
+
+
 def _correspondence(config: GlowConfig) -> Iterator[Entry]:
-    """Every parameter and buffer of the model."""
-    levels, steps = range(config.num_levels), range(config.steps)
-    for ours, theirs in ((f"levels.{i}.{k + 1}", f"model/{i}/{k}") for i in levels for k in steps):
-        yield from _within(f"{ours}.0", theirs, ACTNORM)
-        yield from _within(f"{ours}.1", theirs, PERMUTATION[config.permutation])
-        yield from _conditioner(f"{ours}.2.conditioner", f"{theirs}/f1")
-    for i in levels[:-1]:
-        yield from _within(f"levels.{i}.{config.steps + 1}.conditioner", f"model/pool{i}/conv", ZERO_CONV)
+    """Every parameter and buffer of the model, in the order in which the original makes its variables."""
+    for i in range(config.num_levels):
+        for k in range(config.steps):
+            yield from _step(f"levels.{i}.{k + 1}", f"model/{i}/{k}", config)
+        if i < config.num_levels - 1:
+            yield from _within(f"levels.{i}.{config.steps + 1}.conditioner", f"model/pool{i}/conv", ZERO_CONV)
     if config.learn_top:
         yield from _within("prior.network.conv", "model/prior/p", ZERO_CONV)
     if config.num_classes:
         yield from _within("prior.network.embedding", "model/prior/y_emb", ZERO_LINEAR)
     if config.classifier:
         yield from _within("classifier", "model/classifier", ZERO_LINEAR)
+
+
+def _step(ours: str, theirs: str, config: GlowConfig) -> Iterator[Entry]:
+    yield from _within(f"{ours}.0", theirs, ACTNORM)
+    yield from _within(f"{ours}.1", theirs, PERMUTATION[config.permutation])
+    yield from _conditioner(f"{ours}.2.conditioner", f"{theirs}/f1")
 
 
 def _conditioner(ours: str, theirs: str) -> Iterator[Entry]:
@@ -127,11 +145,16 @@ def _config(variables: Mapping[str, Tensor], image_size: tuple[int, int], num_bi
     first = ("actnorm_center/b", "f1/l_1/W", "f1/l_last/W")
     if not places or not all(f"model/0/0/{name}" in variables for name in first):
         raise InputError("This is no checkpoint of the original Glow: it has no variables model/0/0/...")
+    levels, steps = (1 + max(numbers) for numbers in zip(*places, strict=True))
+    if levels * steps != len(set(places)):
+        raise InputError(
+            f"The checkpoint has variables of some of {levels} levels of {steps} steps, and lacks the others."
+        )
     channels, width, outputs = (variables[f"model/0/0/{name}"].shape[-1] for name in first)
     embedding = variables.get("model/prior/y_emb/W")
     settings: dict[str, Any] = {
-        "levels": 1 + max(level for level, _ in places),
-        "steps": 1 + max(step for _, step in places),
+        "levels": levels,
+        "steps": steps,
         "coupling": "affine" if outputs == channels else "additive",
         "permutation": _permutation(variables),
         "learn_top": "model/prior/p/W" in variables,
@@ -150,9 +173,9 @@ def _check(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     for name, tensor in expected.items():
         if name not in found:
             raise InputError(f"The checkpoint lacks the variable {name}, which its other variables ask for.")
-        if found[name].shape != tensor.shape:
-            shapes = f"{tuple(found[name].shape)} where the others ask for {tuple(tensor.shape)}"
-            raise InputError(f"The checkpoint's variable {name} has the shape {shapes}.")
+        if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
+            is_, wanted = (f"{value.dtype} {tuple(value.shape)}" for value in (found[name], tensor))
+            raise InputError(f"The checkpoint's variable {name} is {is_}, where the others ask for {wanted}.")
         if not found[name].isfinite().all():
             raise InputError(f"The checkpoint's variable {name} has values that aren't finite.")
     for name in found:
@@ -161,12 +184,23 @@ def _check(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
                 f"The checkpoint has a variable {name}, which the released code (openai/glow) doesn't have: it's from "
                 f"another version or another model, and what it computes isn't known."
             )
+        _check_mixing(found, name)
 
 
-def _check_inverse(variables: Mapping[str, Tensor], name: str) -> None:
-    indices = variables[name.removesuffix("_inverse")]
-    if not torch.equal(indices.argsort(), variables[name].long()):
-        raise InputError(f"The checkpoint's variable {name} isn't the inverse of its indices: the file is damaged.")
+def _check_mixing(variables: Mapping[str, Tensor], name: str) -> None:
+    """Refuse a permutation that is none, or a matrix that can't be inverted."""
+    tensor = variables[name]
+    if name.endswith("invconv/W"):
+        check_invertible(name, tensor)
+    if name.endswith("invconv/P"):
+        check_lu(name.removesuffix("/P"), tensor, variables[name.removesuffix("P") + "sign_S"])
+    if name.endswith(INVERSE_INDICES):
+        indices = variables[name.removesuffix("_inverse")]
+        in_order = torch.arange(len(indices), dtype=indices.dtype)
+        if not torch.equal(indices.sort().values, in_order) or not torch.equal(indices.argsort().int(), tensor):
+            raise InputError(
+                f"The checkpoint's variable {name} isn't the inverse of a permutation: the file is damaged."
+            )
 
 
 def _check_expressible(config: GlowConfig) -> None:
@@ -174,3 +208,6 @@ def _check_expressible(config: GlowConfig) -> None:
         raise InputError("The original can't express this model: it has no RealNVP layout and no residual networks.")
     if config.coupling not in {"affine", "additive"}:
         raise InputError(f"The original can't express this model: it has no {config.coupling} coupling.")
+    channels, height, width = config.image_shape
+    if channels != 3 or height != width:
+        raise InputError("The original can't express this model: its images are square and have three channels.")

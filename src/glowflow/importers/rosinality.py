@@ -13,7 +13,7 @@ from torch import Tensor
 from glowflow.bijections.actnorm import LOGS_FACTOR
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
-from glowflow.importers.matching import Tensors, Tree, assemble, conv1x1, levels, lu_product, with_edge
+from glowflow.importers.matching import Tensors, Tree, assemble, check_lu, conv1x1, levels, lu_product, with_edge
 from glowflow.model import Glow
 
 FIRST = "blocks.0.flows.0"
@@ -88,6 +88,7 @@ def _matrix(found: Tensors, name: str, channels: int) -> Tensor:
     found.take_constant(f"{name}.l_eye", torch.eye(channels))
     permutation, lower, upper = (found.take(f"{name}.{part}", *square) for part in ("w_p", "w_l", "w_u"))
     sign, log_s = (found.take(f"{name}.{part}", channels) for part in ("s_sign", "w_s"))
+    check_lu(name, permutation, sign)
     return lu_product(permutation, lower, upper, sign, log_s)
 
 

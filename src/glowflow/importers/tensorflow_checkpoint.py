@@ -24,7 +24,7 @@ def read(checkpoint: Path) -> dict[str, Tensor]:
         InputError: If a file is missing, damaged or something else.
     """
     prefix = _prefix(checkpoint)
-    for file in (prefix.with_name(prefix.name + INDEX), prefix.with_name(prefix.name + DATA)):
+    for file in files(checkpoint):
         if not file.is_file():
             raise InputError(f"{file} is missing: a TensorFlow checkpoint is files PREFIX{INDEX} and PREFIX{DATA}.")
     tf = _tensorflow()
@@ -37,21 +37,40 @@ def read(checkpoint: Path) -> dict[str, Tensor]:
 
 
 def write(checkpoint: Path, variables: Mapping[str, Tensor]) -> None:
-    """Write variables as a checkpoint with this prefix; its index, without which it can't be read, comes last."""
-    tf = _tensorflow()
+    """Write variables as a checkpoint with this prefix; its index, without which it can't be read, comes last.
+
+    Raises:
+        InputError: If there is one already.
+    """
+    for file in files(checkpoint):
+        if file.exists():
+            raise InputError(f"{file} exists already: give another name.")
+    checkpoint, tf = _prefix(checkpoint), _tensorflow()
     names = sorted(variables)
     arrays = [variables[name].detach().cpu().numpy() for name in names]
     with tempfile.TemporaryDirectory(dir=checkpoint.parent, prefix=f".{checkpoint.name}.") as folder:
         tf.raw_ops.SaveV2(
             prefix=f"{folder}/checkpoint", tensor_names=names, shape_and_slices=[""] * len(names), tensors=arrays
         )
-        for suffix in (DATA, INDEX):
-            Path(f"{folder}/checkpoint{suffix}").replace(checkpoint.with_name(checkpoint.name + suffix))
+        index, data = files(checkpoint)
+        Path(f"{folder}/checkpoint{DATA}").replace(data)
+        Path(f"{folder}/checkpoint{INDEX}").replace(index)
+
+
+def files(checkpoint: Path) -> tuple[Path, Path]:
+    """The files of a checkpoint: its index, its data."""
+    prefix = _prefix(checkpoint)
+    return prefix.with_name(prefix.name + INDEX), prefix.with_name(prefix.name + DATA)
 
 
 def _prefix(checkpoint: Path) -> Path:
-    name = checkpoint.name.removesuffix(INDEX).removesuffix(DATA)
-    return checkpoint.with_name(name)
+    path = Path(os.path.abspath(checkpoint))
+    name = path.name.removesuffix(INDEX).removesuffix(DATA)
+    if not name:
+        raise InputError(
+            f"{checkpoint} is no checkpoint: it should be the prefix of files PREFIX{INDEX} and PREFIX{DATA}."
+        )
+    return path.with_name(name)
 
 
 def _tensorflow() -> Any:  # noqa: ANN401 (it has no types)

@@ -14,19 +14,22 @@ from torch import Tensor
 from glowflow.bijections.actnorm import LOGS_FACTOR
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
-from glowflow.importers.matching import Tensors, Tree, assemble, conv1x1, levels, lu_product, with_edge
+from glowflow.importers.matching import Tensors, Tree, assemble, check_lu, conv1x1, levels, lu_product, with_edge
 from glowflow.model import Glow
 
 FIRST = "flow.layers.1"
 """Layer 0 is a squeeze."""
 
 
-def to_glow(tensors: Mapping[str, Tensor], num_bits: int = 8, permutation: Literal["reverse"] | None = None) -> Glow:
+NUM_BITS = 8
+"""Their code dequantises and scores images at 8 bits, whatever they are quantised to."""
+
+
+def to_glow(tensors: Mapping[str, Tensor], permutation: Literal["reverse"] | None = None) -> Glow:
     """The model that computes what theirs does; its architecture follows from the tensors' names and shapes.
 
     Args:
         tensors: The state dict, see `torch_checkpoint.read`.
-        num_bits: Bits per channel that the model was trained at; their code always has 8.
         permutation: "reverse" for a model without 1x1 convolutions that was trained so; no tensor tells it from one
             that shuffles its channels, which can't be imported, since they don't store in which order.
 
@@ -35,7 +38,7 @@ def to_glow(tensors: Mapping[str, Tensor], num_bits: int = 8, permutation: Liter
             can't be inverted.
     """
     found = Tensors(tensors)
-    config = _config(found, num_bits, permutation)
+    config = _config(found, permutation)
     tree: Tree = {
         "levels": levels(config, partial(_step, found, config), partial(_split, found, config)),
         "prior": {"network": _top(found, config)},
@@ -45,7 +48,7 @@ def to_glow(tensors: Mapping[str, Tensor], num_bits: int = 8, permutation: Liter
     return assemble(config, tree)
 
 
-def _config(found: Tensors, num_bits: int, permutation: Literal["reverse"] | None) -> GlowConfig:
+def _config(found: Tensors, permutation: Literal["reverse"] | None) -> GlowConfig:
     channels = found.shape(f"{FIRST}.actnorm.bias", 4)[1]
     outputs = found.shape(f"{FIRST}.block.4.conv.weight", 4)[0]
     height, width = found.shape("prior_h", 4)[2:]
@@ -58,7 +61,7 @@ def _config(found: Tensors, num_bits: int, permutation: Literal["reverse"] | Non
         width=found.shape(f"{FIRST}.block.0.conv.weight", 4)[0],
         coupling="affine" if outputs == channels else "additive",
         permutation=_permutation(found, permutation),
-        num_bits=num_bits,
+        num_bits=NUM_BITS,
         learn_top=bool(found.count(r"learn_top_fn\.")),
         num_classes=num_classes,
         classifier=bool(num_classes),
@@ -113,6 +116,7 @@ def _matrix(found: Tensors, name: str, config: GlowConfig, channels: int) -> Ten
         return found.take(f"{name}.weight", *square)
     permutation, lower, upper = (found.take(f"{name}.{part}", *square) for part in ("p", "lower", "upper"))
     sign, log_s = (found.take(f"{name}.{part}", channels) for part in ("sign_s", "log_s"))
+    check_lu(name, permutation, sign)
     return lu_product(permutation, lower, upper, sign, log_s)
 
 

@@ -31,11 +31,11 @@ class Batches:
         return dequantize(images, model.num_bits, noise), y
 
 
-def check_usable(config: GlowConfig, dataset: Dataset) -> None:
-    """Refuse a data set without images, or whose labels a class-conditional model can't take.
+def check_trainable(config: GlowConfig, dataset: Dataset) -> None:
+    """Refuse a data set without images, or whose classes aren't as many as the model's.
 
     Raises:
-        InputError: If it's empty, or has another number of classes than the model, or none.
+        InputError: If it's empty, or has another number of classes than a class-conditional model, or none.
     """
     if not len(dataset):
         raise InputError(f"{dataset.name} has no images to spare for its {dataset.split} split: it needs at least 3.")

@@ -14,12 +14,12 @@ from glowflow import data
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split
 from glowflow.data.order import Stream
-from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
+from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import grid, likelihood, sample, stacked
 from glowflow.execution import Execution
 from glowflow.model import Glow
 from glowflow.progress import progress, say
-from glowflow.training.batches import Batches, check_usable
+from glowflow.training.batches import Batches, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.interruption import stop_requests
 from glowflow.training.metrics import Metrics
@@ -27,7 +27,7 @@ from glowflow.training.objective import Objective
 from glowflow.training.optimizer import learning_rate
 from glowflow.training.run import check, claimed, with_absolute_data
 from glowflow.training.state import TrainingState
-from glowflow.weights import exists, recover
+from glowflow.weights import exists, load_config, recover
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
 RECORDS_PER_VALIDATION = 10
@@ -62,8 +62,8 @@ def train(
     out, config = Path(out), with_absolute_data(config)
     check(out, config)
     splits = data.prepare(config.train.data, config.model.image_shape)
-    check_usable(config.model, splits["train"])
-    check_usable(config.model, splits["validation"])
+    check_trainable(config.model, splits["train"])
+    check_trainable(config.model, splits["validation"])
     with claimed(out, config):
         state = TrainingState.new(config, device, splits["train"].class_names)
         state.model.execute(execution or Execution())
@@ -85,6 +85,7 @@ def _train(
     # Model, averages and optimiser: fresh, or as the run left them
     recover(out / "last")
     if exists(out / "last"):
+        _check_classes(out / "last", state.model.class_names)
         state.restore(out / "last")
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
     else:
@@ -167,6 +168,14 @@ def _train(
                 saved_part = f"{out} holds the training up to {saved_at:,} images"
                 raise TrainingInterruptedError(f"Interrupted; {saved_part}. The same command goes on.", stop.signum)
     return state
+
+
+def _check_classes(directory: Path, names: list[str]) -> None:
+    trained = load_config(directory)["class_names"]
+    if trained != names:
+        raise InputError(
+            f"The classes of the data are {', '.join(names)} now; {directory} was trained on {', '.join(trained)}."
+        )
 
 
 def _thinned(dataset: Dataset, count: int) -> Dataset:
