@@ -5,7 +5,7 @@ import torch
 
 from glowflow import Glow
 from glowflow.bijections import ActNorm
-from glowflow.images import dequantize
+from glowflow.images import dequantize, to_uint8
 from glowflow.importers import openai
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import GlowAdamax
@@ -49,6 +49,15 @@ def test_decoded_images(original: Recording, when: str, scale: float, name: str)
     latents = [scale * original.images(f"{when}/eps{level}") for level in range(model.config.num_levels)]
     y = original.batch(0)[1]
     assert torch.equal(model.decode(model.flatten(latents), y), original.images(f"{when}/{name}"))
+
+
+@torch.no_grad()
+def test_the_inverse_that_sampling_uses(original: Recording, when: str) -> None:
+    """Float32 and frozen."""
+    model, y = original.model(when), original.batch(0)[1]
+    latents = [original.images(f"{when}/eps{level}") for level in range(model.config.num_levels)]
+    images = to_uint8(model.freeze().inverse(latents, y), model.config.num_bits)
+    assert torch.equal(images, original.images(f"{when}/decoded"))
 
 
 def fresh(original: Recording) -> Glow:
