@@ -14,7 +14,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from glowflow import __version__
-from glowflow.commands import conversion, data, evaluation, pictures, training
+from glowflow.commands import bench, conversion, data, evaluation, pictures, training
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 
@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "y0ast": conversion.import_y0ast,
     },
     "export": {"openai": conversion.export_openai},
+    "bench": bench.bench,
 }
 GROUPS = {
     "data": "List, prepare and show data sets.",

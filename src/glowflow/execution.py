@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from glowflow.bijections import Bijection, Coupling, Step
-from glowflow.bijections.step import mix, mixings
+from glowflow.bijections.step import mix, mixing
 
 Memory = Literal["store", "checkpoint", "reversible"]
 
@@ -73,22 +73,21 @@ def forward(level: Iterable[Bijection], x: Tensor, memory: Memory) -> tuple[Tens
 
 
 def _steps(steps: Sequence[Step], x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-    mixed = mixings(steps)
-    constant = prod(x.shape[2:]) * torch.stack([m.log_abs_det for m in mixed]).sum()
+    matrices, biases, log_abs_dets = mixing(steps)
+    constant = prod(x.shape[2:]) * log_abs_dets.sum().to(x)
     couplings = [step.coupling for step in steps]
     if memory == "reversible":
-        matrices, biases = torch.stack([m.matrix for m in mixed]), torch.stack([m.bias for m in mixed])
         parameters = [parameter for coupling in couplings for parameter in coupling.parameters()]
         y, log_det = _Reversible.apply(couplings, x, matrices, biases, *parameters)  # type: ignore[no-untyped-call]
-        return y, log_det + constant.to(x)
+        return y, log_det + constant
     log_det = x.new_zeros(len(x))
-    for coupling, (matrix, bias, _) in zip(couplings, mixed, strict=True):
+    for coupling, matrix, bias in zip(couplings, matrices.unbind(), biases.unbind(), strict=True):
         if memory == "checkpoint":
             x, term = checkpoint(_step, coupling, x, matrix, bias, use_reentrant=False)
         else:
             x, term = _step(coupling, x, matrix, bias)
         log_det = log_det + term
-    return x, log_det + constant.to(x)
+    return x, log_det + constant
 
 
 def _step(coupling: Coupling, x: Tensor, matrix: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glowflow.bijections.actnorm import ActNorm
+from glowflow.bijections.actnorm import LOGS_FACTOR, ActNorm
 from glowflow.bijections.base import Bijection, Chain
 from glowflow.bijections.conv1x1 import Conv1x1, Invertible1x1, float64
 from glowflow.bijections.coupling import Coupling
@@ -67,12 +67,11 @@ class FrozenStep(Bijection):
     @torch.no_grad()
     def __init__(self, step: Step) -> None:
         super().__init__()
-        (mixing,) = mixings([step])
-        inverse = torch.linalg.inv(float64(mixing.matrix))
-        inverse_bias = -inverse @ float64(mixing.bias)
-        constants = (*mixing, inverse, inverse_bias)
+        matrix, bias, log_abs_det = (part[0] for part in mixing([step]))
+        inverse = torch.linalg.inv(float64(matrix))
+        constants = (matrix, bias, log_abs_det, inverse, -inverse @ float64(bias))
         for name, constant in zip(FrozenStep.__annotations__, constants, strict=True):
-            self.register_buffer(name, constant.to(mixing.matrix))
+            self.register_buffer(name, constant.to(matrix))
         self.coupling = step.coupling.freeze()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,20 +85,25 @@ class FrozenStep(Bijection):
 
 
 class Mixing(NamedTuple):
-    """A step's actnorm and permutation as one map of each pixel's channels: W x + bias."""
+    """Actnorm and permutation of each of K steps as one map of a pixel's channels: W x + bias."""
 
     matrix: Tensor
-    """W, (C, C)."""
+    """W of each step, (K, C, C)."""
     bias: Tensor
-    """(C,)."""
+    """(K, C)."""
     log_abs_det: Tensor
-    """Ln |det W|, a scalar, in nats."""
+    """Ln |det W|, (K,), in nats."""
 
 
-def mixings(steps: Sequence[Step]) -> list[Mixing]:
-    """Each step's `Mixing`, in the type of its actnorm; the dense determinants in one batched call, in float64."""
-    dets = _log_abs_dets([step.permutation for step in steps])
-    return [_mixing(step, log_abs_det) for step, log_abs_det in zip(steps, dets, strict=True)]
+def mixing(steps: Sequence[Step]) -> Mixing:
+    """W diag(s) x + W (s b), for each step's actnorm s (x + b) and permutation W; in the type of the actnorms."""
+    norms = [step.actnorm for step in steps]
+    bias, log_scale = torch.stack([norm.bias for norm in norms]), LOGS_FACTOR * torch.stack([n.logs for n in norms])
+    scale = log_scale.exp()
+    permutations = [step.permutation for step in steps]
+    matrix = torch.stack([_matrix(permutation, bias) for permutation in permutations]).to(bias)
+    log_abs_det = log_scale.sum(1) + _log_abs_dets(permutations).to(bias)
+    return Mixing(matrix * scale[:, None], (matrix @ (bias * scale)[:, :, None])[:, :, 0], log_abs_det)
 
 
 def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -107,26 +111,20 @@ def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.conv2d(x, matrix[:, :, None, None], bias)
 
 
-def _mixing(step: Step, log_abs_det: Tensor | float) -> Mixing:
-    """W diag(s) x + W (s b), for an actnorm s (x + b) and a permutation W."""
-    norm = step.actnorm
-    scale = norm.log_scale.exp()
-    matrix = _matrix(step.permutation, scale)
-    return Mixing(matrix * scale, matrix @ (norm.bias * scale), norm.log_scale.sum() + log_abs_det)
-
-
-def _matrix(permutation: Bijection | None, like: Tensor) -> Tensor:
+def _matrix(permutation: Bijection | None, biases: Tensor) -> Tensor:
     """The permutation's matrix, output channels first."""
+    if isinstance(permutation, Conv1x1):
+        return permutation.weight
     if isinstance(permutation, Invertible1x1):
-        return permutation.matrix().to(like)
-    identity = torch.eye(len(like), dtype=like.dtype, device=like.device)
+        return permutation.matrix()
+    identity = torch.eye(biases.shape[1], dtype=biases.dtype, device=biases.device)
     return identity if permutation is None else permutation(identity[:, :, None, None])[0][:, :, 0, 0].T
 
 
-def _log_abs_dets(permutations: Sequence[Bijection | None]) -> list[Tensor | float]:
-    dense = [permutation.matrix() for permutation in permutations if isinstance(permutation, Conv1x1)]
-    batched = iter(torch.linalg.slogdet(torch.stack(dense)).logabsdet if dense else ())
-    return [
-        next(batched) if isinstance(p, Conv1x1) else p.log_abs_det() if isinstance(p, Invertible1x1) else 0.0
-        for p in permutations
-    ]
+def _log_abs_dets(permutations: Sequence[Bijection | None]) -> Tensor:
+    """Of each, float64; those of dense convolutions in one batched call."""
+    if all(isinstance(permutation, Conv1x1) for permutation in permutations):
+        weights = torch.stack([cast("Conv1x1", permutation).weight for permutation in permutations])
+        return torch.linalg.slogdet(float64(weights)).logabsdet
+    zero = torch.zeros((), dtype=torch.float64)
+    return torch.stack([p.log_abs_det() if isinstance(p, Invertible1x1) else zero for p in permutations])

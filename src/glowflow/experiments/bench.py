@@ -2,23 +2,26 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from statistics import median
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.execution import Execution, Memory
 from glowflow.experiments.allocations import activation_bytes
+from glowflow.experiments.peer import normflows_glow
 from glowflow.images import bits_per_dim
 from glowflow.model import Glow
 from glowflow.progress import progress
 from glowflow.training.optimizer import build_optimizer
 
 Work = Callable[[], None]
+FLOOR = "bare convolutions"
 MEMORIES: tuple[Memory, ...] = get_args(Memory)
 
 
@@ -31,10 +34,10 @@ class Timing:
     """Median over the rounds."""
     images_per_second: float
     ratio: float
-    """Median over the rounds of its time by the floor's in the same round."""
+    """Its time by the floor's in the same round, the median over the rounds."""
 
 
-def timings(works: dict[str, Work], floor: str, batch_size: int, rounds: int) -> list[Timing]:
+def timings(works: dict[str, Work], batch_size: int, rounds: int) -> list[Timing]:
     """Run each piece of work once per round, in turn, after a round that isn't counted."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     with progress("Timing", (rounds + 1) * len(works)) as advance:
@@ -49,7 +52,7 @@ def timings(works: dict[str, Work], floor: str, batch_size: int, rounds: int) ->
             name,
             median(values),
             batch_size / median(values),
-            median(value / base for value, base in zip(values, seconds[floor], strict=True)),
+            median(value / base for value, base in zip(values, seconds[FLOOR], strict=True)),
         )
         for name, values in seconds.items()
     ]
@@ -66,6 +69,32 @@ def _timed(work: Work) -> float:
 def _synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+
+
+def measure(
+    config: GlowConfig, precision: torch.dtype | None, x: Tensor, rounds: int, depths: Sequence[int]
+) -> dict[str, Any]:
+    """Everything: training and sampling beside their floors (and normflows, where it is installed), and memory.
+
+    Args:
+        config: The model.
+        precision: Of the couplings' networks; the floor has the same.
+        x: A batch of continuous images, on the device to measure.
+        rounds: How often each piece of work is timed.
+        depths: Numbers of steps K for the memory.
+    """
+    peer = normflows_glow(config, x)
+    train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
+    train |= {memory: training(config, Execution(memory, precision), x) for memory in MEMORIES}
+    draw: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=False)}
+    draw["sample"] = sampling(config, precision, x)
+    if peer is not None:
+        train["normflows"], draw["normflows"] = peer_training(peer, x), peer_sampling(peer, x)
+    return {
+        "training": [asdict(timing) for timing in timings(train, len(x), rounds)],
+        "sampling": [asdict(timing) for timing in timings(draw, len(x), rounds)],
+        "activations": activations(config, depths, precision, x),
+    }
 
 
 def training(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
@@ -85,7 +114,33 @@ def sampling(config: GlowConfig, precision: torch.dtype | None, x: Tensor) -> Wo
     """Drawing as many images as the batch x has."""
     frozen = _built(config, x).execute(Execution(precision=precision)).freeze()
     y = _labels(config, x)
-    return lambda: void(frozen.sample(len(x), 0.7, y))
+
+    def draw() -> None:
+        frozen.sample(len(x), 0.7, y)
+
+    return draw
+
+
+def peer_training(peer: nn.Module, x: Tensor) -> Work:
+    """A training step of another code base's model, by its `log_prob`."""
+    optimizer = torch.optim.Adamax(peer.parameters(), lr=1e-6)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        (-peer.log_prob(x, None).mean()).backward()  # type: ignore[operator]
+        optimizer.step()
+
+    return step
+
+
+def peer_sampling(peer: nn.Module, x: Tensor) -> Work:
+    """Drawing images from another code base's model, by its `sample`."""
+
+    def draw() -> None:
+        with torch.no_grad():
+            peer.sample(len(x))  # type: ignore[operator]
+
+    return draw
 
 
 def convolutions(config: GlowConfig, precision: torch.dtype | None, x: Tensor, *, backward: bool) -> Work:
@@ -122,17 +177,25 @@ def _level_convolutions(
 def activations(
     config: GlowConfig, depths: Sequence[int], precision: torch.dtype | None, x: Tensor
 ) -> list[dict[str, int | str]]:
-    """Activation memory in bytes of a training step for each depth K and memory mode."""
+    """Activation memory in bytes of a training step, for each depth K, in each memory mode and of the peer."""
     rows: list[dict[str, int | str]] = []
-    with progress("Memory", len(depths) * len(MEMORIES)) as advance:
+    with progress("Memory", len(depths)) as advance:
         for steps in depths:
-            model = _built(replace(config, steps=steps), x)
+            deep = replace(config, steps=steps)
+            model, peer = _built(deep, x), normflows_glow(deep, x)
             for memory in MEMORIES:
                 model.execute(Execution(memory, precision)).zero_grad(set_to_none=True)
-                held = activation_bytes(lambda model=model: _loss(model, x), model.parameters())  # type: ignore[misc]
+                held = activation_bytes(partial(_loss, model, x), model.parameters())
                 rows.append({"steps": steps, "memory": memory, "bytes": held})
-                advance(1, f"K = {steps}, {memory}")
+            if peer is not None:
+                held = activation_bytes(partial(_peer_loss, peer, x), peer.parameters())
+                rows.append({"steps": steps, "memory": "normflows", "bytes": held})
+            advance(1, f"K = {steps}")
     return rows
+
+
+def _peer_loss(peer: nn.Module, x: Tensor) -> Tensor:
+    return -peer.log_prob(x, None).mean()  # type: ignore[operator]
 
 
 def _built(config: GlowConfig, x: Tensor) -> Glow:
@@ -149,7 +212,3 @@ def _loss(model: Glow, x: Tensor) -> Tensor:
 
 def _labels(config: GlowConfig, x: Tensor) -> Tensor | None:
     return torch.zeros(len(x), dtype=torch.int64, device=x.device) if config.num_classes else None
-
-
-def void(_: object) -> None:
-    """Nothing."""

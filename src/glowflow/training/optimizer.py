@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from math import sqrt
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Adam, Adamax, AdamW, Optimizer
 
 from glowflow.config import TrainConfig
+
+EPSILON = 1e-8
 
 
 class GlowAdamax(Optimizer):
@@ -41,20 +44,30 @@ class GlowAdamax(Optimizer):
         if closure is not None:
             raise ValueError("GlowAdamax takes no closure.")
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group["lr"], group["betas"], group["first_t"])
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            for t, together in self._by_step(parameters, group["first_t"]).items():
+                self._update(together, t, group["lr"], *group["betas"])
 
-    def _update(self, w: Tensor, g: Tensor, lr: float, betas: tuple[float, float], first_t: int) -> None:
-        state = self.state[w]
-        if not state:
-            state.update(step=torch.tensor(0), m=torch.zeros_like(w), v=torch.zeros_like(w))
-        beta1, beta2 = betas
-        t = int(state["step"]) + first_t  # on the CPU, so this waits for nothing
-        m = state["m"].lerp_(g, 1 - beta1)
-        v = torch.maximum(state["v"].mul_(beta2), g.abs(), out=state["v"])
-        w.addcdiv_(m, v + 1e-8, value=-lr * sqrt(1 - beta2**t) / (1 - beta1**t))
-        state["step"] += 1
+    def _by_step(self, parameters: list[Tensor], first_t: int) -> dict[int, list[Tensor]]:
+        """The parameters by their t, which is the same for all that have always had gradients."""
+        by_step: dict[int, list[Tensor]] = {}
+        for w in parameters:
+            if not self.state[w]:
+                self.state[w].update(step=torch.tensor(0), m=torch.zeros_like(w), v=torch.zeros_like(w))
+            t = int(self.state[w]["step"]) + first_t  # on the CPU, so this waits for nothing
+            by_step.setdefault(t, []).append(w)
+        return by_step
+
+    def _update(self, parameters: list[Tensor], t: int, lr: float, beta1: float, beta2: float) -> None:
+        """One update of all parameters, each line for all of them together."""
+        states, gradients = [self.state[w] for w in parameters], [cast("Tensor", w.grad) for w in parameters]
+        m, v = [state["m"] for state in states], [state["v"] for state in states]
+        torch._foreach_lerp_(m, gradients, 1 - beta1)
+        torch._foreach_mul_(v, beta2)
+        torch._foreach_maximum_(v, list(torch._foreach_abs(gradients)))  # type: ignore[arg-type]
+        step_size = lr * sqrt(1 - beta2**t) / (1 - beta1**t)
+        torch._foreach_addcdiv_(parameters, m, torch._foreach_add(v, EPSILON), value=-step_size)
+        torch._foreach_add_([state["step"] for state in states], 1)
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainConfig) -> Optimizer:

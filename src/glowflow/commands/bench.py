@@ -1,0 +1,94 @@
+"""The command that measures speed and memory on this machine."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from glowflow.commands.inputs import Precision, check_parent, check_picture, device_named, precision_named
+from glowflow.errors import InputError
+
+
+def bench(
+    preset: str = "cifar10",
+    batch: int = 32,
+    rounds: int = 5,
+    depths: tuple[int, ...] = (8, 16, 32, 64),
+    device: str | None = None,
+    precision: Precision = "auto",
+    json: Path | None = None,
+    plot: Path | None = None,
+) -> None:
+    """Measure training, sampling and memory here, beside the bare convolutions (and normflows, where installed).
+
+    Example: glowflow bench --preset faces32 --json bench.json --plot memory.png
+
+    Args:
+        preset: The configuration to measure.
+        batch: Images per step.
+        rounds: How often each is timed, in turn with the others; the medians count.
+        depths: Numbers of steps K whose activation memory is measured.
+        device: cpu, cuda or mps; the best one present by default.
+        precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
+        json: Also write the figures here.
+        plot: Also draw the memory against the depth, here (needs matplotlib).
+    """
+    import torch
+
+    from glowflow.experiments.bench import measure
+    from glowflow.presets import load
+    from glowflow.provenance import provenance
+    from glowflow.weights import save_json
+
+    if batch < 1 or rounds < 1 or not depths or min(depths) < 1:
+        raise InputError("--batch, --rounds and --depths take numbers of at least 1.")
+    if json:
+        check_parent(json)
+    if plot:
+        check_picture(plot)
+    where = device_named(device)
+    chosen, config = precision_named(precision, where), load(preset).run.model
+    x = torch.rand(batch, *config.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
+    figures = measure(config, chosen, x.contiguous(memory_format=torch.channels_last), rounds, depths)
+    kind = str(chosen or torch.float32).removeprefix("torch.")
+    _show(figures, f"{preset}, batch {batch}, {where}, {kind} networks")
+    settings = {"preset": preset, "batch": batch, "rounds": rounds, "precision": kind, "device": where}
+    if json:
+        save_json(json, settings | {"threads": torch.get_num_threads()} | figures | provenance())
+    if plot:
+        _draw(figures["activations"], f"{preset}, batch {batch}", plot)
+
+
+def _show(figures: dict[str, Any], title: str) -> None:
+    table = Table(title=title)
+    for column in ("what", "how", "images/s", "time by the convolutions'"):
+        table.add_column(column, justify="left" if column in {"what", "how"} else "right")
+    for what in ("training", "sampling"):
+        for row in figures[what]:
+            table.add_row(what, row["name"], f"{row['images_per_second']:.2f}", f"{row['ratio']:.2f}")
+    Console().print(table)
+    rows = figures["activations"]
+    memory = Table(title="Activation memory of a training step, MB")
+    depths = sorted({row["steps"] for row in rows})
+    for column in ("how", *(f"K = {steps}" for steps in depths)):
+        memory.add_column(column, justify="left" if column == "how" else "right")
+    for how in dict.fromkeys(row["memory"] for row in rows):
+        held = {row["steps"]: row["bytes"] for row in rows if row["memory"] == how}
+        memory.add_row(how, *(f"{held[steps] / 1e6:.1f}" for steps in depths))
+    Console().print(memory)
+
+
+def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError("A plot needs matplotlib: pip install 'glowflow[bench]'.") from None
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for how in dict.fromkeys(row["memory"] for row in rows):
+        mine = [row for row in rows if row["memory"] == how]
+        axes.plot([row["steps"] for row in mine], [row["bytes"] / 1e6 for row in mine], marker="o", label=how)
+    axes.set(xlabel="steps of flow per level, K", ylabel="activation memory, MB", yscale="log", title=title)
+    axes.legend()
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,41 @@
+"""The same work done by `normflows`, from the package registry, to measure against."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from glowflow.config import GlowConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def normflows_glow(config: GlowConfig, x: Tensor) -> "nn.Module | None":
+    """Normflows' Glow of the same levels, steps, width and coupling, as its documentation builds it.
+
+    It has LU-decomposed 1x1 convolutions and unconditional latents, and initialises itself at its first batch, x.
+
+    Returns:
+        The model, or None where normflows isn't installed or has no such layers.
+    """
+    try:
+        import normflows  # noqa: PLC0415 (an optional extra)
+    except ImportError:
+        return None
+    if config.layout != "glow" or config.coupling not in {"affine", "additive"}:
+        return None
+    bases, flows, merges = [], [], []
+    for index, shape in enumerate(reversed(config.latent_shapes)):  # it counts from the latents up
+        channels = config.image_shape[0] << (config.num_levels + 1 - index)
+        blocks: list[Any] = [
+            normflows.flows.GlowBlock(channels, config.width, scale=config.coupling == "affine")
+            for _ in range(config.steps)
+        ]
+        flows.append([*blocks, normflows.flows.Squeeze()])
+        bases.append(normflows.distributions.DiagGaussian(shape))
+        merges += [normflows.flows.Merge()] if index else []
+    model = normflows.MultiscaleFlow(bases, flows, merges, class_cond=False).to(x.device)
+    with torch.no_grad():
+        model.log_prob(x, None)
+    return model
