@@ -5,7 +5,7 @@ from math import sqrt
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Adam, Adamax, AdamW, Optimizer
 
 from glowflow.config import TrainConfig
@@ -64,7 +64,7 @@ class GlowAdamax(Optimizer):
         m, v = [state["m"] for state in states], [state["v"] for state in states]
         torch._foreach_lerp_(m, gradients, 1 - beta1)
         torch._foreach_mul_(v, beta2)
-        torch._foreach_maximum_(v, list(torch._foreach_abs(gradients)))  # type: ignore[arg-type]
+        torch._foreach_maximum_(v, list(torch._foreach_abs(gradients)))
         step_size = lr * sqrt(1 - beta2**t) / (1 - beta1**t)
         torch._foreach_addcdiv_(parameters, m, torch._foreach_add(v, EPSILON), value=-step_size)
         torch._foreach_add_([state["step"] for state in states], 1)
