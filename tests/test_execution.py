@@ -5,11 +5,13 @@ from typing import get_args
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
-from glowflow import GlowConfig
-from glowflow.bijections import Chain, Step
+from glowflow import Glow, GlowConfig, execution
+from glowflow.bijections import Chain, SplitPrior, Step, TopPrior
 from glowflow.bijections.step import mixing
-from glowflow.execution import Memory, forward
+from glowflow.execution import Execution, Memory, forward
+from glowflow.images import dequantize
 from glowflow.layouts import levels
 from tests.helpers import randomize
 
@@ -53,3 +55,56 @@ def test_a_mixing_is_the_steps_first_layers(level: Chain) -> None:
         y, log_det = Chain(*list(step)[:-1])(x)
         torch.testing.assert_close(torch.einsum("oi,bihw->bohw", matrix, x) + bias[:, None, None], y)
         torch.testing.assert_close((3 * 5 * log_abs_det).expand(2), log_det)
+
+
+def test_low_precision_is_that_of_the_networks_alone() -> None:
+    model = Glow(GlowConfig((3, 8, 8), 2, 2, 8)).execute(Execution(precision=torch.bfloat16))
+    seen: dict[str, set[torch.dtype]] = {"networks": set(), "rest": set()}
+    for name, module in model.named_modules():
+        kind = "networks" if name.endswith("conditioner") and ".2." in name else "rest"
+        if kind == "networks" or isinstance(module, SplitPrior | TopPrior):
+            module.register_forward_hook(
+                lambda _module, _inputs, output, kind=kind: seen[kind].update(t.dtype for t in tree_leaves(output))
+            )
+    x = torch.rand(2, 3, 8, 8) - 0.5
+    assert model.log_prob(x).dtype == torch.float32
+    assert seen == {"networks": {torch.bfloat16}, "rest": {torch.float32}}
+
+
+def test_low_precision_changes_little_and_encoding_nothing() -> None:
+    torch.manual_seed(0)
+    model = randomize(Glow(GlowConfig((3, 8, 8), 2, 4, 16)), 0.05)
+    images = torch.randint(256, (8, 3, 8, 8), dtype=torch.uint8)
+    x = dequantize(images, 8)
+    exact, z = model.log_prob(x), model.encode(images)
+    model.execute(Execution(precision=torch.bfloat16))
+    near = model.log_prob(x)
+    assert not torch.equal(near, exact)
+    torch.testing.assert_close(near, exact, rtol=0, atol=0.05 * 192)
+    torch.testing.assert_close(model.freeze().log_prob(x), near, rtol=0, atol=0.02 * 192)
+    assert torch.equal(model.encode(images), z)
+    assert torch.equal(model.freeze().decode(z), images)
+
+
+@pytest.mark.parametrize("memory", ["checkpoint", "reversible"])
+@pytest.mark.parametrize("precision", [None, torch.bfloat16])
+def test_whole_models_have_the_same_gradients_in_every_mode(memory: Memory, precision: torch.dtype | None) -> None:
+    torch.manual_seed(0)
+    model, x = randomize(Glow(GlowConfig((3, 16, 16), 2, 10, 16)), 0.02), torch.rand(4, 3, 16, 16) - 0.5
+    found = {}
+    for mode in ("store", memory):
+        model.execute(Execution(mode, precision)).zero_grad(set_to_none=True)
+        model.log_prob(x).mean().backward()
+        found[mode] = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    difference = (found[memory] - found["store"]).norm() / found["store"].norm()
+    assert difference < (1e-4 if precision is None else 0.05)
+
+
+def test_fast_precision_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {torch.float32: 1.0, torch.bfloat16: 0.4}
+    monkeypatch.setattr(execution, "_multiplication_seconds", lambda _device, dtype: seconds[dtype])
+    assert execution.fast_precision("cpu") == torch.bfloat16
+    seconds[torch.bfloat16] = 0.9
+    assert execution.fast_precision("cpu") is None
+    monkeypatch.undo()
+    assert execution.fast_precision("cpu") in {None, torch.bfloat16}

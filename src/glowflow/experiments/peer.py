@@ -1,5 +1,6 @@
 """The same work done by `normflows`, from the package registry, to measure against."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +26,12 @@ def normflows_glow(config: GlowConfig, x: Tensor) -> "nn.Module | None":
         return None
     if config.layout != "glow" or config.coupling not in {"affine", "additive"}:
         return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it uses functions that torch has deprecated
+        return _built(normflows, config, x)
+
+
+def _built(normflows: Any, config: GlowConfig, x: Tensor) -> Any:  # noqa: ANN401 (a module without types)
     bases, flows, merges = [], [], []
     for index, shape in enumerate(reversed(config.latent_shapes)):  # it counts from the latents up
         channels = config.image_shape[0] << (config.num_levels + 1 - index)
@@ -35,7 +42,7 @@ def normflows_glow(config: GlowConfig, x: Tensor) -> "nn.Module | None":
         flows.append([*blocks, normflows.flows.Squeeze()])
         bases.append(normflows.distributions.DiagGaussian(shape))
         merges += [normflows.flows.Merge()] if index else []
-    model = normflows.MultiscaleFlow(bases, flows, merges, class_cond=False).to(x.device)
+    model: Any = normflows.MultiscaleFlow(bases, flows, merges, class_cond=False).to(x.device)
     with torch.no_grad():
         model.log_prob(x, None)
     return model

@@ -1,0 +1,52 @@
+"""Memory is counted right, reversible training's doesn't grow with depth, and `glowflow bench` tells it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from glowflow import GlowConfig
+from glowflow.cli import main
+from glowflow.experiments.allocations import activation_bytes
+from glowflow.experiments.bench import activations
+
+
+def test_activation_bytes_are_those_of_the_tensors_alive_at_once() -> None:
+    x = torch.ones(1000)
+    w = torch.ones(1000, requires_grad=True)
+
+    def loss() -> torch.Tensor:
+        kept = (x * w).exp()  # 4,000 bytes for the product, while the exponential is made; 4,000 stay
+        return kept.sum()  # 4
+
+    # Backward: the gradient of exp (4,000) beside what it is made from; the gradient of w stays and doesn't count.
+    assert 8_000 <= activation_bytes(loss, [w]) <= 12_100
+    assert w.grad is not None
+
+
+def test_gradients_that_stay_are_not_counted() -> None:
+    weights = [torch.ones(1_000_000, requires_grad=True) for _ in range(5)]
+    held = activation_bytes(lambda: torch.stack([w.sum() for w in weights]).sum(), weights)
+    assert held < 1_000
+
+
+def test_memory_of_reversible_training_does_not_grow_with_depth() -> None:
+    config = GlowConfig((3, 16, 16), 1, 2, 512)
+    rows = activations(config, [8, 64], None, torch.rand(16, 3, 16, 16) - 0.5)
+    held = {(row["steps"], row["memory"]): int(row["bytes"]) for row in rows}
+    assert held[64, "reversible"] < 1.1 * held[8, "reversible"]
+    assert held[64, "store"] > 7 * held[8, "store"]
+    assert held[64, "reversible"] < held[64, "store"] / 30
+
+
+def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--preset", "digits", "--batch", "2", "--rounds", "1", "--depths", "[1, 2]", "--json", "bench.json"]
+    assert main(["bench", *arguments]) == 0
+    figures = json.loads(Path("bench.json").read_text())
+    names = [row["name"] for row in figures["training"]]
+    assert names[:4] == ["bare convolutions", "store", "checkpoint", "reversible"]
+    assert all(row["seconds"] > 0 for row in figures["training"] + figures["sampling"])
+    assert "bare convolutions" in capsys.readouterr().out
+    assert main(["bench", "--batch", "0"]) == 2
