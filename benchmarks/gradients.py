@@ -1,0 +1,102 @@
+"""How exact are gradients and reconstructions, by memory mode and precision, on trained models?
+
+For each run: the gradient of bits/dim on a batch of its test images, against that of `store` in float64, as
+||g - exact|| / ||exact|| over all parameters; and, for the reversible mode, without its anchors too. Then whether
+images are encoded and decoded exactly, in float64 as `encode` does it, and in float32 and bfloat16 for comparison.
+
+    python benchmarks/gradients.py results/gradients.jsonl runs/faces-deep
+"""
+
+import argparse
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from glowflow import Glow, execution
+from glowflow.data import load
+from glowflow.execution import Execution, Memory
+from glowflow.images import bits_per_dim, dequantize, quantize, to_uint8
+from glowflow.provenance import provenance
+from glowflow.training.run import read_config
+
+NO_ANCHORS = 10**9
+
+
+def gradient(model: Glow, x: Tensor) -> Tensor:
+    """Of mean bits/dim, all parameters' in one vector, float64."""
+    model.zero_grad(set_to_none=True)
+    bits_per_dim(model.log_prob(x), model.config.num_dims, model.config.num_bits).mean().backward()
+    return torch.cat([p.grad.flatten().double() for p in model.parameters() if p.grad is not None])
+
+
+def gradients(model: Glow, x: Tensor) -> dict[str, float]:
+    """Relative errors by mode, precision and distance of anchors."""
+    exact = gradient(deepcopy(model).double(), x.double())
+    errors = {}
+    for precision in (None, torch.bfloat16):
+        for memory in get_args(Memory):
+            for interval in (execution.ANCHOR_INTERVAL, NO_ANCHORS) if memory == "reversible" else (0,):
+                execution.ANCHOR_INTERVAL, before = interval or execution.ANCHOR_INTERVAL, execution.ANCHOR_INTERVAL
+                found = gradient(model.execute(Execution(memory, precision)), x)
+                execution.ANCHOR_INTERVAL = before
+                kind = "bfloat16" if precision else "float32"
+                name = f"{kind} {memory}{' without anchors' if interval == NO_ANCHORS else ''}"
+                errors[name] = float((found - exact).norm() / exact.norm())
+    model.execute(Execution())
+    return errors
+
+
+@torch.no_grad()
+def reconstructions(model: Glow, images: Tensor) -> dict[str, int]:
+    """Largest difference in levels, by the type that the round trip is computed in."""
+    bits = model.config.num_bits
+    wanted = quantize(images, bits).int()
+    worst = {"float64": int((model.decode(model.encode(images)).int() - wanted).abs().max()) >> (8 - bits)}
+    x = dequantize(images, bits)
+    for name, precision in (("float32", None), ("bfloat16", torch.bfloat16)):
+        latents, _ = model.execute(Execution(precision=precision))(x)
+        worst[name] = int((to_uint8(model.inverse(latents), bits).int() - wanted).abs().max()) >> (8 - bits)
+    model.execute(Execution())
+    return worst
+
+
+def measure(run: Path, num_images: int) -> dict[str, Any]:
+    """All figures of a run's best checkpoint."""
+    model = Glow.from_pretrained(run)
+    test = load(read_config(run)["train"]["data"], model.config.image_shape, "test")
+    images, _ = test.batch(range(num_images))
+    x = dequantize(images[:16], model.config.num_bits)
+    return {
+        "run": run.name,
+        "steps": model.config.steps,
+        "width": model.config.width,
+        "gradient_errors": gradients(model, x),
+        "reconstruction_levels": reconstructions(model, images),
+        "num_images": num_images,
+        **provenance(),
+    }
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--images", type=int, default=200)
+    options = parser.parse_args()
+    with options.out.open("w") as file:
+        for run in options.runs:
+            line = measure(run, options.images)
+            file.write(json.dumps(line) + "\n")
+            print(f"{line['run']}: K = {line['steps']}, width {line['width']}")
+            for name, error in line["gradient_errors"].items():
+                print(f"  gradient, {name:34} {error:.1e}")
+            print(f"  reconstruction, levels off at most: {line['reconstruction_levels']}")
+
+
+if __name__ == "__main__":
+    main()
