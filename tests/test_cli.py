@@ -312,3 +312,9 @@ def test_control_c_saves_and_exits_with_130(home: Path) -> None:
     more = [*command[:-1], str(position + 32)]
     result = subprocess.run(more, cwd=home, capture_output=True, text=True, check=True)
     assert f"Going on with stopped at {position:,}" in result.stderr
+
+
+def test_what_is_lacking_is_named_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "import takes one of openai,rosinality,y0ast;" in fails(capsys, "import")
+    assert "arguments are required: out;" in fails(capsys, "import", "openai", "model.ckpt")
+    assert "--model" not in fails(capsys, "import", "y0ast", "a.pt", "b", "--image-size", "32")

@@ -152,6 +152,9 @@ def _explained(message: str, arguments: list[str]) -> str:
     command = " ".join(["glowflow", *itertools.takewhile(lambda word: word in _words(COMMANDS), arguments)])
     message = re.sub(r"^Parser key \"(\S+)\": ", r"--\1: ", message.replace("argument subcommand: ", ""))
     message = re.sub(r"<class '(\w+)'>", r"\1", message).rstrip(".")
+    message = re.sub(r"arguments are required: (?:\w+\.)+", "arguments are required: ", message)
+    lacking = re.search(r'expected "(?:(\S+)\.)?subcommand" to be one of {([^}]+)}', message)
+    message = f"{lacking[1] or 'glowflow'} takes one of {lacking[2]}" if lacking else message
     wrong = re.search(r"unrecognized arguments: (\S+)|invalid choice: '(\S+?)'", message)
     possible = [*_words(COMMANDS), *_options(arguments[:2])]
     near = difflib.get_close_matches((wrong[1] or wrong[2]).partition("=")[0], possible, n=1) if wrong else []
