@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glowflow import bijections
+from glowflow import InputError, bijections
 from glowflow.bijections import (
     ActNorm,
     AdditiveCoupling,
@@ -190,6 +190,13 @@ def test_a_constant_batch_initialises_to_something_finite(bijection: Bijection, 
     assert bijection.initialize(batch).isfinite().all()
     assert all(parameter.isfinite().all() for parameter in bijection.parameters())
     assert bijection(batch)[1].isfinite().all()
+
+
+def test_a_singular_convolution_is_named_when_it_is_frozen() -> None:
+    step = Step(ActNorm(4), Conv1x1(4), AdditiveCoupling(ConvConditioner(2, 2, width=8)))
+    step.get_parameter("1.weight").data.zero_()
+    with pytest.raises(InputError, match="can't be inverted"):
+        step.freeze()
 
 
 def test_actnorm_standardises() -> None:

@@ -12,6 +12,7 @@ from glowflow.bijections.actnorm import LOGS_FACTOR, ActNorm
 from glowflow.bijections.base import Bijection, Chain
 from glowflow.bijections.conv1x1 import Conv1x1, Invertible1x1, float64
 from glowflow.bijections.coupling import Coupling
+from glowflow.errors import InputError
 
 
 class Step(Chain):
@@ -68,7 +69,10 @@ class FrozenStep(Bijection):
     def __init__(self, step: Step) -> None:
         super().__init__()
         matrix, bias, log_abs_det = (part[0] for part in mixing([step]))
-        inverse = torch.linalg.inv(float64(matrix))
+        try:
+            inverse = torch.linalg.inv(float64(matrix))
+        except torch.linalg.LinAlgError:
+            raise InputError("A 1x1 convolution of the model can't be inverted: its weights are damaged.") from None
         constants = (matrix, bias, log_abs_det, inverse, -inverse @ float64(bias))
         for name, constant in zip(FrozenStep.__annotations__, constants, strict=True):
             self.register_buffer(name, constant.to(matrix))
