@@ -71,7 +71,7 @@ class FrozenStep(Bijection):
         matrix, bias, log_abs_det = (part[0] for part in mixing([step]))
         try:
             inverse = torch.linalg.inv(float64(matrix))
-        except torch.linalg.LinAlgError:
+        except RuntimeError:  # a singular matrix
             raise InputError("A 1x1 convolution of the model can't be inverted: its weights are damaged.") from None
         constants = (matrix, bias, log_abs_det, inverse, -inverse @ float64(bias))
         for name, constant in zip(FrozenStep.__annotations__, constants, strict=True):

@@ -1,0 +1,90 @@
+"""Host memory: does it stay flat over many steps, and does the largest preset fit?
+
+`flat` trains a preset on random images in every memory mode and notes the process's resident memory on the way; `large`
+takes one training step of a preset, and draws one image, in the reversible mode, and notes time and peak memory.
+Linux only, for /proc. Each measurement is a process of its own and a line of the output file.
+
+    python benchmarks/host_memory.py flat results/host-memory.jsonl --preset digits --steps 1000
+    python benchmarks/host_memory.py large results/host-memory.jsonl --preset celebahq256
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from glowflow.execution import Execution, Memory
+from glowflow.experiments.bench import Work, sampling, training
+from glowflow.presets import load
+from glowflow.provenance import provenance
+
+PAGE = resource.getpagesize()
+
+
+def resident_megabytes() -> float:
+    """Of this process, now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 1e6
+
+
+def peak_megabytes() -> float:
+    """Of this process, since it started."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def flat(preset: str, memory: Memory, steps: int, batch: int) -> dict[str, Any]:
+    """Resident memory at eleven moments, the first after a tenth of the steps."""
+    config = load(preset).run.model
+    step = training(config, Execution(memory), torch.rand(batch, *config.image_shape) - 0.5)
+    noted = []
+    for index in range(1, steps + 1):
+        step()
+        if index % (steps // 10) == 0:
+            noted.append(round(resident_megabytes(), 1))
+    return {"what": "flat", "preset": preset, "memory": memory, "steps": steps, "batch": batch, "resident_mb": noted}
+
+
+def large(preset: str, memory: Memory, _steps: int, batch: int) -> dict[str, Any]:
+    """Time and peak memory of the second of two training steps, and of drawing images."""
+    config = load(preset).run.model
+    x = torch.rand(batch, *config.image_shape) - 0.5
+    noted = {}
+    works: dict[str, Callable[[], Work]] = {
+        "step": lambda: training(config, Execution(memory), x),
+        "sample": lambda: sampling(config, None, x),
+    }
+    for name, build in works.items():
+        work = build()
+        work()
+        began = time.perf_counter()
+        work()
+        noted |= {f"{name}_seconds": time.perf_counter() - began, f"{name}_peak_mb": round(peak_megabytes(), 1)}
+        del work
+    return {"what": "large", "preset": preset, "memory": memory, "batch": batch, **noted}
+
+
+def main() -> None:
+    """Measure each in its own process, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["flat", "large"])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--preset", default="digits")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--batch", type=int, default=1)
+    options = parser.parse_args()
+    measure, modes = (flat, get_args(Memory)) if options.what == "flat" else (large, ("reversible",))
+    for memory in modes:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            line = pool.apply(measure, (options.preset, memory, options.steps, options.batch))
+        with options.out.open("a") as file:
+            file.write(json.dumps(line | provenance()) + "\n")
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
