@@ -53,7 +53,7 @@ def large(preset: str, memory: Memory, _steps: int, batch: int) -> dict[str, Any
     """Time and peak memory of the second of two training steps, and of drawing images."""
     config = load(preset).run.model
     x = torch.rand(batch, *config.image_shape) - 0.5
-    noted = {}
+    noted: dict[str, float] = {}
     works: dict[str, Callable[[], Work]] = {
         "step": lambda: training(config, Execution(memory), x),
         "sample": lambda: sampling(config, None, x),
