@@ -229,7 +229,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("reconstruct run", "images"),
         ("data show pictures", "--image_shape"),
         ("frobnicate", "invalid choice"),
-        ("", "subcommand"),
+        ("", "takes one of train"),
     ],
 )
 def test_mistakes_get_one_sentence(capsys: pytest.CaptureFixture[str], arguments: str, sentence: str) -> None:
