@@ -38,9 +38,13 @@ def edge_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     The last channel is the same for every image, so what it adds is a bias that depends on the position.
     """
-    border = F.pad(x.new_zeros(1, 1, *x.shape[2:]), (1, 1, 1, 1), value=1.0)
-    edge = F.conv2d(border, weight[:, -1:], bias)
+    edge = F.conv2d(_border(x), weight[:, -1:], bias)
     return F.conv2d(x, weight[:, :-1], padding=1) + edge.contiguous(memory_format=torch.channels_last)
+
+
+def _border(x: Tensor) -> Tensor:
+    """The last channel, (1, 1, H + 2, W + 2), the same for every image: 1 on the padding, 0 inside."""
+    return F.pad(x.new_zeros(1, 1, *x.shape[2:]), (1, 1, 1, 1), value=1.0)
 
 
 class ZeroConv(EdgeConv):
@@ -154,8 +158,7 @@ def _three_convolutions(x: Tensor, folded: Iterable[Tensor]) -> Tensor:
 
 def _bordered(x: Tensor) -> Tensor:
     """Zeros around x, and the channel that is 1 on the padding: what the original convolves."""
-    border = F.pad(x.new_zeros(1, 1, *x.shape[2:]), (1, 1, 1, 1), value=1.0)
-    padded = torch.cat([F.pad(x, (1, 1, 1, 1)), border.expand(len(x), -1, -1, -1)], dim=1)
+    padded = torch.cat([F.pad(x, (1, 1, 1, 1)), _border(x).expand(len(x), -1, -1, -1)], dim=1)
     return padded.contiguous(memory_format=torch.channels_last)
 
 

@@ -1,5 +1,16 @@
 """The exceptions that the command line turns into a sentence and an exit code."""
 
+from collections.abc import Sequence
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Names for a message, no more than fit into it.
+
+    >>> listed(["cat", "cow", "dog"], most=2)
+    'cat, cow, ...'
+    """
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
 
 class InputError(ValueError):
     """Something the user gave can't be used; the message is one sentence.

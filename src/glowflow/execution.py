@@ -16,7 +16,8 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from glowflow.bijections import Bijection, Coupling, Step
-from glowflow.bijections.step import mix, mixing
+from glowflow.bijections.conv1x1 import float64, mix
+from glowflow.bijections.step import mixing
 
 Memory = Literal["store", "checkpoint", "reversible"]
 
@@ -43,7 +44,7 @@ def fast_precision(device: str | torch.device) -> torch.dtype | None:
 
 def _multiplication_seconds(device: torch.device, dtype: torch.dtype) -> float:
     """The shortest of a few trials."""
-    matrix, seconds = torch.ones(1024, 512, device=device, dtype=dtype), []
+    matrix, seconds = torch.ones(512, 256, device=device, dtype=dtype), []
     for _ in range(5):
         began = time.perf_counter()
         (matrix @ matrix.T).sum().item()  # waits for the device
@@ -125,7 +126,7 @@ class _Reversible(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         y, matrices, biases, *anchors = ctx.saved_tensors
-        inverses = torch.linalg.inv(matrices.double()).to(matrices)
+        inverses = torch.linalg.inv(float64(matrices)).to(matrices)
         grad_matrices, grad_biases = torch.empty_like(matrices), torch.empty_like(biases)
         grad_parameters: list[Tensor] = []
         for index, coupling in reversed(list(enumerate(ctx.couplings))):

@@ -28,11 +28,11 @@ class Invertible1x1(Bijection):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Multiply each pixel's channels by W."""
         log_det = prod(x.shape[2:]) * self.log_abs_det()
-        return _mix(x, self.matrix()), log_det.to(x).expand(len(x))
+        return mix(x, self.matrix()), log_det.to(x).expand(len(x))
 
     def inverse(self, y: Tensor) -> Tensor:
         """Multiply each pixel's channels by the inverse of W."""
-        return _mix(y, torch.linalg.inv(self.matrix()))
+        return mix(y, torch.linalg.inv(self.matrix()))
 
     def freeze(self) -> "FrozenConv1x1":
         """The same mixing with its inverse and its determinant computed."""
@@ -124,15 +124,16 @@ class FrozenConv1x1(Bijection):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Multiply each pixel's channels by W."""
-        return _mix(x, self.weight), (prod(x.shape[2:]) * self.log_abs_det).expand(len(x))
+        return mix(x, self.weight), (prod(x.shape[2:]) * self.log_abs_det).expand(len(x))
 
     def inverse(self, y: Tensor) -> Tensor:
         """Multiply each pixel's channels by the inverse of W."""
-        return _mix(y, self.inverse_weight)
+        return mix(y, self.inverse_weight)
 
 
-def _mix(x: Tensor, matrix: Tensor) -> Tensor:
-    return F.conv2d(x, matrix.to(x)[:, :, None, None])
+def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
+    """W x + bias for each pixel's channels, in the type of x."""
+    return F.conv2d(x, matrix.to(x)[:, :, None, None], bias)
 
 
 def _random_rotation(size: int) -> Tensor:

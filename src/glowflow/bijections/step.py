@@ -5,12 +5,11 @@ from math import prod
 from typing import NamedTuple, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from glowflow.bijections.actnorm import LOGS_FACTOR, ActNorm
+from glowflow.bijections.actnorm import ActNorm
 from glowflow.bijections.base import Bijection, Chain
-from glowflow.bijections.conv1x1 import Conv1x1, Invertible1x1, float64
+from glowflow.bijections.conv1x1 import Conv1x1, Invertible1x1, float64, mix
 from glowflow.bijections.coupling import Coupling
 from glowflow.errors import InputError
 
@@ -102,17 +101,12 @@ class Mixing(NamedTuple):
 def mixing(steps: Sequence[Step]) -> Mixing:
     """W diag(s) x + W (s b), for each step's actnorm s (x + b) and permutation W; in the type of the actnorms."""
     norms = [step.actnorm for step in steps]
-    bias, log_scale = torch.stack([norm.bias for norm in norms]), LOGS_FACTOR * torch.stack([n.logs for n in norms])
+    bias, log_scale = (torch.stack(values) for values in zip(*((n.bias, n.log_scale) for n in norms), strict=True))
     scale = log_scale.exp()
     permutations = [step.permutation for step in steps]
     matrix = torch.stack([_matrix(permutation, bias) for permutation in permutations]).to(bias)
     log_abs_det = log_scale.sum(1) + _log_abs_dets(permutations).to(bias)
     return Mixing(matrix * scale[:, None], (matrix @ (bias * scale)[:, :, None])[:, :, 0], log_abs_det)
-
-
-def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
-    """W x + bias for each pixel's channels."""
-    return F.conv2d(x, matrix[:, :, None, None], bias)
 
 
 def _matrix(permutation: Bijection | None, biases: Tensor) -> Tensor:

@@ -92,9 +92,9 @@ def export_openai(model: str, out: Path) -> None:
 
 
 def _check_new(out: Path) -> None:
-    check_parent(out.resolve() / "config.json" if out.is_dir() else out.resolve())
     if out.exists():
         raise InputError(f"{out} exists already: give a new directory.")
+    check_parent(out.resolve())
 
 
 def _write(model: "Glow", out: Path, read: str) -> None:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from glowflow.errors import InputError
+from glowflow.errors import InputError, listed
 
 if TYPE_CHECKING:
     import torch
@@ -87,8 +87,7 @@ def label_index(glow: "Glow", label: str | None) -> int | None:
         return names.index(label)
     if label.isdecimal() and int(label) < len(names) and not any(name.isdecimal() for name in names):
         return int(label)
-    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    possible = f"the model's classes are {shown}" if names else "the model isn't class-conditional"
+    possible = f"the model's classes are {listed(names)}" if names else "the model isn't class-conditional"
     raise InputError(f"--label is {label}; {possible}.")
 
 

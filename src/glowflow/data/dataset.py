@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
-from glowflow.errors import InputError
+from glowflow.errors import InputError, listed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,8 +80,9 @@ class Dataset:
             return replace(self, class_names=tuple(names))
         for name in self.class_names:
             if name not in names:
-                known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-                raise InputError(f"{self.name} has the class {name}, which the model doesn't have; its are {known}.")
+                raise InputError(
+                    f"{self.name} has the class {name}, which the model doesn't have; its are {listed(names)}."
+                )
         positions = np.array([names.index(name) for name in self.class_names])
         return replace(self, labels=positions[np.asarray(self.labels)], class_names=tuple(names))
 

@@ -15,9 +15,9 @@ from glowflow.config import GlowConfig, TrainConfig
 from glowflow.execution import Execution, Memory
 from glowflow.experiments.allocations import activation_bytes
 from glowflow.experiments.peer import normflows_glow
-from glowflow.images import bits_per_dim
 from glowflow.model import Glow
 from glowflow.progress import progress
+from glowflow.training.objective import Objective
 from glowflow.training.optimizer import build_optimizer
 
 Work = Callable[[], None]
@@ -100,14 +100,7 @@ def measure(
 def training(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
     """A training step on the batch x: forward, backward, update."""
     model = _built(config, x).execute(execution)
-    optimizer = build_optimizer(model.parameters(), TrainConfig(lr=1e-6))
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        _loss(model, x).backward()
-        optimizer.step()
-
-    return step
+    return _stepping(partial(_loss, model, x), build_optimizer(model.parameters(), TrainConfig(lr=1e-6)))
 
 
 def sampling(config: GlowConfig, precision: torch.dtype | None, x: Tensor) -> Work:
@@ -123,11 +116,13 @@ def sampling(config: GlowConfig, precision: torch.dtype | None, x: Tensor) -> Wo
 
 def peer_training(peer: nn.Module, x: Tensor) -> Work:
     """A training step of another code base's model, by its `log_prob`."""
-    optimizer = torch.optim.Adamax(peer.parameters(), lr=1e-6)
+    return _stepping(partial(_peer_loss, peer, x), torch.optim.Adamax(peer.parameters(), lr=1e-6))
 
+
+def _stepping(loss: Callable[[], Tensor], optimizer: torch.optim.Optimizer) -> Work:
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        (-peer.log_prob(x, None).mean()).backward()  # type: ignore[operator]
+        loss().backward()
         optimizer.step()
 
     return step
@@ -206,8 +201,7 @@ def _built(config: GlowConfig, x: Tensor) -> Glow:
 
 
 def _loss(model: Glow, x: Tensor) -> Tensor:
-    config = model.config
-    return bits_per_dim(model.log_prob(x, _labels(config, x)), config.num_dims, config.num_bits).mean()
+    return Objective(model)(x, _labels(model.config, x)).total
 
 
 def _labels(config: GlowConfig, x: Tensor) -> Tensor | None:

@@ -102,8 +102,18 @@ def check_invertible(name: str, matrix: Tensor) -> None:
         raise InputError(f"The checkpoint's {name} isn't invertible.")
 
 
-def lu_product(permutation: Tensor, lower: Tensor, upper: Tensor, sign: Tensor, log_s: Tensor) -> Tensor:
-    """P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))), (C, C)."""
+def take_lu(found: Tensors, name: str, channels: int, parts: tuple[str, str, str, str, str]) -> Tensor:
+    """P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))), (C, C).
+
+    Args:
+        found: Where to take it from.
+        name: What the convolution is called there.
+        channels: C.
+        parts: What P, L, U, sign and log_s are called within it.
+    """
+    permutation, lower, upper = (found.take(f"{name}.{part}", channels, channels) for part in parts[:3])
+    sign, log_s = (found.take(f"{name}.{part}", channels) for part in parts[3:])
+    check_lu(name, permutation, sign)
     unit_lower = lower.tril(-1) + torch.eye(len(lower), dtype=lower.dtype)
     return permutation @ unit_lower @ (upper.triu(1) + (sign * log_s.exp()).diag())
 

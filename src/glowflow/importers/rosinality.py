@@ -13,7 +13,7 @@ from torch import Tensor
 from glowflow.bijections.actnorm import LOGS_FACTOR
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
-from glowflow.importers.matching import Tensors, Tree, assemble, check_lu, conv1x1, levels, lu_product, with_edge
+from glowflow.importers.matching import Tensors, Tree, assemble, conv1x1, levels, take_lu, with_edge
 from glowflow.model import Glow
 
 FIRST = "blocks.0.flows.0"
@@ -82,14 +82,11 @@ def _matrix(found: Tensors, name: str, channels: int) -> Tensor:
     """The matrix (out, in) of a 1x1 convolution, dense or LU-decomposed."""
     if f"{name}.weight" in found:
         return found.take(f"{name}.weight", channels, channels, 1, 1)[:, :, 0, 0]
-    square, ones = (channels, channels), torch.ones(channels, channels)
+    ones = torch.ones(channels, channels)
     found.take_constant(f"{name}.u_mask", ones.triu(1))
     found.take_constant(f"{name}.l_mask", ones.tril(-1))
     found.take_constant(f"{name}.l_eye", torch.eye(channels))
-    permutation, lower, upper = (found.take(f"{name}.{part}", *square) for part in ("w_p", "w_l", "w_u"))
-    sign, log_s = (found.take(f"{name}.{part}", channels) for part in ("s_sign", "w_s"))
-    check_lu(name, permutation, sign)
-    return lu_product(permutation, lower, upper, sign, log_s)
+    return take_lu(found, name, channels, ("w_p", "w_l", "w_u", "s_sign", "w_s"))
 
 
 def _conditioner(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tree:

@@ -14,7 +14,7 @@ from torch import Tensor
 from glowflow.bijections.actnorm import LOGS_FACTOR
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
-from glowflow.importers.matching import Tensors, Tree, assemble, check_lu, conv1x1, levels, lu_product, with_edge
+from glowflow.importers.matching import Tensors, Tree, assemble, conv1x1, levels, take_lu, with_edge
 from glowflow.model import Glow
 
 FIRST = "flow.layers.1"
@@ -111,13 +111,9 @@ def _mixing(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tre
 
 def _matrix(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tensor:
     """The matrix (out, in) of a 1x1 convolution, dense or LU-decomposed."""
-    square = (channels, channels)
     if config.permutation == "conv1x1":
-        return found.take(f"{name}.weight", *square)
-    permutation, lower, upper = (found.take(f"{name}.{part}", *square) for part in ("p", "lower", "upper"))
-    sign, log_s = (found.take(f"{name}.{part}", channels) for part in ("sign_s", "log_s"))
-    check_lu(name, permutation, sign)
-    return lu_product(permutation, lower, upper, sign, log_s)
+        return found.take(f"{name}.weight", channels, channels)
+    return take_lu(found, name, channels, ("p", "lower", "upper", "sign_s", "log_s"))
 
 
 def _conditioner(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tree:
