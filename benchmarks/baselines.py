@@ -9,10 +9,11 @@ interrupted goes on, so the same command can be given at any time. The learning 
 """
 
 import argparse
-import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+
+from lines import Line, complete
 
 from glowflow import Glow
 from glowflow.config import RunConfig
@@ -20,13 +21,12 @@ from glowflow.data import load
 from glowflow.evaluate import likelihood
 from glowflow.presets import load as load_preset
 from glowflow.presets.size import size
-from glowflow.provenance import provenance
 from glowflow.training import train
 
 LAYERS = {"NICE": "{}-nice", "RealNVP": "{}-realnvp", "Glow": "{}"}
 
 
-def run(preset: str, seed: int, images: int, folder: Path) -> dict[str, Any]:
+def run(preset: str, seed: int, images: int, folder: Path) -> Line:
     """Train and evaluate once."""
     base = load_preset(preset).run
     config = RunConfig(base.model, replace(base.train, seed=seed, images=images))
@@ -35,16 +35,12 @@ def run(preset: str, seed: int, images: int, folder: Path) -> dict[str, Any]:
     test = load(config.train.data, config.model.image_shape, "test")
     found, cost = likelihood(Glow.from_pretrained(out).freeze(), test), size(config.model)
     return {
-        "preset": preset,
-        "seed": seed,
-        "images": images,
         "steps": -(-images // config.train.batch_size),
         "lr": config.train.lr,
         "test_bits_per_dim": found.bits_per_dim,
         "standard_error": found.standard_error,
         "parameters": cost.parameters,
         "forward_flops": cost.flops,
-        **provenance(),
     }
 
 
@@ -59,16 +55,14 @@ def main() -> None:
     options = parser.parse_args()
     presets = {name: template.format(options.data) for name, template in LAYERS.items()}
 
-    lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    done = {(line["preset"], line["seed"], line["images"]) for line in lines}
-    for seed in range(options.seeds):
-        for preset in presets.values():
-            if (preset, seed, options.images) not in done:
-                lines.append(run(preset, seed, options.images, options.runs))
-                with options.out.open("a") as file:
-                    file.write(json.dumps(lines[-1]) + "\n")
+    wanted = [
+        {"preset": preset, "seed": seed, "images": options.images}
+        for seed in range(options.seeds)
+        for preset in presets.values()
+    ]
+    lines = complete(options.out, partial(run, folder=options.runs), wanted)
     for name, preset in presets.items():
-        mine = [line for line in lines if (line["preset"], line["images"]) == (preset, options.images)]
+        mine = [line for line in lines if line["preset"] == preset]
         bits = ", ".join(f"{line['test_bits_per_dim']:.3f} +- {line['standard_error']:.3f}" for line in mine)
         print(f"{options.data} {name:8} {mine[0]['parameters'] / 1e6:5.2f} M parameters: {bits}")
 

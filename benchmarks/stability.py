@@ -8,11 +8,12 @@ training is a line of the output file; those already there are not run again, so
 """
 
 import argparse
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from lines import Line, complete
 
 from glowflow import Glow
 from glowflow.config import RunConfig
@@ -20,11 +21,10 @@ from glowflow.data import load
 from glowflow.errors import TrainingDivergedError
 from glowflow.evaluate import likelihood
 from glowflow.presets import load as load_preset
-from glowflow.provenance import provenance
 from glowflow.training import train
 
 
-def run(seed: int, coupling: str, rate: float, steps: int) -> dict[str, Any]:
+def run(seed: int, coupling: str, rate: float, steps: int) -> Line:
     """Train once and say how it went."""
     preset = load_preset("digits").run
     images = steps * preset.train.batch_size
@@ -38,7 +38,7 @@ def run(seed: int, coupling: str, rate: float, steps: int) -> dict[str, Any]:
             outcome = {"stopped": str(error).replace(folder, ""), "skipped": None}
         model = Glow.from_pretrained(Path(folder) / "run")
         bits = likelihood(model, load("digits", preset.model.image_shape, "validation")).bits_per_dim
-    return {"seed": seed, "coupling": coupling, "rate": rate, "steps": steps, **outcome, "validation_bits": bits}
+    return {**outcome, "validation_bits": bits}
 
 
 def main() -> None:
@@ -51,14 +51,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     options = parser.parse_args()
 
-    lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    done = {(line["seed"], line["coupling"]) for line in lines}
-    for seed in range(options.first, options.first + options.seeds):
-        for coupling in ("affine", "additive"):
-            if (seed, coupling) not in done:
-                lines.append(run(seed, coupling, options.rate, options.steps) | provenance())
-                with options.out.open("a") as file:
-                    file.write(json.dumps(lines[-1]) + "\n")
+    wanted = [
+        {"seed": seed, "coupling": coupling, "rate": options.rate, "steps": options.steps}
+        for seed in range(options.first, options.first + options.seeds)
+        for coupling in ("affine", "additive")
+    ]
+    lines = complete(options.out, run, wanted)
     for coupling in ("affine", "additive"):
         mine = [line for line in lines if line["coupling"] == coupling]
         bits = sorted(line["validation_bits"] for line in mine)

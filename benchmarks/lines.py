@@ -1,0 +1,33 @@
+"""Output files with a line for each measurement, so that a benchmark that was interrupted goes on."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from glowflow.provenance import provenance
+
+Line = dict[str, Any]
+
+
+def complete(path: Path, measure: Callable[..., Line], wanted: Iterable[Line]) -> list[Line]:
+    """Measure what the file lacks, and append each measurement as soon as it's made.
+
+    Args:
+        path: A JSONL file, which need not exist yet.
+        measure: Takes the settings of a measurement as keywords and gives its results.
+        wanted: The settings of each measurement; a line that has all of them is not measured again.
+
+    Returns:
+        The wanted lines, in order: settings, results and provenance.
+    """
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    chosen = []
+    for settings in wanted:
+        found = next((line for line in lines if settings.items() <= line.items()), None)
+        if found is None:
+            found = settings | measure(**settings) | provenance()
+            with path.open("a") as file:
+                file.write(json.dumps(found) + "\n")
+        chosen.append(found)
+    return chosen
