@@ -55,7 +55,7 @@ class EmulatedBfloat16(TorchDispatchMode):
     def __torch_dispatch__(
         self,
         function: Callable[..., Any],
-        types: object,  # noqa: ARG002
+        types: object,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> object:
