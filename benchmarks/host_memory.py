@@ -56,7 +56,7 @@ def large(preset: str, memory: Memory, _steps: int, batch: int) -> dict[str, Any
     noted: dict[str, float] = {}
     works: dict[str, Callable[[], Work]] = {
         "step": lambda: training(config, Execution(memory), x),
-        "sample": lambda: sampling(config, None, x),
+        "sample": lambda: sampling(config, Execution(), x),
     }
     for name, build in works.items():
         work = build()

@@ -1,15 +1,19 @@
 """Every way to run a level gives what its plain layers give, forwards and backwards."""
 
+import shutil
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.exc import BackendCompilerFailed
 from torch.utils._pytree import tree_leaves
 
 from glowflow import Glow, GlowConfig, execution
 from glowflow.bijections import Chain, SplitPrior, Step, TopPrior
 from glowflow.bijections.step import mixing
+from glowflow.compilation import Compiled
 from glowflow.execution import Execution, Memory, forward
 from glowflow.images import dequantize
 from glowflow.layouts import levels
@@ -43,9 +47,40 @@ def test_outputs_and_gradients_are_those_of_the_plain_layers(level: Chain, memor
     channels = 1 if len(list(level)) > 15 else 3
     x = (torch.rand(2, channels, 8, 8, dtype=torch.float64) - 0.5).requires_grad_()
     inputs = [x, *level.parameters()]
-    plain, found = level(x), forward(level, x, memory)
+    plain, found = level(x), forward(level, x, Execution(memory))
     torch.testing.assert_close(found, plain, rtol=0, atol=1e-10)
     torch.testing.assert_close(gradients(found, inputs), gradients(plain, inputs), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("default")  # PyTorch warns of its own doings
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+def test_compiled_steps_are_the_steps(capfd: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    level = randomize(levels(CONFIGS["deep"])[0], 0.1)
+    x = (torch.rand(2, 1, 8, 8) - 0.5).requires_grad_()
+    inputs = [x, *level.parameters()]
+    plain, compiled = (forward(level, x, Execution(compiled=way)) for way in (False, True))
+    torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradients(compiled, inputs), gradients(plain, inputs), rtol=1e-3, atol=1e-2)
+    frozen, y = level.freeze(), plain[0].detach()
+    assert isinstance(frozen, Chain)
+    torch.testing.assert_close(execution.inverse(frozen, y, Execution(compiled=True)), x.detach(), rtol=0, atol=1e-4)
+    assert "Not compiled" not in capfd.readouterr().err
+
+
+def test_without_a_compiler_functions_run_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def compile_(_function: object, **_: object) -> Callable[..., Tensor]:
+        def fail(*_: object) -> Tensor:
+            raise BackendCompilerFailed(print, RuntimeError("no compiler"), None)
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    add = Compiled(torch.add)
+    assert add(torch.ones(1), torch.ones(1)).item() == add(torch.ones(1), torch.ones(1)).item() == 2
+    assert capfd.readouterr().err.count("Not compiled") == 1
 
 
 def test_a_mixing_is_the_steps_first_layers(level: Chain) -> None:

@@ -45,7 +45,10 @@ PARTS = {"model": GlowConfig, "train": TrainConfig}
 FILES = {"images": "Image files; they are cropped and resized to the model's size."}
 """Parameters that take several files, one word each."""
 
-SWITCHES = {"tensorboard": "Also write the metrics for TensorBoard."}
+SWITCHES = {
+    "tensorboard": "Also write the metrics for TensorBoard.",
+    "compiled": "Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.",
+}
 """Parameters that are options without a value."""
 
 USER_ERROR = 2

@@ -17,7 +17,8 @@ from torch.utils.checkpoint import checkpoint
 
 from glowflow.bijections import Bijection, Coupling, Step
 from glowflow.bijections.conv1x1 import float64, mix
-from glowflow.bijections.step import mixing
+from glowflow.bijections.step import FrozenStep, mixing
+from glowflow.compilation import Compiled
 
 Memory = Literal["store", "checkpoint", "reversible"]
 
@@ -34,6 +35,7 @@ class Execution:
 
     memory: Memory = "store"
     precision: torch.dtype | None = None
+    compiled: bool = False
 
 
 def fast_precision(device: str | torch.device) -> torch.dtype | None:
@@ -52,19 +54,20 @@ def _multiplication_seconds(device: torch.device, dtype: torch.dtype) -> float:
     return min(seconds)
 
 
-def forward(level: Iterable[Bijection], x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+def forward(level: Iterable[Bijection], x: Tensor, execution: Execution) -> tuple[Tensor, Tensor]:
     """What `Chain.forward` computes of these bijections, with each run of steps fused.
 
     Args:
         level: Bijections, some of which may be `Step`s.
         x: (B, C, H, W).
-        memory: "store" keeps every intermediate tensor for the backward pass; "checkpoint" keeps each step's input and
-            runs the step again; "reversible" keeps the output of a run of steps, and undoes them one by one.
+        execution: How. The memory "store" keeps every intermediate tensor for the backward pass; "checkpoint" keeps
+            each step's input and runs the step again; "reversible" keeps the output of a run of steps, and undoes them
+            one by one. All but the last can be compiled.
     """
     log_det = x.new_zeros(len(x))
     for are_steps, bijections in groupby(level, lambda bijection: isinstance(bijection, Step)):
         if are_steps:
-            x, term = _steps(cast("list[Step]", list(bijections)), x, memory)
+            x, term = _steps(cast("list[Step]", list(bijections)), x, execution)
             log_det = log_det + term
         else:
             for bijection in bijections:
@@ -73,20 +76,33 @@ def forward(level: Iterable[Bijection], x: Tensor, memory: Memory) -> tuple[Tens
     return x, log_det
 
 
-def _steps(steps: Sequence[Step], x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+def inverse(level: Iterable[Bijection], y: Tensor, execution: Execution) -> Tensor:
+    """What `Chain.inverse` computes of these bijections."""
+    for bijection in reversed(list(level)):
+        is_compiled = execution.compiled and isinstance(bijection, FrozenStep)
+        y = _compiled_unstep(bijection, y) if is_compiled else bijection.inverse(y)
+    return y
+
+
+def _unstep(step: Bijection, y: Tensor) -> Tensor:
+    return step.inverse(y)
+
+
+def _steps(steps: Sequence[Step], x: Tensor, execution: Execution) -> tuple[Tensor, Tensor]:
     matrices, biases, log_abs_dets = mixing(steps)
     constant = prod(x.shape[2:]) * log_abs_dets.sum().to(x)
     couplings = [step.coupling for step in steps]
-    if memory == "reversible":
+    if execution.memory == "reversible":
         parameters = [parameter for coupling in couplings for parameter in coupling.parameters()]
         y, log_det = _Reversible.apply(couplings, x, matrices, biases, *parameters)  # type: ignore[no-untyped-call]
         return y, log_det + constant
+    run = _compiled_step if execution.compiled else _step
     log_det = x.new_zeros(len(x))
     for coupling, matrix, bias in zip(couplings, matrices.unbind(), biases.unbind(), strict=True):
-        if memory == "checkpoint":
-            x, term = checkpoint(_step, coupling, x, matrix, bias, use_reentrant=False)
+        if execution.memory == "checkpoint":
+            x, term = checkpoint(run, coupling, x, matrix, bias, use_reentrant=False)
         else:
-            x, term = _step(coupling, x, matrix, bias)
+            x, term = run(coupling, x, matrix, bias)
         log_det = log_det + term
     return x, log_det + constant
 
@@ -94,6 +110,9 @@ def _steps(steps: Sequence[Step], x: Tensor, memory: Memory) -> tuple[Tensor, Te
 def _step(coupling: Coupling, x: Tensor, matrix: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     y, log_det = coupling(mix(x, matrix, bias))
     return y, log_det
+
+
+_compiled_step, _compiled_unstep = Compiled(_step), Compiled(_unstep)
 
 
 class _Reversible(torch.autograd.Function):

@@ -15,7 +15,7 @@ from glowflow.bijections import Chain, Step, TopPrior
 from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.images import BIN_CENTRE, dequantize, to_uint8
 from glowflow.layouts import levels
 
@@ -51,7 +51,7 @@ class Glow(nn.Module):
         self.levels = nn.ModuleList(levels(config))
         self.prior = TopPrior(TopNetwork(top, learned=config.learn_top, num_classes=config.num_classes))
         self.classifier = ZeroLinear(top[0], config.num_classes) if config.classifier else None
-        self.memory: Memory = "store"
+        self.execution = Execution()
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
         """Latents of x, level 0 first, and ln |det d latents / dx| (B,) in nats."""
@@ -66,7 +66,7 @@ class Glow(nn.Module):
         *below, top = latents
         x = self.prior.inverse(top, y)
         for level, eps in zip(reversed(self._chains), [None, *reversed(below)], strict=True):
-            x = level.inverse(x if eps is None else torch.cat([x, eps], dim=1))
+            x = execution.inverse(level, x if eps is None else torch.cat([x, eps], dim=1), self.execution)
         return x
 
     def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -171,8 +171,10 @@ class Glow(nn.Module):
           The latter two take a third more arithmetic.
         - `precision`: Type that the couplings' networks compute in, such as torch.bfloat16; None for the parameters'.
           Everything else stays in the parameters' type.
+        - `compiled`: Whether `torch.compile` compiles the steps, for training unless it's reversible, and for the
+          `inverse` of a frozen model.
         """
-        self.memory = execution.memory
+        self.execution = execution
         for module in self.modules():
             if isinstance(module, Step):
                 module.coupling.precision = execution.precision
@@ -240,11 +242,11 @@ class Glow(nn.Module):
         x, latents, log_det = _channels_last(x), [], x.new_zeros(len(x))
         *below, last = self._chains
         for level in below:
-            y, term = execution.forward(level, x, self.memory)
+            y, term = execution.forward(level, x, self.execution)
             x, eps = y.chunk(2, dim=1)
             latents.append(eps)
             log_det = log_det + term
-        top, term = execution.forward(last, x, self.memory)
+        top, term = execution.forward(last, x, self.execution)
         return (*latents, top, log_det + term)
 
     def _logits(self, top: Tensor) -> Tensor:
@@ -288,7 +290,7 @@ class FrozenGlow(Glow):
         self.levels = nn.ModuleList([level.freeze() for level in model._chains])
         self.prior = cast("TopPrior", model.prior.freeze())
         self.classifier = deepcopy(model.classifier)
-        self.memory = model.memory
+        self.execution = model.execution
         self._exact = [] if model.dtype == torch.float64 else [deepcopy(model)]  # a list: it's no part of this module
         self.requires_grad_(requires_grad=False).eval()
 

@@ -1,13 +1,16 @@
 """The command that measures speed and memory on this machine."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from glowflow.commands.inputs import Precision, check_parent, check_picture, device_named, precision_named
 from glowflow.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def bench(
@@ -17,6 +20,7 @@ def bench(
     depths: tuple[int, ...] = (8, 16, 32, 64),
     device: str | None = None,
     precision: Precision = "auto",
+    compiled: bool = False,
     json: Path | None = None,
     plot: Path | None = None,
 ) -> None:
@@ -31,11 +35,13 @@ def bench(
         depths: Numbers of steps K whose activation memory is measured.
         device: cpu, cuda or mps; the best one present by default.
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
+        compiled: Measure training and sampling compiled by `torch.compile` too, which takes minutes.
         json: Also write the figures here.
         plot: Also draw the memory against the depth, here (needs matplotlib).
     """
     import torch
 
+    from glowflow.execution import Execution
     from glowflow.experiments.bench import measure
     from glowflow.presets import load
     from glowflow.provenance import provenance
@@ -47,10 +53,12 @@ def bench(
         check_parent(json)
     if plot:
         check_picture(plot)
+        _figure()
     where = device_named(device)
     chosen, config = precision_named(precision, where), load(preset).run.model
     x = torch.rand(batch, *config.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
-    figures = measure(config, chosen, x.contiguous(memory_format=torch.channels_last), rounds, depths)
+    execution = Execution(precision=chosen, compiled=compiled)
+    figures = measure(config, execution, x.contiguous(memory_format=torch.channels_last), rounds, depths)
     kind = str(chosen or torch.float32).removeprefix("torch.")
     _show(figures, f"{preset}, batch {batch}, {where}, {kind} networks")
     settings = {"preset": preset, "batch": batch, "rounds": rounds, "precision": kind, "device": where}
@@ -62,11 +70,12 @@ def bench(
 
 def _show(figures: dict[str, Any], title: str) -> None:
     table = Table(title=title)
-    for column in ("what", "how", "images/s", "time by the convolutions'"):
+    for column in ("what", "how", "images/s", "time by the convolutions'", "first round, s"):
         table.add_column(column, justify="left" if column in {"what", "how"} else "right")
     for what in ("training", "sampling"):
         for row in figures[what]:
-            table.add_row(what, row["name"], f"{row['images_per_second']:.2f}", f"{row['ratio']:.2f}")
+            speed, first = f"{row['images_per_second']:.2f}", f"{row['first_seconds']:.1f}"
+            table.add_row(what, row["name"], speed, f"{row['ratio']:.2f}", first)
     Console().print(table)
     rows = figures["activations"]
     memory = Table(title="Activation memory of a training step, MB")
@@ -79,12 +88,16 @@ def _show(figures: dict[str, Any], title: str) -> None:
     Console().print(memory)
 
 
-def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
+def _figure() -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError("A plot needs matplotlib: pip install 'glowflow[bench]'.") from None
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    return Figure(figsize=(6, 4), layout="constrained")
+
+
+def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
+    figure = _figure()
     axes = figure.subplots()
     for how in dict.fromkeys(row["memory"] for row in rows):
         mine = [row for row in rows if row["memory"] == how]

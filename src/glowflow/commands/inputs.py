@@ -40,7 +40,12 @@ def precision_named(precision: Precision, device: str) -> "torch.dtype | None":
 
 
 def loaded(
-    model: str, device: str | None, *, raw: bool = False, precision: Precision = "float32"
+    model: str,
+    device: str | None,
+    *,
+    raw: bool = False,
+    precision: Precision = "float32",
+    compiled: bool = False,
 ) -> "tuple[Glow, str]":
     """The model in its inference form, and the kind of its weights."""
     from glowflow.execution import Execution
@@ -51,7 +56,8 @@ def loaded(
     directory = find(model)
     kind = "raw" if raw else load_config(directory)["weights"]
     glow = Glow.from_pretrained(directory, chosen, raw=raw)
-    return glow.execute(Execution(precision=precision_named(precision, chosen))).freeze(), kind
+    execution = Execution(precision=precision_named(precision, chosen), compiled=compiled)
+    return glow.execute(execution).freeze(), kind
 
 
 def dataset_for(

@@ -19,6 +19,7 @@ def sample(
     seed: int = 0,
     device: str | None = None,
     precision: Precision = "auto",
+    compiled: bool = False,
 ) -> None:
     """Draw random images from a model, as one picture.
 
@@ -34,6 +35,7 @@ def sample(
         seed: For the same picture again.
         device: cpu, cuda or mps; the best one present by default.
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
+        compiled: Compile the steps of flow by `torch.compile`: it takes a minute or more, for thousands of images.
     """
     from math import ceil, sqrt
 
@@ -44,7 +46,7 @@ def sample(
         raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
     check_seed(seed)
     check_picture(out)
-    glow, _ = loaded(model, device, precision=precision)
+    glow, _ = loaded(model, device, precision=precision, compiled=compiled)
     chosen, columns = label_index(glow, label), columns or ceil(sqrt(num))
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
     grid(draw(glow, num, temperature, labels if glow.class_names else None, seed), columns).save(out)

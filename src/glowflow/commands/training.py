@@ -9,6 +9,7 @@ from rich.table import Table
 
 from glowflow.commands.inputs import Precision, device_named, precision_named
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.errors import InputError
 from glowflow.progress import say
 
 
@@ -21,6 +22,7 @@ def train(
     device: str | None = None,
     memory: Literal["store", "checkpoint", "reversible"] = "store",
     precision: Precision = "auto",
+    compiled: bool = False,
     tensorboard: bool = False,
 ) -> None:
     """Train a model, or go on with a training that was interrupted.
@@ -38,6 +40,7 @@ def train(
             flow; "reversible" the outputs of each level. The latter two need a third more arithmetic, and memory that
             (nearly, exactly) doesn't grow with depth.
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
+        compiled: Compile the steps of flow by `torch.compile`, which takes a minute or more before the first one.
         tensorboard: Also write the metrics for TensorBoard.
     """
     from dataclasses import replace
@@ -45,10 +48,12 @@ def train(
     from glowflow.execution import Execution
     from glowflow.training import train as run
 
+    if compiled and memory == "reversible":
+        raise InputError("--compiled doesn't go with --memory reversible, whose backward pass can't be compiled.")
     settings = train if data is None else replace(train, data=data)
     out = out or Path("runs") / Path(preset).stem
     where = device_named(device)
-    execution = Execution(memory, precision_named(precision, where))
+    execution = Execution(memory, precision_named(precision, where), compiled)
     state = run(RunConfig(model, settings), out, where, execution, tensorboard=tensorboard)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(

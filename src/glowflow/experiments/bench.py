@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from statistics import median
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from glowflow.bijections import Coupling
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.execution import Execution, Memory
 from glowflow.experiments.allocations import activation_bytes
@@ -35,26 +37,27 @@ class Timing:
     images_per_second: float
     ratio: float
     """Its time by the floor's in the same round, the median over the rounds."""
+    first_seconds: float
+    """Of the first round, which counts for nothing else; compiling falls into it."""
 
 
 def timings(works: dict[str, Work], batch_size: int, rounds: int) -> list[Timing]:
-    """Run each piece of work once per round, in turn, after a round that isn't counted."""
+    """Run each piece of work once per round, in turn, after a first round that isn't counted."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     with progress("Timing", (rounds + 1) * len(works)) as advance:
-        for index in range(rounds + 1):
+        for _ in range(rounds + 1):
             for name, work in works.items():
-                elapsed = _timed(work)
-                if index > 0:
-                    seconds[name].append(elapsed)
+                seconds[name].append(_timed(work))
                 advance(1, name)
     return [
         Timing(
             name,
             median(values),
             batch_size / median(values),
-            median(value / base for value, base in zip(values, seconds[FLOOR], strict=True)),
+            median(value / base for value, base in zip(values, seconds[FLOOR][1:], strict=True)),
+            first,
         )
-        for name, values in seconds.items()
+        for name, (first, *values) in seconds.items()
     ]
 
 
@@ -71,23 +74,25 @@ def _synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def measure(
-    config: GlowConfig, precision: torch.dtype | None, x: Tensor, rounds: int, depths: Sequence[int]
-) -> dict[str, Any]:
+def measure(config: GlowConfig, execution: Execution, x: Tensor, rounds: int, depths: Sequence[int]) -> dict[str, Any]:
     """Everything: training and sampling beside their floors (and normflows, where it is installed), and memory.
 
     Args:
         config: The model.
-        precision: Of the couplings' networks; the floor has the same.
+        execution: The precision of the couplings' networks, which the floor has too, and whether compiled training
+            and sampling are measured beside the others; all memory modes are.
         x: A batch of continuous images, on the device to measure.
         rounds: How often each piece of work is timed.
         depths: Numbers of steps K for the memory.
     """
-    peer = normflows_glow(config, x)
+    peer, precision = normflows_glow(config, x), execution.precision
     train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
     train |= {memory: training(config, Execution(memory, precision), x) for memory in MEMORIES}
     draw: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=False)}
-    draw["sample"] = sampling(config, precision, x)
+    draw["glowflow"] = sampling(config, Execution(precision=precision), x)
+    if execution.compiled:
+        train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x)
+        draw["glowflow, compiled"] = sampling(config, Execution(precision=precision, compiled=True), x)
     if peer is not None:
         train["normflows"], draw["normflows"] = peer_training(peer, x), peer_sampling(peer, x)
     return {
@@ -103,9 +108,9 @@ def training(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
     return _stepping(partial(_loss, model, x), build_optimizer(model.parameters(), TrainConfig(lr=1e-6)))
 
 
-def sampling(config: GlowConfig, precision: torch.dtype | None, x: Tensor) -> Work:
+def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
     """Drawing as many images as the batch x has."""
-    frozen = _built(config, x).execute(Execution(precision=precision)).freeze()
+    frozen = _built(config, x).execute(execution).freeze()
     y = _labels(config, x)
 
     def draw() -> None:
@@ -139,34 +144,71 @@ def peer_sampling(peer: nn.Module, x: Tensor) -> Work:
 
 
 def convolutions(config: GlowConfig, precision: torch.dtype | None, x: Tensor, *, backward: bool) -> Work:
-    """The floor: the couplings' convolutions alone, forward, or forward and backward."""
-    layers = [layer for level in range(config.num_levels) for layer in _level_convolutions(config, level, x, precision)]
+    """The floor: the convolutions of the couplings' networks alone, forward, or forward and backward."""
+
+    def tensor(shape: torch.Size) -> Tensor:
+        values = 0.05 * torch.randn(shape, device=x.device, dtype=precision or x.dtype)
+        return values.contiguous(memory_format=torch.channels_last).requires_grad_()
+
+    calls = _convolution_calls(config, x)
+    inputs = {call.inputs: tensor(call.inputs) for call in calls}
+    layers = [(inputs[call.inputs], tensor(call.kernel), call.padding) for call in calls]
 
     def run() -> None:
         with torch.set_grad_enabled(backward):
-            for inputs, kernel in layers:
-                output = F.conv2d(inputs, kernel, padding=kernel.shape[-1] // 2)
+            for values, kernel, padding in layers:
+                output = F.conv2d(values, kernel, padding=padding)
                 if backward:
-                    torch.autograd.grad(output, [inputs, kernel], output.detach())
+                    torch.autograd.grad(output, [values, kernel], output.detach())
 
     return run
 
 
-def _level_convolutions(
-    config: GlowConfig, level: int, x: Tensor, precision: torch.dtype | None
-) -> list[tuple[Tensor, Tensor]]:
-    """Input and kernel of each convolution of a level."""
-    channels, height, width = config.image_shape
-    half, size = channels << (level + 1), (height >> (level + 1), width >> (level + 1))
-    outputs = half if config.coupling == "additive" else 2 * half
-    sizes = ((half, config.width, 3), (config.width, config.width, 1), (config.width, outputs, 3))
+class _Call(NamedTuple):
+    """Of a convolution."""
 
-    def tensor(*shape: int) -> Tensor:
-        values = 0.05 * torch.randn(*shape, device=x.device, dtype=precision or x.dtype)
-        return values.contiguous(memory_format=torch.channels_last).requires_grad_()
+    inputs: torch.Size
+    kernel: torch.Size
+    padding: int | str
 
-    inputs = {count: tensor(len(x), count, *size) for count in {half, config.width}}
-    return [(inputs[i], tensor(o, i, kernel, kernel)) for _ in range(config.steps) for i, o, kernel in sizes]
+
+class _Calls(TorchFunctionMode):
+    """Notes the convolutions that are run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[_Call] = []
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        """Run a function of PyTorch's."""
+        options = kwargs or {}
+        if function is F.conv2d:
+            padding = args[4] if len(args) > 4 else options.get("padding", 0)
+            self.noted.append(_Call(args[0].shape, args[1].shape, padding))
+        return function(*args, **options)
+
+
+@torch.no_grad()
+def _convolution_calls(config: GlowConfig, x: Tensor) -> list[_Call]:
+    """Those of the couplings' networks for a batch like x; without those that are the same for all its images."""
+    shapes: list[tuple[nn.Module, torch.Size]] = []
+    with torch.device("meta"):
+        model = Glow(config)
+        networks = [module.conditioner for module in model.modules() if isinstance(module, Coupling)]
+        hooks = [n.register_forward_pre_hook(lambda n, args: shapes.append((n, args[0].shape))) for n in networks]
+        model.log_prob(torch.empty(x.shape), _labels(config, x.to("meta")))
+        for hook in hooks:
+            hook.remove()
+        with _Calls() as calls:
+            for network, shape in shapes:
+                network(torch.empty(shape))
+    return [call for call in calls.noted if call.inputs[0] == len(x)]
 
 
 def activations(

@@ -1,0 +1,47 @@
+"""Compiled functions that run uncompiled where there is no compiler."""
+
+from collections.abc import Callable
+from typing import Generic, ParamSpec, TypeVar
+
+import torch
+from torch._dynamo.exc import TorchDynamoException
+
+from glowflow.progress import say
+
+MAX_SHAPES = 64
+"""How many shapes a function is compiled for; beyond, it runs uncompiled. PyTorch's own limit of 8 is a few levels'."""
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Compiled(Generic[Arguments, Result]):
+    """A function that `torch.compile` compiles when it's first called, and again for each shape of its arguments.
+
+    Where that fails, as without a C++ compiler, the user is told once, and the function runs as it is.
+
+    >>> import torch
+    >>> Compiled(torch.add).function is torch.add
+    True
+    """
+
+    def __init__(self, function: Callable[Arguments, Result]) -> None:
+        self.function = function
+        self.fast: Callable[Arguments, Result] | None = None
+        self.failed = False
+
+    def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        """Call the function."""
+        if self.failed:
+            return self.function(*args, **kwargs)
+        if self.fast is None:
+            say("Compiling: the first round takes a minute or more.")
+            self.fast = torch.compile(self.function, dynamic=False)
+        try:
+            with torch._dynamo.config.patch(recompile_limit=MAX_SHAPES):
+                return self.fast(*args, **kwargs)
+        except TorchDynamoException as error:
+            reason = str(error).strip().splitlines()[0]
+            say(f"Not compiled, which changes nothing but the speed: {reason}")
+            self.failed = True
+            return self.function(*args, **kwargs)
