@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import sys
+from argparse import HelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from inspect import cleandoc, signature
@@ -54,6 +55,14 @@ SWITCHES = {
 USER_ERROR = 2
 
 
+class Parser(ArgumentParser):
+    """The parser, whose help names types as people do."""
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        """The help."""
+        return re.sub(r"<class\s+'(\w+)'>", lambda kind: kind[1].lower(), super().format_help(formatter))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 (a training failed), 2 (a user's mistake), 128 + signal."""
     try:
@@ -88,7 +97,7 @@ def _with_underscores(word: str) -> str:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
+    parser = Parser(
         prog="glowflow",
         description="Glow on your images: exact likelihoods, samples, reconstructions, latent edits.",
         epilog="Start with: glowflow train digits",
@@ -103,7 +112,7 @@ def _add_commands(parser: ArgumentParser, entries: Mapping[str, Command | dict[s
     subcommands = parser.add_subcommands()
     for name, entry in entries.items():
         if isinstance(entry, dict):
-            group = ArgumentParser(exit_on_error=False, description=GROUPS[name])
+            group = Parser(exit_on_error=False, description=GROUPS[name])
             subcommands.add_subcommand(name, group, help=GROUPS[name])
             _add_commands(group, entry)
         else:
@@ -112,7 +121,7 @@ def _add_commands(parser: ArgumentParser, entries: Mapping[str, Command | dict[s
 
 def _command_parser(command: Command) -> ArgumentParser:
     summary, example, *_ = _paragraphs(command)
-    parser = ArgumentParser(exit_on_error=False, description=summary, epilog=example)
+    parser = Parser(exit_on_error=False, description=summary, epilog=example)
     special: set[str | int] = {name for name in signature(command).parameters if name in FILES | SWITCHES}
     parser.add_function_arguments(command, as_group=False, as_positional=True, skip=special)
     for name in special & FILES.keys():

@@ -46,7 +46,8 @@ def fast_precision(device: str | torch.device) -> torch.dtype | None:
 
 def _multiplication_seconds(device: torch.device, dtype: torch.dtype) -> float:
     """The shortest of a few trials."""
-    matrix, seconds = torch.ones(512, 256, device=device, dtype=dtype), []
+    size = 512 if device.type == "cpu" else 4096  # a GPU must have something to do
+    matrix, seconds = torch.ones(size, size // 2, device=device, dtype=dtype), []
     for _ in range(5):
         began = time.perf_counter()
         (matrix @ matrix.T).sum().item()  # waits for the device

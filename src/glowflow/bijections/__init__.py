@@ -2,7 +2,7 @@
 
 from glowflow.bijections.actnorm import ActNorm
 from glowflow.bijections.base import Bijection, Chain
-from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU, FrozenConv1x1
+from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU
 from glowflow.bijections.coupling import (
     AdditiveCoupling,
     AffineCoupling,
@@ -29,7 +29,6 @@ __all__ = [
     "Conv1x1",
     "Conv1x1LU",
     "Coupling",
-    "FrozenConv1x1",
     "FrozenStep",
     "Halves",
     "Logit",

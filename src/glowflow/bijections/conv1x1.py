@@ -34,10 +34,6 @@ class Invertible1x1(Bijection):
         """Multiply each pixel's channels by the inverse of W."""
         return mix(y, torch.linalg.inv(self.matrix()))
 
-    def freeze(self) -> "FrozenConv1x1":
-        """The same mixing with its inverse and its determinant computed."""
-        return FrozenConv1x1(self)
-
 
 class Conv1x1(Invertible1x1):
     """`Invertible1x1` with the matrix itself as its parameter, initialised as a random rotation.
@@ -99,36 +95,6 @@ class Conv1x1LU(Invertible1x1):
     def log_abs_det(self) -> Tensor:
         """Sum of log_s."""
         return float64(self.log_s).sum()
-
-
-class FrozenConv1x1(Bijection):
-    """The inference form of an `Invertible1x1`: matrix, inverse and determinant are constants.
-
-    >>> import torch
-    >>> conv, x = Conv1x1(12), torch.randn(2, 12, 4, 4)
-    >>> torch.equal(conv.freeze()(x)[0], conv(x)[0])
-    True
-    """
-
-    weight: Tensor
-    inverse_weight: Tensor
-    log_abs_det: Tensor
-
-    @torch.no_grad()
-    def __init__(self, conv: Invertible1x1) -> None:
-        super().__init__()
-        like = next(conv.parameters())
-        self.register_buffer("weight", conv.matrix().to(like, copy=True))
-        self.register_buffer("inverse_weight", torch.linalg.inv(conv.matrix()).to(like))
-        self.register_buffer("log_abs_det", conv.log_abs_det().to(like))
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Multiply each pixel's channels by W."""
-        return mix(x, self.weight), (prod(x.shape[2:]) * self.log_abs_det).expand(len(x))
-
-    def inverse(self, y: Tensor) -> Tensor:
-        """Multiply each pixel's channels by the inverse of W."""
-        return mix(y, self.inverse_weight)
 
 
 def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
