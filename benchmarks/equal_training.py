@@ -4,33 +4,27 @@ Trains a preset in each way and with each seed for equally many images, and eval
 and whether images are encoded and decoded exactly (in float64, as `encode` does it; and in float32 and bfloat16 for
 comparison). Each training is a line of the output file; those already there are not run again.
 
-On a machine without bfloat16 arithmetic it's emulated: products of bfloat16 tensors are computed in float32 and rounded
-to bfloat16, which is what the hardware does (it accumulates in float32).
+On a machine without bfloat16 arithmetic it's emulated (`bfloat16.py`).
 
     python benchmarks/equal_training.py results/equal-training.jsonl --images 8000
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
+from bfloat16 import arithmetic
 from gradients import reconstructions
 from lines import Line, complete
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from glowflow import Glow
 from glowflow.config import RunConfig
 from glowflow.data import load
 from glowflow.evaluate import likelihood
-from glowflow.execution import Execution, Memory, fast_precision
+from glowflow.execution import Execution, Memory
 from glowflow.presets import load as load_preset
 from glowflow.training import train
 
@@ -40,34 +34,6 @@ WAYS: dict[str, tuple[Memory, torch.dtype | None]] = {
     "reversible": ("reversible", None),
     "store, bfloat16": ("store", torch.bfloat16),
 }
-PRODUCTS = {
-    torch.ops.aten.convolution.default,
-    torch.ops.aten.convolution_backward.default,
-    torch.ops.aten.mm.default,
-    torch.ops.aten.addmm.default,
-    torch.ops.aten.bmm.default,
-}
-
-
-class EmulatedBfloat16(TorchDispatchMode):
-    """Products of bfloat16 tensors are computed in float32 and rounded."""
-
-    def __torch_dispatch__(
-        self,
-        function: Callable[..., Any],
-        types: object,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> object:
-        """Run an operation of PyTorch's."""
-        if function in PRODUCTS and any(_is_bfloat16(argument) for argument in args):
-            exact = function(*tree_map_only(Tensor, Tensor.float, args), **(kwargs or {}))
-            return tree_map_only(Tensor, Tensor.bfloat16, exact)
-        return function(*args, **(kwargs or {}))
-
-
-def _is_bfloat16(argument: object) -> bool:
-    return isinstance(argument, Tensor) and argument.dtype == torch.bfloat16
 
 
 def run(preset: str, way: str, seed: int, images: int, folder: Path) -> Line:
@@ -75,21 +41,17 @@ def run(preset: str, way: str, seed: int, images: int, folder: Path) -> Line:
     base, (memory, precision) = load_preset(preset).run, WAYS[way]
     settings = replace(base.train, seed=seed, images=images, validate_every=images)
     config, out = RunConfig(base.model, settings), folder / f"{preset}-{way.replace(', ', '-')}-{images}-{seed}"
-    emulated = fast_precision("cpu") is None
-    emulation = EmulatedBfloat16() if emulated else nullcontext()  # type: ignore[no-untyped-call]
-    with emulation if precision else nullcontext():
+    with arithmetic() as kind:
         train(config, out, execution=Execution(memory, precision))
-    model = Glow.from_pretrained(out)
-    test = load(settings.data, base.model.image_shape, "test")
-    found = likelihood(model.freeze(), test)
-    with emulation:
+        model, test = Glow.from_pretrained(out), load(settings.data, base.model.image_shape, "test")
+        found = likelihood(model.freeze(), test)
         levels = reconstructions(model, test.batch(range(len(test)))[0])
     return {
         "test_bits_per_dim": found.bits_per_dim,
         "standard_error": found.standard_error,
         "test_images": len(test),
         "reconstruction_levels": levels,
-        "bfloat16": ("emulated" if emulated else "native") if precision else None,
+        "bfloat16": kind if precision else None,
     }
 
 

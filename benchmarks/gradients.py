@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from bfloat16 import arithmetic
 from torch import Tensor
 
 from glowflow import Glow, execution
@@ -70,13 +71,16 @@ def measure(run: Path, num_images: int) -> dict[str, Any]:
     test = load(read_config(run)["train"]["data"], model.config.image_shape, "test")
     images, _ = test.batch(range(num_images))
     x = dequantize(images[:16], model.config.num_bits)
+    with arithmetic() as kind:
+        errors, levels = gradients(model, x), reconstructions(model, images)
     return {
         "run": run.name,
         "steps": model.config.steps,
         "width": model.config.width,
-        "gradient_errors": gradients(model, x),
-        "reconstruction_levels": reconstructions(model, images),
+        "gradient_errors": errors,
+        "reconstruction_levels": levels,
         "num_images": num_images,
+        "bfloat16": kind,
         **provenance(),
     }
 
@@ -88,7 +92,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--images", type=int, default=200)
     options = parser.parse_args()
-    with options.out.open("w") as file:
+    with options.out.open("a") as file:
         for run in options.runs:
             line = measure(run, options.images)
             file.write(json.dumps(line) + "\n")
