@@ -26,7 +26,7 @@ from glowflow.data import load
 from glowflow.evaluate import likelihood
 from glowflow.execution import Execution, Memory
 from glowflow.presets import load as load_preset
-from glowflow.training import train
+from glowflow.training import Options, train
 
 WAYS: dict[str, tuple[Memory, torch.dtype | None]] = {
     "store": ("store", None),
@@ -42,7 +42,7 @@ def run(preset: str, way: str, seed: int, images: int, folder: Path) -> Line:
     settings = replace(base.train, seed=seed, images=images, validate_every=images)
     config, out = RunConfig(base.model, settings), folder / f"{preset}-{way.replace(', ', '-')}-{images}-{seed}"
     with arithmetic() as kind:
-        train(config, out, execution=Execution(memory, precision))
+        train(config, out, options=Options(Execution(memory, precision)))
         model, test = Glow.from_pretrained(out), load(settings.data, base.model.image_shape, "test")
         found = likelihood(model.freeze(), test)
         levels = reconstructions(model, test.batch(range(len(test)))[0])

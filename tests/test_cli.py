@@ -271,6 +271,8 @@ def test_a_checkpoint_of_another_architecture(home: Path, capsys: pytest.Capture
     shutil.copytree(home / "run", home / "foreign")
     path = home / "foreign" / "best" / "config.json"
     path.write_text(path.read_text().replace('"steps": 1', '"steps": 2'))
+    assert "isn't what was written" in fails(capsys, "sample", "foreign")
+    (home / "foreign" / "best" / "digests.json").unlink()
     assert "different architecture" in fails(capsys, "sample", "foreign")
 
 

@@ -14,13 +14,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from glowflow import Glow, GlowConfig, InputError, TrainConfig
+from glowflow import Glow, GlowConfig, InputError
 from glowflow.config import RunConfig
 from glowflow.data import Dataset, load
 from glowflow.data.order import Stream
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Likelihood
 from glowflow.images import dequantize
+from glowflow.processes import ALONE, Processes
 from glowflow.training import loop, train
 from glowflow.training.batches import Batches
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
@@ -28,36 +29,6 @@ from glowflow.training.objective import Objective
 from glowflow.training.run import claimed, read_config
 from glowflow.training.state import TrainingState
 from tests.helpers import randomize
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(name="config")
-def _config(tmp_path: Path) -> RunConfig:
-    """A tiny training on smooth images of two kinds."""
-    rng = np.random.default_rng(0)
-    slope = np.linspace(0, 1, 8)
-    images = rng.integers(40, 80, (100, 1, 1)) + 100 * slope[None, :, None] * np.ones((1, 1, 8))
-    labels = np.arange(100) % 2
-    images[labels == 1] = images[labels == 1].transpose(0, 2, 1)
-    np.savez(tmp_path / "images.npz", images=images.astype(np.uint8)[..., None], labels=labels)
-    return RunConfig(
-        GlowConfig((1, 8, 8), steps=2, width=8),
-        TrainConfig(
-            data=str(tmp_path / "images.npz"),
-            images=320,
-            batch_size=16,
-            init_batch_size=32,
-            lr=5e-3,
-            warmup_images=64,
-            averaging=0.9,
-            validate_every=160,
-            validation_images=20,
-        ),
-    )
 
 
 def records(out: Path, kind: str) -> list[dict[str, Any]]:
@@ -215,23 +186,6 @@ def test_other_settings_are_refused_with_the_difference(config: RunConfig, tmp_p
     assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["raw.safetensors", "model.safetensors", "optimizer.safetensors", "training.json"])
-def test_a_damaged_checkpoint_is_named(config: RunConfig, tmp_path: Path, name: str) -> None:
-    train(config, tmp_path / "run")
-    path = tmp_path / "run" / "last" / name
-    path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(InputError, match=f"{name} is damaged"):
-        train(config, tmp_path / "run")
-
-
-def test_a_replacement_cut_short_is_put_right(config: RunConfig, tmp_path: Path) -> None:
-    train(config, tmp_path / "run")
-    (tmp_path / "run" / "last").rename(tmp_path / "run" / ".last.old")
-    (tmp_path / "run" / ".last.partial").mkdir()
-    assert train(config, tmp_path / "run").progress.position == 320
-    assert not (tmp_path / "run" / ".last.old").exists()
-
-
 def test_conditional_training_learns_the_labels(config: RunConfig, tmp_path: Path) -> None:
     model = replace(config.model, num_classes=2, classifier=True)
     config = RunConfig(model, replace(config.train, weight_y=1.0, images=1600, lr=1e-2))
@@ -252,7 +206,8 @@ def test_labels_must_fit_the_model(config: RunConfig, tmp_path: Path) -> None:
 def test_validation_images_alone_decide(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, values = [], iter([5.0, 6.0, 3.0, 7.0, 4.0, 7.0])
 
-    def fake(model: Glow, dataset: Dataset) -> Likelihood:
+    def fake(model: Glow, dataset: Dataset, processes: Processes) -> Likelihood:
+        assert processes is ALONE
         seen.append((dataset.split, len(dataset), model))
         return Likelihood(next(values), None, 1, 1, 1)
 

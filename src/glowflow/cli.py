@@ -17,7 +17,8 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from glowflow import __version__
 from glowflow.commands import bench, conversion, data, evaluation, pictures, training
 from glowflow.config import GlowConfig, TrainConfig
-from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
+from glowflow.errors import InputError, ProcessLostError, TrainingDivergedError, TrainingInterruptedError
+from glowflow.progress import is_silent
 
 Command = Callable[..., None]
 
@@ -47,10 +48,14 @@ FILES = {"images": "Image files; they are cropped and resized to the model's siz
 """Parameters that take several files, one word each."""
 
 SWITCHES = {
+    "download": "Have torchvision download the files first, to the folder given with --files or one in the cache.",
     "tensorboard": "Also write the metrics for TensorBoard.",
     "compiled": "Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.",
 }
 """Parameters that are options without a value."""
+
+SHORT = {"--from": "--from_model"}  # `from` is a word of Python's
+"""Other names of options."""
 
 USER_ERROR = 2
 
@@ -71,10 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), USER_ERROR)
     except OSError as error:
         return _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}.", USER_ERROR)
-    except TrainingDivergedError as error:
+    except (TrainingDivergedError, ProcessLostError) as error:
         return _fail(str(error), 1)
     except TrainingInterruptedError as error:
-        return _fail(str(error), 128 + error.signum)
+        return _fail("" if is_silent() else str(error), 128 + error.signum)
     except KeyboardInterrupt:
         return _fail("Interrupted; the same command starts again.", 130)
     return 0
@@ -93,6 +98,7 @@ def _run(arguments: list[str]) -> None:
 def _with_underscores(word: str) -> str:
     """Let --image-size stand for --image_size."""
     name, equals, value = word.partition("=")
+    name = SHORT.get(name, name)
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
 
 
@@ -190,7 +196,8 @@ def _options(words: list[str]) -> list[str]:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"glowflow: {' '.join(message.split())}\n")
+    if message:
+        sys.stderr.write(f"glowflow: {' '.join(message.split())}\n")
     return code
 
 

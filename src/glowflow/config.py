@@ -54,13 +54,13 @@ class GlowConfig:
         _check_shape(self.image_shape)
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
         _check_levels(self.image_shape, self.levels)
-        _check_whole("steps", self.steps, 1)
-        _check_whole("width", self.width, 1)
-        _check_whole("num_bits", self.num_bits, 1, 8)
-        _check_whole("num_classes", self.num_classes, 0)
+        check_whole("steps", self.steps, 1)
+        check_whole("width", self.width, 1)
+        check_whole("num_bits", self.num_bits, 1, 8)
+        check_whole("num_classes", self.num_classes, 0)
         _check_choice("coupling", self.coupling, ("affine", "affine-exp", "affine-tanh", "additive"))
         _check_choice("layout", self.layout, ("glow", "realnvp"))
-        _check_whole("residual_blocks", self.residual_blocks, 0)
+        check_whole("residual_blocks", self.residual_blocks, 0)
         _check_choice("permutation", self.permutation, ("conv1x1", "conv1x1-lu", "shuffle", "reverse"))
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
@@ -127,7 +127,8 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:
+def check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:
+    """Refuse what isn't a whole number in a range, with an InputError that names it."""
     if not (_is_whole(value) and low <= value <= high):
         allowed = f"at least {low}" if high == LARGEST_WHOLE else f"from {low} to {high}"
         raise InputError(f"{name} is {value}; it takes a whole number {allowed}.")
@@ -186,9 +187,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("images", "batch_size", "init_batch_size", "validate_every", "validation_images"):
-            _check_whole(name, getattr(self, name), 1)
+            check_whole(name, getattr(self, name), 1)
         for name in ("warmup_images", "seed"):
-            _check_whole(name, getattr(self, name), 0)
+            check_whole(name, getattr(self, name), 0)
         for name in ("lr", "weight_y"):
             _check_number(name, getattr(self, name), 0)
         for name in ("beta1", "beta2"):

@@ -1,7 +1,78 @@
-"""Bringing what was written to the disk."""
+"""Files and directories written whole or not at all, brought to the disk, and told from damaged ones."""
 
+import hashlib
+import json
 import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from glowflow.errors import InputError
+
+DIGESTS = "digests.json"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all."""
+    partial = beside(path, "partial")
+    try:
+        partial.touch()
+        mode = partial.stat().st_mode
+        yield partial
+        partial.chmod(mode)  # safetensors would keep other users from reading it
+        sync(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[Path]:
+    """Give a new directory to fill, which then takes the place of `target`, whole or not at all.
+
+    A crash at any moment leaves the old directory or the new one, or, between two renamings, the old one as `previous`.
+    For the one process that writes there; readers may come at any time.
+
+    Args:
+        target: The directory.
+        previous: Where its old content is kept. By default it isn't, and `recover` puts a replacement right that was
+            cut short.
+    """
+    partial, old = beside(target, "partial"), previous or beside(target, "old")
+    if previous is None:
+        recover(target)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        sync(partial)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
+        raise
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+    partial.rename(target)
+    sync(target.parent)
+    if previous is None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Put back a directory whose replacement was interrupted between its two renamings; for its writer alone."""
+    old = beside(target, "old")
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
+        old.rename(target)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """A hidden path in the same directory."""
+    return path.with_name(f".{path.name}.{suffix}")
 
 
 def sync(path: Path) -> None:
@@ -13,3 +84,74 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def save_text(path: Path, content: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(content)
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line to a text file, whole or not at all unless the process dies."""
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("a") as file:
+            file.write(line)
+    except OSError:
+        if path.exists():
+            os.truncate(path, size)
+        raise
+
+
+def save_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    save_text(path, _json(content))
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; InputError if it can't be read."""
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError(f"{path} is damaged: it isn't JSON.") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged: it should hold a JSON object.")
+    return content
+
+
+def seal(directory: Path) -> None:
+    """Write a digest of each file in a directory beside them."""
+    save_json(directory / DIGESTS, {path.name: _digest(path) for path in sorted(directory.iterdir())})
+
+
+def verify(directory: Path) -> None:
+    """Compare each file with what it was when the directory was sealed.
+
+    Raises:
+        InputError: If one is missing or differs, naming it; or if the directory isn't sealed.
+    """
+    digests = load_json(directory / DIGESTS)
+    if (directory / DIGESTS).read_text() != _json(digests):
+        raise InputError(f"{directory / DIGESTS} is damaged: it isn't what was written.")
+    for name, digest in digests.items():
+        if not (directory / name).is_file():
+            raise InputError(f"{directory / name} is missing.")
+        if _digest(directory / name) != digest:
+            raise InputError(f"{directory / name} is damaged: it isn't what was written (its digest differs).")
+
+
+def is_sealed(directory: Path) -> bool:
+    """Whether `verify` has something to go by."""
+    return (directory / DIGESTS).is_file()
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -30,3 +30,7 @@ class TrainingInterruptedError(Exception):
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.signum = signum
+
+
+class ProcessLostError(Exception):
+    """Another process of a distributed training ended; the message is one sentence."""

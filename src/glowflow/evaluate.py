@@ -16,6 +16,7 @@ from glowflow.data.order import Stream, uniform_noise
 from glowflow.errors import InputError
 from glowflow.images import bits_per_dim, dequantize, quantize
 from glowflow.model import Glow
+from glowflow.processes import ALONE, Processes
 from glowflow.progress import progress
 
 LARGEST_BATCH = 100
@@ -40,45 +41,50 @@ class Likelihood:
     num_noise_draws: int
 
 
-def likelihood(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0) -> Likelihood:
+def likelihood(
+    model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, processes: Processes = ALONE
+) -> Likelihood:
     """Mean bits/dim of a data set's images; see `scores`."""
-    values = scores(model, dataset, num_draws, seed)
+    values = scores(model, dataset, num_draws, seed, processes)
     clusters = np.arange(len(values)) if dataset.groups is None else dataset.groups
     error = standard_error(values, clusters)
     return Likelihood(float(values.mean()), error, len(values), len(np.unique(clusters)), num_draws)
 
 
-def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0) -> Floats:
+def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, processes: Processes = ALONE) -> Floats:
     """Bits/dim of each image (N,), averaged over draws of the dequantisation noise.
 
     It bounds the bits per dimension of the quantised image from above. The noise is a function of (seed, draw, image),
-    so that the result doesn't depend on how the images are batched.
+    so that the result doesn't depend on how the images are batched, or divided among processes.
     """
-    with progress(f"Bits/dim of {dataset.name} ({dataset.split})", num_draws * len(dataset)) as advance:
-        draws = [_draw_scores(model, dataset, draw, seed, advance) for draw in range(num_draws)]
-    return np.mean(draws, axis=0)
+    rows = processes.share(len(dataset))
+    with progress(f"Bits/dim of {dataset.name} ({dataset.split})", num_draws * len(rows)) as advance:
+        draws = [_draw_scores(model, dataset, rows, (draw, seed), advance) for draw in range(num_draws)]
+    return processes.gathered(np.mean(draws, axis=0), len(dataset))
 
 
 @torch.no_grad()
-def _draw_scores(model: Glow, dataset: Dataset, draw: int, seed: int, advance: Callable[..., None]) -> Floats:
-    config, parts = model.config, []
-    for x, y in _dequantized(model, dataset, draw, seed):
+def _draw_scores(
+    model: Glow, dataset: Dataset, rows: range, noise: tuple[int, int], advance: Callable[..., None]
+) -> Floats:
+    config, parts = model.config, [np.empty(0)]
+    for x, y in _dequantized(model, dataset, rows, *noise):
         parts.append(bits_per_dim(model.log_prob(x, y), config.num_dims, config.num_bits).double().cpu().numpy())
         advance(len(x))
     return np.concatenate(parts)
 
 
 @torch.no_grad()
-def classification_error(model: Glow, dataset: Dataset, seed: int = 0) -> float:
+def classification_error(model: Glow, dataset: Dataset, seed: int = 0, processes: Processes = ALONE) -> float:
     """Share of a labelled data set's images that a class-conditional model puts into a wrong class; see `classify`."""
-    wrong = 0
-    with progress(f"Classes of {dataset.name} ({dataset.split})", len(dataset)) as advance:
-        for x, y in _dequantized(model, dataset, 0, seed):
+    wrong, rows = 0, processes.share(len(dataset))
+    with progress(f"Classes of {dataset.name} ({dataset.split})", len(rows)) as advance:
+        for x, y in _dequantized(model, dataset, rows, 0, seed):
             if y is None:
                 raise InputError(f"{dataset.name} has no labels to compare the model's with.")
             wrong += int((model.classify(x).argmax(1) != y).sum())
             advance(len(x))
-    return wrong / len(dataset)
+    return int(processes.add(torch.tensor(wrong))) / len(dataset)
 
 
 def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
@@ -97,31 +103,35 @@ def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
 
 
 @torch.no_grad()
-def reconstruction_error(model: Glow, dataset: Dataset) -> int:
+def reconstruction_error(model: Glow, dataset: Dataset, processes: Processes = ALONE) -> int:
     """Largest difference, in quantised levels, between an image and itself encoded and decoded; 0 means exact."""
-    num_bits, worst = model.config.num_bits, 0
-    with progress(f"Reconstruction of {dataset.name} ({dataset.split})", len(dataset)) as advance:
-        for _, images, y in _batches(model, dataset):
+    num_bits, rows = model.config.num_bits, processes.share(len(dataset))
+    worst = np.zeros(len(dataset))
+    with progress(f"Reconstruction of {dataset.name} ({dataset.split})", len(rows)) as advance:
+        for start, images, y in _batches(model, dataset, rows):
             decoded = model.decode(model.encode(images, y), y)
-            difference = decoded.int() - quantize(images, num_bits).int()
-            worst = max(worst, -(-int(difference.abs().max()) // 2 ** (8 - num_bits)))
+            difference = (decoded.int() - quantize(images, num_bits).int()).abs().flatten(1).amax(1)
+            worst[start : start + len(images)] = difference.cpu().numpy()
             advance(len(images))
-    return worst
+    return -(-int(processes.gathered(worst[rows.start : rows.stop], len(dataset)).max()) // 2 ** (8 - num_bits))
 
 
-def _dequantized(model: Glow, dataset: Dataset, draw: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _dequantized(
+    model: Glow, dataset: Dataset, rows: range, draw: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Continuous images and labels, in batches."""
     config = model.config
-    for start, images, y in _batches(model, dataset):
+    for start, images, y in _batches(model, dataset, rows):
         position = draw * len(dataset) + start
         noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), config.image_shape)
         yield dequantize(images, config.num_bits, noise.to(images.device)), y
 
 
-def _batches(model: Glow, dataset: Dataset) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+def _batches(model: Glow, dataset: Dataset, rows: range) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+    """First row, images and labels of each batch of some rows."""
     size = batch_size(model.config)
-    for start in range(0, len(dataset), size):
-        images, labels = dataset.batch(range(start, min(start + size, len(dataset))))
+    for start in range(rows.start, rows.stop, size):
+        images, labels = dataset.batch(range(start, min(start + size, rows.stop)))
         y = labels.to(model.device) if labels is not None and model.config.num_classes else None
         yield start, images.to(model.device), y
 

@@ -24,6 +24,16 @@ _shown: list[str] = []
 """What progress is shown of, at most one thing: work inside other work is part of it."""
 
 
+def be_silent() -> None:
+    """Show nothing from now on."""
+    _console.quiet = True
+
+
+def is_silent() -> bool:
+    """Whether nothing is shown."""
+    return _console.quiet
+
+
 def say(message: str) -> None:
     """Print one line to standard error, above a live bar where there is one."""
     _console.print(message, markup=False, highlight=False, soft_wrap=True)

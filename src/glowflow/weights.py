@@ -1,10 +1,7 @@
 """Models on disk: `model.safetensors` + `config.json`, read with checks and written whole or not at all."""
 
 import errno
-import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from glowflow.durable import sync
+from glowflow.durable import beside, is_sealed, load_json, replacing, save_json, verify
 from glowflow.errors import InputError
 
 FORMAT_VERSION = 1
@@ -21,18 +18,18 @@ MODEL = "model.safetensors"
 RAW = "raw.safetensors"
 """Where `model.safetensors` has averaged weights: the weights that they are averages of."""
 
-OLD = "old"
-
 
 def find(model: str | Path) -> Path:
     """The directory of weights that `model` means: itself, the best checkpoint of a run, or a download from the hub.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is none, or it's a checkpoint that isn't as it was written.
     """
     run = Path(model)
-    for directory in (run, run / "best", _beside(run / "best", OLD), run / "last", _beside(run / "last", OLD)):
+    for directory in (run, run / "best", beside(run / "best", "old"), run / "last", run / "previous"):
         if exists(directory):
+            if is_sealed(directory):
+                verify(directory)
             return directory
     if Path(model).exists() or str(model).count("/") != 1:
         raise InputError(f"No model in {model}: it should be a run directory, or one with {CONFIG} and {MODEL}.")
@@ -84,19 +81,6 @@ def load_config(directory: Path) -> dict[str, Any]:
     return config
 
 
-def load_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; InputError if it can't be read."""
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"{path} is damaged: it isn't JSON.") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged: it should hold a JSON object.")
-    return content
-
-
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; InputError if it's absent or damaged."""
     try:
@@ -131,69 +115,6 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
             save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial)
         except SafetensorError as error:
             raise OSError(errno.EIO, str(error), str(path)) from None
-
-
-def save_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
-    save_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def save_text(path: Path, content: str) -> None:
-    """Write a text file, whole or not at all."""
-    with replacing(path) as partial:
-        partial.write_text(content)
-
-
-@contextmanager
-def replacing_directory(target: Path) -> Iterator[Path]:
-    """Give a new directory to fill, which then takes the place of `target`, whole or not at all.
-
-    A crash at any moment leaves the old directory or the new one, perhaps for `recover` to put back in place.
-    For the one process that writes there; readers may come at any time.
-    """
-    partial, old = _beside(target, "partial"), _beside(target, OLD)
-    recover(target)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        sync(partial)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
-        raise
-    if target.exists():
-        target.rename(old)
-    partial.rename(target)
-    sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def recover(target: Path) -> None:
-    """Put back a directory whose replacement was interrupted between its two renames; for its writer alone."""
-    old = _beside(target, OLD)
-    if target.exists():
-        shutil.rmtree(old, ignore_errors=True)
-    elif old.exists():
-        old.rename(target)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all."""
-    partial = _beside(path, "partial")
-    try:
-        partial.touch()
-        mode = partial.stat().st_mode
-        yield partial
-        partial.chmod(mode)  # safetensors would keep other users from reading it
-        sync(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(f".{path.name}.{suffix}")
 
 
 def _download(repository: str) -> Path:

@@ -41,11 +41,11 @@ def bench(
     """
     import torch
 
+    from glowflow.durable import save_json
     from glowflow.execution import Execution
     from glowflow.experiments.bench import measure
     from glowflow.presets import load
     from glowflow.provenance import provenance
-    from glowflow.weights import save_json
 
     if batch < 1 or rounds < 1 or not depths or min(depths) < 1:
         raise InputError("--batch, --rounds and --depths take numbers of at least 1.")

@@ -98,7 +98,7 @@ def _check_new(out: Path) -> None:
 
 
 def _write(model: "Glow", out: Path, read: str) -> None:
-    from glowflow.weights import replacing_directory
+    from glowflow.durable import replacing_directory
 
     with replacing_directory(out.resolve()) as partial:
         model.save_pretrained(partial)

@@ -33,17 +33,24 @@ def evaluate(
         json: Also write the result here, with the commit, versions, seed and machine.
         device: cpu, cuda or mps; the best one present by default.
     """
+    from glowflow.durable import save_json
     from glowflow.evaluate import classification_error, likelihood, reconstruction_error
+    from glowflow.processes import joined
     from glowflow.provenance import provenance
-    from glowflow.weights import save_json
 
     check_draws(draws, seed)
     if json:
         check_parent(json)
     glow, kind = loaded(model, device, raw=weights == "raw")
     dataset = dataset_for(model, data, glow, split)
-    result = likelihood(glow, dataset, draws, seed)
-    raw = likelihood(loaded(model, device, raw=True)[0], dataset, draws, seed) if kind == "averaged" else result
+    with joined(str(glow.device)) as processes:
+        result = likelihood(glow, dataset, draws, seed, processes)
+        unaveraged = loaded(model, device, raw=True)[0] if kind == "averaged" else None
+        raw = result if unaveraged is None else likelihood(unaveraged, dataset, draws, seed, processes)
+        worst = reconstruction_error(glow, dataset, processes)
+        wrong = classification_error(glow, dataset, seed, processes) if glow.class_names else None
+    if not processes.is_first:
+        return
     measured = {
         "model": model,
         "weights": kind,
@@ -54,10 +61,10 @@ def evaluate(
         **asdict(result),
         "bits_per_dim_raw": raw.bits_per_dim,
         "seed": seed,
-        "reconstruction_error_levels": reconstruction_error(glow, dataset),
+        "reconstruction_error_levels": worst,
     }
-    if glow.class_names:
-        measured["classification_error"] = classification_error(glow, dataset, seed)
+    if wrong is not None:
+        measured["classification_error"] = wrong
         by_likelihood = "likelihood, all classes taken as equally frequent"
         measured["classified_by"] = by_likelihood if glow.classifier is None else "classifier"
     print_rows(_report(measured, dataset.groups is not None))
@@ -108,8 +115,8 @@ def score(
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.data import SPLITS
+    from glowflow.durable import replacing
     from glowflow.evaluate import scores
-    from glowflow.weights import replacing
 
     check_draws(draws, seed)
     check_parent(out)

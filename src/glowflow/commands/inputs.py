@@ -20,12 +20,14 @@ def device_named(name: str | None) -> str:
     """The device asked for, or the best one present."""
     import torch
 
+    from glowflow.processes import local_device
+
     present = [*(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if torch.mps.is_available() else []), "cpu"]
     kind, _, number = (name or present[0]).partition(":")
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if kind not in present or (number and not (number.isdecimal() and int(number) < count)):
         raise InputError(f"There is no device {name!r} here: --device takes {', '.join(present)}.")
-    return name or present[0]
+    return local_device(name or present[0])
 
 
 def precision_named(precision: Precision, device: str) -> "torch.dtype | None":

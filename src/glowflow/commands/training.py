@@ -23,6 +23,8 @@ def train(
     memory: Literal["store", "checkpoint", "reversible"] = "store",
     precision: Precision = "auto",
     compiled: bool = False,
+    micro_batch: int | None = None,
+    from_model: str | None = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model, or go on with a training that was interrupted.
@@ -41,11 +43,15 @@ def train(
             (nearly, exactly) doesn't grow with depth.
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
         compiled: Compile the steps of flow by `torch.compile`, which takes a minute or more before the first one.
+        micro_batch: At most so many images at a time go through the model, for the same result in less memory.
+        from_model: A model whose weights a new run begins with, to be trained further; --from for short.
         tensorboard: Also write the metrics for TensorBoard.
     """
     from dataclasses import replace
 
     from glowflow.execution import Execution
+    from glowflow.processes import joined
+    from glowflow.training import Options
     from glowflow.training import train as run
 
     if compiled and memory == "reversible":
@@ -54,7 +60,9 @@ def train(
     out = out or Path("runs") / Path(preset).stem
     where = device_named(device)
     execution = Execution(memory, precision_named(precision, where), compiled)
-    state = run(RunConfig(model, settings), out, where, execution, tensorboard=tensorboard)
+    with joined(where) as processes:
+        options = Options(execution, micro_batch, from_model, tensorboard, processes)
+        state = run(RunConfig(model, settings), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
         f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "

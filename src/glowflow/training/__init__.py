@@ -1,5 +1,7 @@
-"""Training: the loop, its optimiser, averaging and checkpoints."""
+"""Training: the loop, its optimiser and its checkpoints."""
 
 from glowflow.training.loop import train
+from glowflow.training.options import Options
+from glowflow.training.state import TrainingState
 
-__all__ = ["train"]
+__all__ = ["Options", "TrainingState", "train"]

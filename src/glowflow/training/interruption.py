@@ -2,22 +2,27 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SECONDS_FOR_ONE_REQUEST = 1.0
+"""Ctrl-C reaches a process of torchrun twice, from the terminal and from torchrun."""
 
 
 class StopRequest:
     """Whether a signal has asked to stop, and which."""
 
     signum: int | None = None
+    _since = 0.0
 
     def _receive(self, signum: int, _: FrameType | None) -> None:
-        if self.signum is not None:  # asked twice: at once
+        if self.signum is None:
+            self.signum, self._since = signum, time.monotonic()
+        elif time.monotonic() - self._since > SECONDS_FOR_ONE_REQUEST:  # asked twice: at once
             raise KeyboardInterrupt
-        self.signum = signum
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The training loop."""
 
+import signal
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -15,59 +17,59 @@ from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split
 from glowflow.data.order import Stream
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import grid, likelihood, sample, stacked
-from glowflow.execution import Execution
-from glowflow.model import Glow
+from glowflow.evaluate import likelihood
+from glowflow.processes import Processes
 from glowflow.progress import progress, say
 from glowflow.training.batches import Batches, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
+from glowflow.training.gradient import Gradient
 from glowflow.training.interruption import stop_requests
-from glowflow.training.metrics import Metrics
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import learning_rate
+from glowflow.training.options import Options
+from glowflow.training.record import Record
 from glowflow.training.run import check, claimed, with_absolute_data
-from glowflow.training.state import TrainingState
-from glowflow.weights import exists, load_config, recover
+from glowflow.training.state import TrainingState, set_aside_damaged
 
-SECONDS_BETWEEN_CHECKPOINTS = 600.0
 RECORDS_PER_VALIDATION = 10
-SAMPLE_TEMPERATURES = (0.5, 0.7, 1.0)
 
 
 def train(
     config: RunConfig,
     out: str | Path,
     device: str | torch.device = "cpu",
-    execution: Execution | None = None,
-    *,
-    tensorboard: bool = False,
+    options: Options | None = None,
 ) -> TrainingState:
     """Run the training in the directory `out`, or go on with it where it was left.
 
-    Writes there: `config.yaml`; `metrics.jsonl`; `best` (the model with the lowest bits/dim on validation images) and
-    `last` (all that's needed to go on), both loadable by `Glow.from_pretrained`; `samples/*.png`.
+    Writes there: `config.yaml`; `metrics.jsonl`; `best` (the model with the lowest bits/dim on validation images),
+    `last` (all that's needed to go on) and `previous` (what was `last` before), all loadable by
+    `Glow.from_pretrained`; `samples/*.png`. The first of several processes writes alone, where all of them can read.
 
     Args:
         config: The model and its training.
         out: The run's directory.
         device: Where to compute.
-        execution: How training steps are computed; validation is in the parameters' type.
-        tensorboard: Whether to write the metrics for TensorBoard too.
+        options: How to.
 
     Raises:
         InputError: If the configuration, the data or the directory can't be used.
         TrainingInterruptedError: After Ctrl-C or SIGTERM; the state is saved.
         TrainingDivergedError: After too many steps without a finite loss; the last checkpoint is left as it was.
     """
-    out, config = Path(out), with_absolute_data(config)
-    check(out, config)
+    out, config, options = Path(out), with_absolute_data(config), options or Options()
+    processes = options.processes
+    if processes.is_first:
+        check(out, config)
+    if config.train.batch_size < processes.count:
+        raise InputError(f"A batch of {config.train.batch_size} images can't be shared by {processes.count} processes.")
     splits = data.prepare(config.train.data, config.model.image_shape)
     check_trainable(config.model, splits["train"])
     check_trainable(config.model, splits["validation"])
-    with claimed(out, config):
+    with claimed(out, config) if processes.is_first else nullcontext():
         state = TrainingState.new(config, device, splits["train"].class_names)
-        state.model.execute(execution or Execution())
-        return _train(config, out, splits, state, tensorboard=tensorboard)
+        state.model.execute(options.execution)
+        return _train(config, out, splits, state, options)
 
 
 def _train(
@@ -75,48 +77,52 @@ def _train(
     out: Path,
     splits: dict[Split, Dataset],
     state: TrainingState,
-    *,
-    tensorboard: bool,
+    options: Options,
 ) -> TrainingState:
-    settings = config.train
+    settings, processes = config.train, options.processes
     batches = Batches(splits["train"], config, state.model.device)
     validation = _thinned(splits["validation"], settings.validation_images)
 
-    # Model, averages and optimiser: fresh, or as the run left them
-    recover(out / "last")
-    if exists(out / "last"):
-        _check_classes(out / "last", state.model.class_names)
-        state.restore(out / "last")
+    # Model, averages and optimiser: as the run left them, from another model, or fresh
+    if processes.is_first:
+        set_aside_damaged(out)
+    processes.wait()
+    at_rest = state.restore(out)
+    if at_rest:
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
     else:
-        state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
+        if options.start is not None:
+            state.start_from(options.start)
+        else:
+            state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
+        processes.take_from_first(state.model)
         state.evaluated.load_state_dict(state.model.state_dict())
-        state.save(out / "last")
+    if not processes.agree(state.tensors()):
+        raise InputError(f"The processes don't start from the same state: {out} has to be one that all of them see.")
     at = state.progress
-    metrics = Metrics(out, at.position, tensorboard=tensorboard)
-    objective = Objective(state.model, settings.weight_y)
     parameters = list(state.model.parameters())
+    objective = processes.parallel(Objective(state.model, settings.weight_y))
+    gradient = Gradient(objective, batches, settings.batch_size, options.micro_batch, processes)
+    record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
+    if record and not at_rest:
+        state.save(out)
 
     # Steps
     skipped_in_a_row = 0
     window: list[dict[str, float]] = []
-    window_began = saved = time.monotonic()
-    saved_at = at.position
+    window_began = time.monotonic()
     with stop_requests() as stop, progress("Training", settings.images, done=at.position) as advance:
         while at.position < settings.images:
-            # Learning rate and batch
+            # Loss and gradient over all processes, fetched from the device in one transfer
             lr = learning_rate(settings, at.position)
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
-            x, y = batches.at(at.position, settings.batch_size)
-
-            # Loss and gradient, fetched from the device in one transfer
             state.optimizer.zero_grad(set_to_none=True)
-            loss = objective(x, y)
-            loss.total.backward()
-            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            norm = get_total_norm(gradients)
-            total, bits, bits_y, grad_norm = torch.stack([*(part.detach() for part in loss), norm]).tolist()
+            loss = gradient.accumulate(at.position)
+            norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+            stopping = torch.tensor([float(stop.signum is not None)], device=loss.device)
+            *means, stopping = processes.add(torch.cat([loss, stopping]))
+            total, bits, bits_y, stops, grad_norm = torch.stack([*means, stopping, norm]).tolist()
 
             # Update, unless something isn't finite
             before, at.position = at.position, at.position + settings.batch_size
@@ -131,7 +137,8 @@ def _train(
             else:
                 at.skipped += 1
                 skipped_in_a_row += 1
-                where = find_failure(state.model, x, y)
+                first_pass = gradient.passes()[0]
+                where = find_failure(state.model, *batches.at(before + first_pass.start, len(first_pass)))
                 say(f"Step skipped at {before:,} images: {where} isn't finite ({at.skipped} skipped so far).")
                 if skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
                     raise TrainingDivergedError(_advice(out, where, settings))
@@ -141,41 +148,34 @@ def _train(
             finished = at.position >= settings.images
             if window and (finished or _crossed(before, at.position, settings.validate_every / RECORDS_PER_VALIDATION)):
                 seconds = time.monotonic() - window_began
-                metrics.write("train", at.position, _summary(window, seconds, lr, at.skipped, settings.batch_size))
+                if record:
+                    record.write("train", _summary(window, seconds, lr, at.skipped, settings.batch_size))
                 window, window_began = [], time.monotonic()
 
             # Validate, draw samples, save
+            healthy = skipped_in_a_row == 0
             validated = finished or _crossed(before, at.position, settings.validate_every)
             if validated:
-                values = _validate(state, validation)
-                metrics.write("validation", at.position, values)
+                values = _validate(state, validation, processes)
                 say(f"{at.position:,} images: " + _describe(values))
-                _draw(state.evaluated, settings.seed, out / "samples" / f"{at.position:09d}.png")
-                healthy = skipped_in_a_row == 0 and all(map(isfinite, values.values()))
-                if healthy and (at.best is None or values["bits_per_dim"] < at.best):
-                    at.best = values["bits_per_dim"]
-                    state.save_model(out / "best")
+                healthy = healthy and all(map(isfinite, values.values()))
+                if record:
+                    record.write("validation", values)
+                    record.draw(settings.seed)
+                if record and healthy and (at.best is None or values["bits_per_dim"] < at.best):
+                    record.save_best(values["bits_per_dim"])
                 window_began = time.monotonic()
-            else:
-                healthy = skipped_in_a_row == 0
-            overdue = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
-            if healthy and (validated or overdue or stop.signum is not None):
-                state.save(out / "last")
-                saved, saved_at = time.monotonic(), at.position
+            if record and healthy and (validated or stops or record.is_overdue()):
+                record.save()
 
             # Leave when asked to
-            if stop.signum is not None and not finished:
-                saved_part = f"{out} holds the training up to {saved_at:,} images"
-                raise TrainingInterruptedError(f"Interrupted; {saved_part}. The same command goes on.", stop.signum)
+            if stops and not finished:
+                kept = f"; {out} holds the training up to {record.saved_at:,} images" if record else ""
+                message = f"Interrupted{kept}. The same command goes on."
+                raise TrainingInterruptedError(message, stop.signum or signal.SIGTERM)
+    if record:
+        record.finish()
     return state
-
-
-def _check_classes(directory: Path, names: list[str]) -> None:
-    trained = load_config(directory)["class_names"]
-    if trained != names:
-        raise InputError(
-            f"The classes of the data are {', '.join(names)} now; {directory} was trained on {', '.join(trained)}."
-        )
 
 
 def _thinned(dataset: Dataset, count: int) -> Dataset:
@@ -196,21 +196,16 @@ def _summary(
     return {**means, "lr": lr, "images_per_second": len(window) * batch_size / max(seconds, 1e-9), "skipped": skipped}
 
 
-def _validate(state: TrainingState, dataset: Dataset) -> dict[str, float]:
-    values = {"bits_per_dim": likelihood(state.evaluated, dataset).bits_per_dim}
+def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> dict[str, float]:
+    values = {"bits_per_dim": likelihood(state.evaluated, dataset, processes=processes).bits_per_dim}
     if state.averaged is not None:
-        values["bits_per_dim_raw"] = likelihood(state.model, dataset).bits_per_dim
+        values["bits_per_dim_raw"] = likelihood(state.model, dataset, processes=processes).bits_per_dim
     return values
 
 
 def _describe(values: dict[str, float]) -> str:
     averaged = f"{values['bits_per_dim']:.3f} bits/dim on validation images"
     return averaged + (f" ({values['bits_per_dim_raw']:.3f} with raw weights)" if "bits_per_dim_raw" in values else "")
-
-
-def _draw(model: Glow, seed: int, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    stacked({f"T = {t}": grid(sample(model, 20, t, seed=seed), 10) for t in SAMPLE_TEMPERATURES}).save(path)
 
 
 def _advice(out: Path, where: str, settings: TrainConfig) -> str:

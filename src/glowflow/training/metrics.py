@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
+from glowflow.durable import append, save_text
 from glowflow.errors import InputError
 
 
@@ -25,15 +26,14 @@ class Metrics:
     def write(self, kind: str, position: int, values: Mapping[str, float]) -> None:
         """Record `values` after `position` images; what isn't finite becomes null."""
         content = {name: value if isfinite(value) else None for name, value in values.items()}
-        with self.path.open("a") as file:
-            file.write(json.dumps({"kind": kind, "images": position, **content}) + "\n")
+        append(self.path, json.dumps({"kind": kind, "images": position, **content}) + "\n")
         for name, value in values.items() if self.board else ():
             self.board.add_scalar(f"{kind}/{name}", value, position)  # type: ignore[union-attr]
 
     def _drop_after(self, position: int) -> None:
         if self.path.exists():
             lines = self.path.read_text().splitlines(keepends=True)
-            self.path.write_text("".join(line for line in lines if _images(line) <= position))
+            save_text(self.path, "".join(line for line in lines if _images(line) <= position))
 
 
 def _images(line: str) -> float:

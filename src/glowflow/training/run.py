@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from glowflow import weights
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import BUILT_IN
+from glowflow.durable import save_text
 from glowflow.errors import InputError
 from glowflow.locks import lock
 
@@ -28,7 +28,7 @@ def check(out: Path, config: RunConfig) -> None:
         difference = _difference(read_config(out), _plain(config))
         if difference:
             raise InputError(f"{out} holds a run with other settings ({difference}): give another --out.")
-    elif out.exists() and any(out.iterdir()):
+    elif out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):  # what a crash left is hidden
         raise InputError(f"{out} is not empty and holds no run: give another --out.")
 
 
@@ -41,7 +41,7 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
     """
     check(out, config)
     out.mkdir(parents=True, exist_ok=True)
-    weights.save_text(out / CONFIG, yaml.safe_dump(_plain(config), sort_keys=False))
+    save_text(out / CONFIG, yaml.safe_dump(_plain(config), sort_keys=False))
     with (out / ".lock").open("ab") as file:
         try:
             lock(file, blocking=False)

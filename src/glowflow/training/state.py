@@ -1,5 +1,6 @@
 """What a training carries from step to step, and its checkpoints."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,13 +13,16 @@ from torch.optim.swa_utils import AveragedModel
 
 from glowflow import weights
 from glowflow.config import RunConfig
-from glowflow.errors import InputError
+from glowflow.durable import load_json, replacing_directory, save_json, seal, verify
+from glowflow.errors import InputError, listed
 from glowflow.model import Glow
+from glowflow.progress import say
 from glowflow.training.averaging import zero_debiased
 from glowflow.training.optimizer import build_optimizer
 
 OPTIMIZER = "optimizer.safetensors"
 PROGRESS = "training.json"
+LAST, PREVIOUS, DAMAGED = "last", "previous", "damaged"
 
 
 @dataclass
@@ -66,18 +70,53 @@ class TrainingState:
 
     def save_model(self, directory: Path) -> None:
         """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`."""
-        with weights.replacing_directory(directory) as partial:
+        with replacing_directory(directory) as partial:
             self._write_model(partial)
+            seal(partial)
 
-    def save(self, directory: Path) -> None:
-        """Write everything that's needed to go on."""
-        with weights.replacing_directory(directory) as partial:
+    def save(self, out: Path) -> None:
+        """Write everything that's needed to go on as `last`, and keep what that was as `previous`."""
+        with replacing_directory(out / LAST, previous=out / PREVIOUS) as partial:
             self._write_model(partial)
             weights.save_tensors(partial / OPTIMIZER, _flat(self.optimizer))
-            weights.save_json(partial / PROGRESS, asdict(self.progress))
+            save_json(partial / PROGRESS, asdict(self.progress))
+            seal(partial)
 
-    def restore(self, directory: Path) -> None:
-        """Take over what `save` wrote; InputError if it's damaged or of another architecture."""
+    def restore(self, out: Path) -> bool:
+        """Take over the newest checkpoint; False if there is none. `set_aside_damaged` comes first."""
+        directory = next((out / name for name in (LAST, PREVIOUS) if (out / name).exists()), None)
+        if directory is not None:
+            self._take(directory)
+        return directory is not None
+
+    def start_from(self, model: str) -> None:
+        """Take over the weights of another model of the same architecture; its number of bits may differ.
+
+        Raises:
+            InputError: If there is no such model, or it differs in something else.
+        """
+        source = Glow.from_pretrained(model)
+        mine, other = (asdict(glow.config) for glow in (self.model, source))
+        difference = [
+            f"model.{name}: {other[name]} there, {value} here"
+            for name, value in mine.items()
+            if other[name] != value and name != "num_bits"
+        ]
+        if source.class_names != self.model.class_names:
+            difference.append(f"classes: {listed(source.class_names)} there, {listed(self.model.class_names)} here")
+        if difference:
+            raise InputError(f"{model} is a different model ({'; '.join(difference)}): train one like it.")
+        self.model.load_state_dict(source.state_dict())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything, for a comparison between processes."""
+        models = {"model": self.model, "evaluated": self.evaluated}
+        named = {f"{part}.{name}": value for part, m in models.items() for name, value in m.state_dict().items()}
+        counters = torch.tensor([self.progress.position, self.progress.updates, self.progress.skipped])
+        return named | _flat(self.optimizer) | {"progress": counters}
+
+    def _take(self, directory: Path) -> None:
+        self._check_classes(directory)
         raw = weights.MODEL if self.averaged is None else weights.RAW
         weights.assign(self.model, weights.load_tensors(directory / raw), directory / raw)
         if self.averaged is not None:
@@ -85,16 +124,46 @@ class TrainingState:
             weights.assign(self.averaged.module, average, directory / weights.MODEL)
         _restore(self.optimizer, weights.load_tensors(directory / OPTIMIZER), directory / OPTIMIZER)
         try:
-            self.progress = Progress(**weights.load_json(directory / PROGRESS))
+            self.progress = Progress(**load_json(directory / PROGRESS))
         except TypeError:
             raise InputError(f"{directory / PROGRESS} is damaged: its counters are not those of a training.") from None
         if self.averaged is not None:
             self.averaged.n_averaged.fill_(self.progress.updates)
 
+    def _check_classes(self, directory: Path) -> None:
+        names, trained = self.model.class_names, weights.load_config(directory)["class_names"]
+        if trained != names:
+            raise InputError(
+                f"The classes of the data are {listed(names)} now; {directory} was trained on {listed(trained)}."
+            )
+
     def _write_model(self, directory: Path) -> None:
         if self.averaged is not None:
             weights.save_tensors(directory / weights.RAW, self.model.state_dict())
         self.evaluated.save_pretrained(directory, "raw" if self.averaged is None else "averaged")
+
+
+def set_aside_damaged(out: Path) -> None:
+    """Rename checkpoints that aren't as they were written, so that the one before is gone on from, and say so.
+
+    Raises:
+        InputError: If there are checkpoints and none is undamaged.
+    """
+    damage: dict[str, str] = {}
+    present = [name for name in (LAST, PREVIOUS) if (out / name).exists()]
+    for name in present:
+        try:
+            verify(out / name)
+        except InputError as error:
+            damage[name] = str(error)
+    if present and len(damage) == len(present):
+        raise InputError(
+            f"{' '.join(damage.values())} {out} has no undamaged checkpoint: give another --out to start anew."
+        )
+    for name, sentence in damage.items():
+        say(f"{sentence} The checkpoint is set aside as {out / DAMAGED}, and the other one is used.")
+        shutil.rmtree(out / DAMAGED, ignore_errors=True)
+        (out / name).rename(out / DAMAGED)
 
 
 def _flat(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -108,7 +177,7 @@ def _restore(optimizer: Optimizer, tensors: dict[str, Tensor], source: Path) -> 
     content["state"] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
-        content["state"].setdefault(int(number), {})[name] = tensor
+        content["state"].setdefault(int(number), {})[name] = tensor.clone()  # not a view of the file
     try:
         optimizer.load_state_dict(content)
     except (ValueError, KeyError) as error:

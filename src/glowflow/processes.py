@@ -1,0 +1,165 @@
+"""Processes that share one piece of work, as torchrun starts them; without it, this one alone."""
+
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from uuid import uuid4
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
+from torch.nn.parallel import DistributedDataParallel
+
+from glowflow.errors import ProcessLostError
+from glowflow.progress import be_silent
+
+SECONDS_BETWEEN_ANSWERS = 0.05
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes, and which of them this one is.
+
+    >>> [list(Processes(rank, 3).share(8)) for rank in range(3)]
+    [[0, 1], [2, 3, 4], [5, 6, 7]]
+    """
+
+    rank: int = 0
+    count: int = 1
+    device: str = "cpu"
+    """Where this one computes; what it exchanges with the others is there."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes and reports."""
+        return self.rank == 0
+
+    def share(self, total: int) -> range:
+        """Which of `total` things are this process's; together the processes have each of them once."""
+        return range(total * self.rank // self.count, total * (self.rank + 1) // self.count)
+
+    def wait(self) -> None:
+        """Until every process has come here."""
+        if self.count > 1:
+            self.add(torch.zeros(1))
+
+    def add(self, values: Tensor) -> Tensor:
+        """The sum of all processes' values, on this one's device."""
+        if self.count == 1:
+            return values
+        total = values.to(self.device, copy=True)
+        dist.all_reduce(total)
+        return total
+
+    def gathered(self, values: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        """Values (total,) of which each process has its `share`."""
+        if self.count == 1:
+            return values
+        share, whole = self.share(total), torch.zeros(total, dtype=torch.float64)
+        whole[share.start : share.stop] = torch.from_numpy(values)
+        return self.add(whole).cpu().numpy()
+
+    def take_from_first(self, module: nn.Module) -> None:
+        """Give the module the first process's parameters and buffers."""
+        for tensor in module.state_dict().values() if self.count > 1 else ():
+            dist.broadcast(tensor, 0)
+
+    def agree(self, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether all processes have the same tensors, bit for bit."""
+        if self.count == 1:
+            return True
+        number = torch.tensor(_digest(tensors), device=self.device)
+        least, most = number.clone(), number.clone()
+        dist.all_reduce(least, dist.ReduceOp.MIN)
+        dist.all_reduce(most, dist.ReduceOp.MAX)
+        return bool(least == most)
+
+    def parallel(self, module: nn.Module) -> nn.Module:
+        """The module, whose backward pass averages the gradients over the processes."""
+        if self.count == 1:
+            return module
+        with warnings.catch_warnings():  # of the option's new name, which older versions don't know
+            warnings.simplefilter("ignore", FutureWarning)
+            return DistributedDataParallel(module, broadcast_buffers=False)
+
+
+ALONE = Processes()
+
+
+def local_device(kind: str) -> str:
+    """The device of a kind that torchrun means for this process: with several GPUs in a machine, one each."""
+    return f"cuda:{os.environ['LOCAL_RANK']}" if kind == "cuda" and dist.is_torchelastic_launched() else kind
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """Join the processes that torchrun started; all but the first are silent from then on.
+
+    Raises:
+        ProcessLostError: If another one of them ends early, which this one notices when they next exchange something.
+    """
+    if not dist.is_torchelastic_launched():
+        yield Processes(device=device)
+        return
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), device)
+    try:
+        store = _fresh_store(processes)
+        backend = "nccl" if device.startswith("cuda") else "gloo"
+        dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.count)
+        if not processes.is_first:
+            be_silent()
+        yield processes
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        raise ProcessLostError(
+            f"Process {processes.rank} of {processes.count} lost the connection to another one; the same command goes "
+            "on from the last checkpoint."
+        ) from None
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _fresh_store(processes: Processes) -> Store:
+    """The store of torchrun, without what processes that it has restarted left there.
+
+    Addresses of processes that are no more would be taken for the new ones'. So the first process chooses a name that
+    is in use nowhere, and tells it to each other one, which it knows by the name that this has just chosen for itself.
+    """
+    store, *_ = next(rendezvous("env://"))
+    if processes.is_first:
+        name = uuid4().hex
+        for rank in range(1, processes.count):
+            while not store.check([f"{name}/{rank}"]):
+                store.set(f"answer/{store.get(f'question/{rank}').decode()}", name)
+                time.sleep(SECONDS_BETWEEN_ANSWERS)
+    else:
+        question = uuid4().hex
+        store.set(f"question/{processes.rank}", question)
+        name = store.get(f"answer/{question}").decode()
+        store.set(f"{name}/{processes.rank}", "")
+    return PrefixStore(name, store)
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> int:
+    """63 bits."""
+    total = blake2b(digest_size=8)
+    for name, tensor in sorted(tensors.items()):
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return int.from_bytes(total.digest(), "big") >> 1

@@ -1,0 +1,30 @@
+"""How a training is run, beside what it is (`RunConfig`)."""
+
+from dataclasses import dataclass, field
+
+from glowflow.config import check_whole
+from glowflow.execution import Execution
+from glowflow.processes import ALONE, Processes
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may differ from one start of a run to the next.
+
+    Args:
+        execution: How training steps are computed; validation is in the parameters' type.
+        micro_batch: At most so many images go through the model at a time, which saves memory; by default all.
+        start: A model whose weights a new run begins with (see `Glow.from_pretrained`), instead of fresh ones.
+        tensorboard: Whether to write the metrics for TensorBoard too.
+        processes: Those that share each batch, this one among them.
+    """
+
+    execution: Execution = field(default_factory=Execution)
+    micro_batch: int | None = None
+    start: str | None = None
+    tensorboard: bool = False
+    processes: Processes = ALONE
+
+    def __post_init__(self) -> None:
+        if self.micro_batch is not None:
+            check_whole("micro_batch", self.micro_batch, 1)

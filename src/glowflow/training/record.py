@@ -1,0 +1,73 @@
+"""What a run writes while it trains. A full disk doesn't stop it, and costs nothing that was written before."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from glowflow.evaluate import grid, sample, stacked
+from glowflow.progress import say
+from glowflow.training.metrics import Metrics
+from glowflow.training.state import TrainingState
+
+SECONDS_BETWEEN_CHECKPOINTS = 600.0
+SAMPLE_TEMPERATURES = (0.5, 0.7, 1.0)
+
+
+class Record:
+    """Metrics, pictures and checkpoints of the run in a directory, as its state is when each is written.
+
+    What can't be written is reported, and the training goes on; only at its end a checkpoint has to be.
+    """
+
+    def __init__(self, out: Path, state: TrainingState, *, tensorboard: bool = False) -> None:
+        self.out, self.state = out, state
+        self.metrics = Metrics(out, state.progress.position, tensorboard=tensorboard)
+        self.saved_at = state.progress.position
+        self.failure: OSError | None = None
+        self._last_tried = time.monotonic()
+
+    def write(self, kind: str, values: Mapping[str, float]) -> None:
+        """Add a line to the metrics."""
+        self._try(lambda: self.metrics.write(kind, self.state.progress.position, values))
+
+    def draw(self, seed: int) -> None:
+        """Write a picture of samples."""
+        path = self.out / "samples" / f"{self.state.progress.position:09d}.png"
+        samples = {f"T = {t}": grid(sample(self.state.evaluated, 20, t, seed=seed), 10) for t in SAMPLE_TEMPERATURES}
+
+        def write() -> None:
+            path.parent.mkdir(exist_ok=True)
+            stacked(samples).save(path)
+
+        self._try(write)
+
+    def save_best(self, bits_per_dim: float) -> None:
+        """Keep the model as the best one, with this result on validation images."""
+        if self._try(lambda: self.state.save_model(self.out / "best")) is None:
+            self.state.progress.best = bits_per_dim
+
+    def is_overdue(self) -> bool:
+        """Whether the last checkpoint, or the last attempt at one, is long ago."""
+        return time.monotonic() - self._last_tried > SECONDS_BETWEEN_CHECKPOINTS
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self.failure = self._try(lambda: self.state.save(self.out))
+        self._last_tried = time.monotonic()
+        if self.failure is None:
+            self.saved_at = self.state.progress.position
+
+    def finish(self) -> None:
+        """Raise the OSError that kept the final checkpoint from being written, if one did."""
+        if self.failure is not None:
+            raise self.failure
+
+    def _try(self, write: Callable[[], None]) -> OSError | None:
+        try:
+            write()
+        except OSError as error:
+            what, why = error.filename or self.out, error.strerror or error
+            kept = f"{self.out / 'last'} holds the training up to {self.saved_at:,} images"
+            say(f"{what} couldn't be written ({why}). The training goes on; {kept}.")
+            return error
+        return None

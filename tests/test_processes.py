@@ -1,0 +1,100 @@
+"""Several processes train and evaluate as one does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from glowflow.config import RunConfig
+from glowflow.processes import Processes
+from glowflow.training.run import _plain
+
+
+def torchrun(count: int, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}", *options]
+    return [*launcher, "-m", "glowflow", *arguments]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(name="preset")
+def _preset(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(_plain(config)))
+    return "tiny.yaml"
+
+
+def losses(out: str) -> list[tuple[str, int, float]]:
+    lines = [json.loads(line) for line in Path(out, "metrics.jsonl").read_text().splitlines()]
+    return [(line["kind"], line["images"], line["bits_per_dim"]) for line in lines]
+
+
+@pytest.mark.parametrize("count", range(1, 7))
+def test_shares_have_everything_once(count: int) -> None:
+    shares = [index for rank in range(count) for index in Processes(rank, count).share(5)]
+    assert shares == list(range(5))
+
+
+def test_several_processes_train_as_one(preset: str) -> None:
+    run(sys.executable, "-m", "glowflow", "train", preset, "--out", "one")
+    run(*torchrun(2, "train", preset, "--out", "two", "--memory", "reversible"))
+    run(*torchrun(3, "train", preset, "--out", "mixed", "--train.images", "160", "--micro_batch", "2"))
+    run(*torchrun(2, "train", preset, "--out", "mixed"))
+    for out in ("two", "mixed"):
+        for (kind, images, expected), found in zip(losses("one"), losses(out), strict=True):
+            assert found[:2] == (kind, images)
+            assert found[2] == pytest.approx(expected, abs=1e-5)
+    arguments = ("evaluate", "one", "--json")
+    run(sys.executable, "-m", "glowflow", *arguments, "alone.json")
+    run(*torchrun(3, *arguments, "three.json"))
+    alone, three = (json.loads(Path(name).read_text()) for name in ("alone.json", "three.json"))
+    assert three["num_images"] == alone["num_images"]
+    for name in ("bits_per_dim", "standard_error", "reconstruction_error_levels"):
+        assert three[name] == pytest.approx(alone[name], abs=1e-6)
+
+
+def test_a_killed_process_ends_the_others_and_a_restart_goes_on(preset: str) -> None:
+    arguments = ("train", preset, "--train.images", "1600")
+    run(*torchrun(2, *arguments, "--out", "whole"))
+    options = ("--max-restarts=1",)
+    with subprocess.Popen(
+        torchrun(2, *arguments, "--out", "cut", options=options), stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not Path("cut/previous").exists():
+            time.sleep(0.02)
+            assert process.poll() is None
+        workers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+        os.kill(max(map(int, workers.stdout.split())), signal.SIGKILL)
+        _, told = process.communicate(timeout=200)
+    assert process.returncode == 0, told
+    assert "lost the connection" in told
+    assert "Going on with cut" in told
+    whole, cut = (load_file(f"{out}/last/raw.safetensors") for out in ("whole", "cut"))
+    torch.testing.assert_close(cut, whole, rtol=0, atol=0)
+
+
+def test_a_batch_too_small_for_the_processes(preset: str) -> None:
+    command = torchrun(2, "train", preset, "--train.batch_size", "1", "--out", "small")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert "can't be shared by 2 processes" in done.stderr
+    assert not Path("small").exists()
+
+
+def test_alone_nothing_is_exchanged() -> None:
+    alone, values = Processes(), np.arange(3.0)
+    assert alone.gathered(values, 3) is values
+    assert alone.agree({})
+    assert alone.parallel(module := torch.nn.Linear(1, 1)) is module
