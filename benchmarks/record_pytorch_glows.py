@@ -134,8 +134,8 @@ def imported(checkout: Path) -> Iterator[ModuleType]:
 
 def write(file: Path, checkout: Path, record: Callable[..., Case], cases: Mapping[str, Case]) -> None:
     """The recording of a code base."""
-    commit = subprocess.run(  # noqa: S603 (git, with the user's directory)
-        ["git", "-C", str(checkout), "rev-parse", "HEAD"],  # noqa: S607
+    commit = subprocess.run(
+        ["git", "-C", str(checkout), "rev-parse", "HEAD"],
         check=True,
         capture_output=True,
         text=True,

@@ -1,6 +1,8 @@
 """Models on disk: `model.safetensors` + `config.json`, read with checks and written whole or not at all."""
 
 import errno
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,7 +116,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         try:
             save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial)
         except SafetensorError as error:
-            raise OSError(errno.EIO, str(error), str(path)) from None
+            number = re.search(r"os error (\d+)", str(error))
+            reason = (int(number[1]), os.strerror(int(number[1]))) if number else (errno.EIO, str(error))
+            raise OSError(*reason, str(path)) from None
 
 
 def _download(repository: str) -> Path:

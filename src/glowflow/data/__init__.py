@@ -1,19 +1,23 @@
-"""Images to train on: built-in data sets, folders, arrays; all of them memory-mapped uint8."""
+"""Images to train on, by name, or in folders and files of one's own; all of them memory-mapped uint8."""
 
 from glowflow.config import Shape
 from glowflow.data.cache import cache_directory
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.image_file import read_image
-from glowflow.data.registry import BUILT_IN, BuiltIn, load, prepare
+from glowflow.data.published import PUBLISHED, Published
+from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, prepare
 
 __all__ = [
     "BUILT_IN",
+    "PUBLISHED",
     "SPLITS",
     "BuiltIn",
     "Dataset",
+    "Published",
     "Shape",
     "Split",
     "cache_directory",
+    "is_name",
     "load",
     "prepare",
     "read_image",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import blake2b
-from os import fsencode
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
-from glowflow.data.cache import Builder, Names, Source
+from glowflow.data.cache import Builder, Names, Source, digest
 from glowflow.data.dataset import SPLITS, Split
 from glowflow.data.splits import complete
 from glowflow.errors import InputError
@@ -34,7 +32,7 @@ def source(path: Path, image_shape: Shape) -> Source:
     path = path.resolve()
     status = path.stat()
     shape = "x".join(map(str, image_shape))
-    where = f"array-{_digest(path)}-{shape}-"
+    where = f"array-{digest(str(path))}-{shape}-"
     key = f"{where}{status.st_size:x}-{status.st_mtime_ns:x}"
     return Source(path.name, key, lambda builder: _build(builder, path, image_shape), replaces=where)
 
@@ -116,7 +114,3 @@ def _as_images(array: NDArray[Any], image_shape: Shape, where: str) -> NDArray[n
         f"{where}, has shape {array.shape}: it should be (N, {height}, {width}, {channels}) or "
         f"(N, {channels}, {height}, {width}){grey}, or --model.image_shape another."
     )
-
-
-def _digest(path: Path) -> str:
-    return blake2b(fsencode(path), digest_size=6).hexdigest()

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ SCRATCH = "scratch-"
 
 @dataclass(frozen=True)
 class Names:
-    """What the labels and the attributes of a data set are called."""
+    """What a data set's labels and attributes are called, and it itself where that depends on what was found."""
 
     classes: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,16 @@ class Source:
         key: names its directory in the cache; equal keys promise equal content.
         build: writes every split into a `Builder`.
         replaces: the start of the keys of which this one is the newest version; the others are removed.
+        origin: what it's built from; what was built from anything else is built anew. Empty to take what is there.
+        needs: what is to be done first, of a data set whose files aren't at hand: it's in the cache, or can't be had.
     """
 
     name: str
     key: str
     build: Callable[[Builder], Names]
     replaces: str = ""
+    origin: str = ""
+    needs: str = ""
 
 
 @dataclass
@@ -65,7 +71,7 @@ class Builder:
     directory: Path
     columns: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
-    def create(self, split: Split, column: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    def create(self, split: Split, column: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
         """An array on disk to write one column of a split to, of zeros or of what an interrupted build left."""
         array = _open_or_create(self.path(split, column), shape, np.dtype(dtype))
         self.columns.setdefault(split, {})[column] = array
@@ -105,6 +111,14 @@ class Builder:
             sync(path)
 
 
+def digest(*texts: str) -> str:
+    """A short text for a key, another one for other texts."""
+    found = blake2b(digest_size=6)
+    for text in texts:
+        found.update(os.fsencode(text) + b"\n")
+    return found.hexdigest()
+
+
 def cache_directory() -> Path:
     """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow."""
     if chosen := os.environ.get("GLOWFLOW_CACHE"):
@@ -120,10 +134,10 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
         InputError: the source can't be used, or the cache can't be written.
     """
     cache = cache or cache_directory()
-    try:
-        return _read(cache / source.key)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # absent, of another format, or damaged: all mean that it's to be built
+    if splits := _whole(source, cache):
+        return splits
+    if source.needs:
+        raise InputError(source.needs)
     try:
         _prepare(source, cache)
         return _read(cache / source.key)
@@ -138,26 +152,37 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
 def _prepare(source: Source, cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f".{source.key}.lock", source.name):
-        if _is_whole(cache / source.key):
+        if _whole(source, cache):
             return  # another process has built it while this one waited
         if (cache / source.key).exists():
-            say(f"{cache / source.key} is damaged, or of an older version: preparing {source.name} anew.")
+            kind = "of other files" if source.origin else "of an older version"
+            say(f"{cache / source.key} is damaged, or {kind}: preparing {source.name} anew.")
         _build(source, cache)
 
 
 def _build(source: Source, cache: Path) -> None:
-    partial = cache / f".{source.key}.partial"
-    partial.mkdir(exist_ok=True)
-    builder = Builder(partial)
+    builder = Builder(_partial(source, cache))
     try:
         builder.finish(source, source.build(builder))
     except Exception:  # an interruption isn't one: what it leaves is of use
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(builder.directory, ignore_errors=True)
         raise
     for old in _superseded(source, cache):
         shutil.rmtree(old, ignore_errors=True)
-    partial.rename(cache / source.key)
+    builder.directory.rename(cache / source.key)
     sync(cache)
+
+
+def _partial(source: Source, cache: Path) -> Path:
+    """The directory to build in, with what an interrupted build from the same origin left there."""
+    directory = cache / f".{source.key}.partial"
+    origin = directory / f"{SCRATCH}origin"
+    if (origin.read_text() if origin.exists() else "") != source.origin:
+        shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(exist_ok=True)
+    if source.origin:
+        origin.write_text(source.origin)
+    return directory
 
 
 def _superseded(source: Source, cache: Path) -> list[Path]:
@@ -169,10 +194,10 @@ def _superseded(source: Source, cache: Path) -> list[Path]:
     return older
 
 
-def _read(directory: Path) -> dict[Split, Dataset]:
+def _read(directory: Path, origin: str = "") -> dict[Split, Dataset]:
     meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
-    if meta["format"] != FORMAT:
-        raise ValueError(f"cache format {meta['format']}, not {FORMAT}")
+    if meta["format"] != FORMAT or origin not in {"", meta.get("origin", "")}:
+        raise ValueError(f"cache of format {meta['format']}, or of another origin")
     names: dict[str, Any] = {key: tuple(meta[key]) for key in ("class_names", "attribute_names")}
     return {
         split: Dataset(meta["name"], split, **names, **_read_columns(directory, split, meta["splits"][split]))
@@ -191,18 +216,19 @@ def _read_columns(directory: Path, split: Split, columns: dict[str, Any]) -> dic
     return arrays
 
 
-def _is_whole(directory: Path) -> bool:
+def _whole(source: Source, cache: Path) -> dict[Split, Dataset] | None:
+    """What the cache has of `source`; None if that is nothing, damaged, of another format or of another origin."""
     try:
-        _read(directory)
+        return _read(cache / source.key, source.origin)
     except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return True
+        return None
 
 
 def _write_meta(directory: Path, source: Source, names: Names, columns: dict[str, dict[str, NDArray[Any]]]) -> None:
     meta = {
         "format": FORMAT,
-        "name": source.name,
+        "name": names.title or source.name,
+        "origin": source.origin,
         "class_names": names.classes,
         "attribute_names": names.attributes,
         "splits": {split: {k: _signature(v) for k, v in arrays.items()} for split, arrays in columns.items()},

@@ -7,18 +7,17 @@ the sub-folders themselves are labels.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
-from glowflow.data.cache import Builder, Names, Source
+from glowflow.data.cache import Builder, Names, Source, digest
 from glowflow.data.dataset import SPLITS, Split
 from glowflow.data.image_file import UnreadableError, check_channels, decode, fit
 from glowflow.data.splits import Rows, complete
@@ -37,7 +36,7 @@ MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
-class _File:
+class ImageFile:
     """An image file: its path within the folder, and what its folders say of it.
 
     The split is "train" in a folder that isn't laid out in splits, and None beside the splits of one that is.
@@ -56,15 +55,15 @@ def source(folder: Path, image_shape: Shape) -> Source:
     """
     check_channels(image_shape)
     folder = folder.resolve()
-    files = _find(folder)
+    files = find_files(folder)
     if not files:
         raise InputError(f"The folder {folder} has no images: it should hold files such as .png or .jpg.")
-    where = f"folder-{_digest([os.fspath(folder)])}-{'x'.join(map(str, image_shape))}-"
-    key = where + _digest(_fingerprint(folder, file) for file in files)
+    where = f"folder-{digest(os.fspath(folder))}-{'x'.join(map(str, image_shape))}-"
+    key = where + digest(*(_fingerprint(folder, file) for file in files))
     return Source(folder.name, key, lambda builder: _build(builder, folder, files, image_shape), replaces=where)
 
 
-def _find(folder: Path) -> list[_File]:
+def find_files(folder: Path) -> list[ImageFile]:
     """Every image file below `folder`, by path; nothing hidden."""
     names, seen = [], {os.path.realpath(folder)}
     for parent, folders, files in os.walk(folder, followlinks=True):
@@ -76,16 +75,16 @@ def _find(folder: Path) -> list[_File]:
     return _arranged([PurePosixPath(name).parts for name in sorted(names)])
 
 
-def _arranged(paths: list[tuple[str, ...]]) -> list[_File]:
+def _arranged(paths: list[tuple[str, ...]]) -> list[ImageFile]:
     by_split = any(len(path) > 1 and path[0].lower() == "train" for path in paths)
     if not by_split:
-        return [_File("/".join(path), "train", path[0] if len(path) > 1 else None) for path in paths]
+        return [ImageFile("/".join(path), "train", path[0] if len(path) > 1 else None) for path in paths]
     splits = [SPLIT_FOLDERS.get(path[0].lower()) if len(path) > 1 else None for path in paths]
     labels = [path[1] if len(path) > 2 else None for path in paths]
-    return [_File("/".join(path), split, label) for path, split, label in zip(paths, splits, labels, strict=True)]
+    return [ImageFile("/".join(path), split, label) for path, split, label in zip(paths, splits, labels, strict=True)]
 
 
-def _build(builder: Builder, folder: Path, files: list[_File], image_shape: Shape) -> Names:
+def _build(builder: Builder, folder: Path, files: list[ImageFile], image_shape: Shape) -> Names:
     channels, height, width = image_shape
     files = _within_splits(files, folder)
     images = builder.scratch("images", (len(files), height, width, channels), np.uint8)
@@ -99,14 +98,14 @@ def _build(builder: Builder, folder: Path, files: list[_File], image_shape: Shap
     return Names(classes=class_names)
 
 
-def _within_splits(files: Sequence[_File], folder: Path) -> list[_File]:
+def _within_splits(files: Sequence[ImageFile], folder: Path) -> list[ImageFile]:
     within = [file for file in files if file.split]
     if len(within) < len(files):
         say(f"{len(files) - len(within)} images of {folder} lie outside of train, validation and test: left out.")
     return within
 
 
-def _splits(files: Sequence[_File], folder: Path) -> dict[Split, Rows]:
+def _splits(files: Sequence[ImageFile], folder: Path) -> dict[Split, Rows]:
     given: dict[Split, Rows] = {}
     for split in SPLITS:
         rows = np.array([row for row, file in enumerate(files) if file.split == split], np.int64)
@@ -115,7 +114,7 @@ def _splits(files: Sequence[_File], folder: Path) -> dict[Split, Rows]:
     return complete(given, [file.name for file in files], f"The folder {folder}")
 
 
-def _labels(files: Sequence[_File], folder: Path) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+def _labels(files: Sequence[ImageFile], folder: Path) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
     """Each file's class and the classes' names; none unless every file has one and there are at least two."""
     classes = sorted({file.label for file in files if file.label is not None})
     unlabelled = [file for file in files if file.label is None]
@@ -127,7 +126,7 @@ def _labels(files: Sequence[_File], folder: Path) -> tuple[NDArray[np.int64] | N
     return np.array([number[file.label] for file in files if file.label is not None], np.int64), tuple(classes)
 
 
-def _read_all(folder: Path, files: Sequence[_File], image_shape: Shape, out: NDArray[np.uint8]) -> Rows:
+def _read_all(folder: Path, files: Sequence[ImageFile], image_shape: Shape, out: NDArray[np.uint8]) -> Rows:
     """Write every readable image to its row of `out`; the rows written.
 
     Raises:
@@ -148,7 +147,7 @@ def _read_all(folder: Path, files: Sequence[_File], image_shape: Shape, out: NDA
     return np.array(readable, np.int64)
 
 
-def _report(files: Sequence[_File], bad: Sequence[int], folder: Path, error: UnreadableError) -> None:
+def _report(files: Sequence[ImageFile], bad: Sequence[int], folder: Path, error: UnreadableError) -> None:
     if len(bad) * 10 > len(files):
         raise InputError(
             f"More than a tenth of the {len(files)} files in {folder} can't be read ({len(bad)} so far), the first of "
@@ -158,7 +157,9 @@ def _report(files: Sequence[_File], bad: Sequence[int], folder: Path, error: Unr
         say(f"Skipped {files[bad[-1]].name}, which can't be read: {error}")
 
 
-def _results(folder: Path, files: Sequence[_File], image_shape: Shape) -> Iterator[NDArray[np.uint8] | UnreadableError]:
+def _results(
+    folder: Path, files: Sequence[ImageFile], image_shape: Shape
+) -> Iterator[NDArray[np.uint8] | UnreadableError]:
     """Each file's image or what is wrong with it, in order; Pillow decodes outside of Python's lock."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for start in range(0, len(files), BATCH):
@@ -173,17 +174,10 @@ def _read(image_shape: Shape, path: Path) -> NDArray[np.uint8] | UnreadableError
         return error
 
 
-def _fingerprint(folder: Path, file: _File) -> str:
+def _fingerprint(folder: Path, file: ImageFile) -> str:
     """Changes when the file does; a dangling link counts as a file, to be reported as unreadable."""
     try:
         status = (folder / file.name).stat()
     except OSError:
         return f"{file.name}\0missing"
     return f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}"
-
-
-def _digest(texts: Iterable[str]) -> str:
-    digest = blake2b(digest_size=6)
-    for text in texts:
-        digest.update(os.fsencode(text) + b"\n")
-    return digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,26 +45,26 @@ def check_channels(image_shape: Shape) -> None:
         )
 
 
-def decode(path: Path, channels: int) -> Image.Image:
+def decode(file: Path | BinaryIO, channels: int) -> Image.Image:
     """The upright image in a file, in 8 bits and `channels` channels.
 
     Raises:
         UnreadableError: whatever it was that the decoder stumbled over.
     """
     try:
-        with Image.open(path) as file:
-            upright = ImageOps.exif_transpose(file)
+        with Image.open(file) as image:
+            upright = ImageOps.exif_transpose(image)
             return _convert(_eight_bits(upright), MODES[channels])
     except Exception as error:  # broken files make Pillow raise nearly anything, SyntaxError included
         raise UnreadableError(str(error) or type(error).__name__) from error
 
 
-def fit(image: Image.Image, image_shape: Shape, path: Path) -> NDArray[np.uint8]:
-    """`image` cropped, then reduced, to uint8 (H, W, C); `path` is for the message of the InputError."""
+def fit(image: Image.Image, image_shape: Shape, where: Path | str) -> NDArray[np.uint8]:
+    """`image` cropped, then reduced, to uint8 (H, W, C); `where` is for the message of the InputError."""
     channels, height, width = image_shape
     if image.width < width or image.height < height:
         raise InputError(
-            f"{path} is smaller, at {image.width}x{image.height} pixels, than the model's {width}x{height} "
+            f"{where} is smaller, at {image.width}x{image.height} pixels, than the model's {width}x{height} "
             "(width x height): choose a smaller --model.image_shape, or give larger images."
         )
     # The largest box of the target's aspect.

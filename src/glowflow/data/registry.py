@@ -9,10 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from glowflow.config import Shape
-from glowflow.data import arrays, digits, faces, folder, photos
+from glowflow.data import arrays, digits, faces, folder, photos, published
 from glowflow.data.cache import Source, prepared
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
+from glowflow.data.published import PUBLISHED, huggingface, tfrecords
 from glowflow.errors import InputError
 
 
@@ -62,56 +63,67 @@ BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
     }
 )
 
-NOT_BUILT_IN = frozenset(
-    {"cifar10", "cifar100", "svhn", "mnist", "fashionmnist", "celeba", "celebahq", "ffhq", "imagenet", "imagenet32"}
-    | {"imagenet64", "lsun", "lsun64"}
-)
-"""Public data sets that people ask for and that this version can't prepare by name."""
-
 
 def load(source: str | Path, image_shape: Shape, split: Split, cache: Path | None = None) -> Dataset:
     """One split of a data set, prepared first where the cache doesn't have it.
 
     Args:
-        source: the name of a built-in data set, a folder of images, or an .npy or .npz file.
+        source: the name of a built-in or published data set, hf:NAME for one of the Hugging Face hub, a folder of
+            images or of TFRecord shards, or an .npy or .npz file.
         image_shape: (C, H, W) that the images are to have.
         split: "train", "validation" or "test".
         cache: where prepared data is kept, instead of `cache_directory()`.
 
     Raises:
-        InputError: there is no such data, or it can't give images of that shape.
+        InputError: there is no such data, it can't give images of that shape, or it's to be prepared by hand first.
     """
     if split not in SPLITS:
         raise InputError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
     return prepare(source, image_shape, cache)[split]
 
 
-def prepare(source: str | Path, image_shape: Shape, cache: Path | None = None) -> dict[Split, Dataset]:
-    """Every split of a data set; see `load`."""
+def prepare(
+    source: str | Path, image_shape: Shape, cache: Path | None = None, files: Path | None = None
+) -> dict[Split, Dataset]:
+    """Every split of a data set; see `load`. `files` is the folder with the files of a published one."""
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
-    return prepared(find(source, image_shape), cache)
+    return prepared(find(source, image_shape, files), cache)
 
 
-def find(source: str | Path, image_shape: Shape) -> Source:
-    """What `source` names, at an image shape; see `load`."""
+def is_name(source: str) -> bool:
+    """Whether this names a data set, whatever files there are of the same name."""
+    return source in BUILT_IN or source in PUBLISHED or source.startswith(huggingface.PREFIX)
+
+
+def find(source: str | Path, image_shape: Shape, files: Path | None = None) -> Source:
+    """What `source` names, at an image shape; see `load` and `prepare`."""
+    if isinstance(source, str) and source in PUBLISHED:
+        return published.source(source, image_shape, files)
+    if files is not None:
+        raise InputError(f"--files is for the published data sets ({', '.join(PUBLISHED)}), and {source} isn't one.")
     if isinstance(source, str) and source in BUILT_IN:
         return BUILT_IN[source].source(image_shape)
-    path = Path(source).expanduser()
+    if isinstance(source, str) and source.startswith(huggingface.PREFIX):
+        return huggingface.source(source, image_shape)
+    return _at(Path(source).expanduser(), image_shape, str(source))
+
+
+def _at(path: Path, image_shape: Shape, name: str) -> Source:
     if path.is_dir():
-        return folder.source(path, image_shape)
+        return (tfrecords if tfrecords.has_shards(path) else folder).source(path, image_shape)
     if path.is_file() and path.suffix.lower() in {".npy", ".npz"}:
         return arrays.source(path, image_shape)
     if path.is_file():
         raise InputError(f"{path} is a file that no data set can be read from: give an .npy or .npz file, or a folder.")
-    raise _unknown(str(source))
+    raise _unknown(name)
 
 
 def _unknown(name: str) -> InputError:
-    plain = name.lower().replace("-", "").replace("_", "")
-    possible = f"give a folder of images, an .npy or .npz file, or one of {', '.join(BUILT_IN)}."
-    if plain in NOT_BUILT_IN or plain.startswith("lsun"):
-        return InputError(f"{name} can't be prepared by name yet: give --data, a folder or an .npz of its images.")
-    near = difflib.get_close_matches(name.lower(), BUILT_IN, n=1)
-    hint = f"did you mean {near[0]}? Otherwise " if near else ""
-    return InputError(f"There is no data set, folder or file {name!r}: {hint}{possible}")
+    plain = {other.replace("-", ""): other for other in (*BUILT_IN, *PUBLISHED)}
+    near = difflib.get_close_matches(name.lower().replace("-", "").replace("_", ""), plain, n=1)
+    hint = f"did you mean {plain[near[0]]}? Otherwise " if near else ""
+    return InputError(
+        f"There is no data set, folder or file {name!r}: {hint}give a folder of images, an .npy or .npz file, hf:NAME, "
+        "or one of the names that glowflow data list shows."
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -40,20 +40,22 @@ def complete(given: Mapping[Split, Rows], keys: Sequence[str], where: str) -> di
     return {split: train[held[split]] if split in held else given[split] for split in SPLITS}
 
 
-def hold_out(keys: Sequence[str], held_out: Sequence[Split]) -> dict[Split, Rows]:
+def hold_out(keys: Iterable[str], held_out: Sequence[Split], most: int | None = None) -> dict[Split, Rows]:
     """The rows, ascending, that remain for training and those of each split in `held_out`; none is empty.
 
     Args:
         keys: one name for each row, more of them than there are splits to hold out.
         held_out: the splits to be taken from the rows.
+        most: about how many rows a split gets at most.
     """
-    places = np.array([_place(key) for key in keys])
+    places = np.fromiter(map(_place, keys), np.float64)
+    share = HELD_OUT if most is None else min(HELD_OUT, most / len(places))
     order = np.argsort(places, kind="stable")
     cuts: list[int] = []
     for number in range(len(held_out)):
-        cut = int(np.searchsorted(places[order], 1 - HELD_OUT * (len(held_out) - number)))
+        cut = int(np.searchsorted(places[order], 1 - share * (len(held_out) - number)))
         # Few images: at least one before this cut, and one for each split behind it.
-        cuts.append(min(max(cut, number + 1, *(c + 1 for c in cuts)), len(keys) - len(held_out) + number))
+        cuts.append(min(max(cut, number + 1, *(c + 1 for c in cuts)), len(places) - len(held_out) + number))
     parts = np.split(order, cuts)
     return {split: np.sort(rows) for split, rows in zip(("train", *held_out), parts, strict=True)}
 

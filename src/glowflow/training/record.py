@@ -28,7 +28,7 @@ class Record:
 
     def write(self, kind: str, values: Mapping[str, float]) -> None:
         """Add a line to the metrics."""
-        self._try(lambda: self.metrics.write(kind, self.state.progress.position, values))
+        self._try(self.metrics.path, lambda: self.metrics.write(kind, self.state.progress.position, values))
 
     def draw(self, seed: int) -> None:
         """Write a picture of samples."""
@@ -39,11 +39,12 @@ class Record:
             path.parent.mkdir(exist_ok=True)
             stacked(samples).save(path)
 
-        self._try(write)
+        self._try(path, write)
 
     def save_best(self, bits_per_dim: float) -> None:
         """Keep the model as the best one, with this result on validation images."""
-        if self._try(lambda: self.state.save_model(self.out / "best")) is None:
+        path = self.out / "best"
+        if self._try(path, lambda: self.state.save_model(path)) is None:
             self.state.progress.best = bits_per_dim
 
     def is_overdue(self) -> bool:
@@ -52,7 +53,7 @@ class Record:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        self.failure = self._try(lambda: self.state.save(self.out))
+        self.failure = self._try(self.out / "last", lambda: self.state.save(self.out))
         self._last_tried = time.monotonic()
         if self.failure is None:
             self.saved_at = self.state.progress.position
@@ -62,12 +63,11 @@ class Record:
         if self.failure is not None:
             raise self.failure
 
-    def _try(self, write: Callable[[], None]) -> OSError | None:
+    def _try(self, path: Path, write: Callable[[], None]) -> OSError | None:
         try:
             write()
         except OSError as error:
-            what, why = error.filename or self.out, error.strerror or error
             kept = f"{self.out / 'last'} holds the training up to {self.saved_at:,} images"
-            say(f"{what} couldn't be written ({why}). The training goes on; {kept}.")
+            say(f"{path} couldn't be written ({error.strerror or error}). The training goes on; {kept}.")
             return error
         return None

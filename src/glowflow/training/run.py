@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
-from glowflow.data import BUILT_IN
+from glowflow.data import is_name
 from glowflow.durable import save_text
 from glowflow.errors import InputError
 from glowflow.locks import lock
@@ -53,7 +53,7 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
 def with_absolute_data(config: RunConfig) -> RunConfig:
     """The configuration with the whole path of a folder or file of images, which holds from any directory."""
     data = config.train.data
-    is_path = data not in BUILT_IN and Path(data).exists()
+    is_path = not is_name(data) and Path(data).exists()
     return replace(config, train=replace(config.train, data=str(Path(data).resolve()))) if is_path else config
 
 

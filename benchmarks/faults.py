@@ -1,0 +1,170 @@
+"""Does a training survive being killed, and a disk that fills up?
+
+`kill`: a training is killed (SIGKILL) at random moments, and the same command given again each time, until it has been
+killed so often and has then ended; its final state is compared with that of an uninterrupted training, bit for bit.
+With several processes torchrun starts them, and one of them, at random, is killed, or torchrun and all of them.
+
+`disk`: a training writes to a disk that is full after its first checkpoint (a tmpfs, which root may mount), and to one
+that is read-only; what the user is told is stored, and whether the last checkpoint that was written loads.
+
+    python benchmarks/faults.py kill results/faults.jsonl --kills 50
+    python benchmarks/faults.py kill results/faults.jsonl --kills 50 --processes 2
+    python benchmarks/faults.py disk results/faults.jsonl
+"""
+
+import argparse
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lines import Line, complete
+from safetensors.torch import load_file
+
+from glowflow.durable import verify
+
+TRAINING = {
+    "train.images": 40_000,
+    "train.batch_size": 16,
+    "train.init_batch_size": 32,
+    "train.validate_every": 400,
+    "train.validation_images": 50,
+    "model.steps": 2,
+    "model.width": 16,
+}
+"""Of digits: a validation, and so a checkpoint, every second or so."""
+
+MODULE = [sys.executable, "-m"]
+
+
+def command(out: Path, processes: int, **settings: object) -> list[str]:
+    """What starts the training, or goes on with it."""
+    launcher = [] if processes == 1 else ["torch.distributed.run", f"--nproc-per-node={processes}", "-m"]
+    options = [f"--{name}={value}" for name, value in (TRAINING | settings).items()]
+    return [*MODULE, *launcher, "glowflow", "train", "digits", f"--out={out}", *options]
+
+
+def kill(kills: int, processes: int, seed: int) -> Line:
+    """Kill and go on, and compare."""
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, cut = Path(folder) / "whole", Path(folder) / "cut"
+        began = time.monotonic()
+        subprocess.run(command(whole, processes), check=True, capture_output=True)
+        seconds = time.monotonic() - began
+        moments: list[str] = []
+        while len(moments) < kills:
+            with subprocess.Popen(command(cut, processes), stderr=subprocess.PIPE, start_new_session=True) as process:
+                time.sleep(rng.uniform(0.2, 1) * min(seconds, 20))
+                moment = _moment(cut)
+                if process.poll() is not None:
+                    raise RuntimeError(
+                        f"The training ended before it was killed {kills} times: {process.communicate()}"
+                    )
+                _kill(process.pid, rng.randrange(processes + 1) if processes > 1 else 0)
+                told = process.communicate()[1].decode()
+            if "Traceback" in re.sub(r"(?s)Traceback.*ChildFailedError", "", told):
+                raise RuntimeError(told)
+            moments.append(moment)
+            print(f"kill {len(moments)}: {moment}", flush=True)
+        done = subprocess.run(command(cut, processes), check=True, capture_output=True, text=True)
+        names = ("raw.safetensors", "model.safetensors", "optimizer.safetensors")
+        same = all(_same(whole / "last" / name, cut / "last" / name) for name in names)
+    return {
+        "bit_identical": same,
+        "moments": {moment: moments.count(moment) for moment in sorted(set(moments))},
+        "told_of_damage": "set aside" in done.stderr,
+    }
+
+
+def _moment(out: Path) -> str:
+    """What the training was doing, by what lies in its directory."""
+    if (out / ".last.partial").exists() or (out / ".best.partial").exists():
+        return "writing a checkpoint"
+    return "before the first checkpoint" if not (out / "last").exists() else "starting or training"
+
+
+def _kill(launcher: int, which: int) -> None:
+    """All of the session, or one of the launcher's processes."""
+    found = subprocess.run(["pgrep", "-P", str(launcher)], capture_output=True, text=True, check=False)
+    workers = sorted(map(int, found.stdout.split()))
+    if 0 < which <= len(workers):
+        subprocess.run(["kill", "-9", str(workers[which - 1])], check=False)
+    else:
+        subprocess.run(["pkill", "-9", "-s", str(launcher)], check=False)
+
+
+def _same(first: Path, second: Path) -> bool:
+    one, other = load_file(first), load_file(second)
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@contextmanager
+def small_disk(megabytes: float) -> Iterator[Path]:
+    """A file system of that size."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={int(megabytes * 1024)}k", "tmpfs", folder], check=True)
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def disk(what: str) -> Line:
+    """Train on a disk that fills up on the way, or that can't be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        short = command(Path(folder) / "run", 1, **{"train.images": 800})
+        subprocess.run(short, check=True, capture_output=True)
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 2**20
+    with small_disk(2 * size) as folder:
+        run = command(folder / "run", 1, **{"train.images": 2000})
+        if what == "read-only":
+            subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        else:
+            (folder / "other").write_bytes(b"x" * int(1.4 * size * 2**20))
+        found = subprocess.run(run, capture_output=True, text=True, check=False)
+        told = [line.replace(str(folder), "DISK") for line in found.stderr.splitlines() if "Training:" not in line]
+        result: dict[str, Any] = {"exit_code": found.returncode, "told": told}
+        if what == "full":
+            kept = next(path for name in ("last", "previous") if (path := folder / "run" / name).exists())
+            verify(kept)
+            (folder / "other").unlink()
+            again = subprocess.run(run, capture_output=True, text=True, check=False)
+            result |= {
+                "kept": kept.name,
+                "exit_code_with_room": again.returncode,
+                "goes_on": "Going on" in again.stderr,
+            }
+    return result
+
+
+def main() -> None:
+    """Measure what the output file lacks, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("fault", choices=["kill", "disk"])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--processes", type=int, default=1)
+    options = parser.parse_args()
+    if options.fault == "kill":
+        wanted: list[Line] = [{"fault": "kill", "kills": options.kills, "processes": options.processes, "seed": 0}]
+    else:
+        wanted = [{"fault": "disk", "what": what} for what in ("full", "read-only")]
+    for line in complete(options.out, measure, wanted):
+        print(line)
+
+
+def measure(fault: str, **settings: Any) -> Line:  # noqa: ANN401 (of either)
+    """Of either kind."""
+    return kill(**settings) if fault == "kill" else disk(**settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""CelebA (Liu et al. 2015): aligned and cropped faces, their 40 attributes, their division into three splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glowflow.data.dataset import SPLITS, Split
+from glowflow.data.published.picture_files import PictureFiles
+from glowflow.data.published.reading import MissingError, Part, Reading, first_of, refused
+from glowflow.errors import InputError
+
+IMAGES = "img_align_celeba"
+ATTRIBUTES = "list_attr_celeba.txt"
+PARTITION = "list_eval_partition.txt"
+MD5 = {ATTRIBUTES: "75e246fa4810816ffd6ee81facbd244c", PARTITION: "d32c9cbf5e040fd4025c592c306e6668"}
+SPLIT_NUMBERS: Mapping[str, Split] = {"0": "train", "1": "validation", "2": "test"}
+
+_NAMES = (
+    "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair "
+    "Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones Male "
+    "Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline Rosy_Cheeks "
+    "Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace "
+    "Wearing_Necktie Young"
+)
+ATTRIBUTE_NAMES = tuple(_NAMES.split())
+"""In the order of the list, for files that have the values alone."""
+
+
+def read(files: Path) -> Reading:
+    """The data set in `files`, where it lies plainly or in a folder celeba.
+
+    Raises:
+        MissingError: one of the lists, or the folder of images, isn't there.
+        InputError: a line of a list is broken.
+    """
+    folder = first_of(files, ("celeba", "."), ATTRIBUTES)
+    for name in (ATTRIBUTES, PARTITION, IMAGES):
+        if folder is None or not (folder / name).exists():
+            raise MissingError(name)
+    assert folder is not None  # noqa: S101  for mypy: otherwise the first is missing
+    names, attribute_names, attributes = _attributes(folder / ATTRIBUTES)
+    splits = _splits(folder / PARTITION, names)
+    images = folder / IMAGES
+    parts: dict[Split, Part] = {
+        split: PictureFiles(images, [names[row] for row in rows], attributes[rows])
+        for split in SPLITS
+        if len(rows := np.flatnonzero(splits == SPLITS.index(split)))
+    }
+    lists = [folder / ATTRIBUTES, folder / PARTITION]
+    md5 = {path: MD5[path.name] for path in lists}
+    return Reading(parts, [*lists, images], attribute_names=attribute_names, md5=md5, named=True)
+
+
+def _attributes(path: Path) -> tuple[list[str], tuple[str, ...], NDArray[np.bool_]]:
+    """The files' names, the attributes' names, and the values (N, A)."""
+    lines = _lines(path)
+    next(lines, None)  # how many images there are
+    attribute_names = tuple(next(lines, (1, []))[1])
+    names, rows = [], []
+    for number, (name, *values) in lines:
+        if len(values) != len(attribute_names) or not set(values) <= {"1", "-1"}:
+            raise InputError(f"{path}, line {number}, should have {len(attribute_names)} values, each 1 or -1.")
+        names.append(name)
+        rows.append(np.array(values) == "1")
+    return names, attribute_names, np.array(rows, np.bool_).reshape(len(names), -1)
+
+
+def _splits(path: Path, names: list[str]) -> NDArray[np.int8]:
+    """For each file the number of its split in SPLITS."""
+    split_of = {}
+    for number, words in _lines(path):
+        if len(words) != 2 or words[1] not in SPLIT_NUMBERS:
+            raise InputError(f"{path}, line {number}, should have a file's name and 0, 1 or 2.")
+        split_of[words[0]] = SPLITS.index(SPLIT_NUMBERS[words[1]])
+    for name in names:
+        if name not in split_of:
+            raise InputError(f"{path} lacks {name}, which {ATTRIBUTES} has: get both anew.")
+    return np.array([split_of[name] for name in names], np.int8)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The words of each line that has any, with its number from 1 on."""
+    with refused(path):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    return ((number, line.split()) for number, line in enumerate(lines, 1) if line.strip())

@@ -1,0 +1,149 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009): the version for Python and the binary one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from glowflow.data.dataset import Split
+from glowflow.data.published import batch_pickle
+from glowflow.data.published.reading import (
+    Batches,
+    Images,
+    Labels,
+    MissingError,
+    Part,
+    Reading,
+    first_of,
+    record,
+    refused,
+)
+from glowflow.errors import InputError
+
+SHAPE = (3, 32, 32)
+PIXELS = 3 * 32 * 32
+
+
+@dataclass(frozen=True)
+class Version:
+    """How one version of a data set is laid out.
+
+    Attributes:
+        folder: what its archive unpacks to.
+        train: the files of training images, with their published MD5 digests where there are such.
+        test: the file of test images, likewise.
+        names: the file with the classes' names.
+        labels: of a pickle, its keys of the labels and of the classes' names; empty for the binary version.
+        label_bytes: of the binary version, how many labels each image has, the last of them the class.
+    """
+
+    folder: str
+    train: Mapping[str, str]
+    test: Mapping[str, str]
+    names: str
+    labels: tuple[str, str] = ("", "")
+    label_bytes: int = field(default=1, kw_only=True)
+
+
+VERSIONS: Mapping[str, tuple[Version, Version]] = {
+    "cifar10": (
+        Version(
+            "cifar-10-batches-py",
+            {
+                "data_batch_1": "c99cafc152244af753f735de768cd75f",
+                "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+                "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+                "data_batch_4": "634d18415352ddfa80567beed471001a",
+                "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+            },
+            {"test_batch": "40351d587109b95175f43aff81a1287e"},
+            "batches.meta",
+            ("labels", "label_names"),
+        ),
+        Version(
+            "cifar-10-batches-bin",
+            {f"data_batch_{number}.bin": "" for number in range(1, 6)},
+            {"test_batch.bin": ""},
+            "batches.meta.txt",
+        ),
+    ),
+    "cifar100": (
+        Version(
+            "cifar-100-python",
+            {"train": "16019d7e3df5f24257cddd939b257f8d"},
+            {"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
+            "meta",
+            ("fine_labels", "fine_label_names"),
+        ),
+        Version("cifar-100-binary", {"train.bin": ""}, {"test.bin": ""}, "fine_label_names.txt", label_bytes=2),
+    ),
+}
+
+
+def read(name: str, files: Path) -> Reading:
+    """The data set in the folder `files`, which holds the unpacked folder or is it.
+
+    Raises:
+        MissingError: it isn't there.
+        InputError: a file is broken.
+    """
+    for version in VERSIONS[name]:
+        if folder := first_of(files, (version.folder, "."), version.names):
+            return _read(version, folder)
+    raise MissingError(" or ".join(version.folder for version in VERSIONS[name]))
+
+
+def _read(version: Version, folder: Path) -> Reading:
+    train = [folder / file for file in version.train if (folder / file).exists()]
+    test = [folder / file for file in version.test]
+    for path in (*(train or [folder / next(iter(version.train))]), *test):
+        if not path.exists():
+            raise MissingError(str(path.relative_to(folder.parent)))
+    classes = _class_names(version, folder / version.names)
+    load = partial(_load, version)
+    parts: dict[Split, Part] = {"train": Batches.of(train, load), "test": Batches.of(test, load)}
+    digests = {**version.train, **version.test}
+    found = [*train, *test]
+    return Reading(parts, found, classes, md5={path: digests[path.name] for path in found if digests[path.name]})
+
+
+def _class_names(version: Version, path: Path) -> tuple[str, ...]:
+    _, key = version.labels
+    if not key:
+        with refused(path):
+            return tuple(path.read_text(encoding="utf-8").split())
+    names = batch_pickle.load(path).get(key)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path} can't be read: it should have the classes' names under {key}.")
+    return tuple(names)
+
+
+def _load(version: Version, path: Path) -> tuple[Images, Labels]:
+    rows, labels = _pickled(path, version.labels[0]) if version.labels[0] else _binary(path, version.label_bytes)
+    return rows.reshape(-1, *SHAPE).transpose(0, 2, 3, 1), labels
+
+
+def _pickled(path: Path, key: str) -> tuple[Images, Labels]:
+    batch = batch_pickle.load(path)
+    rows, labels = batch.get("data"), batch.get(key)
+    if not isinstance(rows, np.ndarray) or rows.shape[1:] != (PIXELS,) or not isinstance(labels, list):
+        raise InputError(f"{path} can't be read: it should have data, rows of {PIXELS} bytes, and {key}.")
+    with refused(path):
+        numbers = np.array(labels, np.int64)
+    if numbers.shape != (len(rows),):
+        raise InputError(f"{path} has {len(rows)} images and {len(labels)} labels: get it anew.")
+    return rows, numbers
+
+
+def _binary(path: Path, label_bytes: int) -> tuple[Images, Labels]:
+    with refused(path):
+        content = np.fromfile(path, np.uint8)
+    length = label_bytes + PIXELS
+    if len(content) % length:
+        raise InputError(f"{record(path, len(content) // length)}, is cut off: get the file anew.")
+    table = content.reshape(-1, length)
+    return table[:, label_bytes:], table[:, label_bytes - 1].astype(np.int64)

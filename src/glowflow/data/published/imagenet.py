@@ -1,0 +1,121 @@
+"""ImageNet at 32x32 and 64x64, of which there are two, made with different filters.
+
+The folders of PNG files are those of van den Oord et al. 2016 (PixelRNN), on which the density models of the literature
+are compared. The .npz batches are those of Chrabaszcz et al. 2017, reduced with a box filter, and with labels.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from glowflow.data.dataset import Split
+from glowflow.data.published.picture_files import picture_files
+from glowflow.data.published.reading import Item, Labels, MissingError, Part, Reading, record, refused
+from glowflow.errors import InputError
+
+NUM_CLASSES = 1000
+ROWS = 1024
+"""Images of a batch that are read at a time."""
+
+
+def read_png(size: int, files: Path) -> Reading:
+    """The folders train_SxS and valid_SxS in `files`; the validation images are the test split of the literature.
+
+    Raises:
+        MissingError: one isn't there.
+    """
+    folders: dict[Split, Path] = {"train": files / f"train_{size}x{size}", "test": files / f"valid_{size}x{size}"}
+    for folder in folders.values():
+        if not folder.is_dir():
+            raise MissingError(folder.name)
+    parts: dict[Split, Part] = {split: picture_files(folder) for split, folder in folders.items()}
+    return Reading(parts, list(folders.values()), named=True)
+
+
+def read_npz(size: int, files: Path) -> Reading:
+    """The files train_data_batch_1.npz to 10 and val_data.npz, the latter as the test split.
+
+    Raises:
+        MissingError: there is no training batch, or no validation batch.
+        InputError: one is broken, or has images of another size.
+    """
+    batches = [files / f"train_data_batch_{number}.npz" for number in range(1, 11)]
+    train, test = [path for path in batches if path.exists()], files / "val_data.npz"
+    if not train or not test.exists():
+        raise MissingError(test.name if train else batches[0].name)
+    parts: dict[Split, Part] = {"train": _Batches.of(train, size), "test": _Batches.of([test], size)}
+    return Reading(parts, [*train, test], class_names=tuple(str(label) for label in range(1, NUM_CLASSES + 1)))
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """Files of images (N, 3 S S), of which some rows at a time are read; the keys are the images' numbers."""
+
+    paths: Sequence[Path]
+    counts: Sequence[int]
+    size: int
+
+    @classmethod
+    def of(cls, paths: Sequence[Path], size: int) -> _Batches:
+        return cls(paths, [_count(path, size) for path in paths], size)
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    def each_key(self) -> Iterator[str]:
+        return map(str, range(len(self)))
+
+    def items(self, start: int) -> Iterator[Item]:
+        for path, count, end in zip(self.paths, self.counts, accumulate(self.counts), strict=True):
+            if start < end:
+                yield from _items(path, self.size, max(count - (end - start), 0), count, end - count)
+
+
+def _items(path: Path, size: int, start: int, count: int, offset: int) -> Iterator[Item]:
+    labels, length = _labels(path, count), 3 * size * size
+    with refused(path), _data(path) as (file, _):
+        file.seek(start * length, 1)
+        for first in range(start, count, ROWS):
+            num_rows = min(ROWS, count - first)
+            with refused(f"{path}, from record {first} (counting from 0) on,"):
+                content = np.frombuffer(file.read(num_rows * length), np.uint8)
+                images = content.reshape(num_rows, 3, size, size).transpose(0, 2, 3, 1)
+            for row, image in enumerate(images, first):
+                yield Item(str(offset + row), record(path, row), image, int(labels[row]))
+
+
+@contextmanager
+def _data(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
+    """The array `data` of a file, standing at its first number, and its shape."""
+    with zipfile.ZipFile(path) as archive, archive.open("data.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, is_fortran, dtype = read_header(file)
+        if dtype != np.uint8 or is_fortran:
+            raise ValueError(f"data is {dtype}, and not uint8 in C order")
+        yield file, shape
+
+
+def _count(path: Path, size: int) -> int:
+    with refused(path), _data(path) as (_, shape):
+        pass
+    if len(shape) != 2 or shape[1] != 3 * size * size:
+        raise InputError(f"{path} has data of shape {shape}: images of {size}x{size} need (N, {3 * size * size}).")
+    _labels(path, shape[0])
+    return shape[0]
+
+
+def _labels(path: Path, count: int) -> Labels:
+    with refused(path), np.load(path, allow_pickle=False) as content:
+        labels = np.asarray(content["labels"]).reshape(-1).astype(np.int64)
+    if len(labels) != count:
+        raise InputError(f"{path} has {count} images and {len(labels)} labels: get it anew.")
+    return labels - 1  # they count from 1

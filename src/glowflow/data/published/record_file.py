@@ -1,0 +1,178 @@
+"""TensorFlow's TFRecord files, read without TensorFlow: records, each with two checksums, that hold features.
+
+A record is its length (8 bytes, little-endian), the masked CRC-32C of that (4), its content, and the masked CRC-32C of
+the content (4). The content is a protocol buffer, tf.train.Example: a map from names to lists of bytes or of numbers.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glowflow.data.published.reading import record, refused
+from glowflow.errors import InputError
+
+HEADER = struct.Struct("<QI")
+CASTAGNOLI = 0x82F63B78
+"""The polynomial of CRC-32C, its bits reversed."""
+VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
+"""The kinds of fields of a protocol buffer."""
+
+Feature = bytes | list[int]
+
+
+def offsets(path: Path) -> NDArray[np.int64]:
+    """Where each record of a file starts, from the records' lengths alone.
+
+    Raises:
+        InputError: a length is wrong, or the last record is cut off.
+    """
+    found, at, size = [], 0, path.stat().st_size
+    with refused(path), path.open("rb") as file:
+        while at < size:
+            found.append(at)
+            file.seek(at)
+            at += HEADER.size + _length(file.read(HEADER.size), record(path, len(found) - 1)) + 4
+    if at > size:
+        raise InputError(f"{record(path, len(found) - 1)}, is cut off: get the file anew.")
+    return np.array(found, np.int64)
+
+
+def contents(path: Path, start: int, at: int) -> Iterator[bytes]:
+    """The records of a file from number `start` on, which begins at byte `at`.
+
+    Raises:
+        InputError: a record is corrupt.
+    """
+    with refused(path), path.open("rb") as file:
+        file.seek(at)
+        number = start
+        while header := file.read(HEADER.size):
+            length = _length(header, record(path, number))
+            content, checksum = file.read(length), file.read(4)
+            if len(checksum) < 4 or _masked(content) != int.from_bytes(checksum, "little"):
+                raise InputError(f"{record(path, number)}, is corrupt: its checksum is wrong; get the file anew.")
+            yield content
+            number += 1
+
+
+def _length(header: bytes, where: str) -> int:
+    if len(header) < HEADER.size:
+        raise InputError(f"{where}, is cut off: get the file anew.")
+    length, checksum = HEADER.unpack(header)
+    if _masked(header[:8]) != checksum:
+        raise InputError(f"{where}, is corrupt: the checksum of its length is wrong; get the file anew.")
+    return int(length)
+
+
+def _masked(content: bytes) -> int:
+    """The checksum as TFRecord files store it."""
+    crc = _crc32c()(content)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+@cache
+def _crc32c() -> Callable[[bytes], int]:
+    """The function of the package google-crc32c where there is one, which is a hundred times as fast as ours."""
+    try:
+        from google_crc32c import value  # noqa: PLC0415
+    except ImportError:
+        return slow_crc32c
+    return value
+
+
+def slow_crc32c(content: bytes) -> int:
+    """CRC-32C, byte by byte.
+
+    >>> hex(slow_crc32c(b"123456789"))
+    '0xe3069283'
+    """
+    table, crc = _table(), 0xFFFFFFFF
+    for byte in content:
+        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+@cache
+def _table() -> tuple[int, ...]:
+    """What each byte does to the checksum."""
+    values = list(range(256))
+    for _ in range(8):
+        values = [value >> 1 ^ (CASTAGNOLI if value & 1 else 0) for value in values]
+    return tuple(values)
+
+
+def features(content: bytes, where: str) -> dict[str, Feature]:
+    """The features of a record by name: bytes (the first of a list) or whole numbers; for other numbers, no number.
+
+    Raises:
+        InputError: the content is no tf.train.Example.
+    """
+    with refused(where):
+        maps = [_bytes(value) for field, value in _fields(content) if field == 1]
+        entries = [dict(_fields(_bytes(value))) for part in maps for field, value in _fields(part) if field == 1]
+        return {_bytes(entry[1]).decode(): _feature(_bytes(entry.get(2, b""))) for entry in entries}
+
+
+def _feature(content: bytes) -> Feature:
+    """A feature: field 1 is a list of bytes, field 3 one of integers."""
+    for kind, value in _fields(content):
+        if kind == 1:
+            return next((_bytes(item) for _, item in _fields(_bytes(value))), b"")
+        if kind == 3:
+            return [number for _, item in _fields(_bytes(value)) for number in _integers(item)]
+    return []
+
+
+def _integers(value: bytes | int) -> list[int]:
+    """The integers of a list's field, which has one, or packs several."""
+    if isinstance(value, int):
+        return [_signed(value)]
+    numbers, at = [], 0
+    while at < len(value):
+        number, at = _varint(value, at)
+        numbers.append(_signed(number))
+    return numbers
+
+
+def _fields(content: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """The number and the value of each field of a protocol buffer's message."""
+    at = 0
+    while at < len(content):
+        tag, at = _varint(content, at)
+        kind = tag & 7
+        if kind == VARINT:
+            value, at = _varint(content, at)
+            yield tag >> 3, value
+            continue
+        length, at = _varint(content, at) if kind == DELIMITED else ({FIXED64: 8, FIXED32: 4}[kind], at)
+        if at + length > len(content):
+            raise ValueError("a field is cut off")
+        yield tag >> 3, content[at : at + length]
+        at += length
+
+
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    """A number of seven bits a byte, the lowest first, and where it ends."""
+    number = shift = 0
+    while True:
+        byte = content[at]
+        number |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return number, at
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number >> 63 else number
+
+
+def _bytes(value: bytes | int) -> bytes:
+    if isinstance(value, int):
+        raise TypeError("a number where there should be bytes")
+    return value

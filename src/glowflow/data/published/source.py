@@ -1,0 +1,116 @@
+"""From the name of a published data set, and perhaps the folder of its files, to its `Source`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from glowflow.config import Shape
+from glowflow.data.cache import Builder, Names, Source, cache_directory, digest
+from glowflow.data.published import download
+from glowflow.data.published.reading import MissingError, Reading
+from glowflow.data.published.table import PUBLISHED, Published
+from glowflow.data.published.writer import Form, build
+from glowflow.errors import InputError
+
+VERSION = 1
+"""Part of the cache's key: to be raised whenever other images are made of the same files."""
+ARCHIVES = ("*.zip", "*.tar", "*.tgz", "*.tar.gz", "*.7z")
+
+
+def source(name: str, image_shape: Shape, files: Path | None = None) -> Source:
+    """The published data set `name` at `image_shape`: from the cache, or from its files in the folder `files`.
+
+    Raises:
+        InputError: the shape isn't possible, or the files aren't there or are broken.
+    """
+    entry = PUBLISHED[name]
+    _check_shape(name, entry, image_shape)
+    key = f"{name}-{_text(image_shape)}-v{VERSION}"
+    if files is None:
+        return Source(name, key, _nothing, needs=_how_to_prepare(name, entry, image_shape))
+    reading, form = _read(name, entry, files), Form(image_shape, entry.fit, entry.native)
+    return Source(
+        name, key, lambda builder: build(builder, reading, form, name, entry.num_images), origin=_origin(reading)
+    )
+
+
+def fetch(name: str, folder: Path | None = None) -> Path:
+    """Have torchvision download a data set's files; the folder that they are in, by default one in the cache.
+
+    Raises:
+        InputError: the data set can't be had in this way, or not now.
+    """
+    dataset, calls = PUBLISHED[name].torchvision
+    if not dataset:
+        raise InputError(f"{name} can't be downloaded from here: fetch {PUBLISHED[name].layout}, and give --files.")
+    folder = folder or cache_directory() / "downloads" / name
+    download.download(dataset, calls, folder)
+    return folder
+
+
+def prepared_shapes(name: str) -> dict[str, str]:
+    """What the cache has of a published data set: the image shapes, such as 3x32x32, and what it's called there."""
+    pattern = re.compile(rf"{re.escape(name)}-(\d+x\d+x\d+)-v{VERSION}")
+    cache = cache_directory()
+    keys = sorted(path.name for path in cache.iterdir()) if cache.is_dir() else []
+    return {match[1]: _title(cache / key) for key in keys if (match := pattern.fullmatch(key))}
+
+
+def _title(directory: Path) -> str:
+    try:
+        return str(json.loads((directory / "meta.json").read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError):
+        return "damaged"
+
+
+def _nothing(_: Builder) -> Names:
+    raise AssertionError("without files there is nothing to build from")
+
+
+def _check_shape(name: str, entry: Published, image_shape: Shape) -> None:
+    channels, height, width = image_shape
+    fewest, most = entry.sides
+    if channels not in {1, 3} or min(height, width) < fewest or max(height, width) > most:
+        raise InputError(
+            f"{name} can't give {_text(image_shape)} (channels x height x width): choose 1 or 3 channels, and "
+            f"{fewest} to {most} pixels a side, such as {_text(entry.shapes[0])}."
+        )
+
+
+def _how_to_prepare(name: str, entry: Published, image_shape: Shape) -> str:
+    shape = "" if image_shape == entry.shapes[0] else f' --image_shape "{list(image_shape)}"'
+    command = f"glowflow data prepare {name}{shape}"
+    download_instead = " (or --download)" if entry.torchvision[0] else ""
+    return (
+        f"{name} isn't prepared at {_text(image_shape)} yet: run {command} --files DIR{download_instead}, "
+        f"where DIR holds {entry.layout}."
+    )
+
+
+def _read(name: str, entry: Published, files: Path) -> Reading:
+    if not files.is_dir():
+        raise InputError(f"{files} is no folder: --files takes the folder that holds {entry.layout}.")
+    try:
+        return entry.read(files)
+    except MissingError as error:
+        hint = f" ({archive.name} is to be unpacked first)" if (archive := next(_archives(files), None)) else ""
+        raise InputError(f"{files} lacks {error}{hint}: {name} is prepared from {entry.layout}.") from None
+
+
+def _archives(files: Path) -> Iterator[Path]:
+    return (path for pattern in ARCHIVES for path in sorted(files.glob(pattern)))
+
+
+def _origin(reading: Reading) -> str:
+    """Changes when the files do: their names, sizes and times of change, and how many images they have."""
+    statuses = [(path.name, path.stat()) for path in reading.files]
+    counts = [f"{split} {len(part)}" for split, part in reading.parts.items()]
+    texts = [*counts, *(f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in statuses)]
+    return digest(*texts)
+
+
+def _text(image_shape: Shape) -> str:
+    return "x".join(map(str, image_shape))

@@ -1,0 +1,138 @@
+"""Shards of images as the original's scripts wrote them (openai/glow, data_loaders/generate_tfr).
+
+A folder has `train` and `validation`, and these `train-r05-s-0000-of-2000.tfrecords` and so on: r05 for images of 2^5
+pixels a side. A record has `shape` and `data`, and perhaps `label` and `attr`. Files of Karras et al. 2018 (one for
+each resolution, channels first), from which the original made its CelebA-HQ, are read as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glowflow.config import Shape
+from glowflow.data.cache import Source, digest
+from glowflow.data.dataset import Split
+from glowflow.data.image_file import check_channels
+from glowflow.data.published.celeba import ATTRIBUTE_NAMES
+from glowflow.data.published.fitting import piece_or_all
+from glowflow.data.published.reading import Images, Item, Part, Reading, record
+from glowflow.data.published.record_file import Feature, contents, features, offsets
+from glowflow.data.published.writer import Form, build
+from glowflow.errors import InputError
+
+FOLDERS: Mapping[str, Split] = {"train": "train", "validation": "test"}
+"""The validation images are those that the original's figures are of: they are the test split."""
+NAME = re.compile(r".*?(-r(?P<level>\d\d))?(-s-\d+-of-(?P<shards>\d+))?\.tfrecords")
+
+
+def has_shards(folder: Path) -> bool:
+    """Whether a folder holds such files."""
+    return any(next(place.glob("*.tfrecords"), None) for place in (folder, folder / "train"))
+
+
+def source(folder: Path, image_shape: Shape) -> Source:
+    """The images in the shards of `folder` that have the resolution of `image_shape`.
+
+    Raises:
+        InputError: there are none, or a shard is broken.
+    """
+    check_channels(image_shape)
+    folder = folder.resolve()
+    shards = _find(folder, image_shape)
+    where = f"tfrecords-{digest(os.fspath(folder))}-{'x'.join(map(str, image_shape))}-"
+    statuses = [(path.name, path.stat()) for paths in shards.values() for path in paths]
+    key = where + digest(*(f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in statuses))
+    form = Form(image_shape, piece_or_all)
+    return Source(folder.name, key, lambda builder: build(builder, _read(shards, form), form, folder.name), where)
+
+
+def _find(folder: Path, image_shape: Shape) -> dict[Split, list[Path]]:
+    """The shards of each split, or those right in the folder as training images."""
+    by_split: dict[Split, list[Path]] = {
+        split: sorted((folder / name).glob("*.tfrecords")) for name, split in FOLDERS.items()
+    }
+    every: dict[Split, list[Path]] = by_split if by_split["train"] else {"train": sorted(folder.glob("*.tfrecords"))}
+    level = min(image_shape[1:]).bit_length() - 1  # the original, too, looks for 96x96 pixels under r06
+    chosen = {split: [path for path in paths if _level(path) in {None, level}] for split, paths in every.items()}
+    if not chosen["train"]:
+        there = sorted({2 ** (_level(path) or 0) for path in every["train"]})
+        raise InputError(
+            f"{folder} has no training images of {image_shape[1]}x{image_shape[2]} pixels: --image_shape may have "
+            f"{', '.join(f'{side}x{side}' for side in there)}."
+        )
+    return {split: paths for split, paths in chosen.items() if paths}
+
+
+def _level(path: Path) -> int | None:
+    """The r05 of a file's name, as a number."""
+    match = NAME.fullmatch(path.name)
+    return int(match["level"]) if match and match["level"] else None
+
+
+def _read(shards: Mapping[Split, Sequence[Path]], form: Form) -> Reading:
+    parts: dict[Split, Part] = {split: _Shards(paths, [offsets(p) for p in paths]) for split, paths in shards.items()}
+    first = next(parts["train"].items(0), None)
+    if first is None or not isinstance(first.picture, np.ndarray):
+        raise InputError(f"{shards['train'][0]} has no images: get it anew.")
+    is_larger = first.picture.shape[:2] != form.image_shape[1:]
+    remarks = [_lacking(paths, split) for split, paths in shards.items()] + ["random crops" if is_larger else ""]
+    names = ATTRIBUTE_NAMES if len(first.attributes) == len(ATTRIBUTE_NAMES) else _numbered(len(first.attributes))
+    return Reading(parts, [], (), names, remark=", ".join(filter(None, remarks)))
+
+
+def _lacking(paths: Sequence[Path], split: Split) -> str:
+    """What to say of a split of which not all shards are there; nothing where all are."""
+    match = NAME.fullmatch(paths[0].name)
+    promised = int(match["shards"]) if match and match["shards"] else len(paths)
+    return f"{len(paths)} of {promised} {split} shards" if len(paths) != promised else ""
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(count))
+
+
+@dataclass(frozen=True)
+class _Shards:
+    """The records of several files; their keys are the file's name and the record's number."""
+
+    paths: Sequence[Path]
+    offsets: Sequence[NDArray[np.int64]]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.offsets))
+
+    def each_key(self) -> Iterator[str]:
+        for path, starts in zip(self.paths, self.offsets, strict=True):
+            yield from (f"{path.name}:{number}" for number in range(len(starts)))
+
+    def items(self, start: int) -> Iterator[Item]:
+        for path, starts in zip(self.paths, self.offsets, strict=True):
+            if start < len(starts):
+                for number, content in enumerate(contents(path, start, int(starts[start])), start):
+                    yield _item(features(content, record(path, number)), f"{path.name}:{number}", record(path, number))
+            start = max(start - len(starts), 0)
+
+
+def _item(found: Mapping[str, Feature], key: str, where: str) -> Item:
+    label, attributes = found.get("label") or [0], found.get("attr") or []
+    if isinstance(label, bytes) or isinstance(attributes, bytes):
+        raise InputError(f"{where}, can't be read: label and attr should be numbers.")
+    return Item(key, where, _picture(found, where), label[0], np.array(attributes) > 0)
+
+
+def _picture(found: Mapping[str, Feature], where: str) -> Images:
+    shape, data = found.get("shape"), found.get("data")
+    if not isinstance(shape, list) or not isinstance(data, bytes) or len(shape) != 3:
+        raise InputError(f"{where}, can't be read: it should have the features shape (3 numbers) and data.")
+    if min(shape) < 1 or len(data) != prod(shape) or not {shape[0], shape[2]} & {1, 3}:
+        raise InputError(f"{where}, can't be read: {len(data)} bytes of data make no image of shape {shape}.")
+    pixels = np.frombuffer(data, np.uint8).reshape(shape)
+    return pixels if shape[2] in {1, 3} else pixels.transpose(1, 2, 0)

@@ -1,0 +1,200 @@
+"""From a reading to the cache: one stream over the images, a block at a time, that goes on after an interruption."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BytesIO
+from itertools import islice
+from math import prod
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from glowflow.config import Shape
+from glowflow.data.cache import Builder, Names
+from glowflow.data.dataset import SPLITS, Split
+from glowflow.data.image_file import MODES, UnreadableError, decode
+from glowflow.data.published.fitting import Fit
+from glowflow.data.published.reading import Images, Item, Part, Reading
+from glowflow.data.published.title import title
+from glowflow.data.splits import Rows, hold_out
+from glowflow.errors import InputError
+from glowflow.progress import progress
+
+BLOCK_BYTES = 2**24
+"""About what a block of images has, which is in memory at a time, and which an interruption can lose."""
+TASK = 32
+"""Images that a thread is given at a time."""
+MOST_HELD_OUT = 10_000
+"""About how many images a split that isn't published gets at most; a tenth of the training images if that is fewer."""
+
+Columns = Mapping[str, np.memmap[Any, Any]]
+Block = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the images are to become.
+
+    Attributes:
+        image_shape: (C, H, W).
+        fit: brings an image to it.
+        native: (height, width) that each image should have before, None for any.
+    """
+
+    image_shape: Shape
+    fit: Fit
+    native: tuple[int, int] | None = None
+
+
+def build(
+    builder: Builder, reading: Reading, form: Form, name: str, num_images: Mapping[Split, int] = MappingProxyType({})
+) -> Names:
+    """Write every split of a reading, after saying how it differs from what was published, `num_images` a split.
+
+    Raises:
+        InputError: an image is broken, too small, or labelled with a class that there isn't.
+    """
+    whole_name = title(name, reading, num_images)
+    writer = _Writer(builder, reading, form)
+    outputs = {split: writer.outputs(split) for split in reading.parts}
+    done = builder.scratch("done", (len(outputs),), np.int64)
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as threads,
+        progress(f"Preparing {name}", sum(map(len, reading.parts.values())), done=int(done.sum())) as advance,
+    ):
+        for number, (split, part) in enumerate(reading.parts.items()):
+            for block in writer.blocks(part, done[number : number + 1], threads):
+                for output in outputs[split]:
+                    output.write(int(done[number]), block)
+                done[number] += len(block["images"])
+                done.flush()
+                advance(len(block["images"]))
+    return replace(writer.finish([output for of_part in outputs.values() for output in of_part]), title=whole_name)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """A split being written: which rows of a part it takes, ascending, and its columns."""
+
+    split: Split
+    rows: Rows
+    columns: Columns
+
+    def write(self, start: int, block: Block) -> None:
+        """Bring to the disk what it takes of a block, whose first row is row `start` of the part."""
+        first, last = np.searchsorted(self.rows, [start, start + len(block["images"])])
+        for name, column in self.columns.items():
+            column[first:last] = block[name][self.rows[first:last] - start]
+            column.flush()
+
+
+@dataclass(frozen=True)
+class _Writer:
+    builder: Builder
+    reading: Reading
+    form: Form
+
+    def outputs(self, split: Split) -> list[_Output]:
+        """What a published split is written to: itself, and if it's the training split those that are held out."""
+        part = self.reading.parts[split]
+        missing = [other for other in SPLITS if other not in self.reading.parts] if split == "train" else []
+        rows: dict[Split, Rows] = {split: np.arange(len(part)), **dict.fromkeys(missing, np.empty(0, np.int64))}
+        if missing and len(part) > len(missing):
+            rows = hold_out(part.each_key(), missing, MOST_HELD_OUT)
+        width = max((len(os.fsencode(key)) for key in part.each_key()), default=1) if self.reading.named else 0
+        return [_Output(to, taken, self.columns(to, len(taken), width)) for to, taken in rows.items()]
+
+    def columns(self, split: Split, count: int, key_width: int) -> Columns:
+        """The columns of a split; the labels are kept apart until all are known."""
+        create, (channels, height, width) = partial(self.builder.create, split), self.form.image_shape
+        columns = {"images": create("images", (count, height, width, channels), np.uint8)}
+        if self.reading.class_names is not None:
+            columns["labels"] = self.builder.scratch(f"labels-{split}", (count,), np.int64)
+        if names := self.reading.attribute_names:
+            columns["attributes"] = create("attributes", (count, len(names)), np.bool_)
+        if key_width:
+            columns["sources"] = create("sources", (count,), f"S{key_width}")
+        return columns
+
+    def blocks(self, part: Part, done: NDArray[np.int64], threads: Executor) -> Iterator[Block]:
+        """What isn't done yet of a part; Pillow decodes outside of Python's lock."""
+        items, size = part.items(int(done[0])), _block_size(self.form.image_shape)
+        while taken := list(islice(items, size)):
+            tasks = (taken[first : first + TASK] for first in range(0, len(taken), TASK))
+            yield {
+                "images": np.concatenate(list(threads.map(self.all_fitted, tasks))),
+                "labels": np.array([self.label(item) for item in taken]),
+                "attributes": np.array([self.attributes(item) for item in taken], np.bool_),
+                "sources": np.array([os.fsencode(item.key) for item in taken]),
+            }
+        if done[0] != len(part):
+            raise InputError(f"The files changed while they were read: {len(part)} images were there, now {done[0]}.")
+
+    def all_fitted(self, items: Sequence[Item]) -> Images:
+        """The images at their shape, (N, H, W, C)."""
+        return np.stack([self.fitted(item) for item in items])
+
+    def fitted(self, item: Item) -> Images:
+        """The image at its shape, (H, W, C)."""
+        channels, height, width = self.form.image_shape
+        if isinstance(item.picture, np.ndarray) and item.picture.shape == (height, width, channels):
+            return item.picture  # fast, and what every fit of an array gives then
+        try:
+            image = _image(item.picture, channels)
+        except UnreadableError as error:
+            raise InputError(f"{item.where} can't be read as an image ({error}): get it anew.") from error
+        if self.form.native not in {None, (image.height, image.width)}:
+            wanted = "x".join(map(str, self.form.native or ()))
+            raise InputError(f"{item.where} has {image.height}x{image.width} pixels: here each image has {wanted}.")
+        return self.form.fit(image, self.form.image_shape, item)
+
+    def label(self, item: Item) -> int:
+        """The item's label, -1 where it's kept secret."""
+        names = self.reading.class_names
+        if item.label is None:
+            return -1
+        if item.label < 0 or (names and item.label >= len(names)):
+            possible = f"there are {len(names)} classes" if names else "it should be at least 0"
+            raise InputError(f"{item.where} has label {item.label}: {possible}.")
+        return item.label
+
+    def attributes(self, item: Item) -> Sequence[bool] | NDArray[np.bool_]:
+        """The item's attributes."""
+        found, wanted = len(item.attributes), len(self.reading.attribute_names)
+        if found != wanted:
+            raise InputError(f"{item.where} has {found} attributes: here each image has {wanted}.")
+        return item.attributes
+
+    def finish(self, outputs: Sequence[_Output]) -> Names:
+        """Keep the labels of each split that has them, unless there is but one class."""
+        classes, attributes = self.reading.class_names, self.reading.attribute_names
+        if classes == ():
+            most = max(int(output.columns["labels"].max(initial=0)) for output in outputs)
+            classes = tuple(str(label) for label in range(most + 1))
+        if classes is None or len(classes) < 2:
+            return Names(attributes=attributes)
+        for output in outputs:
+            labels = output.columns["labels"]
+            self.builder.save(output.split, labels=labels if labels.min(initial=0) >= 0 else None)
+        return Names(classes, attributes)
+
+
+def _block_size(image_shape: Shape) -> int:
+    """How many images a block has."""
+    return max(TASK, BLOCK_BYTES // prod(image_shape))
+
+
+def _image(picture: Images | Path | bytes, channels: int) -> Image.Image:
+    if isinstance(picture, np.ndarray):
+        grey_or_colour = picture[..., 0] if picture.shape[2:] == (1,) else picture
+        return Image.fromarray(grey_or_colour).convert(MODES[channels])
+    return decode(BytesIO(picture) if isinstance(picture, bytes) else picture, channels)
