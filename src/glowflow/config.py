@@ -150,7 +150,8 @@ class TrainConfig:
     """How a model is trained. Lengths are counted in images, so that they hold for any batch size.
 
     Args:
-        data: A data set's name (`glowflow data list`), a folder of images, or an .npy/.npz file.
+        data: A data set's name (`glowflow data list`), hf:NAME for one on the hub, a folder of images or of TFRecord
+            shards, or an .npy/.npz file.
         images: Length of the training: images drawn, repetitions counted.
         batch_size: Images per step, over all processes.
         init_batch_size: Images that the data-dependent initialisation sees.

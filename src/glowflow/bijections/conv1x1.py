@@ -47,7 +47,7 @@ class Conv1x1(Invertible1x1):
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_random_rotation(num_channels).float())
+        self.weight = nn.Parameter(_random_rotation(num_channels).float().contiguous())
 
     def matrix(self) -> Tensor:
         """W."""

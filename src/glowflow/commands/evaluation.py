@@ -25,7 +25,7 @@ def evaluate(
 
     Args:
         model: A run's directory, a directory made by save_pretrained, or a name on the hub.
-        data: A data set's name, a folder of images, or an .npy/.npz file; by default what the run was trained on.
+        data: A data set's name (or hf:NAME), a folder, or an .npy/.npz file; by default what the run was trained on.
         split: Which part of the data.
         draws: How many draws of the dequantisation noise to average over.
         seed: Of the noise.
@@ -107,7 +107,7 @@ def score(
 
     Args:
         model: A run's directory, a directory made by save_pretrained, or a name on the hub.
-        data: A data set's name, a folder of images, or an .npy/.npz file; by default what the run was trained on.
+        data: A data set's name (or hf:NAME), a folder, or an .npy/.npz file; by default what the run was trained on.
         out: The CSV file: image, split, label, bits_per_dim.
         split: Which part of the data.
         draws: How many draws of the dequantisation noise to average over.

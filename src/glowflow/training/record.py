@@ -61,7 +61,10 @@ class Record:
     def finish(self) -> None:
         """Raise the OSError that kept the final checkpoint from being written, if one did."""
         if self.failure is not None:
-            raise self.failure
+            reason = (
+                f"{self.failure.strerror or self.failure}, and the training is at its end; with room, the same command"
+            )
+            raise OSError(self.failure.errno, f"{reason} goes on from {self.saved_at:,} images", str(self.out / "last"))
 
     def _try(self, path: Path, write: Callable[[], None]) -> OSError | None:
         try:

@@ -1,0 +1,62 @@
+"""Does FSDP2 go with the memory modes? Gradients of a model sharded over processes against those of the model whole.
+
+The whole objective is sharded (parameters between steps, gradients and the optimiser's state), then each step of flow.
+
+    torchrun --nproc-per-node 2 benchmarks/fsdp.py
+"""
+
+from copy import deepcopy
+from typing import get_args
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+
+from glowflow import Glow, GlowConfig
+from glowflow.bijections import Step
+from glowflow.execution import Execution, Memory
+from glowflow.training.objective import Objective
+
+
+def gradients(objective: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """Of the loss, by parameter."""
+    objective(x).total.backward()
+    return {name: parameter.grad for name, parameter in objective.named_parameters() if parameter.grad is not None}
+
+
+def difference(model: Glow, x: Tensor, *, each_step: bool) -> float:
+    """The largest between the sharded model's gradients and the whole one's."""
+    whole, sharded = Objective(deepcopy(model)), Objective(deepcopy(model))
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    for module in sharded.modules():
+        if each_step and isinstance(module, Step):
+            fully_shard(module, mesh=mesh)
+    fully_shard(sharded, mesh=mesh)
+    expected = gradients(whole, x)
+    found = {name: grad.full_tensor() for name, grad in gradients(sharded, x).items()}  # type: ignore[attr-defined]
+    return max(float((found[name] - grad).abs().max()) for name, grad in expected.items())
+
+
+def main() -> None:
+    """Try each mode in both ways, and print."""
+    dist.init_process_group("gloo")
+    torch.manual_seed(0)
+    model, x = Glow(GlowConfig((3, 8, 8), 2, 4, 16)), torch.rand(4, 3, 8, 8) - 0.5
+    model.initialize(x)
+    for parameter in model.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)  # away from zero
+    for memory in get_args(Memory):
+        for each_step in (False, True):
+            try:
+                told = f"gradients differ by {difference(model.execute(Execution(memory)), x, each_step=each_step)}"
+            except RuntimeError as error:
+                told = str(error).partition("!")[0]
+            if dist.get_rank() == 0:
+                print(f"{memory}, {'each step' if each_step else 'the whole'} sharded: {told}")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Does a training wait for its images? Steps on real data against steps on one batch that is kept.
+
+Both are timed in turn, in blocks of steps; the ratio of a pair is that of neighbouring blocks.
+
+    python benchmarks/input_pipeline.py results/input-pipeline.jsonl digits faces32 photos32
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+from lines import Line, complete
+from torch import Tensor
+
+from glowflow import data
+from glowflow.presets import load
+from glowflow.processes import ALONE
+from glowflow.training.batches import Batches
+from glowflow.training.gradient import Gradient
+from glowflow.training.objective import Objective
+from glowflow.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class Constant(Batches):
+    """The same batch at every position."""
+
+    kept: tuple[Tensor, Tensor | None] = (torch.empty(0), None)
+
+    def at(self, *_: object) -> tuple[Tensor, Tensor | None]:
+        """That batch."""
+        return self.kept
+
+
+def measure(preset: str, pairs: int, steps: int) -> Line:
+    """Time both, `pairs` times."""
+    run = load(preset).run
+    state = TrainingState.new(run, "cpu")
+    real = Batches(data.prepare(run.train.data, run.model.image_shape)["train"], run, "cpu")
+    size = run.train.batch_size
+    state.model.initialize(real.at(0, size)[0])
+    objective = Objective(state.model, run.train.weight_y)
+    constant = Constant(real.dataset, run, "cpu", kept=real.at(0, size))
+    gradients = [Gradient(objective, batches, size, None, ALONE) for batches in (real, constant)]
+    _seconds(state, gradients[0], steps)  # not counted: the first steps are slow
+    times = [[_seconds(state, gradient, steps) for gradient in gradients] for _ in range(pairs)]
+    return {
+        "steps_per_block": steps,
+        "ratio": median(mine / other for mine, other in times),
+        "lowest": min(mine / other for mine, other in times),
+        "highest": max(mine / other for mine, other in times),
+        "batch_by_step": _batch_seconds(real, size) / (median(other for _, other in times) / steps),
+    }
+
+
+def _seconds(state: TrainingState, gradient: Gradient, steps: int) -> float:
+    def step(index: int) -> None:
+        state.optimizer.zero_grad(set_to_none=True)
+        gradient.accumulate(index * gradient.batch_size)
+        state.optimizer.step()
+
+    return _timed(step, steps)
+
+
+def _batch_seconds(batches: Batches, size: int) -> float:
+    return _timed(lambda index: batches.at(index * size, size), 100) / 100
+
+
+def _timed(work: Callable[[int], object], count: int) -> float:
+    began = time.perf_counter()
+    for index in range(count):
+        work(index)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure what the output file lacks, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("presets", nargs="+")
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=10)
+    options = parser.parse_args()
+    wanted = [{"preset": preset, "pairs": options.pairs} for preset in options.presets]
+    for line in complete(options.out, partial(measure, steps=options.steps), wanted):
+        share = f"getting a batch takes {line['batch_by_step']:.2%} of a step"
+        print(f"{line['preset']}: {line['ratio']:.4f} ({line['lowest']:.3f} to {line['highest']:.3f}); {share}")
+
+
+if __name__ == "__main__":
+    main()
