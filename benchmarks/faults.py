@@ -29,6 +29,7 @@ from lines import Line, complete
 from safetensors.torch import load_file
 
 from glowflow.durable import verify
+from glowflow.locks import lock
 
 TRAINING = {
     "train.images": 40_000,
@@ -56,13 +57,14 @@ def kill(kills: int, processes: int, seed: int) -> Line:
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         whole, cut = Path(folder) / "whole", Path(folder) / "cut"
-        began = time.monotonic()
         subprocess.run(command(whole, processes), check=True, capture_output=True)
-        seconds = time.monotonic() - began
+        began = time.monotonic()
+        subprocess.run(command(whole, processes), check=True, capture_output=True)  # has nothing left to do
+        startup = time.monotonic() - began
         moments: list[str] = []
         while len(moments) < kills:
             with subprocess.Popen(command(cut, processes), stderr=subprocess.PIPE, start_new_session=True) as process:
-                time.sleep(rng.uniform(0.2, 1) * min(seconds, 20))
+                time.sleep(rng.uniform(0, 2) * startup)
                 moment = _moment(cut)
                 if process.poll() is not None:
                     raise RuntimeError(
@@ -86,9 +88,15 @@ def kill(kills: int, processes: int, seed: int) -> Line:
 
 def _moment(out: Path) -> str:
     """What the training was doing, by what lies in its directory."""
-    if (out / ".last.partial").exists() or (out / ".best.partial").exists():
-        return "writing a checkpoint"
-    return "before the first checkpoint" if not (out / "last").exists() else "starting or training"
+    if not (out / ".lock").exists():
+        return "starting for the first time"
+    with (out / ".lock").open("ab") as file:
+        try:
+            lock(file, blocking=False)
+        except OSError:
+            is_writing = (out / ".last.partial").exists() or (out / ".best.partial").exists()
+            return "writing a checkpoint" if is_writing else "training or validating"
+    return "starting"
 
 
 def _kill(launcher: int, which: int) -> None:

@@ -61,10 +61,9 @@ class Record:
     def finish(self) -> None:
         """Raise the OSError that kept the final checkpoint from being written, if one did."""
         if self.failure is not None:
-            reason = (
-                f"{self.failure.strerror or self.failure}, and the training is at its end; with room, the same command"
-            )
-            raise OSError(self.failure.errno, f"{reason} goes on from {self.saved_at:,} images", str(self.out / "last"))
+            reason = self.failure.strerror or self.failure
+            advice = f"with room, the same command goes on from {self.saved_at:,} images"
+            raise OSError(self.failure.errno, f"{reason}, at the training's end; {advice}", str(self.out / "last"))
 
     def _try(self, path: Path, write: Callable[[], None]) -> OSError | None:
         try:
