@@ -42,6 +42,9 @@ TRAINING = {
 }
 """Of digits: a validation, and so a checkpoint, every second or so."""
 
+SHARE_WHILE_WRITING = 0.3
+"""Of the kills, those that wait until a checkpoint is being written, which takes a small part of the time."""
+
 MODULE = [sys.executable, "-m"]
 
 
@@ -65,6 +68,8 @@ def kill(kills: int, processes: int, seed: int) -> Line:
         while len(moments) < kills:
             with subprocess.Popen(command(cut, processes), stderr=subprocess.PIPE, start_new_session=True) as process:
                 time.sleep(rng.uniform(0, 2) * startup)
+                if rng.random() < SHARE_WHILE_WRITING:
+                    _wait_for_a_write(process, cut)
                 moment = _moment(cut)
                 if process.poll() is not None:
                     raise RuntimeError(
@@ -86,6 +91,15 @@ def kill(kills: int, processes: int, seed: int) -> Line:
     }
 
 
+def _wait_for_a_write(process: "subprocess.Popen[bytes]", out: Path) -> None:
+    while process.poll() is None and not _is_writing(out):
+        time.sleep(0.001)
+
+
+def _is_writing(out: Path) -> bool:
+    return (out / ".last.partial").exists() or (out / ".best.partial").exists()
+
+
 def _moment(out: Path) -> str:
     """What the training was doing, by what lies in its directory."""
     if not (out / ".lock").exists():
@@ -94,8 +108,7 @@ def _moment(out: Path) -> str:
         try:
             lock(file, blocking=False)
         except OSError:
-            is_writing = (out / ".last.partial").exists() or (out / ".best.partial").exists()
-            return "writing a checkpoint" if is_writing else "training or validating"
+            return "writing a checkpoint" if _is_writing(out) else "training or validating"
     return "starting"
 
 

@@ -87,8 +87,8 @@ def _train(
     if processes.is_first:
         set_aside_damaged(out)
     processes.wait()
-    at_rest = state.restore(out)
-    if at_rest:
+    resumed = state.restore(out)
+    if resumed:
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
     else:
         if options.start is not None:
@@ -104,7 +104,7 @@ def _train(
     objective = processes.parallel(Objective(state.model, settings.weight_y))
     gradient = Gradient(objective, batches, settings.batch_size, options.micro_batch, processes)
     record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
-    if record and not at_rest:
+    if record and not resumed:
         state.save(out)
 
     # Steps
