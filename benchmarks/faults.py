@@ -2,7 +2,7 @@
 
 `kill`: a training is killed (SIGKILL) at random moments, and the same command given again each time, until it has been
 killed so often and has then ended; its final state is compared with that of an uninterrupted training, bit for bit.
-With several processes torchrun starts them, and one of them, at random, is killed, or torchrun and all of them.
+With several processes torchrun starts them, and one of them, or torchrun, or all, at random, are killed.
 
 `disk`: a training writes to a disk that is full after its first checkpoint (a tmpfs, which root may mount), and to one
 that is read-only; what the user is told is stored, and whether the last checkpoint that was written loads.
@@ -75,7 +75,7 @@ def kill(kills: int, processes: int, seed: int) -> Line:
                     raise RuntimeError(
                         f"The training ended before it was killed {kills} times: {process.communicate()}"
                     )
-                _kill(process.pid, rng.randrange(processes + 1) if processes > 1 else 0)
+                _kill(process.pid, rng)
                 told = process.communicate()[1].decode()
             if "Traceback" in re.sub(r"(?s)Traceback.*ChildFailedError", "", told):
                 raise RuntimeError(told)
@@ -112,14 +112,12 @@ def _moment(out: Path) -> str:
     return "starting"
 
 
-def _kill(launcher: int, which: int) -> None:
-    """All of the session, or one of the launcher's processes."""
+def _kill(launcher: int, rng: random.Random) -> None:
+    """One of the launcher and its workers, or all of them; without workers, the launcher is the training."""
     found = subprocess.run(["pgrep", "-P", str(launcher)], capture_output=True, text=True, check=False)
-    workers = sorted(map(int, found.stdout.split()))
-    if 0 < which <= len(workers):
-        subprocess.run(["kill", "-9", str(workers[which - 1])], check=False)
-    else:
-        subprocess.run(["pkill", "-9", "-s", str(launcher)], check=False)
+    everyone = [launcher, *map(int, found.stdout.split())]
+    for process in rng.choice([everyone, *([one] for one in everyone)]):
+        subprocess.run(["kill", "-9", str(process)], check=False)
 
 
 def _same(first: Path, second: Path) -> bool:

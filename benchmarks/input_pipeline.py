@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import cast
 
-import torch
 from lines import Line, complete
-from torch import Tensor
 
 from glowflow import data
 from glowflow.presets import load
 from glowflow.processes import ALONE
-from glowflow.training.batches import Batches
+from glowflow.training.batches import Ahead, Batches, Fetched
 from glowflow.training.gradient import Gradient
 from glowflow.training.objective import Objective
 from glowflow.training.state import TrainingState
@@ -30,11 +29,11 @@ from glowflow.training.state import TrainingState
 class Constant(Batches):
     """The same batch at every position."""
 
-    kept: tuple[Tensor, Tensor | None] = (torch.empty(0), None)
+    kept: Fetched | None = None
 
-    def at(self, *_: object) -> tuple[Tensor, Tensor | None]:
+    def fetched(self, *_: object) -> Fetched:
         """That batch."""
-        return self.kept
+        return cast("Fetched", self.kept)
 
 
 def measure(preset: str, pairs: int, steps: int) -> Line:
@@ -45,8 +44,8 @@ def measure(preset: str, pairs: int, steps: int) -> Line:
     size = run.train.batch_size
     state.model.initialize(real.at(0, size)[0])
     objective = Objective(state.model, run.train.weight_y)
-    constant = Constant(real.dataset, run, "cpu", kept=real.at(0, size))
-    gradients = [Gradient(objective, batches, size, None, ALONE) for batches in (real, constant)]
+    constant = Constant(real.dataset, run, "cpu", kept=real.fetched(0, size))
+    gradients = [Gradient(objective, Ahead(batches), size, None, ALONE) for batches in (real, constant)]
     _seconds(state, gradients[0], steps)  # not counted: the first steps are slow
     times = [[_seconds(state, gradient, steps) for gradient in gradients] for _ in range(pairs)]
     return {

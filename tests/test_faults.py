@@ -207,12 +207,15 @@ def test_a_crash_before_the_first_checkpoint_does_not_block_the_directory(config
 
 
 def test_fine_tuning_starts_from_the_model(run: Path, config: RunConfig, tmp_path: Path) -> None:
-    longer = replace(config, train=replace(config.train, lr=0.0))
-    tuned = train(longer, tmp_path / "tuned", options=Options(start=str(run)))
+    longer = replace(config, train=replace(config.train, lr=0.0, start=str(run)))
+    tuned = train(longer, tmp_path / "tuned")
     torch.testing.assert_close(tuned.model.state_dict(), Glow.from_pretrained(run).state_dict())
-    other = replace(config, model=replace(config.model, steps=3))
+    other = replace(longer, model=replace(config.model, steps=3))
     with pytest.raises(InputError, match=r"model\.steps: 2 there, 3 here"):
-        train(other, tmp_path / "other", options=Options(start=str(run)))
+        train(other, tmp_path / "other")
+    train(config, tmp_path / "other")  # a start that came to nothing binds nobody
+    with pytest.raises(InputError, match=r"train\.start"):
+        train(longer, tmp_path / "other")
 
 
 @pytest.mark.parametrize("memory", ["store", "reversible"])

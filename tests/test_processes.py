@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from glowflow.config import RunConfig
 from glowflow.processes import Processes
-from glowflow.training.run import _plain
+from glowflow.training.run import as_plain
 
 
 def torchrun(count: int, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
@@ -33,7 +33,7 @@ def run(*command: str) -> str:
 @pytest.fixture(name="preset")
 def _preset(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(_plain(config)))
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(as_plain(config)))
     return "tiny.yaml"
 
 

@@ -167,6 +167,8 @@ class TrainConfig:
         validate_every: Images between validations (bits/dim, sample grids, best and last checkpoints).
         validation_images: At most so many validation images are used while training.
         seed: Of the weights, the order of the images and all noise.
+        start: A model of the same architecture whose weights the training begins with, instead of fresh ones: a run's
+            directory, a directory made by save_pretrained, or a name on the hub.
     """
 
     data: str = "digits"
@@ -185,6 +187,7 @@ class TrainConfig:
     validate_every: int = 10_000
     validation_images: int = 1_000
     seed: int = 0
+    start: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("images", "batch_size", "init_batch_size", "validate_every", "validation_images"):

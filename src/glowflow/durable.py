@@ -25,6 +25,9 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.chmod(mode)  # safetensors would keep other users from reading it
         sync(partial)
         partial.replace(path)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -41,7 +44,7 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
         previous: Where its old content is kept. By default it isn't, and `recover` puts a replacement right that was
             cut short.
     """
-    partial, old = beside(target, "partial"), previous or beside(target, "old")
+    partial, old = beside(target, "partial"), beside(target, "old")
     if previous is None:
         recover(target)
     shutil.rmtree(partial, ignore_errors=True)
@@ -52,13 +55,16 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
     except OSError:
         shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
         raise
-    if target.exists():
-        shutil.rmtree(old, ignore_errors=True)
+    if previous is None and target.exists():
         target.rename(old)
+    elif previous is not None and target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        if previous.exists():
+            previous.rename(old)
+        target.rename(previous)
     partial.rename(target)
     sync(target.parent)
-    if previous is None:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def recover(target: Path) -> None:

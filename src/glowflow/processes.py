@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import blake2b
 from uuid import uuid4
 
@@ -22,6 +23,8 @@ from glowflow.errors import ProcessLostError
 from glowflow.progress import be_silent
 
 SECONDS_BETWEEN_ANSWERS = 0.05
+TIMEOUT = timedelta(minutes=30)
+"""How long one process waits for another, which may be writing a checkpoint, or whose machine may be gone."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,17 @@ class Processes:
     count: int = 1
     device: str = "cpu"
     """Where this one computes; what it exchanges with the others is there."""
+    parent: int | None = None
+    """The launcher's process number; None without one."""
 
     @property
     def is_first(self) -> bool:
         """Whether this is the one that writes and reports."""
         return self.rank == 0
+
+    def is_orphan(self) -> bool:
+        """Whether the launcher has died without a word."""
+        return self.parent is not None and os.getppid() != self.parent
 
     def share(self, total: int) -> range:
         """Which of `total` things are this process's; together the processes have each of them once."""
@@ -49,7 +58,7 @@ class Processes:
     def wait(self) -> None:
         """Until every process has come here."""
         if self.count > 1:
-            self.add(torch.zeros(1))
+            self.add(torch.zeros(1)).item()  # waits for the device, too
 
     def add(self, values: Tensor) -> Tensor:
         """The sum of all processes' values, on this one's device."""
@@ -111,11 +120,11 @@ def joined(device: str) -> Iterator[Processes]:
         return
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-    processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), device)
+    processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), device, os.getppid())
     try:
         store = _fresh_store(processes)
         backend = "nccl" if device.startswith("cuda") else "gloo"
-        dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.count)
+        dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.count, timeout=TIMEOUT)
         if not processes.is_first:
             be_silent()
         yield processes

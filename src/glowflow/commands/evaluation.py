@@ -117,19 +117,23 @@ def score(
     from glowflow.data import SPLITS
     from glowflow.durable import replacing
     from glowflow.evaluate import scores
+    from glowflow.processes import joined
 
     check_draws(draws, seed)
     check_parent(out)
     glow, _ = loaded(model, device)
     rows: list[tuple[str, str, str, str]] = []
-    for name in SPLITS if split == "all" else (split,):
-        dataset = dataset_for(model, data, glow, name, may_be_empty=split == "all")
-        if not len(dataset):
-            continue
-        values = scores(glow, dataset, draws, seed)
-        labels = [""] * len(dataset) if dataset.labels is None else [dataset.class_names[i] for i in dataset.labels]
-        images = map(dataset.describe, range(len(dataset)))
-        rows += [(i, name, label, f"{value:.5f}") for i, label, value in zip(images, labels, values, strict=True)]
+    with joined(str(glow.device)) as processes:
+        for name in SPLITS if split == "all" else (split,):
+            dataset = dataset_for(model, data, glow, name, may_be_empty=split == "all")
+            if not len(dataset):
+                continue
+            values = scores(glow, dataset, draws, seed, processes)
+            labels = [""] * len(dataset) if dataset.labels is None else [dataset.class_names[i] for i in dataset.labels]
+            images = map(dataset.describe, range(len(dataset)))
+            rows += [(i, name, label, f"{value:.5f}") for i, label, value in zip(images, labels, values, strict=True)]
+    if not processes.is_first:
+        return
     with replacing(out) as partial, partial.open("w", newline="") as file:
         csv.writer(file).writerows([("image", "split", "label", "bits_per_dim"), *rows])
     say(f"{len(rows)} images scored in {out}.")

@@ -44,7 +44,7 @@ def train(
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
         compiled: Compile the steps of flow by `torch.compile`, which takes a minute or more before the first one.
         micro_batch: At most so many images at a time go through the model, for the same result in less memory.
-        from_model: A model whose weights a new run begins with, to be trained further; --from for short.
+        from_model: Short for --train.start, and --from for that: a model that is to be trained further.
         tensorboard: Also write the metrics for TensorBoard.
     """
     from dataclasses import replace
@@ -57,11 +57,12 @@ def train(
     if compiled and memory == "reversible":
         raise InputError("--compiled doesn't go with --memory reversible, whose backward pass can't be compiled.")
     settings = train if data is None else replace(train, data=data)
+    settings = settings if from_model is None else replace(settings, start=from_model)
     out = out or Path("runs") / Path(preset).stem
     where = device_named(device)
     execution = Execution(memory, precision_named(precision, where), compiled)
     with joined(where) as processes:
-        options = Options(execution, micro_batch, from_model, tensorboard, processes)
+        options = Options(execution, micro_batch, tensorboard, processes)
         state = run(RunConfig(model, settings), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(

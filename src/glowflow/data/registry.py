@@ -100,6 +100,8 @@ def find(source: str | Path, image_shape: Shape, files: Path | None = None) -> S
     """What `source` names, at an image shape; see `load` and `prepare`."""
     if isinstance(source, str) and source in PUBLISHED:
         return published.source(source, image_shape, files)
+    if files is not None and source not in BUILT_IN and not Path(source).exists():
+        raise _unknown(str(source))
     if files is not None:
         raise InputError(f"--files is for the published data sets ({', '.join(PUBLISHED)}), and {source} isn't one.")
     if isinstance(source, str) and source in BUILT_IN:

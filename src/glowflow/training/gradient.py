@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from glowflow.processes import Processes
-from glowflow.training.batches import Batches
+from glowflow.training.batches import Ahead
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Gradient:
     """
 
     objective: nn.Module
-    batches: Batches
+    batches: Ahead
     batch_size: int
     micro_batch: int | None
     processes: Processes
@@ -32,9 +32,11 @@ class Gradient:
     def accumulate(self, position: int) -> Tensor:
         """Add the gradient of the batch at `position` to the parameters'; the mean `Loss` over it, as (3,) numbers."""
         passes = self.passes()
+        starts = [(position + part.start, len(part)) for part in passes]
+        starts.append((starts[0][0] + self.batch_size, len(passes[0])))  # of the batch after this one
         means = []
         for number, part in enumerate(passes, 1):
-            x, y = self.batches.at(position + part.start, len(part))
+            x, y = self.batches.at(*starts[number - 1], then=starts[number])
             share = len(part) / self.batch_size
             is_last = number == len(passes)
             with nullcontext() if is_last else self._unsynchronized():

@@ -21,7 +21,8 @@ class StopRequest:
     def _receive(self, signum: int, _: FrameType | None) -> None:
         if self.signum is None:
             self.signum, self._since = signum, time.monotonic()
-        elif time.monotonic() - self._since > SECONDS_FOR_ONE_REQUEST:  # asked twice: at once
+        elif signum == signal.SIGINT and time.monotonic() - self._since > SECONDS_FOR_ONE_REQUEST:
+            # a second Ctrl-C: at once. A second SIGTERM is torchrun's, of whose processes another one has left
             raise KeyboardInterrupt
 
 

@@ -20,7 +20,7 @@ from glowflow.errors import InputError, TrainingDivergedError, TrainingInterrupt
 from glowflow.evaluate import likelihood
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
-from glowflow.training.batches import Batches, check_trainable
+from glowflow.training.batches import Ahead, Batches, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.gradient import Gradient
 from glowflow.training.interruption import stop_requests
@@ -28,7 +28,7 @@ from glowflow.training.objective import Objective
 from glowflow.training.optimizer import learning_rate
 from glowflow.training.options import Options
 from glowflow.training.record import Record
-from glowflow.training.run import check, claimed, with_absolute_data
+from glowflow.training.run import check, claimed, with_absolute_paths
 from glowflow.training.state import TrainingState, set_aside_damaged
 
 RECORDS_PER_VALIDATION = 10
@@ -57,10 +57,9 @@ def train(
         TrainingInterruptedError: After Ctrl-C or SIGTERM; the state is saved.
         TrainingDivergedError: After too many steps without a finite loss; the last checkpoint is left as it was.
     """
-    out, config, options = Path(out), with_absolute_data(config), options or Options()
+    out, config, options = Path(out), with_absolute_paths(config), options or Options()
     processes = options.processes
-    if processes.is_first:
-        check(out, config)
+    check(out, config)
     if config.train.batch_size < processes.count:
         raise InputError(f"A batch of {config.train.batch_size} images can't be shared by {processes.count} processes.")
     splits = data.prepare(config.train.data, config.model.image_shape)
@@ -91,8 +90,8 @@ def _train(
     if resumed:
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
     else:
-        if options.start is not None:
-            state.start_from(options.start)
+        if settings.start is not None:
+            state.start_from(settings.start)
         else:
             state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
         processes.take_from_first(state.model)
@@ -102,7 +101,7 @@ def _train(
     at = state.progress
     parameters = list(state.model.parameters())
     objective = processes.parallel(Objective(state.model, settings.weight_y))
-    gradient = Gradient(objective, batches, settings.batch_size, options.micro_batch, processes)
+    gradient = Gradient(objective, Ahead(batches), settings.batch_size, options.micro_batch, processes)
     record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
     if record and not resumed:
         state.save(out)
@@ -120,7 +119,8 @@ def _train(
             state.optimizer.zero_grad(set_to_none=True)
             loss = gradient.accumulate(at.position)
             norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-            stopping = torch.tensor([float(stop.signum is not None)], device=loss.device)
+            asked = stop.signum is not None or processes.is_orphan()
+            stopping = torch.tensor([float(asked)], device=loss.device)
             *means, stopping = processes.add(torch.cat([loss, stopping]))
             total, bits, bits_y, stops, grad_norm = torch.stack([*means, stopping, norm]).tolist()
 
@@ -153,12 +153,12 @@ def _train(
                 window, window_began = [], time.monotonic()
 
             # Validate, draw samples, save
-            healthy = skipped_in_a_row == 0
             validated = finished or _crossed(before, at.position, settings.validate_every)
+            healthy = skipped_in_a_row == 0
             if validated:
                 values = _validate(state, validation, processes)
                 say(f"{at.position:,} images: " + _describe(values))
-                healthy = healthy and all(map(isfinite, values.values()))
+                healthy = all(map(isfinite, values.values()))
                 if record:
                     record.write("validation", values)
                     record.draw(settings.seed)
@@ -168,8 +168,9 @@ def _train(
             if record and healthy and (validated or stops or record.is_overdue()):
                 record.save()
 
-            # Leave when asked to
+            # Leave when asked to, all processes together
             if stops and not finished:
+                processes.wait()
                 kept = f"; {out} holds the training up to {record.saved_at:,} images" if record else ""
                 message = f"Interrupted{kept}. The same command goes on."
                 raise TrainingInterruptedError(message, stop.signum or signal.SIGTERM)

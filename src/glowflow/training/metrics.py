@@ -21,7 +21,7 @@ class Metrics:
         """Open the record of the run in `out`; what it has from beyond `position` images is dropped."""
         self.path = out / "metrics.jsonl"
         self._drop_after(position)
-        self.board = _tensorboard(out) if tensorboard else None
+        self.board = _tensorboard(out, position) if tensorboard else None
 
     def write(self, kind: str, position: int, values: Mapping[str, float]) -> None:
         """Record `values` after `position` images; what isn't finite becomes null."""
@@ -33,7 +33,9 @@ class Metrics:
     def _drop_after(self, position: int) -> None:
         if self.path.exists():
             lines = self.path.read_text().splitlines(keepends=True)
-            save_text(self.path, "".join(line for line in lines if _images(line) <= position))
+            kept = [line for line in lines if _images(line) <= position]
+            if kept != lines:
+                save_text(self.path, "".join(kept))
 
 
 def _images(line: str) -> float:
@@ -43,10 +45,10 @@ def _images(line: str) -> float:
         return float("inf")  # a line that a crash cut short
 
 
-def _tensorboard(out: Path) -> _Writer:
+def _tensorboard(out: Path, position: int) -> _Writer:
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 (an optional extra)
     except ImportError:
         raise InputError("TensorBoard is not installed: pip install 'glowflow[tensorboard]'.") from None
-    writer: _Writer = SummaryWriter(str(out / "tensorboard"))
+    writer: _Writer = SummaryWriter(str(out / "tensorboard"), purge_step=position + 1)
     return writer

@@ -14,14 +14,12 @@ class Options:
     Args:
         execution: How training steps are computed; validation is in the parameters' type.
         micro_batch: At most so many images go through the model at a time, which saves memory; by default all.
-        start: A model whose weights a new run begins with (see `Glow.from_pretrained`), instead of fresh ones.
         tensorboard: Whether to write the metrics for TensorBoard too.
         processes: Those that share each batch, this one among them.
     """
 
     execution: Execution = field(default_factory=Execution)
     micro_batch: int | None = None
-    start: str | None = None
     tensorboard: bool = False
     processes: Processes = ALONE
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from glowflow.evaluate import grid, sample, stacked
 from glowflow.progress import say
 from glowflow.training.metrics import Metrics
+from glowflow.training.run import LAST
 from glowflow.training.state import TrainingState
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
@@ -53,23 +54,25 @@ class Record:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        self.failure = self._try(self.out / "last", lambda: self.state.save(self.out))
+        self.failure = self._try(self.out / LAST, lambda: self.state.save(self.out))
         self._last_tried = time.monotonic()
         if self.failure is None:
             self.saved_at = self.state.progress.position
 
     def finish(self) -> None:
-        """Raise the OSError that kept the final checkpoint from being written, if one did."""
+        """Say if the final state wasn't saved, being none to go on from; OSError if it couldn't be written."""
+        if self.failure is None and self.saved_at != self.state.progress.position:
+            say(f"The final state isn't finite and not saved; {self.out / LAST} has that of {self.saved_at:,} images.")
         if self.failure is not None:
             reason = self.failure.strerror or self.failure
             advice = f"with room, the same command goes on from {self.saved_at:,} images"
-            raise OSError(self.failure.errno, f"{reason}, at the training's end; {advice}", str(self.out / "last"))
+            raise OSError(self.failure.errno, f"{reason}, at the training's end; {advice}", str(self.out / LAST))
 
     def _try(self, path: Path, write: Callable[[], None]) -> OSError | None:
         try:
             write()
         except OSError as error:
-            kept = f"{self.out / 'last'} holds the training up to {self.saved_at:,} images"
+            kept = f"{self.out / LAST} holds the training up to {self.saved_at:,} images"
             say(f"{path} couldn't be written ({error.strerror or error}). The training goes on; {kept}.")
             return error
         return None

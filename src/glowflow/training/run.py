@@ -15,6 +15,8 @@ from glowflow.errors import InputError
 from glowflow.locks import lock
 
 CONFIG = "config.yaml"
+LAST, PREVIOUS, DAMAGED = "last", "previous", "damaged"
+"""Checkpoints: the newest, the one before, and what turned out not to be one any more."""
 
 
 def check(out: Path, config: RunConfig) -> None:
@@ -24,8 +26,10 @@ def check(out: Path, config: RunConfig) -> None:
         InputError: If it holds a run with other settings, of which only the training's length may be changed, or
             anything else.
     """
+    if (out / CONFIG).exists() and not any((out / name).exists() for name in (LAST, PREVIOUS)):
+        return  # a start that came to nothing
     if (out / CONFIG).exists():
-        difference = _difference(read_config(out), _plain(config))
+        difference = _difference(read_config(out), as_plain(config))
         if difference:
             raise InputError(f"{out} holds a run with other settings ({difference}): give another --out.")
     elif out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):  # what a crash left is hidden
@@ -41,7 +45,9 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
     """
     check(out, config)
     out.mkdir(parents=True, exist_ok=True)
-    save_text(out / CONFIG, yaml.safe_dump(_plain(config), sort_keys=False))
+    content = yaml.safe_dump(as_plain(config), sort_keys=False)
+    if not (out / CONFIG).exists() or (out / CONFIG).read_text() != content:  # a full disk matters only then
+        save_text(out / CONFIG, content)
     with (out / ".lock").open("ab") as file:
         try:
             lock(file, blocking=False)
@@ -50,11 +56,15 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
         yield
 
 
-def with_absolute_data(config: RunConfig) -> RunConfig:
-    """The configuration with the whole path of a folder or file of images, which holds from any directory."""
-    data = config.train.data
-    is_path = not is_name(data) and Path(data).exists()
-    return replace(config, train=replace(config.train, data=str(Path(data).resolve()))) if is_path else config
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """The configuration with whole paths of what it names of the user's files, which hold from any directory."""
+    settings = config.train
+    data, start = settings.data, settings.start
+    if not is_name(data) and Path(data).exists():
+        settings = replace(settings, data=str(Path(data).resolve()))
+    if start is not None and Path(start).exists():
+        settings = replace(settings, start=str(Path(start).resolve()))
+    return replace(config, train=settings)
 
 
 def read_config(out: Path) -> dict[str, dict[str, Any]]:
@@ -69,7 +79,8 @@ def read_config(out: Path) -> dict[str, dict[str, Any]]:
     return parts
 
 
-def _plain(config: RunConfig) -> dict[str, dict[str, Any]]:
+def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:
+    """The settings as `config.yaml` has them."""
     content = asdict(config)
     content["model"]["image_shape"] = list(config.model.image_shape)
     return content
@@ -78,7 +89,7 @@ def _plain(config: RunConfig) -> dict[str, dict[str, Any]]:
 def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> str:
     changed = [
         f"{part}.{name}: {old[part].get(name, defaults[part][name])} there, {value} now"
-        for defaults in [_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # of settings newer than the run
+        for defaults in [as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # of settings newer than the run
         for part, settings in new.items()
         for name, value in settings.items()
         if old[part].get(name, defaults[part][name]) != value and (part, name) != ("train", "images")

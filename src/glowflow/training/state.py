@@ -19,10 +19,10 @@ from glowflow.model import Glow
 from glowflow.progress import say
 from glowflow.training.averaging import zero_debiased
 from glowflow.training.optimizer import build_optimizer
+from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
 OPTIMIZER = "optimizer.safetensors"
 PROGRESS = "training.json"
-LAST, PREVIOUS, DAMAGED = "last", "previous", "damaged"
 
 
 @dataclass

@@ -96,7 +96,9 @@ def _read(name: str, entry: Published, files: Path) -> Reading:
     try:
         return entry.read(files)
     except MissingError as error:
-        hint = f" ({archive.name} is to be unpacked first)" if (archive := next(_archives(files), None)) else ""
+        archive, inner = next(_archives(files), None), files.resolve().name in re.split(r"[\s,]+", entry.layout)
+        hint = f" ({archive.name} is to be unpacked first)" if archive else ""
+        hint = f" (perhaps {files.resolve().parent} is meant)" if inner else hint
         raise InputError(f"{files} lacks {error}{hint}: {name} is prepared from {entry.layout}.") from None
 
 
