@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import json
+import os
 import re
 import sys
 from argparse import HelpFormatter
@@ -76,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), USER_ERROR)
     except OSError as error:
         return _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}.", USER_ERROR)
-    except (TrainingDivergedError, ProcessLostError) as error:
+    except ProcessLostError as error:
+        os._exit(_fail(str(error), 1))  # freeing what the lost process shared with this one may never end (gloo)
+    except TrainingDivergedError as error:
         return _fail(str(error), 1)
     except TrainingInterruptedError as error:
         return _fail("" if is_silent() else str(error), 128 + error.signum)
@@ -198,6 +201,7 @@ def _options(words: list[str]) -> list[str]:
 def _fail(message: str, code: int) -> int:
     if message:
         sys.stderr.write(f"glowflow: {' '.join(message.split())}\n")
+        sys.stderr.flush()
     return code
 
 
