@@ -1,49 +1,75 @@
 """Do several processes train as one does, and how much faster?
 
-`same`: a preset is trained by 1, 2 and 4 processes on the same global batches, once also changing their number on the
-way; the largest difference of the training loss of any step from that of one process is noted.
+`same`: steps of a training from the same checkpoints, by one process and by several, on the same global batches; the
+largest difference of the loss (bits/dim) and of the gradient's norm (relative) of any step.
+
+`drift`: how trainings of one and two processes come apart from then on, since every step magnifies rounding; and, for a
+control, trainings of one process that differ in the order in which a batch's gradients are added up.
 
 `speed`: images per second of 2 processes of one thread each against those of 1 process of one thread, in turn.
 
     python benchmarks/processes.py same results/processes.jsonl
+    python benchmarks/processes.py drift results/processes.jsonl
     python benchmarks/processes.py speed results/processes.jsonl
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 from lines import Line, complete
 
-SETTINGS = ("--train.validation_images=100", "--train.init_batch_size=64", "--train.averaging=0.9")
+SETTINGS = ("--train.validation_images=100", "--train.init_batch_size=64", "--train.validate_every=160")
+BATCH = 16
+STEPS = 5
+POSITIONS = [160, 480, 960, 1920]
 
 
-def train(out: Path, preset: str, processes: int, images: int, every: int) -> list[Line]:
-    """Train in processes of one thread each, with a record of every `every / 10` images; the metrics."""
+def train(out: Path, preset: str, processes: int, images: int, *options: str) -> list[Line]:
+    """Train in processes of one thread each; the metrics."""
     launcher = [] if processes == 1 else ["torch.distributed.run", f"--nproc-per-node={processes}", "-m"]
-    options = (f"--out={out}", f"--train.images={images}", f"--train.validate_every={every}", *SETTINGS)
+    options = (f"--out={out}", f"--train.images={images}", *SETTINGS, *options)
     command = [sys.executable, "-m", *launcher, "glowflow", "train", preset, *options]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-def same(preset: str, processes: list[int], steps: int) -> Line:
-    """Train, changing to the next number of processes at equal distances, and compare with one process."""
-    batch = 16
+def same(preset: str, processes: int, positions: list[int]) -> Line:
+    """The same steps from the same checkpoints, by one process and by several."""
+    differences = []
     with tempfile.TemporaryDirectory() as folder:
-        one = train(Path(folder) / "one", preset, 1, steps * batch, 10 * batch)
-        found: list[Line] = []
-        for index, count in enumerate(processes, 1):
-            images = steps * batch * index // len(processes)
-            found = train(Path(folder) / "several", preset, count, images, 10 * batch)
-    pairs = [(a, b) for a, b in zip(one, found, strict=True) if a["kind"] == "train"]
-    difference = [abs(a["bits_per_dim"] - b["bits_per_dim"]) for a, b in pairs]
-    return {"steps_compared": len(pairs), "largest_difference": max(difference), "last_difference": difference[-1]}
+        for position in positions:
+            train(start := Path(folder) / "start", preset, 1, position)
+            found = []
+            for count in (1, processes):
+                shutil.copytree(start, copy := Path(folder) / f"{position}-{count}")
+                metrics = train(copy, preset, count, position + STEPS * BATCH)
+                found.append([line for line in metrics if line["kind"] == "train" and line["images"] > position])
+            differences.append(max(map(_difference, *found)))
+    return {"steps_from_each": STEPS, "largest_differences": differences}
+
+
+def drift(preset: str, steps: int, *, control: bool) -> Line:
+    """How two trainings that differ in rounding alone come apart: by 2 processes, or by adding up in another order."""
+    how = (1, "--micro_batch=4") if control else (2,)
+    with tempfile.TemporaryDirectory() as folder:
+        one = train(Path(folder) / "one", preset, 1, steps * BATCH)
+        other = train(Path(folder) / "other", preset, how[0], steps * BATCH, *how[1:])
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a["kind"] == "train"]
+    return {"differences_every_10_steps": [_difference(a, b) for a, b in pairs][9::10]}
+
+
+def _difference(one: Line, other: Line) -> float:
+    """Of the loss in bits/dim, or of the gradient's norm, relatively, whichever is larger."""
+    norm = abs(one["grad_norm"] - other["grad_norm"]) / one["grad_norm"]
+    return max(abs(one["bits_per_dim"] - other["bits_per_dim"]), norm)
 
 
 def speed(preset: str, rounds: int) -> Line:
@@ -52,7 +78,7 @@ def speed(preset: str, rounds: int) -> Line:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             for count, noted in rates.items():
-                lines = train(Path(folder) / f"{count}-{number}", preset, count, 1600, 1600)
+                lines = train(Path(folder) / f"{count}-{number}", preset, count, 1600, "--train.validate_every=1600")
                 noted.append(median(line["images_per_second"] for line in lines[5:] if line["kind"] == "train"))
     ratios = [two / one for one, two in zip(rates[1], rates[2], strict=True)]
     return {"images_per_second": rates, "speed_of_two_by_one": median(ratios), "efficiency": median(ratios) / 2}
@@ -61,13 +87,16 @@ def speed(preset: str, rounds: int) -> Line:
 def main() -> None:
     """Measure what the output file lacks, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["same", "speed"])
+    parser.add_argument("what", choices=list(MEASURES))
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
     wanted: list[Line]
     if options.what == "same":
-        schedules = ([2], [4], [1, 2, 4])
-        wanted = [{"what": "same", "preset": "digits", "processes": p, "steps": 90} for p in schedules]
+        wanted = [
+            {"what": "same", "preset": "digits", "processes": p, "positions": [160, 480, 960, 1920]} for p in (2, 4)
+        ]
+    elif options.what == "drift":
+        wanted = [{"what": "drift", "preset": "digits", "steps": 90, "control": control} for control in (False, True)]
     else:
         wanted = [{"what": "speed", "preset": preset, "rounds": 3} for preset in ("digits", "faces32")]
     for line in complete(options.out, measure, wanted):
@@ -75,8 +104,11 @@ def main() -> None:
 
 
 def measure(what: str, **settings: object) -> Line:
-    """Of either kind."""
-    return same(**settings) if what == "same" else speed(**settings)  # type: ignore[arg-type]
+    """Of any kind."""
+    return MEASURES[what](**settings)
+
+
+MEASURES: dict[str, Callable[..., Line]] = {"same": same, "drift": drift, "speed": speed}
 
 
 if __name__ == "__main__":
