@@ -17,6 +17,7 @@ class Options:
         start: A model whose weights a new run begins with (see `Glow.from_pretrained`), instead of fresh ones.
         tensorboard: Whether to write the metrics for TensorBoard too.
         processes: Those that share each batch, this one among them.
+        seconds: After so long the training stops as if asked to, saved; None trains to the end.
     """
 
     execution: Execution = field(default_factory=Execution)
@@ -24,6 +25,7 @@ class Options:
     start: str | None = None
     tensorboard: bool = False
     processes: Processes = ALONE
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.micro_batch is not None:
