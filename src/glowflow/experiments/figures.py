@@ -67,16 +67,14 @@ def _curves(study: Study, axes: "Axes", lines: Sequence[Line], scale: Scale) -> 
             axes.plot(x, y.mean(0), color=colour, linestyle=dashes, label=variation)
     axes.set(ylabel="validation bits/dim")
     _crop(axes)
-    axes.legend()
+    axes.legend(handlelength=3)
 
 
 def _crop(axes: "Axes") -> None:
     """Leave the first validations, which are far above the others, outside the picture."""
     curves = [np.asarray(line.get_ydata()) for line in axes.get_lines()]
     if curves:
-        low, high = min(y.min() for y in curves), max(y[min(1, len(y) - 1) :].max() for y in curves)
-        margin = 0.08 * (high - low) or 0.05
-        axes.set_ylim(low - margin, high + margin)
+        axes.set_ylim(top=max(np.nanmax(y[min(1, len(y) - 1) :]) for y in curves) + 0.05)
 
 
 def _styles(study: Study) -> dict[str, tuple[str, str]]:

@@ -20,7 +20,8 @@ def summary(study: Study, lines: Sequence[Line]) -> str:
         definition.about,
         f"The claim: {definition.claim} ({definition.source})",
         f"{len(lines)} of {total} trainings. Bits/dim and curves are of validation images, of the weights that "
-        "are evaluated (the averaged ones, where there are), at the training's end; ± is the standard deviation over seeds.",
+        "are evaluated (the averaged ones, where there are), at the training's end; ± is the standard "
+        "deviation over seeds.",
     ]
     for preset in definition.presets:
         mine = [line for line in lines if line["preset"] == preset]
