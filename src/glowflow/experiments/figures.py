@@ -106,7 +106,7 @@ def _temperatures(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
         values = {t: by_seed(lines, variation, kid_at(t)).values() for t in study.definition.temperatures}
         known = {t: float(np.mean(list(kids))) for t, kids in values.items() if kids}
         axes.plot(list(known), list(known.values()), marker="o", label=variation)
-    axes.set(xlabel="temperature", ylabel="KID", yscale="symlog")
+    axes.set(xlabel="temperature", ylabel="KID", ylim=(min(0, axes.get_ylim()[0]), None))
     axes.legend()
 
 
