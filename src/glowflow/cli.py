@@ -16,7 +16,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from glowflow import __version__
-from glowflow.commands import bench, conversion, data, evaluation, pictures, training
+from glowflow.commands import bench, conversion, data, evaluation, experiment, pictures, training
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.errors import InputError, ProcessLostError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.progress import is_silent
@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "y0ast": conversion.import_y0ast,
     },
     "export": {"openai": conversion.export_openai},
+    "experiment": experiment.experiment,
     "bench": bench.bench,
 }
 GROUPS = {
@@ -48,14 +49,21 @@ PARTS = {"model": GlowConfig, "train": TrainConfig}
 FILES = {"images": "Image files; they are cropped and resized to the model's size."}
 """Parameters that take several files, one word each."""
 
+OPTIONAL = {"name": "An experiment's name, or a YAML file of one's own; without it, all are listed."}
+"""Parameters that may stand without an option's name before them, or be left out."""
+
 SWITCHES = {
     "download": "Have torchvision download the files first, to the folder given with --files or one in the cache.",
     "tensorboard": "Also write the metrics for TensorBoard.",
     "compiled": "Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.",
+    "list_all": "List the experiments (--list for short).",
+    "dry_run": "Say what would be run, and for how long on this machine, by a few measured steps.",
+    "figure_only": "Draw from the results there are, and train nothing.",
+    "no_figure": "Don't draw, so that matplotlib isn't needed.",
 }
 """Parameters that are options without a value."""
 
-SHORT = {"--from": "--from_model"}  # `from` is a word of Python's
+SHORT = {"--from": "--from_model", "--list": "--list_all"}  # words of Python's
 """Other names of options."""
 
 USER_ERROR = 2
@@ -131,10 +139,14 @@ def _add_commands(parser: ArgumentParser, entries: Mapping[str, Command | dict[s
 def _command_parser(command: Command) -> ArgumentParser:
     summary, example, *_ = _paragraphs(command)
     parser = Parser(exit_on_error=False, description=summary, epilog=example)
-    special: set[str | int] = {name for name in signature(command).parameters if name in FILES | SWITCHES}
+    parameters = signature(command).parameters
+    special: set[str | int] = {name for name in parameters if name in FILES | OPTIONAL | SWITCHES}
+    special -= {name for name in FILES if name in parameters and parameters[name].annotation != list[Path]}
     parser.add_function_arguments(command, as_group=False, as_positional=True, skip=special)
     for name in special & FILES.keys():
         parser.add_argument(str(name), nargs="+", type=Path, help=FILES[str(name)])
+    for name in special & OPTIONAL.keys():
+        parser.add_argument(str(name), nargs="?", help=OPTIONAL[str(name)])
     for name in special & SWITCHES.keys():
         parser.add_argument(f"--{name}", action="store_true", help=SWITCHES[str(name)])
     return parser

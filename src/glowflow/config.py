@@ -154,7 +154,7 @@ class TrainConfig:
             shards, or an .npy/.npz file.
         images: Length of the training: images drawn, repetitions counted.
         batch_size: Images per step, over all processes.
-        init_batch_size: Images that the data-dependent initialisation sees.
+        init_batch_size: Images that the data-dependent initialisation sees; 0 leaves it out.
         augment: "flip" mirrors at random, "shift" moves by up to 10% with the border repeated.
         optimizer: "glow-adamax" is the original's; the others are torch.optim's.
         lr: Learning rate after the warm-up.
@@ -190,9 +190,9 @@ class TrainConfig:
     start: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("images", "batch_size", "init_batch_size", "validate_every", "validation_images"):
+        for name in ("images", "batch_size", "validate_every", "validation_images"):
             check_whole(name, getattr(self, name), 1)
-        for name in ("warmup_images", "seed"):
+        for name in ("init_batch_size", "warmup_images", "seed"):
             check_whole(name, getattr(self, name), 0)
         for name in ("lr", "weight_y"):
             _check_number(name, getattr(self, name), 0)

@@ -47,7 +47,7 @@ def timings(works: dict[str, Work], batch_size: int, rounds: int) -> list[Timing
     with progress("Timing", (rounds + 1) * len(works)) as advance:
         for _ in range(rounds + 1):
             for name, work in works.items():
-                seconds[name].append(_timed(work))
+                seconds[name].append(timed(work))
                 advance(1, name)
     return [
         Timing(
@@ -61,7 +61,8 @@ def timings(works: dict[str, Work], batch_size: int, rounds: int) -> list[Timing
     ]
 
 
-def _timed(work: Work) -> float:
+def timed(work: Work) -> float:
+    """Seconds that a piece of work takes, the device's included."""
     _synchronize()
     began = time.perf_counter()
     work()

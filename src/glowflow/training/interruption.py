@@ -1,4 +1,4 @@
-"""Stopping at a good moment: Ctrl-C and SIGTERM ask the loop to save and leave."""
+"""Stopping at a good moment: Ctrl-C, SIGTERM or the clock ask the loop to save and leave."""
 
 import signal
 import threading
@@ -13,10 +13,19 @@ SECONDS_FOR_ONE_REQUEST = 1.0
 
 
 class StopRequest:
-    """Whether a signal has asked to stop, and which."""
+    """Whether a signal, and which, or the clock has asked to stop."""
 
     signum: int | None = None
     _since = 0.0
+
+    def __init__(self, seconds: float | None = None) -> None:
+        """Be due on a signal, or in so many seconds."""
+        self._deadline = time.monotonic() + seconds if seconds is not None else float("inf")
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it's time to stop."""
+        return self.signum is not None or time.monotonic() >= self._deadline
 
     def _receive(self, signum: int, _: FrameType | None) -> None:
         if self.signum is None:
@@ -27,9 +36,9 @@ class StopRequest:
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second one interrupts as usual."""
-    request = StopRequest()
+def stop_requests(seconds: float | None = None) -> Iterator[StopRequest]:
+    """Turn the first SIGINT or SIGTERM, or the end of the seconds, into a request; a second signal interrupts."""
+    request = StopRequest(seconds)
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread receives signals
         return

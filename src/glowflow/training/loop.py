@@ -54,7 +54,7 @@ def train(
 
     Raises:
         InputError: If the configuration, the data or the directory can't be used.
-        TrainingInterruptedError: After Ctrl-C or SIGTERM; the state is saved.
+        TrainingInterruptedError: After Ctrl-C or SIGTERM, or `options.seconds`; the state is saved.
         TrainingDivergedError: After too many steps without a finite loss; the last checkpoint is left as it was.
     """
     out, config, options = Path(out), with_absolute_paths(config), options or Options()
@@ -92,7 +92,7 @@ def _train(
     else:
         if settings.start is not None:
             state.start_from(settings.start)
-        else:
+        elif settings.init_batch_size:
             state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
         processes.take_from_first(state.model)
         state.evaluated.load_state_dict(state.model.state_dict())
@@ -110,7 +110,7 @@ def _train(
     skipped_in_a_row = 0
     window: list[dict[str, float]] = []
     window_began = time.monotonic()
-    with stop_requests() as stop, progress("Training", settings.images, done=at.position) as advance:
+    with stop_requests(options.seconds) as stop, progress("Training", settings.images, done=at.position) as advance:
         while at.position < settings.images:
             # Loss and gradient over all processes, fetched from the device in one transfer
             lr = learning_rate(settings, at.position)
@@ -119,8 +119,7 @@ def _train(
             state.optimizer.zero_grad(set_to_none=True)
             loss = gradient.accumulate(at.position)
             norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-            asked = stop.signum is not None or processes.is_orphan()
-            stopping = torch.tensor([float(asked)], device=loss.device)
+            stopping = torch.tensor([float(stop.is_due or processes.is_orphan())], device=loss.device)
             *means, stopping = processes.add(torch.cat([loss, stopping]))
             total, bits, bits_y, stops, grad_norm = torch.stack([*means, stopping, norm]).tolist()
 

@@ -16,12 +16,14 @@ class Options:
         micro_batch: At most so many images go through the model at a time, which saves memory; by default all.
         tensorboard: Whether to write the metrics for TensorBoard too.
         processes: Those that share each batch, this one among them.
+        seconds: After so long the training stops as if asked to, saved; None trains to the end.
     """
 
     execution: Execution = field(default_factory=Execution)
     micro_batch: int | None = None
     tensorboard: bool = False
     processes: Processes = ALONE
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.micro_batch is not None:

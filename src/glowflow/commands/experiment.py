@@ -1,0 +1,123 @@
+"""The command that runs an experiment: a set of trainings, its table and its figure."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from glowflow.commands.inputs import device_named
+from glowflow.errors import InputError
+from glowflow.progress import say
+
+if TYPE_CHECKING:
+    from glowflow.experiments.study import Study
+
+
+def experiment(
+    name: str | None = None,
+    out: Path = Path("results/experiments"),
+    runs: Path = Path("runs/experiments"),
+    presets: str | None = None,
+    seeds: int | None = None,
+    images: int | None = None,
+    slice: float | None = None,  # noqa: A002 (the option's name)
+    device: str | None = None,
+    list_all: bool = False,
+    dry_run: bool = False,
+    figure_only: bool = False,
+    no_figure: bool = False,
+) -> None:
+    """Run an experiment of the paper's, or go on with it: a set of trainings, a table and a figure.
+
+    Example: glowflow experiment ablation --presets digits --slice 120
+
+    Args:
+        name: Of the experiment, or a YAML file of one's own; without it, all are listed.
+        out: Where the directory with its results is.
+        runs: Where its trainings are; those that experiments have in common are run once.
+        presets: Only these of its presets, separated by commas.
+        seeds: How many seeds, instead of its own number.
+        images: Length of each training, instead of its own.
+        slice: Stop after about so many minutes, saved; the same command goes on.
+        device: cpu, cuda or mps; the best one present by default.
+        list_all: List the experiments (--list for short).
+        dry_run: Say what would be run, and for how long on this machine, by a few measured steps.
+        figure_only: Draw from the results there are, and train nothing.
+        no_figure: Don't draw, so matplotlib isn't needed.
+    """
+    if name is None or list_all:
+        _list()
+        return
+    from glowflow.experiments import definition
+    from glowflow.experiments.study import Study
+
+    if slice is not None and not slice > 0:
+        raise InputError(f"--slice is {slice:g}; it takes a number of minutes above 0.")
+    only = [word.strip() for word in presets.split(",")] if presets else []
+    chosen = definition.narrowed(definition.load(name), only, seeds, images)
+    study = Study(chosen, out / chosen.name, runs, device_named(device))
+    if dry_run:
+        _estimate(study)
+        return
+    if not no_figure:
+        _check_library()
+    if not figure_only and not study.run(None if slice is None else 60 * slice):
+        remaining = len(study.remaining())
+        say(f"The slice is over: {remaining} trainings remain. The same command goes on.")
+        return
+    _report(study, with_figure=not no_figure)
+
+
+def _list() -> None:
+    from glowflow.experiments import definition
+
+    table = Table(title="Experiments (minutes: about, on one core)")
+    for column in ("name", "about", "source", "presets", "trainings", "minutes"):
+        table.add_column(column, justify="right" if column in {"trainings", "minutes"} else "left")
+    for name in definition.names():
+        found = definition.load(name)
+        count = str(len(found.trainings()))
+        table.add_row(name, found.about, found.source, ", ".join(found.presets), count, f"{found.minutes:g}")
+    Console(width=None if sys.stdout.isatty() else 180).print(table)
+
+
+def _check_library() -> None:
+    from glowflow.experiments.figures import check_library
+
+    check_library()
+
+
+def _estimate(study: "Study") -> None:
+    """Print what remains to be run, and for how long."""
+    from glowflow.experiments.estimates import estimates
+
+    todo, definition = study.remaining(), study.definition
+    minutes = estimates(todo, study.device, definition.validations, study.samples_per_training)
+    table = Table(title=f"{definition.name}: {len(todo)} trainings to run, about {sum(minutes):.0f} minutes here")
+    for column in ("preset", "variation", "seeds", "images each", "minutes each"):
+        table.add_column(column, justify="left" if column in {"preset", "variation"} else "right")
+    kinds = dict.fromkeys((training.preset, training.variation) for training in todo)
+    for preset, variation in kinds:
+        mine = [m for t, m in zip(todo, minutes, strict=True) if (t.preset, t.variation) == (preset, variation)]
+        each = f"{sum(mine) / len(mine):.1f}"
+        table.add_row(Path(preset).stem, variation, str(len(mine)), f"{definition.presets[preset]:,}", each)
+    Console(width=None if sys.stdout.isatty() else 180).print(table)
+
+
+def _report(study: "Study", *, with_figure: bool) -> None:
+    from glowflow.durable import save_text
+    from glowflow.experiments.figures import draw
+    from glowflow.experiments.summary import summary
+
+    lines = study.results()
+    if not lines:
+        raise InputError(
+            f"{study.path} has no results of these trainings: give the --presets, --seeds and --images they had."
+        )
+    page = summary(study, lines)
+    save_text(study.out / "summary.md", page)
+    sys.stdout.write(page)
+    pictures = draw(study, lines) if with_figure else []
+    say(f"Written: {', '.join(map(str, [study.out / 'summary.md', *pictures]))}")

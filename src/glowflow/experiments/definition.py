@@ -1,0 +1,191 @@
+"""What an experiment is: presets, what is varied in them, and how often; as YAML in `definitions/`."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from glowflow import presets
+from glowflow.config import GlowConfig, RunConfig, TrainConfig, check_whole
+from glowflow.errors import InputError
+from glowflow.presets import documents
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""Settings by part: `model` and `train` override the preset's, `execution` has a `precision`."""
+
+Figure = Literal["epochs", "time", "final", "temperatures"]
+PRECISIONS = ("float32", "bfloat16")
+PARTS = {
+    "model": [field.name for field in fields(GlowConfig)],
+    "train": [field.name for field in fields(TrainConfig)],
+    "execution": ["precision"],
+}
+DEFINITIONS = files("glowflow.experiments") / "definitions"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of an experiment."""
+
+    preset: str
+    variation: str
+    seed: int
+    run: RunConfig
+    precision: str
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """All that determines its result: whatever isn't a default. Two trainings that agree in it are one."""
+        model, train = _changed(self.run.model, GlowConfig((1, 2, 2))), _changed(self.run.train, TrainConfig())
+        model["image_shape"] = list(self.run.model.image_shape)
+        return {"model": model, "train": train, "execution": {"precision": self.precision}}
+
+    @property
+    def directory(self) -> str:
+        """A name for its run's directory, which experiments share where their trainings are the same."""
+        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{Path(self.preset).stem}-seed{self.seed}-{digest}"
+
+    def __str__(self) -> str:
+        return f"{Path(self.preset).stem}, {self.variation}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An experiment.
+
+    Args:
+        name: What it's called.
+        about: One sentence.
+        claim: What it tests.
+        source: Where the claim stands.
+        presets: Each with the length of its trainings, in images.
+        variations: By name, the settings in which each differs. Those named "A B" share A's colour and B's line.
+        figure: Its kind: validation bits/dim against epochs or against time, at the end, or samples by temperature.
+        minutes: About how long all of it takes on one core.
+        seeds: Each preset and variation is trained with seeds 0, ..., seeds - 1.
+        validations: How often each training is validated.
+        shared: Settings of all its trainings.
+        orders: Variations in the order that the claim has them, the lowest bits/dim first.
+        temperatures: Of the samples that each trained model is judged and shown by.
+
+    Raises:
+        InputError: For settings that can't be used.
+    """
+
+    name: str
+    about: str
+    claim: str
+    source: str
+    presets: Mapping[str, int]
+    variations: Mapping[str, Settings]
+    figure: Figure
+    minutes: float = 0
+    seeds: int = 1
+    validations: int = 8
+    shared: Settings = field(default_factory=dict)
+    orders: Sequence[Sequence[str]] = ()
+    temperatures: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for name, settings in {"shared": self.shared, **self.variations}.items():
+            _check_settings(settings, f"{self.name}, under {name},")
+        for name in (variation for order in self.orders for variation in order):
+            if name not in self.variations:
+                raise InputError(f"{self.name} orders {name!r}, which isn't one of its variations.")
+        self.trainings()
+
+    def trainings(self) -> list[Training]:
+        """All trainings, one seed after the other, so that any first part of them is balanced."""
+        return [
+            self._training(preset, variation, seed)
+            for seed in range(self.seeds)
+            for preset in self.presets
+            for variation in self.variations
+        ]
+
+    def _training(self, preset: str, variation: str, seed: int) -> Training:
+        run, images = presets.load(preset).run, self.presets[preset]
+        every = max(1, images // self.validations)
+        train = replace(run.train, images=images, validate_every=every, seed=seed)
+        precision = PRECISIONS[0]
+        for settings in (self.shared, self.variations[variation]):
+            run = replace(run, model=replace(run.model, **settings.get("model", {})))
+            train = replace(train, **settings.get("train", {}))
+            precision = settings.get("execution", {}).get("precision", precision)
+        return Training(preset, variation, seed, RunConfig(run.model, train), precision)
+
+    @property
+    def neighbours(self) -> list[tuple[str, str]]:
+        """The pairs of variations that the claim compares, the one with fewer bits/dim first."""
+        return [pair for order in self.orders for pair in pairwise(order)]
+
+
+def names() -> list[str]:
+    """The experiments that come with glowflow."""
+    return documents.names_in(DEFINITIONS)
+
+
+def load(name: str) -> Definition:
+    """An experiment by its name, or by a YAML file of one's own.
+
+    Raises:
+        InputError: If there is no such experiment or file, or something in it can't be used.
+    """
+    content = documents.read(DEFINITIONS, name, "experiment", "glowflow experiment --list")
+    allowed = [entry.name for entry in fields(Definition) if entry.name != "name"]
+    documents.check_keys(content, allowed, name)
+    for key in ("about", "claim", "source", "presets", "variations", "figure"):
+        if key not in content:
+            raise InputError(f"{name} lacks {key!r}.")
+    return Definition(Path(name).stem if documents.is_file(name) else name, **content)
+
+
+def narrowed(
+    definition: Definition, only: Sequence[str] = (), seeds: int | None = None, images: int | None = None
+) -> Definition:
+    """The experiment with some of its presets only, other seeds, or another length of each training."""
+    for preset in only:
+        if preset not in definition.presets:
+            raise InputError(f"{definition.name} has no preset {preset!r}; it has {', '.join(definition.presets)}.")
+    chosen = {
+        preset: length if images is None else images
+        for preset, length in definition.presets.items()
+        if not only or preset in only
+    }
+    return replace(definition, presets=chosen, seeds=definition.seeds if seeds is None else seeds)
+
+
+def _changed(config: GlowConfig | TrainConfig, default: GlowConfig | TrainConfig) -> dict[str, Any]:
+    usual = asdict(default)
+    return {name: value for name, value in asdict(config).items() if value != usual[name]}
+
+
+def _check_types(definition: Definition) -> None:
+    name = definition.name
+    for key in ("presets", "variations"):
+        if not isinstance(getattr(definition, key), dict) or not getattr(definition, key):
+            raise InputError(f"{name} should name at least one under {key!r}.")
+    for preset, images in definition.presets.items():
+        check_whole(f"the number of images for {preset}", images, 1)
+    for key in ("seeds", "validations"):
+        check_whole(key, getattr(definition, key), 1)
+    if definition.figure not in get_args(Figure):
+        raise InputError(f"{name} has the figure {definition.figure!r}; it takes one of {', '.join(get_args(Figure))}.")
+    if not all(isinstance(value, int | float) and value >= 0 for value in definition.temperatures):
+        raise InputError(f"{name} has temperatures {definition.temperatures}; it takes numbers of at least 0.")
+
+
+def _check_settings(settings: object, source: str) -> None:
+    documents.check_keys(settings, list(PARTS), source)
+    assert isinstance(settings, dict)  # noqa: S101  for mypy
+    for part, content in settings.items():
+        documents.check_keys(content, PARTS[part], f"{source} {part},")
+    precision = settings.get("execution", {}).get("precision", PRECISIONS[0])
+    if precision not in PRECISIONS:
+        raise InputError(f"{source} has the precision {precision!r}; it takes one of {', '.join(PRECISIONS)}.")

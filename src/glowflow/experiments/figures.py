@@ -1,0 +1,141 @@
+"""The figures of an experiment, each drawn from stored results alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from glowflow.errors import InputError
+from glowflow.evaluate import GAP, stacked
+from glowflow.experiments.study import Line, Study
+from glowflow.experiments.summary import bits, by_seed, kid_at
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DASHES = ("-", "--", ":", "-.")
+Scale = Callable[[Line], float]
+"""What the images of a training's curve are multiplied by."""
+
+
+def check_library() -> None:
+    """Refuse to draw without matplotlib."""
+    _figure(1)
+
+
+def draw(study: Study, lines: Sequence[Line]) -> list[Path]:
+    """Draw everything that there is to draw; returns the pictures."""
+    drawn = {"epochs": _against_epochs, "time": _against_time, "final": _final, "temperatures": _temperatures}
+    presets = [preset for preset in study.definition.presets if any(line["preset"] == preset for line in lines)]
+    figure = _figure(len(presets))
+    for axes, preset in zip(figure.subplots(1, len(presets), squeeze=False)[0], presets, strict=True):
+        drawn[study.definition.figure](study, axes, [line for line in lines if line["preset"] == preset])
+        axes.set_title(Path(preset).stem)
+    figure.savefig(study.out / "figure.png", dpi=150)
+    return [study.out / "figure.png", *_galleries(study, lines)]
+
+
+def _figure(columns: int) -> "Figure":
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
+    except ImportError:
+        raise InputError("A figure needs matplotlib: pip install 'glowflow[bench]', or give --no-figure.") from None
+    return Figure(figsize=(5 * columns, 4), layout="constrained")
+
+
+def _against_epochs(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
+    _curves(study, axes, lines, lambda line: 1 / line["training_images"])
+    axes.set(xlabel="epochs")
+
+
+def _against_time(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
+    _curves(study, axes, lines, lambda line: 1 / line["images_per_second"] / 60)
+    axes.set(xlabel="minutes of training steps")
+
+
+def _curves(study: Study, axes: "Axes", lines: Sequence[Line], scale: Scale) -> None:
+    """Each variation's mean validation curve, in a band from the lowest seed to the highest."""
+    for variation, (colour, dashes) in _styles(study).items():
+        mine = [line for line in lines if line["variation"] == variation and line["curve"] and not line["diverged"]]
+        if mine:
+            x = np.mean([[images * scale(line) for images, _ in line["curve"]] for line in mine], axis=0)
+            y = np.array([[value for _, value in line["curve"]] for line in mine], float)
+            axes.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.2, linewidth=0)
+            axes.plot(x, y.mean(0), color=colour, linestyle=dashes, label=variation)
+    axes.set(ylabel="validation bits/dim")
+    _crop(axes)
+    axes.legend(handlelength=3)
+
+
+def _crop(axes: "Axes") -> None:
+    """Leave the first validations, which are far above the others, outside the picture."""
+    curves = [np.asarray(line.get_ydata()) for line in axes.get_lines()]
+    if curves:
+        axes.set_ylim(top=max(np.nanmax(y[min(1, len(y) - 1) :]) for y in curves) + 0.05)
+
+
+def _styles(study: Study) -> dict[str, tuple[str, str]]:
+    """Colour and line of each variation: those named "A B" have A's colour and B's line."""
+    words = {variation: variation.split() for variation in study.definition.variations}
+    colours = list(dict.fromkeys(word for word, *_ in words.values()))
+    lines = list(dict.fromkeys(" ".join(rest) for _, *rest in words.values()))
+    return {
+        variation: (f"C{colours.index(first) % 10}", DASHES[lines.index(" ".join(rest)) % len(DASHES)])
+        for variation, (first, *rest) in words.items()
+    }
+
+
+def _final(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
+    """Bits/dim at the end, a point for each seed and a bar at their mean."""
+    for position, variation in enumerate(study.definition.variations):
+        values = list(by_seed(lines, variation, bits).values())
+        axes.plot([position] * len(values), values, "o", color="C0")
+        if values:
+            axes.plot([position - 0.3, position + 0.3], [np.mean(values)] * 2, color="C0")
+    names = list(study.definition.variations)
+    axes.set_xticks(range(len(names)), names, rotation=45)
+    axes.set(ylabel="validation bits/dim")
+
+
+def _temperatures(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
+    """KID of samples against their temperature."""
+    for variation in study.definition.variations:
+        values = {t: by_seed(lines, variation, kid_at(t)).values() for t in study.definition.temperatures}
+        known = {t: float(np.mean(list(kids))) for t, kids in values.items() if kids}
+        axes.plot(list(known), list(known.values()), marker="o", label=variation)
+    axes.set(xlabel="temperature", ylabel="KID", ylim=(min(0, axes.get_ylim()[0]), None))
+    axes.legend()
+
+
+def _galleries(study: Study, lines: Sequence[Line]) -> list[Path]:
+    """Samples side by side, for each preset: of the variations at each temperature, or of one at all temperatures."""
+    paths = []
+    for preset in study.definition.presets:
+        first = [line for line in lines if line["preset"] == preset and line["seed"] == 0]
+        if len(study.definition.variations) == 1:
+            groups = {"": {f"T = {t:g}": study.picture(x, t) for t in study.definition.temperatures for x in first}}
+        else:
+            temperatures = study.definition.temperatures
+            groups = {f"-T{t:g}": {x["variation"]: study.picture(x, t) for x in first} for t in temperatures}
+        for name, pictures in groups.items():
+            present = {title: Image.open(path) for title, path in pictures.items() if path.exists()}
+            if present:
+                paths.append(study.out / f"samples-{Path(preset).stem}{name}.png")
+                abreast(present).save(paths[-1])
+    return paths
+
+
+def abreast(pictures: Mapping[str, Image.Image]) -> Image.Image:
+    """Pictures of one size with their titles, in rows of four, or of three where that leaves no gap."""
+    tiles = [stacked({title: picture}) for title, picture in pictures.items()]
+    columns = next((n for n in (4, 3) if len(tiles) % n == 0), min(len(tiles), 4))
+    width, height = tiles[0].width + 4 * GAP, tiles[0].height
+    size = (columns * width - 4 * GAP, -(-len(tiles) // columns) * height)
+    canvas = Image.new(tiles[0].mode, size, "white")
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        canvas.paste(tile, (column * width, row * height))
+    return canvas

@@ -1,0 +1,27 @@
+"""The kernel distance (KID) between two sets of images, as features."""
+
+from torch import Tensor
+
+
+def kid(x: Tensor, y: Tensor) -> float:
+    """Unbiased estimate of the squared maximum mean discrepancy, with the kernel k(a, b) = (a . b / d + 1)^3.
+
+    KID = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j), which is 0 on average where
+    both are from the same distribution, and may be negative. Bińkowski et al. 2018, section 4.
+
+    Args:
+        x: Features (M, d), M at least 2.
+        y: Features (N, d), N at least 2.
+    """
+    x, y = x.double(), y.double()
+    return float(_mean_of_pairs(x) + _mean_of_pairs(y) - 2 * _kernel(x, y).mean())
+
+
+def _mean_of_pairs(x: Tensor) -> Tensor:
+    """Mean of the kernel over pairs of different rows."""
+    values = _kernel(x, x)
+    return (values.sum() - values.trace()) / (len(x) * (len(x) - 1))
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** 3

@@ -1,0 +1,277 @@
+"""Sets of trainings: defined, run, interrupted, gone on with, and drawn again from what was stored."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from glowflow.bijections import ActNorm
+from glowflow.cli import main
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.data import Dataset
+from glowflow.experiments import definition, features, study
+from glowflow.experiments.kid import kid
+from glowflow.experiments.significance import gap
+from glowflow.presets import load as load_preset
+from glowflow.training import train
+
+MINIATURE = {
+    "about": "A miniature.",
+    "claim": "Reversal gives fewer bits/dim.",
+    "source": "none",
+    "presets": {"digits": 96},
+    "seeds": 2,
+    "validations": 2,
+    "figure": "epochs",
+    "shared": {
+        "model": {"levels": 1, "steps": 1, "width": 4},
+        "train": {"warmup_images": 16, "init_batch_size": 16, "validation_images": 16},
+    },
+    "variations": {"reverse": {"model": {"permutation": "reverse"}}, "1x1": {}},
+    "orders": [["reverse", "1x1"]],
+    "temperatures": [0.7],
+}
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(features, "TRAINING_IMAGES", 64)
+    monkeypatch.setattr(study, "SAMPLES_FOR_KID", 16)
+
+
+def write(name: str = "mini.yaml", **changes: object) -> str:
+    Path(name).write_text(json.dumps(MINIATURE | changes))
+    return name
+
+
+def lines() -> list[str]:
+    path = Path("results/experiments/mini/trainings.jsonl")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["experiment", *arguments]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("glowflow: ")
+    return line
+
+
+@pytest.mark.parametrize("name", definition.names())
+def test_every_definition_is_valid(name: str) -> None:
+    found = definition.load(name)
+    trainings = found.trainings()
+    assert len(trainings) == len(found.presets) * len(found.variations) * found.seeds
+    assert len({training.directory for training in trainings}) == len({json.dumps(t.settings) for t in trainings})
+    for training in trainings:
+        overrides = found.variations[training.variation]
+        for part, values in {"model": training.run.model, "train": training.run.train}.items():
+            assert all(getattr(values, key) == value for key, value in overrides.get(part, {}).items())
+        assert training.precision == overrides.get("execution", {}).get("precision", "float32")
+
+
+def test_experiments_share_the_trainings_that_they_have_in_common() -> None:
+    ablation, lu = (definition.load(name).trainings()[0] for name in ("ablation", "lu"))
+    assert ablation.variation != lu.variation
+    assert ablation.directory == lu.directory
+
+
+def test_settings_are_all_that_determines_a_training() -> None:
+    base = RunConfig(GlowConfig((1, 4, 4)), TrainConfig())
+    other = RunConfig(GlowConfig((1, 4, 4)), TrainConfig(lr=0.1))
+    one, two = (definition.Training("digits", "a", 0, run, "float32") for run in (base, other))
+    assert one.settings != two.settings
+    assert one.settings == definition.Training("digits", "b", 0, base, "float32").settings
+    assert one.settings != definition.Training("digits", "a", 0, base, "bfloat16").settings
+
+
+def test_an_experiment_goes_on_without_repeating_and_is_drawn_from_what_is_stored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    trained: list[str] = []
+
+    def interrupted(run: RunConfig, out: Path, *rest: object) -> object:
+        trained.append(out.name)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return train(run, out, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(study, "train", interrupted)
+    assert main(["experiment", write()]) == 130
+    assert len(lines()) == 1
+    assert main(["experiment", "mini.yaml"]) == 0
+    assert len(lines()) == 4
+    assert trained[1] == trained[2]
+    assert len(trained) == 5
+    page = capsys.readouterr().out
+    results = Path("results/experiments/mini")
+    found = [json.loads(line) for line in lines()]
+    assert all(line.keys() >= {"settings", "curve", "bits_per_dim", "kid", "seconds", "commit"} for line in found)
+    assert "| reverse | 2 | " in page
+    assert "reverse < 1x1" in page
+
+    # From the stored results alone
+    pictures = ["figure.png", "samples-digits-T0.7.png"]
+    before = {name: np.asarray(Image.open(results / name)) for name in pictures}
+    Path("runs").rename("elsewhere")
+    for name in (*pictures, "summary.md"):
+        (results / name).unlink()
+    assert main(["experiment", "mini.yaml", "--figure-only"]) == 0
+    assert capsys.readouterr().out == page == (results / "summary.md").read_text()
+    for name in pictures:
+        np.testing.assert_array_equal(np.asarray(Image.open(results / name)), before[name])
+    assert len(trained) == 5
+
+
+def test_slices_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    write(temperatures=[], seeds=1, presets={"digits": 64})
+    clock = iter(range(10**6))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    for _ in range(20):
+        before = len(lines())
+        assert main(["experiment", "mini.yaml", "--no-figure", "--slice", "0.4"]) == 0  # 24 looks at the clock
+        assert len(lines()) <= before + 1
+        if Path("results/experiments/mini/summary.md").exists():
+            break
+    assert len(lines()) == 2
+    sliced = [json.loads(line)["bits_per_dim"] for line in lines()]
+    whole = ["--no-figure", "--out", "whole", "--runs", "whole-runs"]
+    assert main(["experiment", "mini.yaml", *whole]) == 0
+    assert sliced == [
+        json.loads(x)["bits_per_dim"] for x in Path("whole/mini/trainings.jsonl").read_text().splitlines()
+    ]
+
+
+@pytest.mark.parametrize("figure", ["time", "final", "temperatures"])
+def test_every_kind_of_figure(figure: str) -> None:
+    pytest.importorskip("matplotlib")
+    write(figure=figure, seeds=1, presets={"digits": 32}, temperatures=[0, 1])
+    assert main(["experiment", "mini.yaml"]) == 0
+    results = Path("results/experiments/mini")
+    assert (results / "figure.png").exists()
+    assert ("time of a step" in (results / "summary.md").read_text()) == (figure == "time")
+
+
+def test_dry_run_runs_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "train", lambda *_: pytest.fail("It trained."))
+    assert main(["experiment", write(), "--dry-run"]) == 0
+    assert "4 trainings to run, about " in capsys.readouterr().out
+    assert [path.name for path in Path().iterdir()] == ["mini.yaml"]
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["experiment", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in definition.names())
+
+
+def test_a_training_that_diverges_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
+    variations = {"reverse": {}, "1x1": {"train": {"lr": 10**30, "warmup_images": 0}}}
+    write(variations=variations, seeds=1, presets={"digits": 16 * 40}, temperatures=[])
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    assert "1, 1 diverged | - |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"variations": {"a": {"model": {"permutatoin": "reverse"}}}}, "perhaps 'permutation' is meant"),
+        ({"variations": {"a": {"model": {"permutation": "sort"}}}}, "it takes one of conv1x1"),
+        ({"variations": {"a": {"execution": {"precision": "float16"}}}}, "it takes one of float32, bfloat16"),
+        ({"variations": {}}, "at least one under 'variations'"),
+        ({"presets": {"digitz": 10}}, "There is no preset 'digitz'"),
+        ({"presets": {"digits": "many"}}, "it takes a whole number"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"figure": "pie"}, "it takes one of epochs"),
+        ({"orders": [["reverse", "2x2"]]}, "orders '2x2'"),
+        ({"temperatures": [-1]}, "numbers of at least 0"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+    ],
+)
+def test_mistakes_in_a_definition(changes: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said in fails(capsys, write("mini.yaml", **({"orders": []} | changes)))
+
+
+def test_mistakes_of_a_user(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "perhaps 'ablation' is meant" in fails(capsys, "ablatoin")
+    assert "missing.yaml can't be read" in fails(capsys, "missing.yaml")
+    write()
+    assert "has no preset 'faces32'; it has digits" in fails(capsys, "mini.yaml", "--presets", "digits,faces32")
+    assert "whole number" in fails(capsys, "mini.yaml", "--images", "0")
+    assert "--slice is 0" in fails(capsys, "mini.yaml", "--slice", "0")
+    assert "has no results of these trainings" in fails(capsys, "mini.yaml", "--figure-only", "--no-figure")
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    assert "needs matplotlib" in fails(capsys, "mini.yaml")
+    assert not Path("results").exists()
+
+
+def test_kid_is_its_definition() -> None:
+    x, y = torch.randn(5, 3, dtype=torch.float64), torch.rand(4, 3, dtype=torch.float64)
+
+    def k(a: torch.Tensor, b: torch.Tensor) -> float:
+        return float((sum(p * q for p, q in zip(a, b, strict=True)) / 3 + 1) ** 3)
+
+    same_x = np.mean([k(x[i], x[j]) for i in range(5) for j in range(5) if i != j])
+    same_y = np.mean([k(y[i], y[j]) for i in range(4) for j in range(4) if i != j])
+    across = np.mean([k(a, b) for a in x for b in y])
+    assert kid(x, y) == pytest.approx(same_x + same_y - 2 * across)
+
+
+def test_kid_is_unbiased() -> None:
+    generator = torch.Generator().manual_seed(0)
+    draws = [kid(*torch.randn(2, 10, 4, generator=generator)) for _ in range(2000)]
+    error = np.std(draws) / np.sqrt(len(draws))
+    assert abs(np.mean(draws)) < 4 * error
+    assert kid(torch.randn(50, 4, generator=generator), 1 + torch.randn(50, 4, generator=generator)) > 10 * error
+
+
+def test_a_gap_counts_by_its_seeds() -> None:
+    base = {0: 1.0, 1: 1.1, 2: 1.2}
+    clear = gap(base, {seed: value + 0.5 + 0.01 * seed for seed, value in base.items()})
+    assert clear is not None
+    assert clear.mean == pytest.approx(0.51)
+    assert clear.standard_error == pytest.approx(0.01 / np.sqrt(3))
+    assert clear.verdict == "as claimed"
+    reverse, noisy = gap({0: 2.0, 1: 2.1}, {0: 1.0, 1: 1.1}), gap(base, {0: 2.0, 1: 1.0, 2: 1.3})
+    assert reverse is not None
+    assert reverse.verdict == "the reverse"
+    assert noisy is not None
+    assert noisy.verdict == "not resolved"
+    assert gap(base, {}) is None
+    assert getattr(gap({0: 1.0}, {0: 2.0}), "verdict", None) == "one seed: as claimed"
+
+
+def test_a_classifier_is_trained_once_on_what_images_are_labelled_with(tmp_path: Path) -> None:
+    run = load_preset("digits").run
+    judge, again = (features.judge_for(run, tmp_path) for _ in range(2))
+    assert judge is not None
+    assert again is not None
+    assert judge.about == again.about
+    assert judge.about["classifies"] == "labels"
+    noise = torch.randint(0, 256, judge.reference.shape, dtype=torch.uint8)
+    assert judge.kid(noise) == again.kid(noise) > judge.kid(judge.reference)
+
+
+def test_what_images_are_told_by() -> None:
+    images = np.zeros((4, 2, 2, 1), np.uint8)
+    assert features.targets(Dataset("none", "train", images)) is None
+    groups = features.targets(Dataset("scenes", "train", images, groups=np.array([5, 7, 5, 7])))
+    assert groups is not None
+    assert groups.tolist() == [0, 1, 0, 1]
+    attributes = features.targets(Dataset("faces", "train", images, attributes=np.ones((4, 3), bool)))
+    assert attributes is not None
+    assert features.accuracy(torch.ones(4, 3), attributes) == 1.0
+    assert features.accuracy(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 1])) == 0.5
+
+
+def test_training_without_data_dependent_initialisation(config: RunConfig, tmp_path: Path) -> None:
+    without = RunConfig(config.model, replace(config.train, init_batch_size=0, images=16, lr=0))
+    state = train(without, tmp_path / "run")
+    norms = [module for module in state.model.modules() if isinstance(module, ActNorm)]
+    assert norms
+    assert all((norm.logs == 0).all() for norm in norms)
