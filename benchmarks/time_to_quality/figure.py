@@ -11,6 +11,9 @@ from glowflow.evaluate import grid, stacked
 
 Line = dict[str, Any]
 
+TICKS = (0.1, 0.2, 0.5, 1, 2, 4, 8, 12, 16, 20, 40, 60)
+"""Minutes."""
+
 
 def curves(lines: Sequence[Line]) -> dict[str, list[Line]]:
     """The reports on each contender's last training, in the order of time."""
@@ -69,8 +72,10 @@ def draw(lines: Sequence[Line], path: Path, title: str, num_bits: int) -> None:
         if ended:
             axes.plot([curve[-1]["minutes"]], [bits[-1] if bits else num_bits], "x", color=f"C{index % 10}")
     axes.set(xscale="log", xlabel="minutes of training", ylabel="bits/dim", title=title)
+    shown_range = axes.get_xlim()
+    axes.set_xticks([tick for tick in TICKS if shown_range[0] <= tick <= shown_range[1]])
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set_ylim(top=min(axes.get_ylim()[1], num_bits + 0.5))  # an image costs its bits without any model
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
