@@ -1,0 +1,260 @@
+"""How good a model do I have after the time that I can afford? Glowflow and other code bases, side by side.
+
+Each contender is trained on the same images, by its own code base's documented recipe (see `peers.py`, which lists
+every deviation), in turns of half a minute on the same cores, until each has had its `--minutes` of training. At 0.5,
+1, 2, 4, ... minutes of its own time, one evaluator (`judge.py`) takes its bits/dim of the same validation images, with
+the same noise. Before, each density is checked against a Jacobian (`density.py`), and put right where it's off by a
+constant. Reports are lines of the output file; a run that was stopped goes on by the same command, from checkpoints in
+`--work`, and a contender with its last report in the file isn't trained again.
+
+    pip install 'glowflow[data,peers]'
+    git clone https://github.com/rosinality/glow-pytorch ../rosinality
+    git clone https://github.com/y0ast/Glow-PyTorch ../y0ast
+    python benchmarks/time_to_quality faces32 results/time-to-quality.jsonl --rosinality ../rosinality \
+        --y0ast ../y0ast --figure faces32.png --samples samples.png
+
+    python benchmarks/time_to_quality digits trials.jsonl --contenders glowflow --ours wide=wide.yaml
+    python benchmarks/time_to_quality faces32 results/time-to-quality.jsonl --draw-only --figure faces32.png
+
+The test images stay untouched until the recipes are frozen: everything is judged on validation images, and only the
+last, final comparison is run with `--split test`. One that was made with other `--minutes` can be made longer.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from contender import DATA, Contender, Task, task
+from density import check
+from figure import Line, draw, show_samples, summary
+from judge import judge, subset
+from ours import Glowflow
+from peers import CHECKOUTS, NAMES, PACKAGES, peer
+from race import Lane, race
+
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.data import prepare
+from glowflow.durable import append
+from glowflow.errors import InputError
+from glowflow.presets import load, read
+from glowflow.provenance import provenance
+
+MINUTES = (0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
+NUM_SAMPLES = 12
+TEMPERATURE = 0.7
+OURS = "glowflow"
+
+Build = Callable[[Task], Contender]
+
+
+def main() -> None:
+    """Check, train, evaluate, draw."""
+    options = parse()
+    try:
+        compare(options)
+    except InputError as error:
+        sys.exit(str(error))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Do what the command asks for."""
+    model = load(options.task).run.model
+    common = {"task": options.task, "split": options.split, "seed": options.seed}
+    builders = {} if options.draw_only else builders_of(options)
+    if builders:
+        run(options, builders, common)
+    everything = [line for line in lines_of(options.out) if common.items() <= line.items()]
+    lines = [line for line in everything if line["kind"] == "evaluation"]
+    for line in everything:
+        if line["kind"] == "density":
+            print(f"{line['contender']:20} density: largest error {line['largest_error']:.1e} nats over {line['dims']} "
+                  f"dimensions; constant added: {line['constant']:+.3f}")  # fmt: skip
+    print(*summary(lines, [OURS, *(name for name, _, _ in options.ours)]), sep="\n")
+    if options.figure and lines:
+        title = f"{options.task}, {model.num_bits} bits, {options.split} images"
+        draw(lines, options.figure, title, model.num_bits)
+    if options.samples:
+        shown = {path.stem: torch.load(path, weights_only=True) for path in sorted(work_of(options).glob("*.samples"))}
+        if shown:
+            show_samples(shown, options.samples)
+
+
+def run(options: argparse.Namespace, builders: dict[str, Build], common: Line) -> None:
+    """Check the densities, and train what hasn't been."""
+    base = load(options.task).run
+    splits = prepare(base.train.data, base.model.image_shape)
+    given, judged = task(options.task, len(splits["train"])), subset(splits[options.split], options.images)
+    folder = work_of(options)
+    minutes = [m for m in options.at if m < options.minutes] + [options.minutes]
+    common = common | {"eval_images": len(judged)}
+    lanes = []
+    for name, build in builders.items():
+        torch.manual_seed(options.seed)
+        contender = build(given)
+        described = common | {"contender": name, "recipe": plain(contender.recipe), "code": code_of(name, options)}
+        lines = lines_of(options.out)
+        if not has(lines, described | {"kind": "density"}):
+            record(options.out, described | {"kind": "density"} | asdict(check(build, given)))
+        if is_done(lines, described, options.minutes):
+            print(f"{name}: done already.")
+            continue
+        lanes.append(Lane(name, contender, splits["train"], folder / f"{name}.checkpoint", options.seed))
+
+    def report(lane: Lane) -> None:
+        at, name = lane.progress, lane.name
+        verdict = judge(lane.contender, judged, base.model.num_bits)
+        described = common | {"contender": name, "recipe": plain(lane.contender.recipe), "code": code_of(name, options)}
+        timing = {"run": at.run, "at": at.reported, "minutes": at.seconds / 60, "images": at.position}
+        line = described | {"kind": "evaluation", "status": at.status, "steps": at.steps} | timing | asdict(verdict)
+        record(options.out, line)
+        bits = "not finite" if verdict.bits_per_dim is None else f"{verdict.bits_per_dim:.4f}"
+        print(
+            f"{name}, {at.seconds / 60:.2f} minutes, {at.position:,} images: {bits} bits/dim, {at.status}", flush=True
+        )
+        keep_samples(lane, folder / f"{name}.samples")
+
+    race(lanes, minutes, options.slice, report)
+
+
+def keep_samples(lane: Lane, path: Path) -> None:
+    """Draw some images, where the model can."""
+    torch.manual_seed(0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(lane.contender.sample(NUM_SAMPLES, TEMPERATURE).contiguous(), path)
+    except (RuntimeError, ValueError) as error:
+        print(f"{lane.name} gave no samples: {error}")
+
+
+def builders_of(options: argparse.Namespace) -> dict[str, Build]:
+    """How each contender is made."""
+    checkouts = {name: getattr(options, name) for name in CHECKOUTS if getattr(options, name)}
+    wanted = options.contenders or [
+        OURS,
+        *(name for name in NAMES if name.partition("-")[0] in {*PACKAGES, *checkouts}),
+    ]
+    presets = {OURS: (options.task, None)} | {name: (file, precision) for name, file, precision in options.ours}
+    names = [*dict.fromkeys([*wanted, *(name for name, _, _ in options.ours)])]
+    return {name: _builder(name, presets, checkouts, options) for name in names}
+
+
+def _builder(
+    name: str,
+    presets: dict[str, tuple[str, torch.dtype | None]],
+    checkouts: dict[str, Path],
+    options: argparse.Namespace,
+) -> Build:
+    if name not in presets:
+        return lambda given: peer(name, given, checkouts)
+    preset, precision = presets[name]
+    content = read(preset)
+    own = RunConfig(GlowConfig(**content["model"]), TrainConfig(**content["train"]))
+    base = load(options.task).run
+    if (own.model.image_shape, own.model.num_bits, own.train.data) != (
+        base.model.image_shape,
+        base.model.num_bits,
+        base.train.data,
+    ):
+        raise InputError(f"{preset} is for other images than {options.task}: data, image shape and bits must be equal.")
+
+    def build(given: Task) -> Contender:
+        if not given.is_miniature:
+            return Glowflow(replace(own, train=replace(own.train, seed=options.seed)), precision)
+        size = {name: getattr(given.model, name) for name in ("image_shape", "levels", "steps", "width")}
+        return Glowflow(RunConfig(replace(own.model, **size), given.run.train))
+
+    return build
+
+
+def record(path: Path, line: Line) -> None:
+    """Append a line with its provenance."""
+    append(path, json.dumps(line | provenance()) + "\n")
+
+
+def lines_of(path: Path) -> list[Line]:
+    """What was recorded so far."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def has(lines: Sequence[Line], settings: Line) -> bool:
+    """Whether there is a line with all these settings."""
+    return any(settings.items() <= line.items() for line in lines)
+
+
+def is_done(lines: Sequence[Line], described: Line, minutes: float) -> bool:
+    """Whether a contender's last report is there."""
+    mine = [line for line in lines if (described | {"kind": "evaluation"}).items() <= line.items()]
+    return any(line["at"] >= minutes or line["status"] not in {"running", "finished"} for line in mine)
+
+
+def code_of(name: str, options: argparse.Namespace) -> str:
+    """Whose code it is, and which version: of a checkout, its commit."""
+    base = name.partition("-")[0]
+    if base in CHECKOUTS:
+        return f"{base} {_commit(getattr(options, base))}"
+    distribution = base if base in PACKAGES else "glowflow"
+    try:
+        return f"{distribution} {version(distribution)}"
+    except PackageNotFoundError:
+        return distribution
+
+
+def _commit(checkout: Path | None) -> str | None:
+    import subprocess  # noqa: PLC0415
+
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None
+
+
+def plain(recipe: dict[str, Any]) -> dict[str, Any]:
+    """As JSON gives it back."""
+    content: dict[str, Any] = json.loads(json.dumps(recipe))
+    return content
+
+
+def work_of(options: argparse.Namespace) -> Path:
+    """Where checkpoints and samples of this comparison are kept."""
+    folder: Path = options.work / f"{options.task}-{options.split}-{options.seed}"
+    return folder
+
+
+def named_preset(text: str) -> tuple[str, str, torch.dtype | None]:
+    """NAME=PRESET or NAME=PRESET:bfloat16."""
+    match = re.fullmatch(r"([\w.+-]+)=(.+?)(:bfloat16)?", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't NAME=PRESET or NAME=FILE.yaml")
+    return match[1], match[2], torch.bfloat16 if match[3] else None
+
+
+def parse() -> argparse.Namespace:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=DATA, help="a preset: images, bits, and glowflow's own settings")
+    parser.add_argument("out", type=Path, help="a JSONL file, which need not exist yet")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of training, for each contender")
+    parser.add_argument("--at", type=float, nargs="+", default=MINUTES, help="minutes at which each is evaluated")
+    parser.add_argument("--slice", type=float, default=30.0, help="seconds of training in a turn")
+    parser.add_argument("--contenders", nargs="+", choices=[OURS, *NAMES], help="by default all whose code is there")
+    parser.add_argument("--ours", type=named_preset, nargs="+", default=[], metavar="NAME=PRESET[:bfloat16]")
+    for name in CHECKOUTS:
+        parser.add_argument(f"--{name}", type=Path, help="a checkout of its code")
+    parser.add_argument("--split", choices=["validation", "test"], default="validation", help="test: see above")
+    parser.add_argument("--images", type=int, default=256, help="at most so many are evaluated")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path("runs/time-to-quality"), help="for checkpoints")
+    parser.add_argument("--draw-only", action="store_true", help="of what has been recorded; train nothing")
+    parser.add_argument("--figure", type=Path, help="draw bits/dim against minutes")
+    parser.add_argument("--samples", type=Path, help="draw samples, which are kept in --work")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""What came out: a table, curves of bits/dim against minutes, and samples side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glowflow.errors import InputError
+from glowflow.evaluate import grid, stacked
+
+Line = dict[str, Any]
+
+TICKS = (0.1, 0.2, 0.5, 1, 2, 4, 8, 12, 16, 20, 40, 60)
+"""Minutes."""
+
+
+def curves(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """The reports on each contender's last training, in the order of time."""
+    last = {line["contender"]: line["run"] for line in lines}
+    return {name: sorted(_once(lines, run), key=lambda line: line["minutes"]) for name, run in last.items()}
+
+
+def _once(lines: Sequence[Line], run: str) -> list[Line]:
+    """One report for each time: after a crash, one may have been made twice."""
+    return list({line["at"]: line for line in lines if line["run"] == run}.values())
+
+
+def summary(lines: Sequence[Line], ours: Sequence[str]) -> list[str]:
+    """Each contender's last figure, and when each of ours passed the best of the others'."""
+    found = curves(lines)
+    said = [_last(name, curve) for name, curve in found.items()]
+    others = [curve[-1] for name, curve in found.items() if name not in ours and curve[-1]["bits_per_dim"] is not None]
+    if others:
+        best = min(others, key=lambda line: line["bits_per_dim"])
+        said += [passing(name, found[name], best) for name in ours if name in found]
+    return said
+
+
+def _last(name: str, curve: Sequence[Line]) -> str:
+    line = curve[-1]
+    bits = "no finite bits/dim" if line["bits_per_dim"] is None else f"{line['bits_per_dim']:.3f} bits/dim"
+    error = "" if line["standard_error"] is None else f" +- {line['standard_error']:.3f}"
+    status = "" if line["status"] in {"running", "finished"} else f" ({line['status']})"
+    return f"{name:20} {bits}{error} after {line['minutes']:.1f} minutes, {line['images']:,} images{status}"
+
+
+def passing(name: str, curve: Sequence[Line], best: Line) -> str:
+    """When a contender was at least as good as another at its end; to the next report, so at most so late."""
+    goal = f"{best['contender']}'s {best['bits_per_dim']:.3f}"
+    for line in curve:
+        if line["bits_per_dim"] is not None and line["bits_per_dim"] <= best["bits_per_dim"]:
+            return f"{name} had passed {goal} after {line['minutes']:.1f} minutes."
+    return f"{name} didn't pass {goal}."
+
+
+def draw(lines: Sequence[Line], path: Path, title: str, num_bits: int) -> None:
+    """Bits/dim against minutes of training, on a logarithmic axis; crosses where a training ended early."""
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
+    except ImportError:
+        raise InputError("A figure needs matplotlib: pip install 'glowflow[bench]'.") from None
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for index, (name, curve) in enumerate(sorted(curves(lines).items())):
+        shown = [line for line in curve if line["bits_per_dim"] is not None]
+        ended = curve[-1]["status"] not in {"running", "finished"}
+        label = f"{name} ({curve[-1]['status'].partition(':')[0]})" if ended else name
+        style = "--" if name.endswith("-small") else "-"
+        minutes, bits = [line["minutes"] for line in shown], [line["bits_per_dim"] for line in shown]
+        axes.plot(minutes, bits, style, color=f"C{index % 10}", marker=".", label=label)
+        if ended:
+            axes.plot([curve[-1]["minutes"]], [bits[-1] if bits else num_bits], "x", color=f"C{index % 10}")
+    axes.set(xscale="log", xlabel="minutes of training", ylabel="bits/dim", title=title)
+    shown_range = axes.get_xlim()
+    axes.set_xticks([tick for tick in TICKS if shown_range[0] <= tick <= shown_range[1]])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.set_ylim(top=min(axes.get_ylim()[1], num_bits + 0.5))  # an image costs its bits without any model
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def show_samples(samples: dict[str, torch.Tensor], path: Path) -> None:
+    """Samples of each contender in a row under its name."""
+    stacked({name: grid(images, len(images)) for name, images in samples.items()}).save(path)

@@ -1,0 +1,52 @@
+"""The one evaluator: bits/dim of the same images, with the same noise, for every contender."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from contender import Contender
+from peers import quiet
+
+from glowflow.data import Dataset
+from glowflow.data.order import Stream, uniform_noise
+from glowflow.evaluate import standard_error
+from glowflow.images import bits_per_dim, dequantize
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How good a model is."""
+
+    bits_per_dim: float | None
+    """None where it isn't a number for every image."""
+    standard_error: float | None
+    not_finite: int
+    """Images without a finite density."""
+
+
+def subset(dataset: Dataset, count: int) -> Dataset:
+    """At most `count` images, at random but always the same."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(dataset))[:count])
+    groups = None if dataset.groups is None else dataset.groups[chosen]
+    return replace(dataset, images=dataset.images[chosen], groups=groups, labels=None, attributes=None, sources=None)
+
+
+@torch.no_grad()
+def judge(contender: Contender, dataset: Dataset, num_bits: int) -> Verdict:
+    """Mean bits/dim over a data set's images."""
+    contender.network.eval()
+    num_dims, parts = int(np.prod(dataset.image_shape)), []
+    for start in range(0, len(dataset), BATCH):
+        images, _ = dataset.batch(range(start, min(start + BATCH, len(dataset))))
+        noise = uniform_noise(0, Stream.EVALUATION, start, len(images), dataset.image_shape)
+        with quiet():
+            log_prob = contender.log_prob(dequantize(images, num_bits, noise).contiguous())
+        parts.append(bits_per_dim(log_prob.double(), num_dims, num_bits).numpy())
+    values = np.concatenate(parts)
+    missing = int((~np.isfinite(values)).sum())
+    if missing:
+        return Verdict(None, None, missing)
+    clusters = np.arange(len(values)) if dataset.groups is None else dataset.groups
+    return Verdict(float(values.mean()), standard_error(values, clusters), 0)

@@ -1,0 +1,114 @@
+"""Glowflow as a contender: the steps of `glowflow train`, with any preset."""
+
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from glowflow.config import RunConfig
+from glowflow.data.order import Stream, uniform_noise
+from glowflow.errors import InputError
+from glowflow.execution import Execution
+from glowflow.images import dequantize
+from glowflow.training.augmentation import augment
+from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW
+from glowflow.training.objective import Objective
+from glowflow.training.optimizer import learning_rate
+from glowflow.training.state import Progress, TrainingState
+
+
+class Glowflow:
+    """A preset's model and training. The averaged weights are what is evaluated, where the preset has them.
+
+    Args:
+        run: The preset.
+        precision: Of the couplings' networks while training; None for float32.
+    """
+
+    def __init__(self, run: RunConfig, precision: torch.dtype | None = None) -> None:
+        if run.model.num_classes:
+            raise InputError("The comparison is between unconditional models: give a preset without classes.")
+        self.run = run
+        self.recipe: dict[str, Any] = asdict(run) | {"precision": str(precision or torch.float32)}
+        self.batch_size, self.init_size = run.train.batch_size, run.train.init_batch_size
+        self.training = TrainingState.new(run, "cpu")
+        self.training.model.execute(Execution(precision=precision))
+        self.objective = Objective(self.training.model)
+        self.skipped_in_a_row = 0
+
+    @property
+    def network(self) -> nn.Module:
+        """The averaged model."""
+        return self.training.evaluated
+
+    def initialize(self, images: Tensor) -> None:
+        """Data-dependent initialisation."""
+        self.training.model.initialize(self._continuous(images, Stream.INITIALIZATION))
+        self.training.evaluated.load_state_dict(self.training.model.state_dict())
+
+    def train_step(self, images: Tensor) -> None:
+        """As in `glowflow.training`; tests/test_time_to_quality.py compares the weights after some steps."""
+        settings, at, optimizer = self.run.train, self.training.progress, self.training.optimizer
+        x = self._continuous(images, Stream.TRAINING)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(settings, at.position)
+        optimizer.zero_grad(set_to_none=True)
+        loss = self.objective(x).total
+        loss.backward()
+        parameters = list(self.training.model.parameters())
+        norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        at.position += len(images)
+        if not isfinite(loss.item() + norm.item()):
+            return self._skip()
+        if settings.grad_clip is not None:
+            clip_grads_with_norm_(parameters, settings.grad_clip, norm)
+        optimizer.step()
+        self.training.update_averages()
+        at.updates += 1
+        self.skipped_in_a_row = 0
+        return None
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Of the averaged model."""
+        return self.training.evaluated.log_prob(x)
+
+    def latents(self, x: Tensor) -> Tensor:
+        """Of the averaged model."""
+        model = self.training.evaluated
+        return model.flatten(model(x)[0])
+
+    def sample(self, num: int, temperature: float) -> Tensor:
+        """Of the averaged model."""
+        return self.training.evaluated.sample(num, temperature)
+
+    def state(self) -> dict[str, Any]:
+        """Weights, averages, optimiser, counters."""
+        averaged = self.training.averaged
+        return {
+            "model": self.training.model.state_dict(),
+            "averaged": None if averaged is None else averaged.state_dict(),
+            "optimizer": self.training.optimizer.state_dict(),
+            "progress": asdict(self.training.progress),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Weights, averages, optimiser, counters."""
+        self.training.model.load_state_dict(state["model"])
+        if self.training.averaged is not None:
+            self.training.averaged.load_state_dict(state["averaged"])
+        self.training.optimizer.load_state_dict(state["optimizer"])
+        self.training.progress = Progress(**state["progress"])
+
+    def _continuous(self, images: Tensor, stream: Stream) -> Tensor:
+        settings, position = self.run.train, self.training.progress.position
+        noise = uniform_noise(settings.seed, stream, position, len(images), self.run.model.image_shape)
+        return dequantize(augment(images, settings, position), self.run.model.num_bits, noise)
+
+    def _skip(self) -> None:
+        self.training.progress.skipped += 1
+        self.skipped_in_a_row += 1
+        if self.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+            raise ArithmeticError(f"{MAX_SKIPPED_IN_A_ROW} steps in a row had no finite loss or gradient")

@@ -1,0 +1,218 @@
+"""The comparison with other code bases: its clock, its evaluator, and glowflow training there as elsewhere."""
+
+import sys
+from dataclasses import replace
+from math import log, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from glowflow import GlowConfig, InputError
+from glowflow.config import RunConfig, TrainConfig
+from glowflow.data import Dataset, prepare
+from glowflow.training import train
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "time_to_quality"))
+
+from figure import curves, passing
+from judge import judge, subset
+from ours import Glowflow
+from race import Lane, race
+
+IMAGES = Dataset("noise", "train", np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), dtype=np.uint8))
+
+
+class Clock:
+    """A clock that work moves on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Fake:
+    """A contender whose steps take a known time, and whose density is uniform."""
+
+    init_size = 3
+
+    def __init__(self, clock: Clock, seconds: float, batch_size: int = 2) -> None:
+        self.clock, self.seconds, self.batch_size = clock, seconds, batch_size
+        self.recipe: dict[str, Any] = {"seconds": seconds, "shape": (3, 4, 4)}
+        self.network: nn.Module = nn.Linear(1, 1)
+        self.seen: list[int] = []
+        self.initializations = 0
+
+    def initialize(self, images: Tensor) -> None:
+        assert len(images) == self.init_size
+        self.initializations += 1
+        self.clock.now += 1.0
+
+    def train_step(self, images: Tensor) -> None:
+        self.seen += [int(image.long().sum()) for image in images]
+        self.clock.now += self.seconds
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return torch.zeros(len(x))
+
+    def latents(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+    def sample(self, num: int, temperature: float) -> Tensor:
+        del temperature
+        return torch.zeros(num, 3, 4, 4, dtype=torch.uint8)
+
+    def state(self) -> dict[str, Any]:
+        return {"seen": self.seen}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.seen = state["seen"]
+
+
+class Reports:
+    """What was reported, and when by the machine's clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.made = clock, list[tuple[str, float, float, str]]()
+
+    def __call__(self, lane: Lane) -> None:
+        self.made.append((lane.name, lane.progress.reported, lane.progress.seconds, lane.progress.status))
+        self.clock.now += 1000  # evaluations aren't counted
+
+
+@pytest.fixture(name="clock")
+def _clock() -> Clock:
+    return Clock()
+
+
+def test_all_train_in_turn_for_equally_long(clock: Clock, tmp_path: Path) -> None:
+    fast = Lane("fast", Fake(clock, 2.0), IMAGES, tmp_path / "fast", clock=clock)
+    slow = Lane("slow", Fake(clock, 50.0), IMAGES, tmp_path / "slow", clock=clock)
+    reports = Reports(clock)
+    race([fast, slow], [0.5, 1.0, 2.0], 10.0, reports)
+    assert reports.made == [
+        ("slow", 0.5, 51.0, "running"),
+        ("slow", 1.0, 101.0, "running"),
+        ("fast", 0.5, 31.0, "running"),
+        ("slow", 2.0, 151.0, "finished"),
+        ("fast", 1.0, 61.0, "running"),
+        ("fast", 2.0, 121.0, "finished"),
+    ]
+    assert (fast.progress.position, fast.progress.steps) == (120, 60)
+
+
+def test_what_was_stopped_goes_on_as_if_it_had_not_been(clock: Clock, tmp_path: Path) -> None:
+    whole = Fake(clock, 2.0)
+    race([Lane("whole", whole, IMAGES, tmp_path / "whole", clock=clock)], [1.0, 2.0], 10.0, Reports(clock))
+    stopped = Lane("parts", Fake(clock, 2.0), IMAGES, tmp_path / "parts", clock=clock)
+    race([stopped], [1.0], 10.0, Reports(clock))
+    rest, reports = Fake(clock, 2.0), Reports(clock)
+    resumed = Lane("parts", rest, IMAGES, tmp_path / "parts", clock=clock)
+    race([resumed], [1.0, 2.0], 10.0, reports)
+    assert rest.seen == whole.seen
+    assert rest.initializations == 0
+    assert resumed.progress.run == stopped.progress.run
+    assert [made[1:] for made in reports.made] == [(2.0, 121.0, "finished")]
+
+
+def test_another_recipe_does_not_go_on_with_a_checkpoint(clock: Clock, tmp_path: Path) -> None:
+    Lane("a", Fake(clock, 2.0), IMAGES, tmp_path / "a", clock=clock).save()
+    Lane("a", Fake(clock, 2.0), IMAGES, tmp_path / "a", clock=clock)
+    with pytest.raises(InputError, match="another recipe"):
+        Lane("a", Fake(clock, 3.0), IMAGES, tmp_path / "a", clock=clock)
+
+
+def test_what_diverges_or_fails_is_reported_and_the_others_go_on(clock: Clock, tmp_path: Path) -> None:
+    class Diverging(Fake):
+        def train_step(self, images: Tensor) -> None:
+            super().train_step(images)
+            with torch.no_grad():
+                next(self.network.parameters()).fill_(nan)
+
+    class Failing(Fake):
+        def train_step(self, images: Tensor) -> None:
+            raise RuntimeError(f"no {len(images)} images")
+
+    lanes = [
+        Lane(kind.__name__, kind(clock, 2.0), IMAGES, tmp_path / kind.__name__, clock=clock)
+        for kind in (Diverging, Failing, Fake)
+    ]
+    reports = Reports(clock)
+    race(lanes, [1.0], 10.0, reports)
+    assert [(made[0], made[3]) for made in reports.made] == [
+        ("Diverging", "diverged"),
+        ("Failing", "failed: RuntimeError: no 2 images"),
+        ("Fake", "finished"),
+    ]
+
+
+def test_a_uniform_density_scores_its_bits(clock: Clock) -> None:
+    for num_bits in (5, 8):
+        verdict = judge(Fake(clock, 1.0), IMAGES, num_bits)
+        assert (verdict.bits_per_dim, verdict.standard_error, verdict.not_finite) == (num_bits, 0.0, 0)
+
+
+def test_nats_are_counted_per_dimension_and_infinite_ones_reported(clock: Clock) -> None:
+    class Twice(Fake):
+        def log_prob(self, x: Tensor) -> Tensor:
+            return torch.full((len(x),), 48 * log(2))
+
+    class Infinite(Fake):
+        def log_prob(self, x: Tensor) -> Tensor:
+            return torch.where(torch.arange(len(x)) < 2, -torch.inf, 0.0)
+
+    assert judge(Twice(clock, 1.0), IMAGES, 8).bits_per_dim == pytest.approx(7.0)
+    verdict = judge(Infinite(clock, 1.0), IMAGES, 8)
+    assert (verdict.bits_per_dim, verdict.not_finite) == (None, 2)
+
+
+def test_a_subset_is_always_the_same() -> None:
+    assert np.array_equal(subset(IMAGES, 5).images, subset(IMAGES, 5).images)
+    assert len(subset(IMAGES, 100)) == 20
+
+
+def test_glowflow_trains_as_it_does_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "images.npy"
+    np.save(folder, np.random.default_rng(1).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8))
+    settings = TrainConfig(
+        data=str(folder),
+        images=32,
+        batch_size=8,
+        init_batch_size=16,
+        augment="flip",
+        warmup_images=16,
+        grad_clip=0.5,
+        averaging=0.9,
+        validate_every=1000,
+    )
+    config = RunConfig(GlowConfig((3, 8, 8), steps=2, width=8), settings)
+    elsewhere = train(config, tmp_path / "run")
+    contender = Glowflow(config)
+    images = prepare(settings.data, config.model.image_shape)["train"]
+    lane = Lane("ours", contender, images, tmp_path / "lane", clock=iter(range(1000)).__next__)
+    lane.turn(until=5.0)  # each work takes a second of this clock: initialisation and four steps
+    assert contender.training.progress.position == 32
+    for name, tensor in elsewhere.tensors().items():
+        assert torch.equal(contender.training.tensors()[name], tensor), name
+    lane.save()
+    again = Glowflow(config)
+    Lane("ours", again, images, tmp_path / "lane")
+    assert all(torch.equal(again.training.tensors()[k], v) for k, v in contender.training.tensors().items())
+    with pytest.raises(InputError, match="unconditional"):
+        Glowflow(replace(config, model=replace(config.model, num_classes=2)))
+
+
+def test_of_a_training_that_was_begun_anew_the_last_counts() -> None:
+    lines = [
+        {"contender": "a", "run": run, "at": at, "minutes": at, "bits_per_dim": bits}
+        for run, at, bits in [("x", 1, 5.0), ("y", 2, 3.0), ("y", 1, 4.0), ("y", 2, 2.0)]
+    ]
+    assert [line["bits_per_dim"] for line in curves(lines)["a"]] == [4.0, 2.0]
+    best = {"contender": "b", "bits_per_dim": 3.5}
+    assert passing("a", curves(lines)["a"], best) == "a had passed b's 3.500 after 2.0 minutes."
+    assert passing("a", curves(lines)["a"], best | {"bits_per_dim": 1.0}) == "a didn't pass b's 1.000."
