@@ -79,15 +79,21 @@ class Parser(ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 (a training failed), 2 (a user's mistake), 128 + signal."""
+    code = _exit_code(arguments)
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # started by torchrun: see `glowflow.processes.joined`
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
     try:
         _run([_with_underscores(word) for word in (sys.argv[1:] if arguments is None else arguments)])
     except InputError as error:
         return _fail(str(error), USER_ERROR)
     except OSError as error:
         return _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}.", USER_ERROR)
-    except ProcessLostError as error:
-        os._exit(_fail(str(error), 1))  # freeing what the lost process shared with this one may never end (gloo)
-    except TrainingDivergedError as error:
+    except (TrainingDivergedError, ProcessLostError) as error:
         return _fail(str(error), 1)
     except TrainingInterruptedError as error:
         return _fail("" if is_silent() else str(error), 128 + error.signum)

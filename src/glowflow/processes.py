@@ -108,9 +108,15 @@ def local_device(kind: str) -> str:
     return f"cuda:{os.environ['LOCAL_RANK']}" if kind == "cuda" and dist.is_torchelastic_launched() else kind
 
 
+_unfreed: list[BaseException] = []
+
+
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
     """Join the processes that torchrun started; all but the first are silent from then on.
+
+    What they share is never freed, and the command ends the process without: PyTorch frees it while it holds Python's
+    lock, and waits for a thread of gloo's that may be waiting for the lock.
 
     Raises:
         ProcessLostError: If another one of them ends early, which this one notices when they next exchange something.
@@ -121,23 +127,25 @@ def joined(device: str) -> Iterator[Processes]:
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
     processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), device, os.getppid())
+    backend = "nccl" if device.startswith("cuda") else "gloo"
     try:
-        store = _fresh_store(processes)
-        backend = "nccl" if device.startswith("cuda") else "gloo"
-        dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.count, timeout=TIMEOUT)
+        store, rank, count = _fresh_store(processes), processes.rank, processes.count
+        dist.init_process_group(backend, timeout=TIMEOUT, store=store, rank=rank, world_size=count)
         if not processes.is_first:
             be_silent()
         yield processes
-    except RuntimeError as error:
-        if not _is_lost_connection(error):
+    except BaseException as error:
+        _unfreed.append(error)  # its frames have the model
+        if not isinstance(error, RuntimeError) or not _is_lost_connection(error):
             raise
         raise ProcessLostError(
             f"Process {processes.rank} of {processes.count} lost the connection to another one; the same command goes "
             "on from the last checkpoint."
         ) from None
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
 
 
 def _fresh_store(processes: Processes) -> Store:
@@ -159,10 +167,6 @@ def _fresh_store(processes: Processes) -> Store:
         name = store.get(f"answer/{question}").decode()
         store.set(f"{name}/{processes.rank}", "")
     return PrefixStore(name, store)
-
-
-def _is_lost_connection(error: RuntimeError) -> bool:
-    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> int:
