@@ -119,8 +119,7 @@ def _train(
             state.optimizer.zero_grad(set_to_none=True)
             loss = gradient.accumulate(at.position)
             norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-            asked = stop.signum is not None or processes.is_orphan()
-            stopping = torch.tensor([float(asked)], device=loss.device)
+            stopping = torch.tensor([float(stop.signum is not None)], device=loss.device)
             *means, stopping = processes.add(torch.cat([loss, stopping]))
             total, bits, bits_y, stops, grad_norm = torch.stack([*means, stopping, norm]).tolist()
 
