@@ -1,6 +1,9 @@
 """Processes that share one piece of work, as torchrun starts them; without it, this one alone."""
 
+import ctypes
 import os
+import signal
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,6 +25,8 @@ from torch.nn.parallel import DistributedDataParallel
 from glowflow.errors import ProcessLostError
 from glowflow.progress import be_silent
 
+PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl."""
 SECONDS_BETWEEN_ANSWERS = 0.05
 TIMEOUT = timedelta(minutes=30)
 """How long one process waits for another, which may be writing a checkpoint, or whose machine may be gone."""
@@ -39,17 +44,11 @@ class Processes:
     count: int = 1
     device: str = "cpu"
     """Where this one computes; what it exchanges with the others is there."""
-    parent: int | None = None
-    """The launcher's process number; None without one."""
 
     @property
     def is_first(self) -> bool:
         """Whether this is the one that writes and reports."""
         return self.rank == 0
-
-    def is_orphan(self) -> bool:
-        """Whether the launcher has died without a word."""
-        return self.parent is not None and os.getppid() != self.parent
 
     def share(self, total: int) -> range:
         """Which of `total` things are this process's; together the processes have each of them once."""
@@ -124,9 +123,10 @@ def joined(device: str) -> Iterator[Processes]:
     if not dist.is_torchelastic_launched():
         yield Processes(device=device)
         return
+    _end_with_launcher()
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-    processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), device, os.getppid())
+    processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), device)
     backend = "nccl" if device.startswith("cuda") else "gloo"
     try:
         store, rank, count = _fresh_store(processes), processes.rank, processes.count
@@ -142,6 +142,12 @@ def joined(device: str) -> Iterator[Processes]:
             f"Process {processes.rank} of {processes.count} lost the connection to another one; the same command goes "
             "on from the last checkpoint."
         ) from None
+
+
+def _end_with_launcher() -> None:
+    """Have the system send SIGTERM when torchrun dies, without which the processes would train on, or wait for it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _is_lost_connection(error: RuntimeError) -> bool:

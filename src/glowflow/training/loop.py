@@ -119,7 +119,7 @@ def _train(
             state.optimizer.zero_grad(set_to_none=True)
             loss = gradient.accumulate(at.position)
             norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-            stopping = torch.tensor([float(stop.is_due or processes.is_orphan())], device=loss.device)
+            stopping = torch.tensor([float(stop.is_due)], device=loss.device)
             *means, stopping = processes.add(torch.cat([loss, stopping]))
             total, bits, bits_y, stops, grad_norm = torch.stack([*means, stopping, norm]).tolist()
 
