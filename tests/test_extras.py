@@ -26,8 +26,9 @@ def test_tensorboard_gets_every_number(tmp_path: Path, monkeypatch: pytest.Monke
     written = []
 
     class SummaryWriter:
-        def __init__(self, folder: str) -> None:
+        def __init__(self, folder: str, purge_step: int) -> None:
             assert folder == str(tmp_path / "tensorboard")
+            assert purge_step == 1  # what was written beyond the start is dropped
 
         def add_scalar(self, tag: str, value: float, step: int) -> None:
             written.append((tag, value, step))
