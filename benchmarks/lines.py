@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from glowflow.durable import append
 from glowflow.provenance import provenance
 
 Line = dict[str, Any]
@@ -27,7 +28,6 @@ def complete(path: Path, measure: Callable[..., Line], wanted: Iterable[Line]) -
         found = next((line for line in lines if settings.items() <= line.items()), None)
         if found is None:
             found = settings | measure(**settings) | provenance()
-            with path.open("a") as file:
-                file.write(json.dumps(found) + "\n")
+            append(path, json.dumps(found) + "\n")
         chosen.append(found)
     return chosen

@@ -6,6 +6,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from glowflow.training import TrainingState
+
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -15,6 +17,12 @@ def randomize(module: Module, std: float = 0.2) -> Module:
     for parameter in module.parameters():
         parameter.add_(std * torch.randn_like(parameter))
     return module
+
+
+def assert_same(first: TrainingState, second: TrainingState) -> None:
+    """Weights, averages, optimisers and counters are equal, bit for bit."""
+    torch.testing.assert_close(first.tensors(), second.tensors(), rtol=0, atol=0)
+    assert first.progress == second.progress
 
 
 def jacobian_log_det(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

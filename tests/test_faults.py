@@ -18,14 +18,10 @@ from glowflow.execution import Memory
 from glowflow.training import Options, TrainingState, train
 from glowflow.training.metrics import Metrics
 from glowflow.training.state import set_aside_damaged
+from tests.helpers import assert_same
 
 FILES = ["config.json", "digests.json"] + [f"{name}.safetensors" for name in ("model", "optimizer", "raw")]
 FILES += ["training.json"]
-
-
-def assert_same(first: TrainingState, second: TrainingState) -> None:
-    torch.testing.assert_close(first.tensors(), second.tensors(), rtol=0, atol=0)
-    assert first.progress == second.progress
 
 
 @pytest.fixture(name="run")

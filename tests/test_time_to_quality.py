@@ -19,7 +19,7 @@ from glowflow.training import train
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "time_to_quality"))
 
 from figure import curves, passing
-from judge import judge, subset
+from judge import judge
 from ours import Glowflow
 from race import Lane, race
 
@@ -172,8 +172,8 @@ def test_nats_are_counted_per_dimension_and_infinite_ones_reported(clock: Clock)
 
 
 def test_a_subset_is_always_the_same() -> None:
-    assert np.array_equal(subset(IMAGES, 5).images, subset(IMAGES, 5).images)
-    assert len(subset(IMAGES, 100)) == 20
+    assert np.array_equal(IMAGES.thinned(5).images, IMAGES.thinned(5).images)
+    assert len(IMAGES.thinned(100)) == 20
 
 
 def test_glowflow_trains_as_it_does_elsewhere(tmp_path: Path) -> None:

@@ -28,18 +28,12 @@ from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.objective import Objective
 from glowflow.training.run import claimed, read_config
 from glowflow.training.state import TrainingState
-from tests.helpers import randomize
+from tests.helpers import assert_same, randomize
 
 
 def records(out: Path, kind: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if line["kind"] == kind]
-
-
-def assert_same(first: TrainingState, second: TrainingState) -> None:
-    torch.testing.assert_close(first.model.state_dict(), second.model.state_dict(), rtol=0, atol=0)
-    torch.testing.assert_close(first.evaluated.state_dict(), second.evaluated.state_dict(), rtol=0, atol=0)
-    assert first.progress == second.progress
 
 
 def test_a_run_learns_and_writes_what_it_promises(config: RunConfig, tmp_path: Path) -> None:
@@ -230,7 +224,7 @@ def test_validation_images_alone_decide(config: RunConfig, tmp_path: Path, monke
 def test_validation_images_are_of_every_class(config: RunConfig, tmp_path: Path) -> None:
     images = np.zeros((2000, 8, 8, 1), np.uint8)
     np.savez(tmp_path / "many.npz", images=images, labels=np.arange(2000) % 10)
-    thinned = loop._thinned(load(tmp_path / "many.npz", (1, 8, 8), "validation"), 50)
+    thinned = load(tmp_path / "many.npz", (1, 8, 8), "validation").thinned(50)
     assert thinned.labels is not None
     assert (len(thinned), len(set(thinned.labels.tolist()))) == (50, 10)
 

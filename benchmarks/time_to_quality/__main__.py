@@ -28,22 +28,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
-from contender import DATA, Contender, Task, task
+from contender import DATA, Contender, Task, plain, task
 from density import check
 from figure import Line, draw, show_samples, summary
-from judge import judge, subset
+from judge import judge
 from ours import Glowflow
 from peers import CHECKOUTS, NAMES, PACKAGES, peer
 from race import Lane, race
 
-from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.config import RunConfig
 from glowflow.data import prepare
 from glowflow.durable import append
 from glowflow.errors import InputError
-from glowflow.presets import load, read
+from glowflow.presets import load_run
 from glowflow.provenance import provenance
 
 MINUTES = (0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
@@ -65,7 +64,7 @@ def main() -> None:
 
 def compare(options: argparse.Namespace) -> None:
     """Do what the command asks for."""
-    model = load(options.task).run.model
+    model = load_run(options.task).model
     common = {"task": options.task, "split": options.split, "seed": options.seed}
     builders = {} if options.draw_only else builders_of(options)
     if builders:
@@ -88,21 +87,24 @@ def compare(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace, builders: dict[str, Build], common: Line) -> None:
     """Check the densities, and train what hasn't been."""
-    base = load(options.task).run
+    base = load_run(options.task)
     splits = prepare(base.train.data, base.model.image_shape)
-    given, judged = task(options.task, len(splits["train"])), subset(splits[options.split], options.images)
+    given, judged = task(options.task, len(splits["train"])), splits[options.split].thinned(options.images)
     folder = work_of(options)
     minutes = [m for m in options.at if m < options.minutes] + [options.minutes]
     common = common | {"eval_images": len(judged)}
+
+    def described(name: str, contender: Contender) -> Line:
+        return common | {"contender": name, "recipe": plain(contender.recipe), "code": code_of(name, options)}
+
     lanes = []
     for name, build in builders.items():
         torch.manual_seed(options.seed)
         contender = build(given)
-        described = common | {"contender": name, "recipe": plain(contender.recipe), "code": code_of(name, options)}
-        lines = lines_of(options.out)
-        if not has(lines, described | {"kind": "density"}):
-            record(options.out, described | {"kind": "density"} | asdict(check(build, given)))
-        if is_done(lines, described, options.minutes):
+        who, lines = described(name, contender), lines_of(options.out)
+        if not has(lines, who | {"kind": "density"}):
+            record(options.out, who | {"kind": "density"} | asdict(check(build, given)))
+        if is_done(lines, who, options.minutes):
             print(f"{name}: done already.")
             continue
         lanes.append(Lane(name, contender, splits["train"], folder / f"{name}.checkpoint", options.seed))
@@ -110,10 +112,9 @@ def run(options: argparse.Namespace, builders: dict[str, Build], common: Line) -
     def report(lane: Lane) -> None:
         at, name = lane.progress, lane.name
         verdict = judge(lane.contender, judged, base.model.num_bits)
-        described = common | {"contender": name, "recipe": plain(lane.contender.recipe), "code": code_of(name, options)}
         timing = {"run": at.run, "at": at.reported, "minutes": at.seconds / 60, "images": at.position}
-        line = described | {"kind": "evaluation", "status": at.status, "steps": at.steps} | timing | asdict(verdict)
-        record(options.out, line)
+        found = {"kind": "evaluation", "status": at.status, "steps": at.steps} | timing | asdict(verdict)
+        record(options.out, described(name, lane.contender) | found)
         bits = "not finite" if verdict.bits_per_dim is None else f"{verdict.bits_per_dim:.4f}"
         print(
             f"{name}, {at.seconds / 60:.2f} minutes, {at.position:,} images: {bits} bits/dim, {at.status}", flush=True
@@ -154,9 +155,7 @@ def _builder(
     if name not in presets:
         return lambda given: peer(name, given, checkouts)
     preset, precision = presets[name]
-    content = read(preset)
-    own = RunConfig(GlowConfig(**content["model"]), TrainConfig(**content["train"]))
-    base = load(options.task).run
+    own, base = load_run(preset), load_run(options.task)
     if (own.model.image_shape, own.model.num_bits, own.train.data) != (
         base.model.image_shape,
         base.model.num_bits,
@@ -212,12 +211,6 @@ def _commit(checkout: Path | None) -> str | None:
     command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout.strip() or None
-
-
-def plain(recipe: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives it back."""
-    content: dict[str, Any] = json.loads(json.dumps(recipe))
-    return content
 
 
 def work_of(options: argparse.Namespace) -> Path:

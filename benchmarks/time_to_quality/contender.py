@@ -1,5 +1,6 @@
 """What every contender in the comparison can do, whoever wrote it, and what all of them are given."""
 
+import json
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -83,3 +84,9 @@ class Contender(Protocol):
     @abstractmethod
     def load(self, state: dict[str, Any]) -> None:
         """Go on from there."""
+
+
+def plain(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe as it's read back from a file: with lists for tuples."""
+    content: dict[str, Any] = json.loads(json.dumps(recipe))
+    return content

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from glowflow.errors import InputError
 from glowflow.evaluate import grid, stacked
+from glowflow.experiments.canvas import canvas
 
 Line = dict[str, Any]
 
@@ -56,11 +56,7 @@ def passing(name: str, curve: Sequence[Line], best: Line) -> str:
 
 def draw(lines: Sequence[Line], path: Path, title: str, num_bits: int) -> None:
     """Bits/dim against minutes of training, on a logarithmic axis; crosses where a training ended early."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
-    except ImportError:
-        raise InputError("A figure needs matplotlib: pip install 'glowflow[bench]'.") from None
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = canvas(7, 4.5)
     axes = figure.subplots()
     for index, (name, curve) in enumerate(sorted(curves(lines).items())):
         shown = [line for line in curve if line["bits_per_dim"] is not None]

@@ -1,6 +1,6 @@
 """The one evaluator: bits/dim of the same images, with the same noise, for every contender."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,13 +24,6 @@ class Verdict:
     standard_error: float | None
     not_finite: int
     """Images without a finite density."""
-
-
-def subset(dataset: Dataset, count: int) -> Dataset:
-    """At most `count` images, at random but always the same."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(dataset))[:count])
-    groups = None if dataset.groups is None else dataset.groups[chosen]
-    return replace(dataset, images=dataset.images[chosen], groups=groups, labels=None, attributes=None, sources=None)
 
 
 @torch.no_grad()

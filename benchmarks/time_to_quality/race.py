@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import torch
-from contender import Contender
+from contender import Contender, plain
 
 from glowflow.data import Dataset
 from glowflow.data.order import shuffled
@@ -86,7 +85,7 @@ class Lane:
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         content = {
-            "recipe": _plain(self.contender.recipe),
+            "recipe": plain(self.contender.recipe),
             "progress": asdict(self.progress),
             "contender": self.contender.state(),
         }
@@ -96,7 +95,7 @@ class Lane:
 
     def _load(self) -> None:
         content = torch.load(self.path, weights_only=True)
-        if content["recipe"] != _plain(self.contender.recipe):
+        if content["recipe"] != plain(self.contender.recipe):
             raise InputError(f"{self.path} is of another recipe of {self.name}: give another --work, or remove it.")
         self.progress = Progress(**content["progress"])
         self.contender.load(content["contender"])
@@ -128,12 +127,3 @@ def race(lanes: Sequence[Lane], minutes: Sequence[float], slice_seconds: float, 
                 at.reported = max((m for m in minutes if 60 * m <= at.seconds), default=at.reported)
                 report(lane)
             lane.save()
-
-
-def _plain(recipe: dict[str, Any]) -> dict[str, Any]:
-    """As it's read back: with lists for tuples."""
-    return {key: _plain(value) if isinstance(value, dict) else _listed(value) for key, value in recipe.items()}
-
-
-def _listed(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value

@@ -46,22 +46,8 @@ GROUPS = {
     "export": "Give a model to another code base.",
 }
 PARTS = {"model": GlowConfig, "train": TrainConfig}
-FILES = {"images": "Image files; they are cropped and resized to the model's size."}
-"""Parameters that take several files, one word each."""
-
-OPTIONAL = {"name": "An experiment's name, or a YAML file of one's own; without it, all are listed."}
+OPTIONAL = {"name"}
 """Parameters that may stand without an option's name before them, or be left out."""
-
-SWITCHES = {
-    "download": "Have torchvision download the files first, to the folder given with --files or one in the cache.",
-    "tensorboard": "Also write the metrics for TensorBoard.",
-    "compiled": "Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.",
-    "list_all": "List the experiments (--list for short).",
-    "dry_run": "Say what would be run, and for how long on this machine, by a few measured steps.",
-    "figure_only": "Draw from the results there are, and train nothing.",
-    "no_figure": "Don't draw, so that matplotlib isn't needed.",
-}
-"""Parameters that are options without a value."""
 
 SHORT = {"--from": "--from_model", "--list": "--list_all"}  # words of Python's
 """Other names of options."""
@@ -145,17 +131,25 @@ def _add_commands(parser: ArgumentParser, entries: Mapping[str, Command | dict[s
 def _command_parser(command: Command) -> ArgumentParser:
     summary, example, *_ = _paragraphs(command)
     parser = Parser(exit_on_error=False, description=summary, epilog=example)
-    parameters = signature(command).parameters
-    special: set[str | int] = {name for name in parameters if name in FILES | OPTIONAL | SWITCHES}
-    special -= {name for name in FILES if name in parameters and parameters[name].annotation != list[Path]}
+    parameters, texts = signature(command).parameters, _texts(command)
+    files = [name for name, parameter in parameters.items() if parameter.annotation == list[Path]]
+    switches = [name for name, parameter in parameters.items() if parameter.annotation is bool]
+    optional = [name for name in parameters if name in OPTIONAL]
+    special: set[str | int] = {*files, *switches, *optional}
     parser.add_function_arguments(command, as_group=False, as_positional=True, skip=special)
-    for name in special & FILES.keys():
-        parser.add_argument(str(name), nargs="+", type=Path, help=FILES[str(name)])
-    for name in special & OPTIONAL.keys():
-        parser.add_argument(str(name), nargs="?", help=OPTIONAL[str(name)])
-    for name in special & SWITCHES.keys():
-        parser.add_argument(f"--{name}", action="store_true", help=SWITCHES[str(name)])
+    for name in files:  # one word each
+        parser.add_argument(name, nargs="+", type=Path, help=texts[name])
+    for name in optional:
+        parser.add_argument(name, nargs="?", help=texts[name])
+    for name in switches:  # options without a value
+        parser.add_argument(f"--{name}", action="store_true", help=texts[name])
     return parser
+
+
+def _texts(command: Command) -> dict[str, str]:
+    """What the docstring says of each parameter."""
+    found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", cleandoc(command.__doc__ or ""), re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
 
 
 def _paragraphs(command: Command) -> list[str]:

@@ -47,6 +47,8 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
     partial, old = beside(target, "partial"), beside(target, "old")
     if previous is None:
         recover(target)
+    else:
+        shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -55,13 +57,10 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
     except OSError:
         shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
         raise
-    if previous is None and target.exists():
-        target.rename(old)
-    elif previous is not None and target.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        if previous.exists():
+    if target.exists():
+        if previous is not None and previous.exists():
             previous.rename(old)
-        target.rename(previous)
+        target.rename(previous or old)
     partial.rename(target)
     sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)

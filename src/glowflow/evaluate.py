@@ -106,14 +106,14 @@ def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
 def reconstruction_error(model: Glow, dataset: Dataset, processes: Processes = ALONE) -> int:
     """Largest difference, in quantised levels, between an image and itself encoded and decoded; 0 means exact."""
     num_bits, rows = model.config.num_bits, processes.share(len(dataset))
-    worst = np.zeros(len(dataset))
+    worst = [np.empty(0)]
     with progress(f"Reconstruction of {dataset.name} ({dataset.split})", len(rows)) as advance:
-        for start, images, y in _batches(model, dataset, rows):
+        for _, images, y in _batches(model, dataset, rows):
             decoded = model.decode(model.encode(images, y), y)
             difference = (decoded.int() - quantize(images, num_bits).int()).abs().flatten(1).amax(1)
-            worst[start : start + len(images)] = difference.cpu().numpy()
+            worst.append(difference.double().cpu().numpy())
             advance(len(images))
-    return -(-int(processes.gathered(worst[rows.start : rows.stop], len(dataset)).max()) // 2 ** (8 - num_bits))
+    return -(-int(processes.gathered(np.concatenate(worst), len(dataset)).max()) // 2 ** (8 - num_bits))
 
 
 def _dequantized(

@@ -14,6 +14,7 @@ from glowflow import execution, weights
 from glowflow.bijections import Chain, Step, TopPrior
 from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
+from glowflow.durable import is_sealed, verify
 from glowflow.errors import InputError
 from glowflow.execution import Execution
 from glowflow.images import BIN_CENTRE, dequantize, to_uint8
@@ -209,6 +210,8 @@ class Glow(nn.Module):
             InputError: If there is none, or it's damaged or of another architecture than its configuration says.
         """
         directory = weights.find(path)
+        if is_sealed(directory):
+            verify(directory)
         file = directory / (
             weights.RAW if raw and weights.load_config(directory)["weights"] != "raw" else weights.MODEL
         )

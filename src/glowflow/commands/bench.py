@@ -1,16 +1,13 @@
 """The command that measures speed and memory on this machine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from glowflow.commands.inputs import Precision, check_parent, check_picture, device_named, precision_named
 from glowflow.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def bench(
@@ -44,6 +41,7 @@ def bench(
     from glowflow.durable import save_json
     from glowflow.execution import Execution
     from glowflow.experiments.bench import measure
+    from glowflow.experiments.canvas import canvas
     from glowflow.presets import load
     from glowflow.provenance import provenance
 
@@ -53,7 +51,7 @@ def bench(
         check_parent(json)
     if plot:
         check_picture(plot)
-        _figure()
+        canvas(6, 4)  # refuses before anything is measured
     where = device_named(device)
     chosen, config = precision_named(precision, where), load(preset).run.model
     x = torch.rand(batch, *config.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
@@ -88,16 +86,10 @@ def _show(figures: dict[str, Any], title: str) -> None:
     Console().print(memory)
 
 
-def _figure() -> "Figure":
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("A plot needs matplotlib: pip install 'glowflow[bench]'.") from None
-    return Figure(figsize=(6, 4), layout="constrained")
-
-
 def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
-    figure = _figure()
+    from glowflow.experiments.canvas import canvas
+
+    figure = canvas(6, 4)
     axes = figure.subplots()
     for how in dict.fromkeys(row["memory"] for row in rows):
         mine = [row for row in rows if row["memory"] == how]

@@ -1,6 +1,5 @@
 """The commands that list, prepare and show data sets."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from glowflow.commands.inputs import SplitName, check_picture, print_rows
+from glowflow.commands.inputs import SplitName, check_picture, print_rows, wide_console
 from glowflow.errors import InputError, listed
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def list_() -> None:
     from glowflow.data import BUILT_IN, PUBLISHED
     from glowflow.data.published import prepared_shapes
 
-    console = Console(width=None if sys.stdout.isatty() else 180)
+    console = wide_console()
     table = _table("Built-in data sets, which need no download", "train / validation / test", "labels", "attributes")
     for name, entry in BUILT_IN.items():
         labels, attributes = (str(len(names) or "-") for names in (entry.class_names, entry.attribute_names))

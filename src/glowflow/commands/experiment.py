@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
-from glowflow.commands.inputs import device_named
+from glowflow.commands.inputs import device_named, wide_console
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -34,7 +33,7 @@ def experiment(
     Example: glowflow experiment ablation --presets digits --slice 120
 
     Args:
-        name: Of the experiment, or a YAML file of one's own; without it, all are listed.
+        name: An experiment's name, or a YAML file of one's own; without it, all are listed.
         out: Where the directory with its results is.
         runs: Where its trainings are; those that experiments have in common are run once.
         presets: Only these of its presets, separated by commas.
@@ -45,7 +44,7 @@ def experiment(
         list_all: List the experiments (--list for short).
         dry_run: Say what would be run, and for how long on this machine, by a few measured steps.
         figure_only: Draw from the results there are, and train nothing.
-        no_figure: Don't draw, so matplotlib isn't needed.
+        no_figure: Don't draw, so that matplotlib isn't needed.
     """
     if name is None or list_all:
         _list()
@@ -80,7 +79,7 @@ def _list() -> None:
         found = definition.load(name)
         count = str(len(found.trainings()))
         table.add_row(name, found.about, found.source, ", ".join(found.presets), count, f"{found.minutes:g}")
-    Console(width=None if sys.stdout.isatty() else 180).print(table)
+    wide_console().print(table)
 
 
 def _check_library() -> None:
@@ -103,7 +102,7 @@ def _estimate(study: "Study") -> None:
         mine = [m for t, m in zip(todo, minutes, strict=True) if (t.preset, t.variation) == (preset, variation)]
         each = f"{sum(mine) / len(mine):.1f}"
         table.add_row(Path(preset).stem, variation, str(len(mine)), f"{definition.presets[preset]:,}", each)
-    Console(width=None if sys.stdout.isatty() else 180).print(table)
+    wide_console().print(table)
 
 
 def _report(study: "Study", *, with_figure: bool) -> None:

@@ -8,6 +8,7 @@ from glowflow.errors import InputError, listed
 
 if TYPE_CHECKING:
     import torch
+    from rich.console import Console
 
     from glowflow.data import Dataset
     from glowflow.model import Glow
@@ -84,6 +85,13 @@ def print_rows(rows: dict[str, str]) -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         sys.stdout.write(f"{name:{width}}  {value}\n")
+
+
+def wide_console() -> "Console":
+    """Standard output, wide enough for a large table where it's no terminal."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 180)
 
 
 def label_index(glow: "Glow", label: str | None) -> int | None:

@@ -35,7 +35,7 @@ def sample(
         seed: For the same picture again.
         device: cpu, cuda or mps; the best one present by default.
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
-        compiled: Compile the steps of flow by `torch.compile`: it takes a minute or more, for thousands of images.
+        compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
     """
     from math import ceil, sqrt
 

@@ -1,13 +1,11 @@
 """The command that trains, and the list of what can be trained by name."""
 
-import sys
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.table import Table
 
-from glowflow.commands.inputs import Precision, device_named, precision_named
+from glowflow.commands.inputs import Precision, device_named, precision_named, wide_console
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
 from glowflow.progress import say
@@ -42,7 +40,7 @@ def train(
             flow; "reversible" the outputs of each level. The latter two need a third more arithmetic, and memory that
             (nearly, exactly) doesn't grow with depth.
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
-        compiled: Compile the steps of flow by `torch.compile`, which takes a minute or more before the first one.
+        compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
         micro_batch: At most so many images at a time go through the model, for the same result in less memory.
         from_model: Short for --train.start, and --from for that: a model that is to be trained further.
         tensorboard: Also write the metrics for TensorBoard.
@@ -94,4 +92,4 @@ def presets() -> None:
         sizes = (f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}")
         gpus = str(preset.about.gpus or "-")
         table.add_row(name, settings.data, *architecture, *training, gpus, *sizes, preset.about.published or "-")
-    Console(width=None if sys.stdout.isatty() else 180).print(table)
+    wide_console().print(table)

@@ -65,6 +65,12 @@ class Dataset:
         images = torch.from_numpy(np.asarray(self.images)[where]).permute(0, 3, 1, 2)
         return images, None if self.labels is None else torch.from_numpy(np.asarray(self.labels)[where])
 
+    def thinned(self, count: int) -> Dataset:
+        """At most `count` of the images, at random but always the same."""
+        chosen = np.sort(np.random.default_rng(0).permutation(len(self))[:count])
+        columns = {name: getattr(self, name) for name in ("images", "labels", "attributes", "groups", "sources")}
+        return replace(self, **{name: column[chosen] for name, column in columns.items() if column is not None})
+
     def with_classes(self, names: Sequence[str]) -> Dataset:
         """The data set with its labels as indices into a model's class names.
 

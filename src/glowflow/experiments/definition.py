@@ -102,15 +102,16 @@ class Definition:
 
     def trainings(self) -> list[Training]:
         """All trainings, one seed after the other, so that any first part of them is balanced."""
+        runs = {preset: presets.load_run(preset) for preset in self.presets}
         return [
-            self._training(preset, variation, seed)
+            self._training(run, preset, variation, seed)
             for seed in range(self.seeds)
-            for preset in self.presets
+            for preset, run in runs.items()
             for variation in self.variations
         ]
 
-    def _training(self, preset: str, variation: str, seed: int) -> Training:
-        run, images = presets.load(preset).run, self.presets[preset]
+    def _training(self, run: RunConfig, preset: str, variation: str, seed: int) -> Training:
+        images = self.presets[preset]
         every = max(1, images // self.validations)
         train = replace(run.train, images=images, validate_every=every, seed=seed)
         precision = PRECISIONS[0]

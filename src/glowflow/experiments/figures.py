@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from glowflow.errors import InputError
 from glowflow.evaluate import GAP, stacked
+from glowflow.experiments.canvas import canvas
 from glowflow.experiments.study import Line, Study
 from glowflow.experiments.summary import bits, by_seed, kid_at
 
@@ -39,11 +39,7 @@ def draw(study: Study, lines: Sequence[Line]) -> list[Path]:
 
 
 def _figure(columns: int) -> "Figure":
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
-    except ImportError:
-        raise InputError("A figure needs matplotlib: pip install 'glowflow[bench]', or give --no-figure.") from None
-    return Figure(figsize=(5 * columns, 4), layout="constrained")
+    return canvas(5 * columns, 4, ", or give --no-figure")
 
 
 def _against_epochs(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:

@@ -43,8 +43,16 @@ def names() -> list[str]:
 def load(name: str) -> Preset:
     """A preset by its name."""
     content = read(name)
-    run = RunConfig(GlowConfig(**content["model"]), TrainConfig(**content["train"]))
-    return Preset(name, About(**content["about"]), run)
+    return Preset(name, About(**content["about"]), _run(content))
+
+
+def load_run(name: str) -> RunConfig:
+    """The run of a preset, by its name, or of a YAML file of one's own, which needn't say what it's about."""
+    return _run(read(name))
+
+
+def _run(content: dict[str, dict[str, Any]]) -> RunConfig:
+    return RunConfig(GlowConfig(**content["model"]), TrainConfig(**content["train"]))
 
 
 def read(name: str) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,15 +32,14 @@ class Gradient:
 
     def accumulate(self, position: int) -> Tensor:
         """Add the gradient of the batch at `position` to the parameters'; the mean `Loss` over it, as (3,) numbers."""
-        passes = self.passes()
-        starts = [(position + part.start, len(part)) for part in passes]
-        starts.append((starts[0][0] + self.batch_size, len(passes[0])))  # of the batch after this one
+        parts = [(position + part.start, len(part)) for part in self.passes()]
+        first, count = parts[0]
+        of_next_batch = first + self.batch_size, count
         means = []
-        for number, part in enumerate(passes, 1):
-            x, y = self.batches.at(*starts[number - 1], then=starts[number])
-            share = len(part) / self.batch_size
-            is_last = number == len(passes)
-            with nullcontext() if is_last else self._unsynchronized():
+        for part, then in pairwise([*parts, of_next_batch]):
+            x, y = self.batches.at(*part, then=then)
+            share = part[1] / self.batch_size
+            with nullcontext() if then is of_next_batch else self._unsynchronized():
                 loss = self.objective(x, y)
                 # DistributedDataParallel takes the mean over the processes; the parts may differ in size
                 (loss.total * (share * self.processes.count)).backward()

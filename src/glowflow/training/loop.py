@@ -3,12 +3,10 @@
 import signal
 import time
 from contextlib import nullcontext
-from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
 import torch
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
@@ -80,7 +78,7 @@ def _train(
 ) -> TrainingState:
     settings, processes = config.train, options.processes
     batches = Batches(splits["train"], config, state.model.device)
-    validation = _thinned(splits["validation"], settings.validation_images)
+    validation = splits["validation"].thinned(settings.validation_images)
 
     # Model, averages and optimiser: as the run left them, from another model, or fresh
     if processes.is_first:
@@ -176,13 +174,6 @@ def _train(
     if record:
         record.finish()
     return state
-
-
-def _thinned(dataset: Dataset, count: int) -> Dataset:
-    """At most `count` images of the data set, at random but always the same."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(dataset))[:count])
-    columns = {name: getattr(dataset, name) for name in ("images", "labels", "attributes", "groups", "sources")}
-    return replace(dataset, **{name: column[chosen] for name, column in columns.items() if column is not None})
 
 
 def _crossed(before: int, after: int, interval: float) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import accumulate
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from glowflow.data.dataset import Split
 from glowflow.data.published.picture_files import picture_files
-from glowflow.data.published.reading import Item, Labels, MissingError, Part, Reading, record, refused
+from glowflow.data.published.reading import Batches, Images, Labels, MissingError, Part, Reading, refused
 from glowflow.errors import InputError
 
 NUM_CLASSES = 1000
@@ -51,45 +50,26 @@ def read_npz(size: int, files: Path) -> Reading:
     train, test = [path for path in batches if path.exists()], files / "val_data.npz"
     if not train or not test.exists():
         raise MissingError(test.name if train else batches[0].name)
-    parts: dict[Split, Part] = {"train": _Batches.of(train, size), "test": _Batches.of([test], size)}
+    parts: dict[Split, Part] = {"train": _batches(train, size), "test": _batches([test], size)}
     return Reading(parts, [*train, test], class_names=tuple(str(label) for label in range(1, NUM_CLASSES + 1)))
 
 
-@dataclass(frozen=True)
-class _Batches:
-    """Files of images (N, 3 S S), of which some rows at a time are read; the keys are the images' numbers."""
-
-    paths: Sequence[Path]
-    counts: Sequence[int]
-    size: int
-
-    @classmethod
-    def of(cls, paths: Sequence[Path], size: int) -> _Batches:
-        return cls(paths, [_count(path, size) for path in paths], size)
-
-    def __len__(self) -> int:
-        return sum(self.counts)
-
-    def each_key(self) -> Iterator[str]:
-        return map(str, range(len(self)))
-
-    def items(self, start: int) -> Iterator[Item]:
-        for path, count, end in zip(self.paths, self.counts, accumulate(self.counts), strict=True):
-            if start < end:
-                yield from _items(path, self.size, max(count - (end - start), 0), count, end - count)
+def _batches(paths: Sequence[Path], size: int) -> Batches:
+    return Batches(paths, [_count(path, size) for path in paths], partial(_rows, size))
 
 
-def _items(path: Path, size: int, start: int, count: int, offset: int) -> Iterator[Item]:
-    labels, length = _labels(path, count), 3 * size * size
+def _rows(size: int, path: Path, start: int, stop: int) -> Iterator[tuple[Images, int]]:
+    """Some images of a file (N, 3 S S), and their labels, a part of them in memory at a time."""
+    labels, length = _labels(path, stop), 3 * size * size
     with refused(path), _data(path) as (file, _):
         file.seek(start * length, 1)
-        for first in range(start, count, ROWS):
-            num_rows = min(ROWS, count - first)
+        for first in range(start, stop, ROWS):
+            num_rows = min(ROWS, stop - first)
             with refused(f"{path}, from record {first} (counting from 0) on,"):
                 content = np.frombuffer(file.read(num_rows * length), np.uint8)
                 images = content.reshape(num_rows, 3, size, size).transpose(0, 2, 3, 1)
             for row, image in enumerate(images, first):
-                yield Item(str(offset + row), record(path, row), image, int(labels[row]))
+                yield image, int(labels[row])
 
 
 @contextmanager

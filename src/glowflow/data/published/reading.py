@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -79,22 +80,25 @@ class Reading:
 
 @dataclass(frozen=True)
 class Batches:
-    """A part in files that are read whole, one at a time; the images' keys are their numbers.
+    """A part in files that are read one at a time; the images' keys are their numbers.
 
     Attributes:
         paths: the files.
         counts: how many images each has.
-        load: gives a file's images, (N, h, w) or (N, h, w, c), and their labels.
+        rows: gives a file's images (h, w) or (h, w, c), each with its label, from one number up to another.
     """
 
     paths: Sequence[Path]
     counts: Sequence[int]
-    load: Callable[[Path], tuple[Images, Labels]]
+    rows: Callable[[Path, int, int], Iterator[tuple[Images, int]]]
 
     @classmethod
     def of(cls, paths: Sequence[Path], load: Callable[[Path], tuple[Images, Labels]]) -> Batches:
-        """Read each file once, so that a broken one is found before anything is written."""
-        return cls(paths, [len(load(path)[1]) for path in paths], load)
+        """Files that are read whole: all images, (N, h, w) or (N, h, w, c), and their labels.
+
+        Each is read once here, so that a broken one is found before anything is written.
+        """
+        return cls(paths, [len(load(path)[1]) for path in paths], partial(_loaded, load))
 
     def __len__(self) -> int:
         """How many images there are."""
@@ -108,9 +112,16 @@ class Batches:
         """The images from number `start` on."""
         for path, count, end in zip(self.paths, self.counts, accumulate(self.counts), strict=True):
             if start < end:
-                images, labels = self.load(path)
-                for row in range(max(count - (end - start), 0), count):
-                    yield Item(str(end - count + row), record(path, row), images[row], int(labels[row]))
+                first = max(count - (end - start), 0)
+                for row, (image, label) in enumerate(self.rows(path, first, count), first):
+                    yield Item(str(end - count + row), record(path, row), image, label)
+
+
+def _loaded(
+    load: Callable[[Path], tuple[Images, Labels]], path: Path, start: int, stop: int
+) -> Iterator[tuple[Images, int]]:
+    images, labels = load(path)
+    return ((images[row], int(labels[row])) for row in range(start, stop))
 
 
 def record(path: Path, number: int) -> str:
