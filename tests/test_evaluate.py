@@ -11,14 +11,13 @@ from glowflow import Glow, GlowConfig, InputError, evaluate
 from glowflow.data import Dataset
 from glowflow.evaluate import (
     classification_error,
-    grid,
     likelihood,
     reconstruction_error,
     sample,
     scores,
-    stacked,
     standard_error,
 )
+from glowflow.pictures import grid, stacked
 from tests.helpers import randomize
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from glowflow.evaluate import grid, stacked
 from glowflow.experiments.canvas import canvas
+from glowflow.pictures import grid, stacked
 
 Line = dict[str, Any]
 

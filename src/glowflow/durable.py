@@ -129,7 +129,7 @@ def load_json(path: Path) -> dict[str, Any]:
 
 def seal(directory: Path) -> None:
     """Write a digest of each file in a directory beside them."""
-    save_json(directory / DIGESTS, {path.name: _digest(path) for path in sorted(directory.iterdir())})
+    save_json(directory / DIGESTS, {path.name: digest(path) for path in sorted(directory.iterdir())})
 
 
 def verify(directory: Path) -> None:
@@ -141,10 +141,10 @@ def verify(directory: Path) -> None:
     digests = load_json(directory / DIGESTS)
     if (directory / DIGESTS).read_text() != _json(digests):
         raise InputError(f"{directory / DIGESTS} is damaged: it isn't what was written.")
-    for name, digest in digests.items():
+    for name, written in digests.items():
         if not (directory / name).is_file():
             raise InputError(f"{directory / name} is missing.")
-        if _digest(directory / name) != digest:
+        if digest(directory / name) != written:
             raise InputError(f"{directory / name} is damaged: it isn't what was written (its digest differs).")
 
 
@@ -157,6 +157,7 @@ def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """BLAKE2b of a file's contents, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -1,4 +1,4 @@
-"""How good a model is: bits/dim of images and its standard error, reconstruction error; and pictures to look at."""
+"""How good a model is: bits/dim of images and its standard error, reconstruction error; and samples."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from math import sqrt
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from torch import Tensor
 
 from glowflow.config import GlowConfig
@@ -22,9 +21,6 @@ from glowflow.progress import progress
 LARGEST_BATCH = 100
 LARGEST_ACTIVATION = 2**26
 """Numbers in the widest tensor of a batch: a quarter of a gigabyte."""
-
-SMALLEST_TILE = 64
-GAP = 2
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +64,7 @@ def _draw_scores(
     model: Glow, dataset: Dataset, rows: range, noise: tuple[int, int], advance: Callable[..., None]
 ) -> Floats:
     config, parts = model.config, [np.empty(0)]
-    for x, y in _dequantized(model, dataset, rows, *noise):
+    for _, x, y in dequantized(model, dataset, rows, *noise):
         parts.append(bits_per_dim(model.log_prob(x, y), config.num_dims, config.num_bits).double().cpu().numpy())
         advance(len(x))
     return np.concatenate(parts)
@@ -79,7 +75,7 @@ def classification_error(model: Glow, dataset: Dataset, seed: int = 0, processes
     """Share of a labelled data set's images that a class-conditional model puts into a wrong class; see `classify`."""
     wrong, rows = 0, processes.share(len(dataset))
     with progress(f"Classes of {dataset.name} ({dataset.split})", len(rows)) as advance:
-        for x, y in _dequantized(model, dataset, rows, 0, seed):
+        for _, x, y in dequantized(model, dataset, rows, 0, seed):
             if y is None:
                 raise InputError(f"{dataset.name} has no labels to compare the model's with.")
             wrong += int((model.classify(x).argmax(1) != y).sum())
@@ -116,15 +112,23 @@ def reconstruction_error(model: Glow, dataset: Dataset, processes: Processes = A
     return -(-int(processes.gathered(np.concatenate(worst), len(dataset)).max()) // 2 ** (8 - num_bits))
 
 
-def _dequantized(
-    model: Glow, dataset: Dataset, rows: range, draw: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Continuous images and labels, in batches."""
+def dequantized(
+    model: Glow, dataset: Dataset, rows: range, draw: int = 0, seed: int = 0
+) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+    """First row, continuous images and labels (of a class-conditional model) of each batch of some rows.
+
+    Args:
+        model: Whose device, bits and size of batch are used.
+        dataset: The images.
+        rows: Which of them.
+        draw: Which draw of the dequantisation noise.
+        seed: Of the noise.
+    """
     config = model.config
     for start, images, y in _batches(model, dataset, rows):
         position = draw * len(dataset) + start
         noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), config.image_shape)
-        yield dequantize(images, config.num_bits, noise.to(images.device)), y
+        yield start, dequantize(images, config.num_bits, noise.to(images.device)), y
 
 
 def _batches(model: Glow, dataset: Dataset, rows: range) -> Iterator[tuple[int, Tensor, Tensor | None]]:
@@ -168,38 +172,3 @@ def batch_size(config: GlowConfig) -> int:
     _, height, width = config.image_shape
     positions = height * width if config.layout == "realnvp" else height * width // 4
     return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // (config.width * positions)))
-
-
-def grid(images: Tensor, columns: int) -> Image.Image:
-    """A picture of images (N, C, H, W), uint8, in rows of `columns`; small ones are enlarged."""
-    tiles = [_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
-    scale = max(1, -(-SMALLEST_TILE // max(tiles[0].size)))
-    width, height = (scale * side for side in tiles[0].size)
-    rows = -(-len(tiles) // columns)
-    canvas = Image.new(tiles[0].mode, (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
-    for index, tile in enumerate(tiles):
-        row, column = divmod(index, columns)
-        large = tile.resize((width, height), Image.Resampling.NEAREST)
-        canvas.paste(large, (column * (width + GAP), row * (height + GAP)))
-    return canvas
-
-
-def stacked(pictures: dict[str, Image.Image]) -> Image.Image:
-    """Pictures one below the other, each under its title."""
-    title_height = 16
-    width = max(picture.width for picture in pictures.values())
-    height = sum(picture.height + title_height for picture in pictures.values())
-    canvas = Image.new(next(iter(pictures.values())).mode, (width, height), "white")
-    top = 0
-    for title, picture in pictures.items():
-        ImageDraw.Draw(canvas).text((2, top + 2), title, fill="black")
-        canvas.paste(picture, (0, top + title_height))
-        top += title_height + picture.height
-    return canvas
-
-
-def _picture(image: NDArray[np.uint8]) -> Image.Image:
-    """One image (H, W, C) as a picture; of an unusual number of channels, the first or the first three are shown."""
-    channels = image.shape[2]
-    shown = image if channels in {3, 4} else image[:, :, :3] if channels > 4 else image[:, :, 0]
-    return Image.fromarray(np.ascontiguousarray(shown))

@@ -73,14 +73,14 @@ class Glow(nn.Module):
     def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Log-density (B,) in nats of continuous images x."""
         latents, log_det = self(x, y)
-        return log_det + _standard_normal_log_prob(latents)
+        return log_det + standard_normal_log_prob(latents)
 
     def log_prob_and_logits(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """`log_prob` and `classify` in one pass."""
         self._check_labels(len(x), y)
         *latents, top, log_det = self._flow(x)
         eps, term = self.prior(top, y)
-        return log_det + term + _standard_normal_log_prob([*latents, eps]), self._logits(top)
+        return log_det + term + standard_normal_log_prob([*latents, eps]), self._logits(top)
 
     def classify(self, x: Tensor) -> Tensor:
         """Class logits (B, num_classes) of continuous images x.
@@ -262,7 +262,7 @@ class Glow(nn.Module):
 
     def _top_log_prob(self, top: Tensor, y: Tensor) -> Tensor:
         eps, log_det = self.prior(top, y)
-        return log_det + _standard_normal_log_prob([eps])
+        return log_det + standard_normal_log_prob([eps])
 
     def _check_images(self, x: Tensor) -> None:
         if not x.is_floating_point():
@@ -321,7 +321,8 @@ def read_config(directory: Path) -> GlowConfig:
         raise InputError(f"{directory / weights.CONFIG} doesn't describe a model: {error}.") from None
 
 
-def _standard_normal_log_prob(latents: list[Tensor]) -> Tensor:
+def standard_normal_log_prob(latents: list[Tensor]) -> Tensor:
+    """Log-density (B,) in nats of latents that are standard normal."""
     return torch.stack([-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents]).sum(0)
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from glowflow.durable import beside, load_json, replacing, save_json
-from glowflow.errors import InputError
+from glowflow.errors import InputError, listed
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
@@ -20,9 +20,14 @@ MODEL = "model.safetensors"
 RAW = "raw.safetensors"
 """Where `model.safetensors` has averaged weights: the weights that they are averages of."""
 
+BUNDLED = Path(__file__).parent / "models"
+
 
 def find(model: str | Path) -> Path:
-    """The directory of weights that `model` means: itself, the best checkpoint of a run, or a download from the hub.
+    """The directory of weights that `model` means.
+
+    A directory of weights itself, the best checkpoint of a run, a model that comes with glowflow, or a download from
+    the hub.
 
     Raises:
         InputError: If there is none.
@@ -31,9 +36,19 @@ def find(model: str | Path) -> Path:
     for directory in (run, run / "best", beside(run / "best", "old"), run / "last", run / "previous"):
         if exists(directory):
             return directory
+    if str(model) in bundled():
+        return BUNDLED / model
     if Path(model).exists() or str(model).count("/") != 1:
-        raise InputError(f"No model in {model}: it should be a run directory, or one with {CONFIG} and {MODEL}.")
+        raise InputError(
+            f"No model in {model}: it should be a run directory, one with {CONFIG} and {MODEL}, or one that comes "
+            f"with glowflow ({listed(bundled())})."
+        )
     return _download(str(model))
+
+
+def bundled() -> list[str]:
+    """Names of the models that come with glowflow."""
+    return sorted(path.name for path in BUNDLED.glob("*") if exists(path))
 
 
 def exists(directory: Path) -> bool:

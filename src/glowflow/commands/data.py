@@ -112,8 +112,8 @@ def show(
     import numpy as np
 
     from glowflow.data import PUBLISHED
-    from glowflow.evaluate import grid
     from glowflow.images import quantize
+    from glowflow.pictures import grid
 
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")

@@ -39,8 +39,8 @@ def sample(
     """
     from math import ceil, sqrt
 
-    from glowflow.evaluate import grid
     from glowflow.evaluate import sample as draw
+    from glowflow.pictures import grid
 
     if num < 1 or not temperature >= 0 or (columns is not None and columns < 1):
         raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
@@ -76,8 +76,9 @@ def reconstruct(
     import torch
 
     from glowflow.data import Dataset, read_image
-    from glowflow.evaluate import grid, scores
+    from glowflow.evaluate import scores
     from glowflow.images import quantize
+    from glowflow.pictures import grid
 
     check_picture(out)
     glow, _ = loaded(model, device)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from glowflow.evaluate import GAP, stacked
 from glowflow.experiments.canvas import canvas
 from glowflow.experiments.study import Line, Study
 from glowflow.experiments.summary import bits, by_seed, kid_at
+from glowflow.pictures import GAP, stacked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

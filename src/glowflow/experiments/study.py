@@ -11,11 +11,12 @@ from typing import Any
 from glowflow.data import load
 from glowflow.durable import append, load_json, save_json
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import grid, likelihood, sample
+from glowflow.evaluate import likelihood, sample
 from glowflow.experiments.definition import Definition, Training
 from glowflow.experiments.estimates import estimates, execution_of, step_seconds
 from glowflow.experiments.features import Judge, judge_for
 from glowflow.model import Glow
+from glowflow.pictures import grid
 from glowflow.presets.size import size
 from glowflow.progress import say
 from glowflow.provenance import provenance

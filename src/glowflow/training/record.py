@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from glowflow.evaluate import grid, sample, stacked
+from glowflow.evaluate import sample
+from glowflow.pictures import grid, stacked
 from glowflow.progress import say
 from glowflow.training.metrics import Metrics
 from glowflow.training.run import LAST

@@ -1,0 +1,153 @@
+"""Directions in latent space along which an attribute of images changes, and their files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from glowflow import weights
+from glowflow.durable import digest, load_json, save_json
+from glowflow.errors import InputError, listed
+
+FORMAT_VERSION = 1
+ABOUT = "directions.json"
+VECTORS = "directions.safetensors"
+NEARLY_ZERO = 1e-3
+
+
+@dataclass(frozen=True)
+class Directions:
+    """A direction for each of A attributes.
+
+    Attributes:
+        names: Of the attributes.
+        vectors: float32 (A, D), what is added to a flat latent for a strength of 1.
+        about: How each was found, (A,).
+        usual: What is known of the images that they were found with, such as their bits/dim; may be empty.
+    """
+
+    names: tuple[str, ...]
+    vectors: Tensor
+    about: tuple[Mapping[str, Any], ...]
+    usual: Mapping[str, Any] = field(default_factory=dict)
+
+    def edit(self, z: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        """Latents (B, D) moved along some of the directions; z itself where all strengths are 0.
+
+        Args:
+            z: Flat latents.
+            strengths: Of attributes by name; in [-1, 1] for pictures like those that the model knows.
+
+        Raises:
+            InputError: If there is no direction of a name.
+        """
+        moved = z
+        for name, strength in strengths.items():
+            vector = self.vectors[self.index(name)].to(z)
+            moved = moved + strength * vector if strength else moved
+        return moved
+
+    def index(self, name: str) -> int:
+        """Where an attribute stands among the names; InputError if it doesn't."""
+        if name not in self.names:
+            raise InputError(f"There is no direction for {name!r}; there is one for {listed(self.names, 40)}.")
+        return self.names.index(name)
+
+    def orthogonal_to(self, names: Sequence[str]) -> Self:
+        """Each direction without what it shares with those of these attributes, so that they change less along it.
+
+        It's made longer in turn, so that a latent moves as far along the original direction as before.
+
+        Raises:
+            InputError: If there is no direction of a name, or nothing of a direction would remain.
+        """
+        vectors, about = [], []
+        for name, vector, facts in zip(self.names, self.vectors.double(), self.about, strict=True):
+            others = [other for other in names if other != name]
+            rest = (
+                _without(vector, torch.stack([self.vectors[self.index(o)].double() for o in others]))
+                if others
+                else vector
+            )
+            if rest.norm() <= NEARLY_ZERO * vector.norm():
+                raise InputError(f"Nothing remains of the direction for {name} without those for {listed(others)}.")
+            vectors.append((rest * (vector @ vector) / (rest @ vector)).float())
+            about.append({**facts, "orthogonal_to": others})
+        return replace(self, vectors=torch.stack(vectors), about=tuple(about))
+
+    def joined(self, other: Self) -> Self:
+        """These, and another's, whose take the place of those of the same name."""
+        kept = [index for index, name in enumerate(self.names) if name not in other.names]
+        return replace(
+            other,
+            names=(*(self.names[index] for index in kept), *other.names),
+            vectors=torch.cat([self.vectors[kept], other.vectors]),
+            about=(*(self.about[index] for index in kept), *other.about),
+        )
+
+    def save(self, directory: Path, model: str | Path) -> None:
+        """Write `directions.safetensors` and `directions.json` into a directory.
+
+        Args:
+            directory: Where to.
+            model: The model that they're for, a digest of whose weights is stored.
+        """
+        found = [{"name": name, **facts} for name, facts in zip(self.names, self.about, strict=True)]
+        weights.save_tensors(directory / VECTORS, {"vectors": self.vectors})
+        content = {"format_version": FORMAT_VERSION, "model": _digest(model), "usual": self.usual, "directions": found}
+        save_json(directory / ABOUT, content)
+
+    @classmethod
+    def load(cls, directory: Path, model: str | Path) -> Self | None:
+        """The directions saved in a directory; None if there are none.
+
+        Raises:
+            InputError: If they're damaged, or for other weights than the model's.
+        """
+        if not (directory / ABOUT).is_file():
+            return None
+        content = load_json(directory / ABOUT)
+        vectors = weights.load_tensors(directory / VECTORS).get("vectors", torch.empty(0)).float()
+        about = content.get("directions", [])
+        if content.get("format_version") != FORMAT_VERSION or vectors.ndim != 2 or len(about) != len(vectors):
+            raise InputError(f"{directory / ABOUT} is damaged, or from another version of glowflow: fit them again.")
+        if content.get("model") != _digest(model):
+            raise InputError(
+                f"The directions in {directory} were found for other weights of {model}, which has been trained since: "
+                f"find them again (glowflow attributes {model})."
+            )
+        names = tuple(facts.pop("name") for facts in about)
+        return cls(names, vectors, tuple(about), content.get("usual", {}))
+
+
+def directory_of(model: str | Path) -> Path:
+    """Where a model's directions stand: in the directory that a user named, or where its weights are."""
+    return Path(model) if Path(model).is_dir() else weights.find(model)
+
+
+def directions_of(model: str | Path) -> Directions:
+    """The directions that stand beside a model.
+
+    Raises:
+        InputError: If there are none, or they don't fit it.
+    """
+    found = Directions.load(directory_of(model), model)
+    if found is None:
+        raise InputError(
+            f"{model} has no directions for attributes yet: find them with glowflow attributes {model} --data IMAGES."
+        )
+    return found
+
+
+def _without(vector: Tensor, others: Tensor) -> Tensor:
+    """What remains of a vector (D,) that is orthogonal to others (N, D)."""
+    basis = torch.linalg.svd(others, full_matrices=False)
+    spanned = basis.Vh[NEARLY_ZERO * basis.S[0] < basis.S]
+    return vector - spanned.T @ (spanned @ vector)
+
+
+def _digest(model: str | Path) -> str:
+    return digest(weights.find(model) / weights.MODEL)

@@ -1,0 +1,166 @@
+"""Attributes' directions from examples: the original's difference of means, and a logistic regression's."""
+
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glowflow.data import Dataset
+from glowflow.errors import InputError, listed
+from glowflow.evaluate import dequantized
+from glowflow.images import bits_per_dim
+from glowflow.latents.directions import Directions
+from glowflow.model import Glow, standard_normal_log_prob
+from glowflow.progress import progress
+
+Method = Literal["means", "logistic"]
+
+FEWEST = 2
+"""Examples with an attribute, and without."""
+EPOCHS = 10
+BATCH = 200
+DECAY = 0.1
+"""Of the regression's weights, AdamW's."""
+
+Truths = NDArray[np.bool_]
+
+
+def truths(dataset: Dataset) -> tuple[tuple[str, ...], Truths]:
+    """Names of a data set's attributes, and which image has which, (N, A): its attributes, else one for each label.
+
+    Raises:
+        InputError: If it has neither.
+    """
+    if dataset.attributes is not None:
+        return dataset.attribute_names, np.asarray(dataset.attributes)
+    if dataset.labels is None:
+        raise InputError(
+            f"{dataset.name} has neither attributes nor labels: give a folder with a sub-folder for each label."
+        )
+    return dataset.class_names, np.asarray(dataset.labels)[:, None] == np.arange(len(dataset.class_names))
+
+
+class Means:
+    """Means of latents with and without each attribute, gathered batch by batch."""
+
+    def __init__(self, num_attributes: int, num_dims: int) -> None:
+        self.sums = torch.zeros(2, num_attributes, num_dims, dtype=torch.float64)
+        self.counts = torch.zeros(2, num_attributes, dtype=torch.float64)
+
+    def add(self, z: Tensor, has: Tensor) -> None:
+        """Take latents (B, D) into account, and which of them has which attribute, bool (B, A)."""
+        for index, mask in enumerate((~has, has)):
+            self.sums[index] += mask.T.double() @ z.double()
+            self.counts[index] += mask.sum(0)
+
+    @property
+    def differences(self) -> Tensor:
+        """Mean with minus mean without, float32 (A, D): the original's directions."""
+        without, having = self.sums / self.counts[:, :, None]
+        return (having - without).float()
+
+
+@torch.no_grad()
+def fit(model: Glow, dataset: Dataset, names: tuple[str, ...] | None = None, method: Method = "means") -> Directions:
+    """The direction of each attribute, from images that have it and images that don't.
+
+    Adding the direction moves the mean of images without an attribute, so far as the direction sees it, to the mean of
+    those with it:
+
+    - "means": mean(z | attribute) - mean(z | not), as in the original's demonstration;
+    - "logistic": along w, normal to the boundary of a logistic regression, for which attributes that come together
+      are not the same; as long as the difference of means is along it.
+
+    Latents are of images with dequantisation noise, in float32, and pass by in batches: however many there are, they
+    needn't fit into memory ("logistic" keeps them in a temporary file, 2 D bytes each).
+
+    Args:
+        model: Any.
+        dataset: Images with attributes or labels.
+        names: Of the attributes; all that have examples by default.
+        method: How.
+
+    Raises:
+        InputError: If there is no attribute of a name, or too few examples.
+    """
+    attributes, has = _chosen(dataset, names)
+    means, bits = Means(len(attributes), model.config.num_dims), []
+    with tempfile.TemporaryFile() as file, progress(f"Latents of {dataset.name}", len(dataset)) as advance:
+        for rows, z, values in _encoded(model, dataset):
+            means.add(z, torch.from_numpy(has[rows]))
+            bits.append(values)
+            if method == "logistic":
+                file.write(z.half().numpy().tobytes())
+            advance(len(z))
+        vectors = means.differences
+        if method == "logistic":
+            file.flush()
+            latents = np.memmap(file, np.float16, "r", shape=(len(dataset), model.config.num_dims))
+            vectors = _along(_regression(latents, has), vectors)
+    about = [
+        {"method": method, "data": dataset.name, "with": int(count), "without": len(dataset) - int(count)}
+        for count in has.sum(0)
+    ]
+    return Directions(attributes, vectors, tuple(about), _usual(dataset, torch.cat(bits)))
+
+
+def _chosen(dataset: Dataset, names: tuple[str, ...] | None) -> tuple[tuple[str, ...], Truths]:
+    """The attributes asked for, or those with examples of both kinds."""
+    every, has = truths(dataset)
+    for name in names or ():
+        if name not in every:
+            raise InputError(f"{dataset.name} doesn't tell which images are {name!r}; it tells {listed(every, 40)}.")
+    fewest = np.minimum(has.sum(0), len(has) - has.sum(0))
+    for name in names or ():
+        if fewest[every.index(name)] < FEWEST:
+            raise InputError(f"{dataset.name} has too few examples for {name}: it takes {FEWEST} with it and without.")
+    columns = [index for index, name in enumerate(every) if (name in names if names else fewest[index] >= FEWEST)]
+    if not columns:
+        raise InputError(f"{dataset.name} has no attribute with {FEWEST} examples with it and {FEWEST} without.")
+    return tuple(every[index] for index in columns), has[:, columns]
+
+
+def _encoded(model: Glow, dataset: Dataset) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Rows, latents (B, D) and bits/dim (B,) of each batch."""
+    config = model.config
+    for start, x, y in dequantized(model, dataset, range(len(dataset))):
+        latents, log_det = model(x, y)
+        log_prob = log_det + standard_normal_log_prob(latents)
+        bits = bits_per_dim(log_prob, config.num_dims, config.num_bits)
+        yield slice(start, start + len(x)), model.flatten(latents).float().cpu(), bits.double().cpu()
+
+
+def _usual(dataset: Dataset, bits: Tensor) -> dict[str, Any]:
+    low, median, high = torch.quantile(bits, torch.tensor([0.01, 0.5, 0.99], dtype=bits.dtype)).tolist()
+    return {"data": dataset.name, "images": len(bits), "bits_per_dim": {"1%": low, "50%": median, "99%": high}}
+
+
+@torch.enable_grad()
+def _regression(latents: NDArray[np.float16], has: Truths) -> Tensor:
+    """Weights (A, D) of a logistic regression for each attribute, by AdamW; rarer answers weigh more."""
+    weight = torch.zeros(has.shape[1], latents.shape[1], requires_grad=True)
+    bias = torch.zeros(has.shape[1], requires_grad=True)
+    share = torch.from_numpy(has.mean(0)).float()
+    optimizer = torch.optim.AdamW([weight, bias], lr=1e-3, weight_decay=DECAY)
+    order = np.random.default_rng(0)
+    with progress("Logistic regression", EPOCHS * len(latents)) as advance:
+        for _ in range(EPOCHS):
+            for rows in np.array_split(order.permutation(len(latents)), -(-len(latents) // BATCH)):
+                z = torch.from_numpy(latents[np.sort(rows)]).float()
+                wanted = torch.from_numpy(has[np.sort(rows)]).float()
+                balance = torch.where(wanted > 0, 0.5 / share, 0.5 / (1 - share))
+                optimizer.zero_grad()
+                F.binary_cross_entropy_with_logits(F.linear(z, weight, bias), wanted, balance).backward()
+                optimizer.step()
+                advance(len(rows))
+    return weight.detach()
+
+
+def _along(normals: Tensor, differences: Tensor) -> Tensor:
+    """The parts of differences of means (A, D) that are along normals (A, D)."""
+    return normals * ((normals * differences).sum(1) / normals.square().sum(1))[:, None]

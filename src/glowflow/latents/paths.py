@@ -1,0 +1,76 @@
+"""From latents to other latents: paths between two, and new ones with the same coarse levels."""
+
+from math import prod
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from glowflow.model import Glow
+
+Path = Literal["linear", "spherical"]
+
+
+def interpolate(first: Tensor, last: Tensor, num: int, path: Path = "linear") -> Tensor:
+    """Latents (num, D) on a path from `first` to `last`, each (D,), which are its ends exactly.
+
+    The "linear" path is straight, as the paper's (section 6.1). The "spherical" one turns from one direction to the
+    other at constant speed while the length changes evenly, so that it stays as far out as standard normal latents
+    are: with a the angle between them, by sin((1 - t) a) / sin(a) of the first's and sin(t a) / sin(a) of the last's.
+
+    >>> import torch
+    >>> interpolate(torch.tensor([0.0, 2.0]), torch.tensor([4.0, 0.0]), 3)
+    tensor([[0., 2.],
+            [2., 1.],
+            [4., 0.]])
+    >>> interpolate(torch.tensor([0.0, 2.0]), torch.tensor([4.0, 0.0]), 3, "spherical").norm(dim=1)
+    tensor([2., 3., 4.])
+
+    Raises:
+        ValueError: With fewer than 2 points, or latents of unlike shapes.
+    """
+    if num < 2 or first.shape != last.shape or first.ndim != 1:
+        raise ValueError(f"A path has 2 points or more, between latents (D,); not {num} from {tuple(first.shape)}.")
+    share = torch.linspace(0, 1, num, dtype=first.dtype, device=first.device)[:, None]
+    points = _linear(first, last, share) if path == "linear" else _spherical(first, last, share)
+    return torch.cat([first[None], points[1:-1], last[None]])
+
+
+def redraw(
+    model: Glow, z: Tensor, keep: int, temperature: float = 1.0, generator: torch.Generator | None = None
+) -> Tensor:
+    """Latents (B, D) with the `keep` coarsest levels of z (B, D), and the finer ones drawn anew.
+
+    Args:
+        model: Whose latents they are.
+        z: Flat latents.
+        keep: 0 (all are new) to L (none is); the top is the coarsest level.
+        temperature: Standard deviation of the new ones.
+        generator: For reproducible latents.
+
+    Raises:
+        ValueError: If the model hasn't as many levels.
+    """
+    shapes = model.config.latent_shapes
+    if not 0 <= keep <= len(shapes):
+        raise ValueError(f"The model has {len(shapes)} levels: {keep} of them can't be kept.")
+    fine = sum(prod(shape) for shape in shapes[: len(shapes) - keep])
+    device = generator.device if generator else z.device
+    eps = torch.randn(len(z), fine, generator=generator, dtype=z.dtype, device=device).to(z.device)
+    return torch.cat([temperature * eps, z[:, fine:]], dim=1)
+
+
+def _linear(first: Tensor, last: Tensor, share: Tensor) -> Tensor:
+    return (1 - share) * first + share * last
+
+
+def _spherical(first: Tensor, last: Tensor, share: Tensor) -> Tensor:
+    lengths = first.norm(), last.norm()
+    if min(lengths) == 0:
+        return _linear(first, last, share)  # nothing to turn
+    towards = first / lengths[0], last / lengths[1]
+    angle = torch.arccos((towards[0] @ towards[1]).clamp(-1, 1))
+    if torch.sin(angle) < 1e-6:
+        return _linear(first, last, share)  # they lie on one line
+    turned = (torch.sin((1 - share) * angle) * towards[0] + torch.sin(share * angle) * towards[1]) / torch.sin(angle)
+    return _linear(*lengths, share) * turned
