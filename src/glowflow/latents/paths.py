@@ -23,7 +23,7 @@ def interpolate(first: Tensor, last: Tensor, num: int, path: Path = "linear") ->
     tensor([[0., 2.],
             [2., 1.],
             [4., 0.]])
-    >>> interpolate(torch.tensor([0.0, 2.0]), torch.tensor([4.0, 0.0]), 3, "spherical").norm(dim=1)
+    >>> interpolate(torch.tensor([0.0, 2.0]), torch.tensor([4.0, 0.0]), 3, "spherical").norm(dim=1).round()
     tensor([2., 3., 4.])
 
     Raises:
