@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from glowflow.cli import main
@@ -58,6 +59,11 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert "Traceback" not in captured.err
     assert captured.out == ""
     return lines[-1]
+
+
+def pixels_in(path: str) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
 
 
 def test_evaluate(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -320,3 +326,49 @@ def test_what_is_lacking_is_named_in_plain_words(capsys: pytest.CaptureFixture[s
     assert "import takes one of openai,rosinality,y0ast;" in fails(capsys, "import")
     assert "arguments are required: out;" in fails(capsys, "import", "openai", "model.ckpt")
     assert "--model" not in fails(capsys, "import", "y0ast", "a.pt", "b", "--image-size", "32")
+
+
+def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "has no directions for attributes yet" in fails(capsys, "edit", "run", "a.png", "--by.bright", "1")
+    assert main(["attributes", "run"]) == 0
+    assert "bright  24 images with it, 21 without" in capsys.readouterr().out
+    picture = str(home / "pictures" / "dark" / "0.png")
+    assert main(["edit", "run", picture, picture, "--by.bright", "1", "--by.dark=-0.5", "--num", "3"]) == 0
+    pixels = pixels_in("edited.png")
+    assert pixels.shape == (2 * 64 + 2, 3 * 64 + 2 * 2, 3)
+    assert pixels[:, -64:].mean() > pixels[:, :64].mean() + 20
+    assert "--by.NAME STRENGTH, of bright, dark" in fails(capsys, "edit", "run", picture)
+    assert "no direction for 'light'" in fails(capsys, "edit", "run", picture, "--by.light", "1")
+    assert "--by.dark is 2; it takes a strength from -1 to 1" in fails(capsys, "edit", "run", picture, "--by.dark", "2")
+    assert "--num is 1" in fails(capsys, "edit", "run", picture, "--by.dark", "1", "--num", "1")
+    assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "[blue]")
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "gif", "mp4"])
+def test_interpolate(home: Path, kind: str) -> None:
+    first, last = (str(home / "pictures" / name) for name in ("dark/0.png", "bright/1.png"))
+    assert main(["interpolate", "run", first, last, "--num", "5", "--path", "spherical", "--out", f"path.{kind}"]) == 0
+    if kind == "mp4":
+        assert Path("path.mp4").read_bytes()[4:8] == b"ftyp"
+        return
+    with Image.open(f"path.{kind}") as picture:
+        assert getattr(picture, "n_frames", 1) == (1 if kind == "png" else 8)
+        assert picture.size == (5 * 64 + 4 * 2 if kind == "png" else 64, 64)
+
+
+def test_vary(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = str(home / "pictures" / "dark" / "0.png")
+    assert main(["vary", "run", picture, "--num", "3"]) == 0
+    assert pixels_in("variations.png").shape == (64, 4 * 64 + 3 * 2, 3)  # the model has a single level
+    assert main(["vary", "run", picture, "--keep", "1", "--num", "1"]) == 0
+    pixels = pixels_in("variations.png")
+    assert np.array_equal(pixels[:, :64], pixels[:, 66:])
+    assert "has 1 levels, of which 0 to 1 can be kept" in fails(capsys, "vary", "run", picture, "--keep", "2")
+
+
+def test_sample_temperatures() -> None:
+    assert main(["sample", "run", "--num", "3", "--temperature", "[0, 0.5, 1]"]) == 0
+    picture = pixels_in("samples.png")
+    assert picture.shape[:2] == (3 * 64 + 2 * 2, 3 * 64 + 2 * 2)
+    assert np.array_equal(picture[:64, :64], picture[:64, 66:130])  # at 0 all are the same
+    assert not np.array_equal(picture[-64:, :64], picture[-64:, 66:130])

@@ -16,7 +16,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from glowflow import __version__
-from glowflow.commands import bench, conversion, data, evaluation, experiment, pictures, training
+from glowflow.commands import bench, conversion, data, editing, evaluation, experiment, pictures, training
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.errors import InputError, ProcessLostError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.progress import is_silent
@@ -29,6 +29,10 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "score": evaluation.score,
     "sample": pictures.sample,
     "reconstruct": pictures.reconstruct,
+    "interpolate": editing.interpolate,
+    "vary": editing.vary,
+    "attributes": editing.attributes,
+    "edit": editing.edit,
     "data": {"list": data.list_, "prepare": data.prepare, "show": data.show},
     "presets": training.presets,
     "import": {
@@ -99,8 +103,10 @@ def _run(arguments: list[str]) -> None:
 
 
 def _with_underscores(word: str) -> str:
-    """Let --image-size stand for --image_size."""
+    """Let --image-size stand for --image_size; but the names of attributes are the user's."""
     name, equals, value = word.partition("=")
+    if name.startswith("--by."):
+        return word
     name = SHORT.get(name, name)
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
 

@@ -1,12 +1,23 @@
 """Images as pictures to look at: grids, titles, animations."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from glowflow.durable import replacing
+from glowflow.errors import InputError
+
 SMALLEST_TILE = 64
 GAP = 2
+ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
+VIDEO = ".mp4"
+FRAME_MILLISECONDS = 40
+STILL_MILLISECONDS = 600
+"""How long the first frame and the last are shown."""
 
 
 def grid(images: Tensor, columns: int) -> Image.Image:
@@ -35,6 +46,47 @@ def stacked(pictures: dict[str, Image.Image]) -> Image.Image:
         canvas.paste(picture, (0, top + title_height))
         top += title_height + picture.height
     return canvas
+
+
+def is_animation(path: Path) -> bool:
+    """Whether a file's name is that of an animation."""
+    return path.suffix.lower() in {*ANIMATIONS, VIDEO}
+
+
+def animate(frames: Sequence[Image.Image], path: Path) -> None:
+    """Write pictures of one size as an animation that runs to the last one and back, for ever (but in a video, once).
+
+    Args:
+        frames: At least 2.
+        path: .webp, .gif, or .mp4, which takes the extra `video`.
+    """
+    durations = [STILL_MILLISECONDS, *[FRAME_MILLISECONDS] * (len(frames) - 2), STILL_MILLISECONDS]
+    there_and_back = [*frames, *frames[-2:0:-1]]
+    durations += durations[-2:0:-1]
+    if path.suffix.lower() == VIDEO:
+        _video(there_and_back, durations, path)
+        return
+    first, *rest = there_and_back
+    kind = ANIMATIONS[path.suffix.lower()]
+    with replacing(path) as partial:
+        first.save(partial, kind, save_all=True, append_images=rest, duration=durations, loop=0, quality=90)
+
+
+def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) -> None:
+    try:
+        import av  # noqa: PLC0415 (an optional extra)
+    except ImportError:
+        raise InputError(f"{path} takes another package: pip install 'glowflow[video]', or write a .webp.") from None
+    with replacing(path) as partial, av.open(partial, "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=1000 // FRAME_MILLISECONDS, options={"crf": "16"})
+        stream.width, stream.height = (side + side % 2 for side in frames[0].size)  # the codec wants even ones
+        stream.pix_fmt = "yuv420p"
+        for frame, duration in zip(frames, durations, strict=True):
+            pixels = np.asarray(frame.convert("RGB").resize((stream.width, stream.height)))
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            for _ in range(duration // FRAME_MILLISECONDS):
+                file.mux(stream.encode(picture))
+        file.mux(stream.encode())
 
 
 def _picture(image: NDArray[np.uint8]) -> Image.Image:

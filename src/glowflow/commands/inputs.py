@@ -114,12 +114,14 @@ def check_parent(path: Path) -> None:
         raise InputError(f"{path} can't be written: {reason}.")
 
 
-def check_picture(path: Path) -> None:
-    """Refuse a picture that can't be written, by its place or its ending."""
+def check_picture(path: Path, *, may_move: bool = False) -> None:
+    """Refuse a picture, or what may also be an animation, that can't be written, by its place or its ending."""
     from PIL import Image
 
+    from glowflow.pictures import is_animation
+
     check_parent(path)
-    if path.suffix.lower() not in Image.registered_extensions():
+    if path.suffix.lower() not in Image.registered_extensions() and not (may_move and is_animation(path)):
         raise InputError(f"{path} can't be written: a picture's name ends in .png, .webp or the like.")
 
 

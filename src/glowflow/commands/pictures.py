@@ -13,7 +13,7 @@ def sample(
     model: str,
     out: Path = Path("samples.png"),
     num: int = 64,
-    temperature: float = 0.7,
+    temperature: float | list[float] = 0.7,
     label: str | None = None,
     columns: int | None = None,
     seed: int = 0,
@@ -30,6 +30,7 @@ def sample(
         out: The picture (.png, or whatever Pillow writes).
         num: How many images.
         temperature: Standard deviation of the latents: 0 gives the same image each time, 1 the model's distribution.
+            Of several ("[0, 0.5, 1]"), each has a row of its own, of the same `num` latents.
         label: Class, by name or number, for a class-conditional model; by default all of them, a row for each in turn.
         columns: Images per row; about a square by default.
         seed: For the same picture again.
@@ -39,19 +40,25 @@ def sample(
     """
     from math import ceil, sqrt
 
+    import torch
+
     from glowflow.evaluate import sample as draw
     from glowflow.pictures import grid
 
-    if num < 1 or not temperature >= 0 or (columns is not None and columns < 1):
+    temperatures = temperature if isinstance(temperature, list) else [temperature]
+    if num < 1 or not all(each >= 0 for each in temperatures) or (columns is not None and columns < 1):
         raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
     check_seed(seed)
     check_picture(out)
     glow, _ = loaded(model, device, precision=precision, compiled=compiled)
-    chosen, columns = label_index(glow, label), columns or ceil(sqrt(num))
+    several = len(temperatures) > 1
+    chosen, columns = label_index(glow, label), columns or (num if several else ceil(sqrt(num)))
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
-    grid(draw(glow, num, temperature, labels if glow.class_names else None, seed), columns).save(out)
+    y = labels if glow.class_names else None
+    grid(torch.cat([draw(glow, num, each, y, seed) for each in temperatures]), columns).save(out)
     of = "" if chosen is None else f" of {glow.class_names[chosen]}"
-    say(f"{num} images{of} at temperature {temperature:g} in {out}.")
+    at = ", ".join(f"{each:g}" for each in temperatures)
+    say(f"{num} images{of} at {'each of the temperatures' if several else 'temperature'} {at} in {out}.")
 
 
 def reconstruct(

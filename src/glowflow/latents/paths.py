@@ -70,7 +70,7 @@ def _spherical(first: Tensor, last: Tensor, share: Tensor) -> Tensor:
         return _linear(first, last, share)  # nothing to turn
     towards = first / lengths[0], last / lengths[1]
     angle = torch.arccos((towards[0] @ towards[1]).clamp(-1, 1))
-    if torch.sin(angle) < 1e-6:
+    if torch.sin(angle) < 4 * torch.finfo(first.dtype).eps ** 0.5:  # as near as arccos can tell
         return _linear(first, last, share)  # they lie on one line
     turned = (torch.sin((1 - share) * angle) * towards[0] + torch.sin(share * angle) * towards[1]) / torch.sin(angle)
     return _linear(*lengths, share) * turned

@@ -1,0 +1,249 @@
+"""The commands that change images through their latents."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from glowflow.commands.inputs import SplitName, check_picture, check_seed, dataset_for, label_index, loaded, print_rows
+from glowflow.errors import InputError, listed
+from glowflow.progress import say
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from glowflow.model import Glow
+
+COLUMNS, FRAMES = 9, 48
+"""Points of a path where the user gives no number: in a picture, and in an animation."""
+
+
+def interpolate(
+    model: str,
+    first: Path,
+    last: Path,
+    out: Path = Path("interpolation.png"),
+    num: int | None = None,
+    path: Literal["linear", "spherical"] = "linear",
+    label: str | None = None,
+    device: str | None = None,
+) -> None:
+    """Turn one image into another through the latents between theirs.
+
+    Example: glowflow interpolate faces a.png b.png --out between.webp
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
+        first: An image file; it's cropped and resized to the model's size.
+        last: Another.
+        out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
+        num: Images on the way, both ends counted; 9 in a picture and 48 in an animation by default.
+        path: "linear", a straight line, or "spherical", which keeps latents as far out as random ones.
+        label: The images' class, by name or number, for a class-conditional model.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    from glowflow.latents import interpolate as between
+    from glowflow.pictures import is_animation
+
+    num = num or (FRAMES if is_animation(out) else COLUMNS)
+    if num < 2:
+        raise InputError(f"--num is {num}; a path has at least 2 images, its ends.")
+    check_picture(out, may_move=True)
+    opened = _Opened.read(model, [first, last], label, device)
+    z = between(opened.z[0], opened.z[1], num, path)
+    _show(out, opened.decode(z), num)
+    say(f"{num} images from {first} to {last} in {out}.")
+
+
+def vary(
+    model: str,
+    images: list[Path],
+    out: Path = Path("variations.png"),
+    keep: int | None = None,
+    num: int = 8,
+    temperature: float = 0.7,
+    label: str | None = None,
+    seed: int = 0,
+    device: str | None = None,
+) -> None:
+    """Draw images anew but for their coarsest levels: each row starts with an image, variations of it follow.
+
+    Example: glowflow vary faces a.png --keep 2
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
+        images: Image files; they are cropped and resized to the model's size.
+        out: The picture (.png, or whatever Pillow writes).
+        keep: How many of the coarsest levels are kept; by default a row for each number, from all but one to none.
+        num: Variations in each row.
+        temperature: Standard deviation of the latents that are drawn.
+        label: The images' class, by name or number, for a class-conditional model.
+        seed: For the same picture again.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    import torch
+
+    from glowflow.latents import redraw
+
+    if num < 1 or not temperature >= 0:
+        raise InputError("--num takes a number of at least 1, and --temperature one of at least 0.")
+    check_seed(seed)
+    check_picture(out)
+    opened = _Opened.read(model, images, label, device)
+    levels = opened.glow.config.num_levels
+    if keep is not None and not 0 <= keep <= levels:
+        raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
+    kept = [keep] if keep is not None else range(levels - 1, -1, -1)
+    generator = torch.Generator().manual_seed(seed)
+    rows = [
+        torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
+        for z in opened.z
+        for count in kept
+    ]
+    _show(out, opened.decode(torch.cat(rows)), num + 1)
+    say(f"{num} variations of each of {len(images)} images in {out}, with {', '.join(map(str, kept))} levels kept.")
+
+
+def attributes(
+    model: str,
+    data: str | None = None,
+    names: list[str] | None = None,
+    method: Literal["means", "logistic"] = "means",
+    orthogonal_to: list[str] | None = None,
+    split: SplitName = "train",
+    num_images: int | None = None,
+    device: str | None = None,
+) -> None:
+    """Find the directions in latent space along which attributes of images change, for `edit` and `demo`.
+
+    Example: glowflow attributes runs/mine --data my_photos
+
+    Examples are images with and without an attribute: a data set's attributes, or the sub-folders of a folder, each of
+    which gives a direction towards its images from all others. The directions are written into MODEL's directory,
+    beside those that it has; one of the same name is replaced.
+
+    Args:
+        model: A run's directory, or a directory made by save_pretrained.
+        data: A data set's name (or hf:NAME), a folder, or an .npz file; by default what the run was trained on.
+        names: Only these attributes: "[Smiling, Beard]".
+        method: "means", the difference of the mean latents with and without it, as in the original's demonstration; or
+            "logistic", the normal of a logistic regression's boundary, which keeps apart what often comes together.
+        orthogonal_to: Attributes that are not to change along the way; each direction loses what it shares with theirs.
+        split: Which part of the data.
+        num_images: At most so many of them, chosen at random.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    from glowflow.latents import Directions, directory_of, fit
+
+    glow, _ = loaded(model, device)
+    dataset = dataset_for(model, data, glow, split)
+    dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
+    directory = directory_of(model)
+    wanted = tuple(dict.fromkeys((*names, *(orthogonal_to or ())))) if names else None
+    found = fit(glow, dataset, wanted, method).orthogonal_to(orthogonal_to or ())
+    try:
+        before = Directions.load(directory, model)
+    except InputError:
+        say(f"The directions that were in {directory} are for other weights, or damaged: they are replaced.")
+        before = None
+    (before.joined(found) if before else found).save(directory, model)
+    counts = [f"{facts['with']:,} images with it, {facts['without']:,} without" for facts in found.about]
+    print_rows(dict(zip(found.names, counts, strict=True)))
+    say(f"{len(found.names)} directions in {directory}. Next: glowflow edit {model} IMAGE --by.{found.names[0]} 1")
+
+
+def edit(
+    model: str,
+    images: list[Path],
+    by: dict[str, float] | None = None,
+    out: Path = Path("edited.png"),
+    num: int | None = None,
+    label: str | None = None,
+    device: str | None = None,
+) -> None:
+    """Change attributes of images: each row leads from an image to the edited one.
+
+    Example: glowflow edit faces a.png --by.Smiling 1 --by.Eyeglasses -0.5 --out edited.png
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
+        images: Image files; they are cropped and resized to the model's size.
+        by: How much of each attribute, -1 to 1: --by.Smiling 0.8 --by.Beard -1
+        out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
+        num: Images in each row, both ends counted; 2 in a picture and 48 in an animation by default.
+        label: The images' class, by name or number, for a class-conditional model.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    import torch
+
+    from glowflow.latents import directions_of
+    from glowflow.pictures import is_animation
+
+    num = num or (FRAMES if is_animation(out) else 2)
+    if num < 2:
+        raise InputError(f"--num is {num}; a row has at least 2 images, the one that there was and the edited one.")
+    by, directions = by or {}, directions_of(model)
+    if not by:
+        raise InputError(f"Say what to change: --by.NAME STRENGTH, of {listed(directions.names, 40)}.")
+    for name, strength in by.items():
+        directions.index(name)
+        if not -1 <= strength <= 1:
+            raise InputError(f"--by.{name} is {strength:g}; it takes a strength from -1 to 1.")
+    check_picture(out, may_move=True)
+    opened = _Opened.read(model, images, label, device)
+    shares = [index / (num - 1) for index in range(num)]
+    rows = [directions.edit(opened.z, {name: share * by[name] for name in by}) for share in shares]
+    _show(out, opened.decode(torch.stack(rows, dim=1).flatten(0, 1)), num)
+    say(f"{len(images)} images edited in {out}.")
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Image files as a model sees them: their flat latents (N, D), float64, and their class."""
+
+    glow: "Glow"
+    z: "Tensor"
+    label: int | None
+
+    @classmethod
+    def read(cls, model: str, images: list[Path], label: str | None, device: str | None) -> "_Opened":
+        import numpy as np
+        import torch
+
+        from glowflow.data import read_image
+
+        glow, _ = loaded(model, device)
+        chosen = label_index(glow, label)
+        if glow.class_names and chosen is None:
+            raise InputError("This model is class-conditional: give --label.")
+        pixels = torch.from_numpy(np.stack([read_image(path, glow.config.image_shape) for path in images]))
+        return cls(glow, glow.encode(pixels.permute(0, 3, 1, 2), _labels(glow, chosen, len(images))).cpu(), chosen)
+
+    def decode(self, z: "Tensor") -> "Tensor":
+        """Images (N, C, H, W), uint8, of latents (N, D)."""
+        import torch
+
+        from glowflow.evaluate import batch_size
+
+        parts = z.split(batch_size(self.glow.config))
+        return torch.cat([self.glow.decode(part, _labels(self.glow, self.label, len(part))).cpu() for part in parts])
+
+
+def _labels(glow: "Glow", label: int | None, num: int) -> "torch.Tensor | None":
+    import torch
+
+    return None if label is None else torch.full((num,), label, device=glow.device)
+
+
+def _show(out: Path, images: "Tensor", columns: int) -> None:
+    """Write rows of images as a picture, or, the columns one after the other, as an animation."""
+    from glowflow.pictures import animate, grid, is_animation
+
+    if not is_animation(out):
+        grid(images, columns).save(out)
+        return
+    rows = images.unflatten(0, (-1, columns))
+    animate([grid(rows[:, index], len(rows)) for index in range(columns)], out)

@@ -1,0 +1,176 @@
+"""What is done with latents: the ends of paths, the levels that stay, the directions that examples give."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from glowflow import Glow, GlowConfig, InputError
+from glowflow.data import Dataset
+from glowflow.latents import Directions, directions_of, fit, interpolate, redraw
+from glowflow.latents.fitting import Means
+from tests.helpers import randomize
+
+
+@pytest.fixture(name="model")
+def _model() -> Glow:
+    torch.manual_seed(0)
+    return randomize(Glow(GlowConfig((3, 8, 8), levels=2, steps=2, width=8, num_bits=5)), 0.1)
+
+
+@pytest.fixture(name="dataset")
+def _dataset() -> Dataset:
+    """Images that are brighter with the first attribute, and redder with the second."""
+    rng = np.random.default_rng(0)
+    attributes = rng.random((200, 3)) < [0.5, 0.3, 0.0]
+    images = rng.integers(60, 120, (200, 8, 8, 3))
+    images += 60 * attributes[:, 0, None, None, None] + 60 * attributes[:, 1, None, None, None] * np.array([1, 0, 0])
+    names = ("Bright", "Red", "Never")
+    return Dataset("made", "train", images.astype(np.uint8), attributes=attributes, attribute_names=names)
+
+
+@pytest.mark.parametrize("path", ["linear", "spherical"])
+def test_a_path_ends_at_its_ends(path: str) -> None:
+    first, last = torch.randn(2, 12, dtype=torch.float64)
+    points = interpolate(first, last, 5, path)  # type: ignore[arg-type]
+    assert torch.equal(points[0], first)
+    assert torch.equal(points[-1], last)
+    steps = points.diff(dim=0)
+    assert steps.norm(dim=1).max() < 2 * steps.norm(dim=1).min()
+
+
+def test_a_spherical_path_turns_evenly() -> None:
+    points = interpolate(torch.randn(12).double(), torch.randn(12).double(), 6, "spherical")
+    directions = points / points.norm(dim=1, keepdim=True)
+    cosines = (directions[1:] * directions[:-1]).sum(1)
+    torch.testing.assert_close(cosines, cosines[:1].expand(5))
+    torch.testing.assert_close(points.norm(dim=1).diff(n=2), torch.zeros(4, dtype=points.dtype))
+
+
+@pytest.mark.parametrize("last", [[0.0, 0.0], [2.0, 4.0], [-1.0, -2.0]])
+def test_a_spherical_path_without_a_turn_is_straight(last: list[float]) -> None:
+    first = torch.tensor([1.0, 2.0])
+    points = interpolate(first, torch.tensor(last), 4, "spherical")
+    torch.testing.assert_close(points, interpolate(first, torch.tensor(last), 4))
+
+
+def test_a_path_needs_two_points() -> None:
+    with pytest.raises(ValueError, match="2 points or more"):
+        interpolate(torch.zeros(3), torch.zeros(3), 1)
+
+
+def test_redrawing_keeps_the_coarse_levels(model: Glow) -> None:
+    z = torch.randn(2, model.config.num_dims)
+    kept = redraw(model, z, keep=1, generator=torch.Generator().manual_seed(0))
+    (old_fine, old_top), (fine, top) = model.unflatten(z), model.unflatten(kept)
+    assert torch.equal(top, old_top)
+    assert not (fine == old_fine).any()
+    assert torch.equal(redraw(model, z, keep=2), z)
+    assert redraw(model, z, keep=0, temperature=0.0).abs().max() == 0
+    assert not (redraw(model, z, keep=0) == z).any()
+    with pytest.raises(ValueError, match="has 2 levels"):
+        redraw(model, z, keep=3)
+
+
+def test_means_are_those_of_all_at_once() -> None:
+    z, has = torch.randn(50, 7), torch.rand(50, 2) > 0.4
+    means = Means(2, 7)
+    for part in range(0, 50, 13):
+        means.add(z[part : part + 13], has[part : part + 13])
+    expected = torch.stack([z[mask].mean(0) - z[~mask].mean(0) for mask in has.T])
+    torch.testing.assert_close(means.differences, expected)
+
+
+@pytest.mark.parametrize("method", ["means", "logistic"])
+def test_a_direction_changes_its_attribute(model: Glow, dataset: Dataset, method: str) -> None:
+    found = fit(model, dataset, method=method)  # type: ignore[arg-type]
+    assert found.names == ("Bright", "Red")  # of the third there is no example
+    assert found.about[1]["with"] == int(np.asarray(dataset.attributes)[:, 1].sum())
+    without = np.flatnonzero(~np.asarray(dataset.attributes)[:, :2].any(1))[:10]
+    images = dataset.batch(without)[0]
+    z = model.encode(images)
+    brighter, redder = (_shift(model, z, found, name, images) for name in found.names)
+    assert min(brighter) > 20
+    assert redder[0] > 20
+    assert redder[0] > 3 * redder[2]
+
+
+def _shift(model: Glow, z: Tensor, found: Directions, name: str, images: Tensor) -> list[float]:
+    """By how much each channel grew."""
+    return (model.decode(found.edit(z, {name: 1.0})).float() - images.float()).mean((0, 2, 3)).tolist()
+
+
+def test_usual_bits_per_dim(model: Glow, dataset: Dataset) -> None:
+    usual = fit(model, dataset).usual
+    quantiles = usual["bits_per_dim"]
+    assert quantiles["1%"] < quantiles["50%"] < quantiles["99%"]
+    assert usual["images"] == 200
+
+
+def test_strength_zero_gives_the_image_back(model: Glow, dataset: Dataset) -> None:
+    found, images = fit(model, dataset), dataset.batch(range(4))[0]
+    z = model.encode(images)
+    assert found.edit(z, {"Bright": 0.0, "Red": 0}) is z
+    assert torch.equal(model.decode(z), images & 0b11111000)
+
+
+def test_orthogonal_directions() -> None:
+    vectors = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    found = Directions(("a", "b", "c"), vectors, ({}, {}, {})).orthogonal_to(["b"])
+    assert found.vectors.tolist() == [[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]]
+    torch.testing.assert_close((found.vectors * vectors).sum(1), vectors.square().sum(1))
+    assert found.about[0] == {"orthogonal_to": ["b"]}
+    same = Directions(("a", "b"), vectors[[0, 0]], ({}, {}))
+    with pytest.raises(InputError, match="Nothing remains of the direction for a without those for b"):
+        same.orthogonal_to(["b"])
+
+
+def test_directions_are_saved_for_a_models_weights(model: Glow, dataset: Dataset, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="has no directions"):
+        directions_of(tmp_path)
+    found = fit(model, dataset)
+    found.save(tmp_path, tmp_path)
+    loaded = directions_of(tmp_path)
+    assert torch.equal(loaded.vectors, found.vectors)
+    assert (loaded.names, loaded.about, loaded.usual) == (found.names, found.about, found.usual)
+    with pytest.raises(InputError, match="no direction for 'Blue'; there is one for Bright, Red"):
+        loaded.edit(torch.zeros(1, 192), {"Blue": 1.0})
+    randomize(model).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="found for other weights"):
+        directions_of(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"format_version": 1, "directions": [{}]}', "no json"])
+def test_damaged_directions_are_refused(model: Glow, dataset: Dataset, tmp_path: Path, content: str) -> None:
+    model.save_pretrained(tmp_path)
+    fit(model, dataset).save(tmp_path, tmp_path)
+    (tmp_path / "directions.json").write_text(content)
+    with pytest.raises(InputError, match="is damaged"):
+        directions_of(tmp_path)
+
+
+def test_joined_directions_replace_those_of_the_same_name() -> None:
+    first = Directions(("a", "b"), torch.tensor([[1.0], [2.0]]), ({"n": 1}, {"n": 2}), {"data": "old"})
+    joined = first.joined(Directions(("a", "c"), torch.tensor([[3.0], [4.0]]), ({"n": 3}, {"n": 4}), {"data": "new"}))
+    assert (joined.names, joined.vectors.flatten().tolist()) == (("b", "a", "c"), [2.0, 3.0, 4.0])
+    assert (joined.about[1], joined.usual) == ({"n": 3}, {"data": "new"})
+
+
+def test_data_that_tells_nothing_is_refused(model: Glow, dataset: Dataset) -> None:
+    plain = Dataset("plain", "train", dataset.images)
+    with pytest.raises(InputError, match="plain has neither attributes nor labels"):
+        fit(model, plain)
+    with pytest.raises(InputError, match="doesn't tell which images are 'Blue'; it tells Bright, Red, Never"):
+        fit(model, dataset, ("Blue",))
+    with pytest.raises(InputError, match="too few examples for Never"):
+        fit(model, dataset, ("Never",))
+
+
+def test_labels_give_a_direction_each(model: Glow, dataset: Dataset) -> None:
+    labels = np.asarray(dataset.attributes)[:, 0].astype(np.int64)
+    found = fit(model, Dataset("labelled", "train", dataset.images, labels=labels, class_names=("dark", "bright")))
+    assert found.names == ("dark", "bright")
+    torch.testing.assert_close(found.vectors[0], -found.vectors[1])
