@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import yaml
 from safetensors.torch import load_file
 
 from glowflow.config import RunConfig
-from glowflow.processes import Processes
+from glowflow.errors import ProcessLostError
+from glowflow.processes import Processes, joined
 from glowflow.training.run import as_plain
 
 
@@ -46,6 +48,19 @@ def losses(out: str) -> list[tuple[str, int, float]]:
 def test_shares_have_everything_once(count: int) -> None:
     shares = [index for rank in range(count) for index in Processes(rank, count).share(5)]
     assert shares == list(range(5))
+
+
+def test_a_launcher_that_has_died_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it died before its process could ask to be told of that."""
+    launched = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True", "RANK": "0", "WORLD_SIZE": "2"}
+    for name, value in (launched | {"MASTER_ADDR": "localhost", "MASTER_PORT": "1"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("glowflow.processes.CONNECTION_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(
+        "glowflow.processes._end_with_launcher", lambda: None
+    )  # nor is this process to end with pytest's
+    with pytest.raises(ProcessLostError, match="Process 0 of 2 lost the connection"), joined("cpu"):
+        pass
 
 
 def test_several_processes_train_as_one(preset: str) -> None:

@@ -30,6 +30,8 @@ PR_SET_PDEATHSIG = 1
 SECONDS_BETWEEN_ANSWERS = 0.05
 TIMEOUT = timedelta(minutes=30)
 """How long one process waits for another, which may be writing a checkpoint, or whose machine may be gone."""
+CONNECTION_TIMEOUT = timedelta(minutes=1)
+"""How long it tries to reach torchrun's store, which is there before the process is, unless torchrun has died."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ def _fresh_store(processes: Processes) -> Store:
     Addresses of processes that are no more would be taken for the new ones'. So the first process chooses a name that
     is in use nowhere, and tells it to each other one, which it knows by the name that this has just chosen for itself.
     """
-    store, *_ = next(rendezvous("env://"))
+    store, *_ = next(rendezvous("env://", timeout=CONNECTION_TIMEOUT))
+    store.set_timeout(TIMEOUT)
     if processes.is_first:
         name = uuid4().hex
         for rank in range(1, processes.count):
