@@ -1,6 +1,6 @@
 """The networks inside couplings and priors. They are not inverted, so any will do; these are Glow's and RealNVP's."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -71,6 +71,35 @@ class ZeroConv(EdgeConv):
         scale = (LOGS_FACTOR * self.logs).exp()
         return self.weight * scale[:, None, None, None], self.bias * scale
 
+    def freeze(self, precision: torch.dtype | None = None) -> "FrozenEdgeConv":
+        """The same convolution with its folded weights computed, in another type if one is given."""
+        return FrozenEdgeConv(*self.folded(), precision)
+
+
+class FrozenEdgeConv(nn.Module):
+    """The inference form of `edge_conv`: what the border adds is computed once for a size of images, and kept."""
+
+    weight: Tensor
+    edge_weight: Tensor
+    bias: Tensor
+
+    @torch.no_grad()
+    def __init__(self, weight: Tensor, bias: Tensor, precision: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", _constant(weight[:, :-1], precision))
+        self.register_buffer("edge_weight", _constant(weight[:, -1:], precision))
+        self.register_buffer("bias", _constant(bias, precision))
+        self.edges: dict[object, Tensor] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve x and its border."""
+        return F.conv2d(x, self.weight, padding=1) + _kept(self.edges, x, self._edge)
+
+    def _edge(self, x: Tensor) -> Tensor:
+        """What the border and the bias add, (1, C_out, H, W)."""
+        edge = F.conv2d(_border(x).to(self.weight), self.edge_weight, self.bias)
+        return edge.contiguous(memory_format=torch.channels_last)
+
 
 class ZeroLinear(nn.Module):
     """Linear map that starts at zero: (x W^T + bias) * exp(3 logs), (B, in) -> (B, out).
@@ -112,7 +141,8 @@ class ConvConditioner(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
-        return _three_convolutions(x, self.folded())
+        *first_two, kernel3, bias3 = self.folded()
+        return edge_conv(_two_convolutions(_bordered(x), *first_two), kernel3, bias3)
 
     def folded(self) -> tuple[Tensor, ...]:
         """Kernel and bias of each of the three convolutions, the actnorms and the scale taken into them."""
@@ -132,34 +162,49 @@ class ConvConditioner(nn.Module):
 
 
 class FrozenConvConditioner(nn.Module):
-    """The inference form of a `ConvConditioner`: its folded weights are constants."""
+    """The inference form of a `ConvConditioner`: its folded weights are constants, and so are the images' borders."""
 
     @torch.no_grad()
     def __init__(self, network: ConvConditioner, precision: torch.dtype | None = None) -> None:
         super().__init__()
-        for index, tensor in enumerate(network.folded()):
-            constant = tensor.to(precision or tensor.dtype, copy=True)
-            is_kernel = constant.ndim == 4
-            memory_format = torch.channels_last if is_kernel else torch.contiguous_format
-            self.register_buffer(f"constant{index}", constant.contiguous(memory_format=memory_format))
+        *first_two, kernel3, bias3 = network.folded()
+        for index, tensor in enumerate(first_two):
+            self.register_buffer(f"constant{index}", _constant(tensor, precision))
+        self.conv3 = FrozenEdgeConv(kernel3, bias3, precision)
+        self.empties: dict[object, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
-        return _three_convolutions(x, self.buffers())
+        kernel1, bias1, kernel2, bias2 = self.buffers(recurse=False)
+        padded = _kept(self.empties, x, _bordered).expand(len(x), -1, -1, -1).clone(memory_format=torch.channels_last)
+        padded[:, :-1, 1:-1, 1:-1] = x
+        return self.conv3(_two_convolutions(padded, kernel1, bias1, kernel2, bias2))
 
 
-def _three_convolutions(x: Tensor, folded: Iterable[Tensor]) -> Tensor:
-    """Edge convolution, ReLU, 1x1 convolution, ReLU, edge convolution, given kernel and bias of each."""
-    kernel1, bias1, kernel2, bias2, kernel3, bias3 = folded
-    h = F.conv2d(_bordered(x), kernel1, bias1).relu_()
-    h = F.conv2d(h, kernel2, bias2).relu_()
-    return edge_conv(h, kernel3, bias3)
+def _two_convolutions(padded: Tensor, kernel1: Tensor, bias1: Tensor, kernel2: Tensor, bias2: Tensor) -> Tensor:
+    """Edge convolution of what has its border already, ReLU, 1x1 convolution, ReLU."""
+    h = F.conv2d(padded, kernel1, bias1).relu_()
+    return F.conv2d(h, kernel2, bias2).relu_()
 
 
 def _bordered(x: Tensor) -> Tensor:
     """Zeros around x, and the channel that is 1 on the padding: what the original convolves."""
     padded = torch.cat([F.pad(x, (1, 1, 1, 1)), _border(x).expand(len(x), -1, -1, -1)], dim=1)
     return padded.contiguous(memory_format=torch.channels_last)
+
+
+def _constant(tensor: Tensor, precision: torch.dtype | None) -> Tensor:
+    """A copy for inference, kernels laid out as images are."""
+    constant = tensor.to(precision or tensor.dtype, copy=True)
+    return constant.contiguous(memory_format=torch.channels_last if constant.ndim == 4 else torch.contiguous_format)
+
+
+def _kept(values: dict[object, Tensor], x: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `make` gives for images of x's size, type and device, of which it may look at zeros only; made once."""
+    key = (*x.shape[1:], x.dtype, x.device)
+    if key not in values:
+        values[key] = make(torch.zeros_like(x[:1]).detach())
+    return values[key]
 
 
 class ResidualConditioner(nn.Module):

@@ -110,7 +110,7 @@ class AffineCoupling(Coupling):
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """Unscale, then unshift."""
         shift, s = deinterleave(h)
-        return y_b * (-F.logsigmoid(s + 2)).exp() - shift
+        return torch.addcmul(y_b, y_b, (-2 - s).exp()) - shift  # 1 / sigmoid(s) = 1 + exp(-s)
 
 
 class AffineExpCoupling(Coupling):
