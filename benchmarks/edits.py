@@ -1,0 +1,169 @@
+"""Do attributes' directions do what their names say? A classifier, trained on real images, tells.
+
+Of each attribute: how often an edit of strength 1 gives it to test images without it, and one of -1 takes it from
+those with it; how many of the other attributes change on the way; and which one most often. Images are quantised as the
+model sees them. What an edit leaves alone is measured by the same classifier, so its own errors are given beside.
+
+    python benchmarks/edits.py faces results/edits.json --figure docs/images/edits.png --cases docs/images/cases.png
+"""
+
+import argparse
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from glowflow import Glow
+from glowflow.config import RunConfig, TrainConfig
+from glowflow.data import load
+from glowflow.durable import save_json
+from glowflow.evaluate import batch_size
+from glowflow.experiments.features import Classifier, judge_for
+from glowflow.images import quantize, to_uint8
+from glowflow.latents import Directions, directions_of
+from glowflow.pictures import grid, stacked
+from glowflow.progress import progress
+from glowflow.provenance import provenance
+
+GOOD, BAD = 4, 2
+"""Cases of each that a row of the picture has."""
+STRENGTHS = 7
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Images with known attributes, a model that is to change them, and who is to tell whether it did."""
+
+    model: Glow
+    directions: Directions
+    classifier: Classifier
+    images: Tensor
+    """uint8 (N, C, H, W)."""
+    truth: Tensor
+    """Which has which attribute, bool (N, A)."""
+    names: list[str]
+
+    @cached_property
+    def z(self) -> Tensor:
+        """Their latents (N, D)."""
+        return torch.cat([self.model.encode(part) for part in self.images.split(batch_size(self.model.config))])
+
+    @cached_property
+    def before(self) -> Tensor:
+        """What the classifier sees in them."""
+        return self.named(self.images)
+
+    def named(self, images: Tensor) -> Tensor:
+        """Which attributes the classifier sees, bool (N, A)."""
+        with torch.no_grad():
+            return torch.cat([self.classifier(part) > 0 for part in images.split(100)])
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Images of latents, in float32."""
+        with torch.inference_mode():
+            parts = z.float().split(batch_size(self.model.config))
+            x = torch.cat([self.model.inverse(self.model.unflatten(part)) for part in parts])
+        return to_uint8(x, self.model.config.num_bits)
+
+    def edited(self, name: str) -> Tensor:
+        """The images with an attribute given to those without, and taken from those with it."""
+        strengths = torch.where(self.truth[:, self.names.index(name)], -1.0, 1.0)[:, None]
+        return self.decode(self.z + strengths * self.directions.vectors[self.directions.index(name)])
+
+    def row(self, name: str, edited: Tensor) -> dict[str, Any]:
+        """What became of one attribute."""
+        column, after = self.names.index(name), self.named(edited)
+        has = self.truth[:, column]
+        flipped = after[:, column] != has
+        changed = (after != self.before).float()
+        changed[:, column] = 0
+        most = int(changed.mean(0).argmax())
+        return {
+            "given": _share(flipped[~has]),
+            "taken": _share(flipped[has]),
+            "images_with": int(has.sum()),
+            "others_changed": float(changed.sum(1).mean()),
+            "most_changed": self.names[most],
+            "most_changed_share": float(changed[:, most].mean()),
+            "classifier_accuracy": _share(self.before[:, column] == has),
+        }
+
+    def cases(self, name: str, edited: Tensor) -> Image.Image:
+        """Faces without an attribute, each beside its edit: some that gained it, and then some that didn't."""
+        column = self.names.index(name)
+        without, gained = ~self.truth[:, column], self.named(edited)[:, column]
+        good, bad = torch.where(without & gained)[0][:GOOD], torch.where(without & ~gained)[0][:BAD]
+        blank = torch.full_like(self.images[:1], 255).expand(2, -1, -1, -1)
+        pairs = [torch.stack([self.images[index], edited[index]]) for index in (*good, *bad)]
+        pairs[len(good) : len(good)] = [blank] * (GOOD - len(good))
+        return grid(torch.cat(pairs + [blank] * (GOOD + BAD - len(pairs))), 2 * (GOOD + BAD))
+
+    def sweep(self, name: str, index: int) -> Image.Image:
+        """One face at strengths from -1 to 1."""
+        strengths = torch.linspace(-1, 1, STRENGTHS)[:, None]
+        return grid(self.decode(self.z[index] + strengths * self.directions.vectors[self.directions.index(name)]), 7)
+
+
+def _share(values: Tensor) -> float:
+    return float(values.float().mean())
+
+
+def trial(options: argparse.Namespace) -> tuple[Trial, dict[str, Any]]:
+    """What the options ask for, and what is to be said of the classifier."""
+    model, directions = Glow.from_pretrained(options.model), directions_of(options.model)
+    config = model.config
+    judge = judge_for(RunConfig(config, TrainConfig(data=options.data)), options.classifier)
+    dataset = load(options.data, config.image_shape, options.split).thinned(options.images)
+    if judge is None or dataset.attributes is None:
+        raise SystemExit(f"{options.data} has no attributes.")
+    images = quantize(dataset.batch(range(len(dataset)))[0], config.num_bits)
+    truth, names = torch.from_numpy(np.array(dataset.attributes)), list(dataset.attribute_names)
+    directions = replace(directions, vectors=options.scale * directions.vectors)
+    return Trial(model.freeze(), directions, judge.classifier, images, truth, names), judge.about
+
+
+def report(name: str, row: dict[str, Any]) -> str:
+    """A line of the table."""
+    return (
+        f"{name:16} given {row['given']:5.0%}  taken {row['taken']:5.0%}  others changed {row['others_changed']:.2f} "
+        f"(most: {row['most_changed']}, {row['most_changed_share']:.0%})  classifier {row['classifier_accuracy']:.1%}"
+    )
+
+
+def main() -> None:
+    """Train the classifier or take it from its place, measure, print, draw and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", default="faces")
+    parser.add_argument("--split", default="test", choices=["validation", "test"])
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the directions")
+    parser.add_argument("--classifier", type=Path, default=Path("runs/classifiers"), help="where it's kept")
+    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--cases", type=Path)
+    options = parser.parse_args()
+    chosen, judge = trial(options)
+    rows, cases, sweeps = {}, {}, {}
+    with progress("Edits", len(chosen.directions.names), "attributes") as advance:
+        for index, name in enumerate(chosen.directions.names):
+            edited, title = chosen.edited(name), name.replace("_", " ")
+            rows[name] = chosen.row(name, edited)
+            cases[f"{title}: gained ({GOOD}), not gained ({BAD})"] = chosen.cases(name, edited)
+            sweeps[title] = chosen.sweep(name, index)
+            advance(1)
+    about = {name: getattr(options, name) for name in ("model", "data", "split", "images", "scale")}
+    save_json(options.out, about | {"classifier": judge, "attributes": rows} | provenance())
+    print("\n".join(report(name, row) for name, row in rows.items()))
+    for path, pictures in ((options.figure, sweeps), (options.cases, cases)):
+        if path:
+            stacked(pictures).save(path)
+
+
+if __name__ == "__main__":
+    main()
