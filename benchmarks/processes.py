@@ -6,7 +6,8 @@ differences of the loss (bits/dim) and of the gradient's norm (relative), of the
 `drift`: how trainings of one and two processes come apart from then on, since every step magnifies rounding; and, for a
 control, trainings of one process that differ in the order in which a batch's gradients are added up.
 
-`speed`: images per second of 2 processes of one thread each against those of 1 process of one thread, in turn.
+`speed`: images per second of 2 processes of one thread each against those of 1 process of one thread, in turn, and those
+of 2 trainings at once.
 
     python benchmarks/processes.py same results/processes.jsonl
     python benchmarks/processes.py drift results/processes.jsonl
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
@@ -68,15 +70,25 @@ def drift(preset: str, steps: int, *, control: bool) -> Line:
 
 
 def speed(preset: str, rounds: int) -> Line:
-    """Images per second, by the metrics of a run's later half."""
-    rates: dict[int, list[float]] = {1: [], 2: []}
-    with tempfile.TemporaryDirectory() as folder:
+    """Images per second of one process, of two that share a training, and of two trainings at once that share nothing.
+
+    The last is what the machine's two cores can do at best.
+    """
+    rates: dict[str, list[float]] = {"one": [], "two": [], "two_apart": []}
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
         for number in range(rounds):
-            for count, noted in rates.items():
-                lines = train(Path(folder) / f"{count}-{number}", preset, count, 1600, "--train.validate_every=1600")
-                noted.append(median(line["images_per_second"] for line in lines[5:] if line["kind"] == "train"))
-    ratios = [two / one for one, two in zip(rates[1], rates[2], strict=True)]
-    return {"images_per_second": rates, "speed_of_two_by_one": median(ratios), "efficiency": median(ratios) / 2}
+            folder = Path(name) / str(number)
+            rates["one"].append(rate(folder / "one", preset, 1))
+            rates["two"].append(rate(folder / "two", preset, 2))
+            rates["two_apart"].append(sum(pool.map(rate, (folder / "a", folder / "b"), [preset] * 2, [1] * 2)))
+    by_one = {name: median(other / one for one, other in zip(rates["one"], rates[name], strict=True)) for name in rates}
+    return {"images_per_second": rates, "by_one": by_one, "efficiency": by_one["two"] / 2}
+
+
+def rate(out: Path, preset: str, processes: int) -> float:
+    """Images per second, by the metrics of a training but for its first records."""
+    lines = train(out, preset, processes, 1600, "--train.validate_every=1600")
+    return median(line["images_per_second"] for line in lines[5:] if line["kind"] == "train")
 
 
 def main() -> None:

@@ -1,0 +1,50 @@
+"""A trained run as a model that comes with glowflow: small on disk, with its attributes' directions.
+
+Kernels and directions are stored in float16, everything else in float32; `glowflow evaluate` of both tells what that
+costs.
+
+    python benchmarks/bundle.py runs/faces64 src/glowflow/models/faces
+"""
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from glowflow import Glow, weights
+from glowflow.data import load
+from glowflow.latents import Directions, fit
+from glowflow.training.run import read_config
+
+
+def main() -> None:
+    """Write the model, find its directions, say how large they are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--method", choices=["means", "logistic"], default="means")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the directions")
+    options = parser.parse_args()
+    model = Glow.from_pretrained(options.run)
+    tensors = {name: half(tensor) for name, tensor in model.state_dict().items()}
+    kind = weights.load_config(weights.find(options.run))["weights"]
+    weights.save(options.out, tensors, asdict(model.config), kind, model.class_names)
+    data = read_config(options.run)["train"]["data"]
+    found = fit(
+        Glow.from_pretrained(options.out).freeze(), load(data, model.config.image_shape, "train"), None, options.method
+    )
+    about = tuple({**facts, "scale": options.scale} for facts in found.about)
+    scaled: Directions = replace(found, vectors=(options.scale * found.vectors).half(), about=about)
+    scaled.save(options.out, options.out)
+    for path in sorted(options.out.iterdir()):
+        print(f"{path.stat().st_size / 1e6:6.2f} MB  {path}")
+
+
+def half(tensor: torch.Tensor) -> torch.Tensor:
+    """Kernels in half the bytes; they make up nearly all of a model."""
+    return tensor.half() if tensor.ndim == 4 else tensor
+
+
+if __name__ == "__main__":
+    main()
