@@ -6,8 +6,8 @@ differences of the loss (bits/dim) and of the gradient's norm (relative), of the
 `drift`: how trainings of one and two processes come apart from then on, since every step magnifies rounding; and, for a
 control, trainings of one process that differ in the order in which a batch's gradients are added up.
 
-`speed`: images per second of 2 processes of one thread each against those of 1 process of one thread, in turn, and those
-of 2 trainings at once.
+`speed`: images per second of 2 processes of one thread each, and of 2 trainings at once, against those of 1 process, in
+turn.
 
     python benchmarks/processes.py same results/processes.jsonl
     python benchmarks/processes.py drift results/processes.jsonl

@@ -14,7 +14,7 @@ Path = Literal["linear", "spherical"]
 def interpolate(first: Tensor, last: Tensor, num: int, path: Path = "linear") -> Tensor:
     """Latents (num, D) on a path from `first` to `last`, each (D,), which are its ends exactly.
 
-    The "linear" path is straight, as the paper's (section 6.1). The "spherical" one turns from one direction to the
+    The "linear" path is straight, as in the paper (section 6). The "spherical" one turns from one direction to the
     other at constant speed while the length changes evenly, so that it stays as far out as standard normal latents
     are: with a the angle between them, by sin((1 - t) a) / sin(a) of the first's and sin(t a) / sin(a) of the last's.
 
