@@ -32,7 +32,7 @@ from glowflow.durable import verify
 from glowflow.locks import lock
 
 TRAINING = {
-    "train.images": 40_000,
+    "train.images": 80_000,
     "train.batch_size": 16,
     "train.init_batch_size": 32,
     "train.validate_every": 400,
