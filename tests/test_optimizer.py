@@ -59,3 +59,9 @@ def test_learning_rate_warms_up_in_images() -> None:
     config = TrainConfig(lr=1e-3, warmup_images=1000)
     assert [learning_rate(config, position) for position in (0, 250, 1000, 9000)] == [0, 0.00025, 1e-3, 1e-3]
     assert learning_rate(TrainConfig(lr=1e-3, warmup_images=0), 0) == 1e-3
+
+
+def test_learning_rate_cools_down_at_the_end() -> None:
+    config = TrainConfig(lr=1e-3, images=10_000, warmup_images=1000, cooldown_images=2000)
+    found = [learning_rate(config, position) for position in (500, 5000, 8000, 9000, 9990)]
+    assert found == pytest.approx([5e-4, 1e-3, 1e-3, 5e-4, 5e-6])

@@ -159,6 +159,7 @@ class TrainConfig:
         optimizer: "glow-adamax" is the original's; the others are torch.optim's.
         lr: Learning rate after the warm-up.
         warmup_images: The learning rate grows linearly from 0 over this many images.
+        cooldown_images: It falls linearly to 0 over the last so many.
         beta1: Decay of the mean of gradients.
         beta2: Decay of their second statistic, the running maximum in (glow-)adamax.
         grad_clip: Largest gradient norm; None doesn't clip.
@@ -179,6 +180,7 @@ class TrainConfig:
     optimizer: Literal["glow-adamax", "adamax", "adam", "adamw"] = "glow-adamax"
     lr: float = 1e-3
     warmup_images: int = 10_000
+    cooldown_images: int = 0
     beta1: float = 0.9
     beta2: float = 0.999
     grad_clip: float | None = None
@@ -192,7 +194,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("images", "batch_size", "validate_every", "validation_images"):
             check_whole(name, getattr(self, name), 1)
-        for name in ("init_batch_size", "warmup_images", "seed"):
+        for name in ("init_batch_size", "warmup_images", "cooldown_images", "seed"):
             check_whole(name, getattr(self, name), 0)
         for name in ("lr", "weight_y"):
             _check_number(name, getattr(self, name), 0)

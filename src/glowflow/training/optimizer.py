@@ -85,9 +85,11 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainConfig) -> 
 
 
 def learning_rate(config: TrainConfig, position: int) -> float:
-    """The learning rate of the step that starts after `position` images: linear warm-up from 0, then constant.
+    """The learning rate of the step that starts after `position` images: up from 0, constant, and down to 0, linearly.
 
     >>> learning_rate(TrainConfig(lr=1e-3, warmup_images=500_000), 250_000)
     0.0005
     """
-    return config.lr * min(1.0, position / config.warmup_images) if config.warmup_images else config.lr
+    up = position / config.warmup_images if config.warmup_images else 1.0
+    down = (config.images - position) / config.cooldown_images if config.cooldown_images else 1.0
+    return config.lr * min(1.0, up, down)

@@ -15,6 +15,8 @@ from glowflow.errors import InputError
 from glowflow.locks import lock
 
 CONFIG = "config.yaml"
+MAY_CHANGE = {("train", "images"), ("train", "cooldown_images")}
+"""Settings with which a run may go on that it didn't begin with: how long it is, and how it ends."""
 LAST, PREVIOUS, DAMAGED = "last", "previous", "damaged"
 """Checkpoints: the newest, the one before, and what turned out not to be one any more."""
 
@@ -23,8 +25,8 @@ def check(out: Path, config: RunConfig) -> None:
     """Refuse a directory that can't become, or isn't, that of a run with this configuration; change nothing.
 
     Raises:
-        InputError: If it holds a run with other settings, of which only the training's length may be changed, or
-            anything else.
+        InputError: If it holds a run with other settings, of which only the training's length and end may be changed,
+            or anything else.
     """
     if (out / CONFIG).exists() and not any((out / name).exists() for name in (LAST, PREVIOUS)):
         return  # a start that came to nothing
@@ -92,6 +94,6 @@ def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) 
         for defaults in [as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # of settings newer than the run
         for part, settings in new.items()
         for name, value in settings.items()
-        if old[part].get(name, defaults[part][name]) != value and (part, name) != ("train", "images")
+        if old[part].get(name, defaults[part][name]) != value and (part, name) not in MAY_CHANGE
     ]
     return "; ".join(changed)
