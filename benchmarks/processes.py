@@ -6,8 +6,7 @@ differences of the loss (bits/dim) and of the gradient's norm (relative), of the
 `drift`: how trainings of one and two processes come apart from then on, since every step magnifies rounding; and, for a
 control, trainings of one process that differ in the order in which a batch's gradients are added up.
 
-`speed`: images per second of 2 processes of one thread each, and of 2 trainings at once, against those of 1 process, in
-turn.
+`speed`: images per second of 2 processes of one thread each against those of 1 process, and what limits them, in turn.
 
     python benchmarks/processes.py same results/processes.jsonl
     python benchmarks/processes.py drift results/processes.jsonl
@@ -70,24 +69,28 @@ def drift(preset: str, steps: int, *, control: bool) -> Line:
 
 
 def speed(preset: str, rounds: int) -> Line:
-    """Images per second of one process, of two that share a training, and of two trainings at once that share nothing.
+    """Images per second of one process, of two that share a training, and what two could reach at best.
 
-    The last is what the machine's two cores can do at best.
+    There are two limits. One is the machine's: two trainings at once that share nothing. The other is the batch's: each of
+    two processes has half of it, and one process that has no more than half takes more than half the time for it.
     """
-    rates: dict[str, list[float]] = {"one": [], "two": [], "two_apart": []}
+    rates: dict[str, list[float]] = {"one": [], "two": [], "two_apart": [], "one_of_half_a_batch": []}
+    half = f"--train.batch_size={BATCH // 2}"
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
         for number in range(rounds):
             folder = Path(name) / str(number)
             rates["one"].append(rate(folder / "one", preset, 1))
             rates["two"].append(rate(folder / "two", preset, 2))
             rates["two_apart"].append(sum(pool.map(rate, (folder / "a", folder / "b"), [preset] * 2, [1] * 2)))
-    by_one = {name: median(other / one for one, other in zip(rates["one"], rates[name], strict=True)) for name in rates}
+            rates["one_of_half_a_batch"].append(rate(folder / "half", preset, 1, half))
+    one = rates["one"]
+    by_one = {name: median(a / b for a, b in zip(found, one, strict=True)) for name, found in rates.items()}
     return {"images_per_second": rates, "by_one": by_one, "efficiency": by_one["two"] / 2}
 
 
-def rate(out: Path, preset: str, processes: int) -> float:
+def rate(out: Path, preset: str, processes: int, *options: str) -> float:
     """Images per second, by the metrics of a training but for its first records."""
-    lines = train(out, preset, processes, 1600, "--train.validate_every=1600")
+    lines = train(out, preset, processes, 1600, "--train.validate_every=1600", *options)
     return median(line["images_per_second"] for line in lines[5:] if line["kind"] == "train")
 
 
