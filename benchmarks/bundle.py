@@ -4,6 +4,7 @@ Kernels and directions are stored in float16, everything else in float32; `glowf
 costs.
 
     python benchmarks/bundle.py runs/faces64 src/glowflow/models/faces
+    python benchmarks/edit_scales.py src/glowflow/models/faces results/edit-scales.json
 """
 
 import argparse
@@ -14,7 +15,7 @@ import torch
 
 from glowflow import Glow, weights
 from glowflow.data import load
-from glowflow.latents import Directions, fit
+from glowflow.latents import fit
 from glowflow.training.run import read_config
 
 
@@ -24,19 +25,15 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--method", choices=["means", "logistic"], default="means")
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the directions")
     options = parser.parse_args()
     model = Glow.from_pretrained(options.run)
     tensors = {name: half(tensor) for name, tensor in model.state_dict().items()}
     kind = weights.load_config(weights.find(options.run))["weights"]
     weights.save(options.out, tensors, asdict(model.config), kind, model.class_names)
     data = read_config(options.run)["train"]["data"]
-    found = fit(
-        Glow.from_pretrained(options.out).freeze(), load(data, model.config.image_shape, "train"), None, options.method
-    )
-    about = tuple({**facts, "scale": options.scale} for facts in found.about)
-    scaled: Directions = replace(found, vectors=(options.scale * found.vectors).half(), about=about)
-    scaled.save(options.out, options.out)
+    frozen = Glow.from_pretrained(options.out).freeze()
+    found = fit(frozen, load(data, model.config.image_shape, "train"), None, options.method)
+    replace(found, vectors=found.vectors.half()).save(options.out, options.out)
     for path in sorted(options.out.iterdir()):
         print(f"{path.stat().st_size / 1e6:6.2f} MB  {path}")
 

@@ -8,7 +8,7 @@ model sees them. What an edit leaves alone is measured by the same classifier, s
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from glowflow import Glow
 from glowflow.config import RunConfig, TrainConfig
-from glowflow.data import load
+from glowflow.data import Split, load
 from glowflow.durable import save_json
 from glowflow.evaluate import batch_size
 from glowflow.experiments.features import Classifier, judge_for
@@ -70,9 +70,9 @@ class Trial:
             x = torch.cat([self.model.inverse(self.model.unflatten(part)) for part in parts])
         return to_uint8(x, self.model.config.num_bits)
 
-    def edited(self, name: str) -> Tensor:
+    def edited(self, name: str, strength: float = 1.0) -> Tensor:
         """The images with an attribute given to those without, and taken from those with it."""
-        strengths = torch.where(self.truth[:, self.names.index(name)], -1.0, 1.0)[:, None]
+        strengths = torch.where(self.truth[:, self.names.index(name)], -strength, strength)[:, None]
         return self.decode(self.z + strengths * self.directions.vectors[self.directions.index(name)])
 
     def row(self, name: str, edited: Tensor) -> dict[str, Any]:
@@ -113,17 +113,27 @@ def _share(values: Tensor) -> float:
     return float(values.float().mean())
 
 
-def trial(options: argparse.Namespace) -> tuple[Trial, dict[str, Any]]:
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The options that say what is tried."""
+    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("model")
+    options.add_argument("out", type=Path)
+    options.add_argument("--data", default="faces")
+    options.add_argument("--images", type=int, default=500)
+    options.add_argument("--classifier", type=Path, default=Path("runs/classifiers"), help="where it's kept")
+    return options
+
+
+def trial(options: argparse.Namespace, split: Split) -> tuple[Trial, dict[str, Any]]:
     """What the options ask for, and what is to be said of the classifier."""
     model, directions = Glow.from_pretrained(options.model), directions_of(options.model)
     config = model.config
     judge = judge_for(RunConfig(config, TrainConfig(data=options.data)), options.classifier)
-    dataset = load(options.data, config.image_shape, options.split).thinned(options.images)
+    dataset = load(options.data, config.image_shape, split).thinned(options.images)
     if judge is None or dataset.attributes is None:
         raise SystemExit(f"{options.data} has no attributes.")
     images = quantize(dataset.batch(range(len(dataset)))[0], config.num_bits)
     truth, names = torch.from_numpy(np.array(dataset.attributes)), list(dataset.attribute_names)
-    directions = replace(directions, vectors=options.scale * directions.vectors)
     return Trial(model.freeze(), directions, judge.classifier, images, truth, names), judge.about
 
 
@@ -137,18 +147,11 @@ def report(name: str, row: dict[str, Any]) -> str:
 
 def main() -> None:
     """Train the classifier or take it from its place, measure, print, draw and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--data", default="faces")
-    parser.add_argument("--split", default="test", choices=["validation", "test"])
-    parser.add_argument("--images", type=int, default=500)
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the directions")
-    parser.add_argument("--classifier", type=Path, default=Path("runs/classifiers"), help="where it's kept")
-    parser.add_argument("--figure", type=Path)
-    parser.add_argument("--cases", type=Path)
-    options = parser.parse_args()
-    chosen, judge = trial(options)
+    known = parser(__doc__)
+    known.add_argument("--figure", type=Path)
+    known.add_argument("--cases", type=Path)
+    options = known.parse_args()
+    chosen, judge = trial(options, "test")
     rows, cases, sweeps = {}, {}, {}
     with progress("Edits", len(chosen.directions.names), "attributes") as advance:
         for index, name in enumerate(chosen.directions.names):
@@ -157,7 +160,7 @@ def main() -> None:
             cases[f"{title}: gained ({GOOD}), not gained ({BAD})"] = chosen.cases(name, edited)
             sweeps[title] = chosen.sweep(name, index)
             advance(1)
-    about = {name: getattr(options, name) for name in ("model", "data", "split", "images", "scale")}
+    about = {"model": options.model, "data": options.data, "split": "test", "images": len(chosen.images)}
     save_json(options.out, about | {"classifier": judge, "attributes": rows} | provenance())
     print("\n".join(report(name, row) for name, row in rows.items()))
     for path, pictures in ((options.figure, sweeps), (options.cases, cases)):

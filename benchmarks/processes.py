@@ -71,8 +71,8 @@ def drift(preset: str, steps: int, *, control: bool) -> Line:
 def speed(preset: str, rounds: int) -> Line:
     """Images per second of one process, of two that share a training, and what two could reach at best.
 
-    There are two limits. One is the machine's: two trainings at once that share nothing. The other is the batch's: each of
-    two processes has half of it, and one process that has no more than half takes more than half the time for it.
+    There are two limits. One is the machine's: two trainings at once that share nothing. The other is the batch's: each
+    of two processes has half of it, for which one process alone takes more than half the time.
     """
     rates: dict[str, list[float]] = {"one": [], "two": [], "two_apart": [], "one_of_half_a_batch": []}
     half = f"--train.batch_size={BATCH // 2}"
