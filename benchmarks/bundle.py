@@ -8,6 +8,7 @@ costs.
 """
 
 import argparse
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import torch
 from glowflow import Glow, weights
 from glowflow.data import load
 from glowflow.latents import fit
-from glowflow.training.run import read_config
+from glowflow.training.run import CONFIG, read_config
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
     tensors = {name: half(tensor) for name, tensor in model.state_dict().items()}
     kind = weights.load_config(weights.find(options.run))["weights"]
     weights.save(options.out, tensors, asdict(model.config), kind, model.class_names)
+    shutil.copy(options.run / CONFIG, options.out)
     data = read_config(options.run)["train"]["data"]
     frozen = Glow.from_pretrained(options.out).freeze()
     found = fit(frozen, load(data, model.config.image_shape, "train"), None, options.method)

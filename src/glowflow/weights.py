@@ -143,7 +143,7 @@ def _download(repository: str) -> Path:
             f"There is no directory {repository}; to load it from the hub, pip install 'glowflow[hub]'."
         ) from None
     try:
-        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL, RAW]))
+        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL, RAW, "directions.*"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"There is no directory {repository}, and the hub can't give it: {reason}") from None

@@ -75,7 +75,8 @@ def export_openai(model: str, out: Path) -> None:
     Example: glowflow export openai runs/faces32 model.ckpt
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
         out: The prefix of its files, PREFIX.index and PREFIX.data-00000-of-00001.
     """
     from glowflow.importers import openai, tensorflow_checkpoint

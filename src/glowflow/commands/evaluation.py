@@ -24,7 +24,8 @@ def evaluate(
     Example: glowflow evaluate runs/digits --json digits.json
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
         data: A data set's name (or hf:NAME), a folder, or an .npy/.npz file; by default what the run was trained on.
         split: Which part of the data.
         draws: How many draws of the dequantisation noise to average over.
@@ -106,7 +107,8 @@ def score(
     Example: glowflow score runs/mine --data my_photos --out scores.csv
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
         data: A data set's name (or hf:NAME), a folder, or an .npy/.npz file; by default what the run was trained on.
         out: The CSV file: image, split, label, bits_per_dim.
         split: Which part of the data.

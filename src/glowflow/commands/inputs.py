@@ -69,12 +69,14 @@ def dataset_for(
     """The data set named, else the one that the run in `model` was trained on."""
     from glowflow.data import load
     from glowflow.training.run import CONFIG, read_config
+    from glowflow.weights import find
 
-    config = Path(model) / CONFIG
-    if data is None and not config.is_file():
-        raise InputError(f"{model} doesn't say what it was trained on: give --data.")
-    name = data or read_config(Path(model))["train"]["data"]
-    dataset = load(name, glow.config.image_shape, split)
+    if data is None:
+        run = next((place for place in (Path(model), find(model)) if (place / CONFIG).is_file()), None)
+        if run is None:
+            raise InputError(f"{model} doesn't say what it was trained on: give --data.")
+        data = str(read_config(run)["train"]["data"])
+    dataset = load(data, glow.config.image_shape, split)
     if not may_be_empty and not len(dataset):
         raise InputError(f"{dataset.name} has no images in its {split} split.")
     return dataset.with_classes(glow.class_names) if glow.class_names and len(dataset) else dataset

@@ -26,7 +26,8 @@ def sample(
     Example: glowflow sample runs/digits --out samples.png --temperature 0.8
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
         out: The picture (.png, or whatever Pillow writes).
         num: How many images.
         temperature: Standard deviation of the latents: 0 gives the same image each time, 1 the model's distribution.
@@ -73,7 +74,8 @@ def reconstruct(
     Example: glowflow reconstruct runs/mine a.jpg b.jpg --out both.png
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, or a name on the hub.
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
         images: Image files; they are cropped and resized to the model's size.
         out: The picture (.png, or whatever Pillow writes).
         label: The images' class, by name or number, for a class-conditional model.
