@@ -30,8 +30,8 @@ PR_SET_PDEATHSIG = 1
 SECONDS_BETWEEN_ANSWERS = 0.05
 TIMEOUT = timedelta(minutes=30)
 """How long one process waits for another, which may be writing a checkpoint, or whose machine may be gone."""
-CONNECTION_TIMEOUT = timedelta(minutes=1)
-"""How long it tries to reach torchrun's store, which is there before the process is, unless torchrun has died."""
+CONNECTION_TIMEOUT = timedelta(seconds=20)
+"""How long it tries, a few times over, to reach torchrun's store, which is there before the process is."""
 
 
 @dataclass(frozen=True)
