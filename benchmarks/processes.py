@@ -90,7 +90,7 @@ def speed(preset: str, rounds: int) -> Line:
 
 def rate(out: Path, preset: str, processes: int, *options: str) -> float:
     """Images per second, by the metrics of a training but for its first records."""
-    lines = train(out, preset, processes, 1600, "--train.validate_every=1600", *options)
+    lines = train(out, preset, processes, 960, "--train.validate_every=1600", *options)
     return median(line["images_per_second"] for line in lines[5:] if line["kind"] == "train")
 
 
