@@ -9,9 +9,16 @@ SMALLEST_TILE = 64
 GAP = 2
 
 
+def as_picture(image: NDArray[np.uint8]) -> Image.Image:
+    """One image (H, W, C) as a picture; of an unusual number of channels, the first or the first three are shown."""
+    channels = image.shape[2]
+    shown = image if channels in {3, 4} else image[:, :, :3] if channels > 4 else image[:, :, 0]
+    return Image.fromarray(np.ascontiguousarray(shown))
+
+
 def grid(images: Tensor, columns: int) -> Image.Image:
     """A picture of images (N, C, H, W), uint8, in rows of `columns`; small ones are enlarged."""
-    tiles = [_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
+    tiles = [as_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
     scale = max(1, -(-SMALLEST_TILE // max(tiles[0].size)))
     width, height = (scale * side for side in tiles[0].size)
     rows = -(-len(tiles) // columns)
@@ -35,10 +42,3 @@ def stacked(pictures: dict[str, Image.Image]) -> Image.Image:
         canvas.paste(picture, (0, top + title_height))
         top += title_height + picture.height
     return canvas
-
-
-def _picture(image: NDArray[np.uint8]) -> Image.Image:
-    """One image (H, W, C) as a picture; of an unusual number of channels, the first or the first three are shown."""
-    channels = image.shape[2]
-    shown = image if channels in {3, 4} else image[:, :, :3] if channels > 4 else image[:, :, 0]
-    return Image.fromarray(np.ascontiguousarray(shown))
