@@ -74,11 +74,9 @@ def hosts(listener: socket.socket, host: str) -> frozenset[str] | None:
     return LOOPBACK | {host.lower()} if local else None
 
 
-def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Answer requests until Ctrl-C."""
-    _silence_pillow()
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # not what clients do wrong
-    config = uvicorn.Config(
+def configuration(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn is to serve an application."""
+    return uvicorn.Config(
         app,
         http=Connection,
         ws="none",
@@ -89,8 +87,14 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=3,
     )
+
+
+def serve(app: ASGIApp, listener: socket.socket) -> None:
+    """Answer requests until Ctrl-C."""
+    _silence_pillow()
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # not what clients do wrong
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(configuration(app)).run(sockets=[listener])
 
 
 def url(listener: socket.socket) -> str:

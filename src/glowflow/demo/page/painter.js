@@ -10,11 +10,11 @@ export class Painter {
   constructor(canvas, onError) {
     this.canvas = canvas;
     this.onError = onError;
-    this.exact = null; // the Blob of the exact picture, if that is what is shown
   }
 
   /** Show latents: fast (in float32) while they change, exactly (in float64) when they're settled. */
   show(z, label, isSettled) {
+    this.canvas.setAttribute("aria-busy", "true");
     this.#next = { z: isSettled ? Float64Array.from(z) : Float32Array.from(z), label, isSettled };
     if (!this.#isBusy) this.#run();
   }
@@ -27,12 +27,12 @@ export class Painter {
       await this.#paint(job).catch(this.onError);
     }
     this.#isBusy = false;
+    this.canvas.setAttribute("aria-busy", "false");
   }
 
   async #paint({ z, label, isSettled }) {
     const blob = await decode(z, label);
     await draw(this.canvas, blob);
-    this.exact = isSettled ? blob : null;
     this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled } }));
   }
 }
