@@ -135,7 +135,7 @@ def press(page: Page, label: str, key: str, times: int = 1) -> None:
 
 def test_it_adapts_to_the_model(page: Page) -> None:
     assert page.title() == "tiny · glowflow"
-    playwright.expect(page.locator("#about")).to_contain_text("16×16 pixels, 5 bits")
+    playwright.expect(page.locator("#about")).to_contain_text("16 pixels, 5 bits")
     assert page.locator("#sliders legend").all_text_contents() == ["Hair", "Mouth", "Worn"]
     assert page.locator("#sliders span").all_text_contents() == ["Black hair", "Mouth open", "Eyeglasses"]
     assert page.locator("#strip button").count() == 12

@@ -95,6 +95,7 @@ function render() {
   $("undo").disabled = !past.canUndo;
   $("redo").disabled = !past.canRedo;
   $("reset").disabled = $("compare").disabled = !isEdited(state);
+  $("picture").setAttribute("aria-label", `${state.face.name}${isEdited(state) ? ", edited" : ""}`);
   renderFacts(state.face);
   renderBlend(state);
   renderLevels(state);
@@ -140,8 +141,15 @@ function renderBlend({ face, other, blend, path }) {
   document.querySelector(`input[name=path][value=${path}]`).checked = true;
   $("second-thumb").classList.toggle("empty", !other);
   $("second-thumb").setAttribute("aria-label", other ? `Second image: ${other.name}` : "No second image yet");
-  attempt(async () => draw($("first-thumb"), await pictureOf(face)));
-  if (other) attempt(async () => draw($("second-thumb"), await pictureOf(other)));
+  drawThumb($("first-thumb"), face);
+  if (other) drawThumb($("second-thumb"), other);
+}
+
+function drawThumb(canvas, image) {
+  attempt(async () => {
+    const blob = await pictureOf(image);
+    if ([past.now.face, past.now.other].includes(image)) await draw(canvas, blob);
+  });
 }
 
 function renderLevels({ levels, other }) {
@@ -191,7 +199,8 @@ function blendIn(image) {
 async function upload(file) {
   const image = await encoded(file);
   choose(image);
-  say(`${file.name}: ${measure(image.facts)} ${warning(image.facts, model.usual)}`, { quietly: true });
+  const isDescribed = past.now.face === image; // where everybody can see it
+  if (isDescribed) say(`${file.name}: ${measure(image.facts)} ${warning(image.facts, model.usual)}`, { quietly: true });
 }
 
 async function encoded(file) {
