@@ -375,7 +375,7 @@ RIGHT = np.zeros(D, "<f4").tobytes()
         ("/api/encode", "image/png", hostile._bomb(30_000), 413),
         ("/api/encode", "image/png", hostile._bomb(6_000), 413),
         ("/api/encode", "image/png", hostile._text_bomb_content(), 422),
-        ("/api/encode", "image/gif", b"GIF89a\xff\xff\xff\xff" + bytes(20), 413),
+        ("/api/encode", "image/gif", b"GIF89a\xff\xff\xff\xff" + bytes(20), 422),
         ("/api/encode", "image/png", bytes(17_000_000), 413),
         ("/api/encode", "image/svg+xml", PNG, 415),
         ("/api/encode", "application/json", b"{}", 415),
@@ -395,6 +395,7 @@ RIGHT = np.zeros(D, "<f4").tobytes()
         ("/api/nothing", "image/png", PNG, 404),
         ("/healthz", "image/png", PNG, 405),
     ],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,
 )
 def test_a_mistake_gets_a_status_and_a_sentence(
     client: TestClient, path: str, kind: str, body: bytes, status: int
@@ -420,31 +421,31 @@ def test_latents_of_any_size_give_a_picture(client: TestClient, size: float) -> 
         assert post_latents(client, z.float()).shape == (16, 12, 3)
 
 
-def test_bodies_are_bounded_while_they_are_read(client: TestClient) -> None:
-    def endless() -> Iterator[bytes]:
-        while True:
-            yield bytes(1_000_000)
-
-    answer = client.post("/api/encode", content=endless(), headers={"Content-Type": "image/png"})
-    assert (answer.status_code, answer.headers["connection"]) == (413, "close")
-
-
-def test_slow_bodies_are_given_up(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "SECONDS", 0.05)
-    app = server.application(glow, "tiny")
-    headers = [(b"content-type", b"application/octet-stream"), (b"host", b"a")]
-    scope = {"type": "http", "method": "POST", "path": "/api/decode", "query_string": b"", "headers": headers}
+def endlessly(glow: Glow, seconds: float, chunk: bytes) -> Message:
+    """The head of the answer to a body without an end, of which a chunk comes every so many seconds."""
+    headers = [(b"content-type", b"image/png"), (b"host", b"localhost")]
+    scope = {"type": "http", "method": "POST", "path": "/api/encode", "query_string": b"", "headers": headers}
     sent: list[Message] = []
 
     async def receive() -> Message:
-        await asyncio.sleep(0.02)
-        return {"type": "http.request", "body": b"1", "more_body": True}
+        await asyncio.sleep(seconds)
+        return {"type": "http.request", "body": chunk, "more_body": True}
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(app(scope, receive, send))
-    assert sent[0]["status"] == 408
+    asyncio.run(server.application(glow, "tiny")(scope, receive, send))
+    assert (b"connection", b"close") in sent[0]["headers"]
+    return sent[0]
+
+
+def test_bodies_are_bounded_while_they_are_read(glow: Glow) -> None:
+    assert endlessly(glow, 0, bytes(1_000_000))["status"] == 413
+
+
+def test_slow_bodies_are_given_up(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "SECONDS", 0.05)
+    assert endlessly(glow, 0.02, b"1")["status"] == 408
 
 
 def test_every_answer_has_the_security_headers(client: TestClient) -> None:
@@ -558,7 +559,6 @@ def test_what_is_not_http_gets_a_sentence(address: tuple[str, int]) -> None:
     answer = talk(address, b"nonsense\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
     assert b'{"error": ' in answer
-    assert b"400" in talk(address, b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n")
 
 
 @pytest.fixture(name="model")
