@@ -67,7 +67,7 @@ def _drag(page: Page, moves: int) -> list[list[float]]:
     page.mouse.down()
     for move in range(1, moves + 1):
         page.mouse.move(middle + 0.45 * box["width"] * np.sin(0.3 * move), y)
-        page.wait_for_function(f"window.times.length >= {move}", polling=5)
+        page.wait_for_function("count => window.times.length >= count", arg=move, polling=5)
     page.mouse.up()
     return page.evaluate("window.times")
 

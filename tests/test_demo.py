@@ -110,7 +110,7 @@ def test_the_model_is_described(client: TestClient, glow: Glow) -> None:
     assert about["image_shape"] == list(SHAPE)
     assert about["latent_shapes"] == [list(shape) for shape in glow.config.latent_shapes]
     assert about["num_bits"] == 5
-    assert about["num_parameters"] == sum(p.numel() for p in glow.parameters())
+    assert about["num_parameters"] == sum(p.numel() for p in tiny().parameters())
     assert about["attributes"] == [{"name": "Mouth_Open", "with": 3}, {"name": "Hat", "with": 4}]
     assert about["usual"] == USUAL
     assert about["takes_images"] is True
@@ -267,9 +267,15 @@ def in_a_loop(glow: Glow, use: Callable[[Engine], Awaitable[None]]) -> None:
 
 def test_batches_give_what_single_requests_give(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
     z = torch.randn(40, D, generator=torch.Generator().manual_seed(0))
-    sizes = []
-    compute = Engine._compute
-    monkeypatch.setattr(Engine, "_compute", lambda self, batch: (sizes.append(len(batch)), compute(self, batch))[1])
+    sizes: list[int] = []
+    next_batch = Engine._next_batch
+
+    def noted(engine: Engine) -> list[engines._Job]:
+        batch = next_batch(engine)
+        sizes.append(len(batch))
+        return batch
+
+    monkeypatch.setattr(Engine, "_next_batch", noted)
 
     async def use(engine: Engine) -> None:
         alone = [await engine.decode(row.double()) for row in z]
@@ -299,12 +305,18 @@ def test_encodings_do_not_depend_on_their_batch(glow: Glow) -> None:
     in_a_loop(glow, use)
 
 
-def test_nothing_is_computed_for_those_who_left(glow: Glow) -> None:
+def test_nothing_is_computed_for_those_who_left(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
     computed = []
 
+    def preview(_: Engine, z: Tensor, _y: Tensor | None) -> Tensor:
+        computed.append(len(z))
+        return z
+
+    monkeypatch.setattr(Engine, "_preview", preview)
+
     async def use(engine: Engine) -> None:
-        engine._preview = lambda z, _: computed.append(len(z)) or z  # type: ignore[func-returns-value, method-assign]
         waiting = [asyncio.create_task(engine.preview(torch.zeros(D))) for _ in range(5)]
+        await asyncio.sleep(0)
         waiting[3].cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         assert sum(computed) == 4
@@ -312,16 +324,15 @@ def test_nothing_is_computed_for_those_who_left(glow: Glow) -> None:
     in_a_loop(glow, use)
 
 
-def test_a_failure_reaches_those_who_asked_and_nobody_else(glow: Glow) -> None:
-    def fail(_z: Tensor, _y: Tensor | None) -> list[Tensor]:
+def test_a_failure_reaches_those_who_asked_and_nobody_else(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Engine, _z: Tensor, _y: Tensor | None) -> Tensor:
         raise MemoryError
 
+    monkeypatch.setattr(Engine, "_preview", fail)
+
     async def use(engine: Engine) -> None:
-        engine._preview = fail  # type: ignore[method-assign]
-        results = await asyncio.gather(
-            engine.preview(torch.zeros(D)), engine.decode(torch.zeros(D)), engine.preview(torch.zeros(D)),
-            return_exceptions=True,
-        )  # fmt: skip
+        works = [engine.preview(torch.zeros(D)), engine.decode(torch.zeros(D)), engine.preview(torch.zeros(D))]
+        results = await asyncio.gather(*works, return_exceptions=True)
         assert [isinstance(result, MemoryError) for result in results] == [True, False, True]
         assert (await engine.decode(torch.zeros(D))).shape == SHAPE
 

@@ -27,7 +27,7 @@ class FaceFinder:
     def __init__(self) -> None:
         from skimage import data, feature  # noqa: PLC0415 (optional)
 
-        self._cascade = feature.Cascade(data.lbp_frontal_face_cascade_filename())
+        self._cascade = feature.Cascade(data.lbp_frontal_face_cascade_filename())  # type: ignore[no-untyped-call]
 
     def find(self, image: Image.Image) -> Box | None:
         """A square box around the largest face of an image, inside of it; None if there is none."""

@@ -1,7 +1,7 @@
 """One model shared by many clients: a thread of its own, and what waits for the same work as one batch."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +18,6 @@ LARGEST_BATCH = 16
 """So that nobody waits long for the others of a batch."""
 MOST_WAITING = 256
 """Rows; beyond, a client is asked to come back."""
-
-Work = Callable[[Tensor, Tensor | None], Sequence[Any]]
 
 
 class BusyError(Exception):
@@ -41,6 +39,10 @@ class Encoded:
     image: Tensor
     bits_per_dim: float
     is_exact: bool
+
+
+Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded]]
+"""What is made of a batch of rows and their labels: a result for each."""
 
 
 @dataclass(eq=False)
@@ -124,7 +126,7 @@ class Engine:
         return batch
 
     @torch.no_grad()
-    def _compute(self, batch: list[_Job]) -> Sequence[Any]:
+    def _compute(self, batch: list[_Job]) -> Tensor | list[Encoded]:
         labels = [job.label for job in batch]
         y = torch.tensor(labels, device=self.glow.device) if self.glow.config.num_classes else None
         return batch[0].work(torch.stack([job.row for job in batch]), y)

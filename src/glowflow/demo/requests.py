@@ -1,8 +1,9 @@
 """What a client sends: bodies, numbers and words, read within limits; a sentence for what's wrong."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import isfinite
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from glowflow.model import Glow
 
 SECONDS = 20.0
 """For a body to arrive."""
+Word = TypeVar("Word", bound=str)
+
 CLOSE = {"Connection": "close"}
 """To clients whose bodies aren't read to their ends."""
 
@@ -91,12 +94,13 @@ def number(request: Request, name: str, default: float, low: float, high: float)
     return value
 
 
-def choice(request: Request, name: str, choices: Collection[str]) -> str:
+def choice(request: Request, name: str, choices: Sequence[Word]) -> Word:
     """A word of the query, by default the first; HTTPException 400 if it isn't one of some."""
-    value = request.query_params.get(name, next(iter(choices)))
-    if value not in choices:
-        raise HTTPException(400, f"{name} takes one of {', '.join(choices)}.")
-    return value
+    value = request.query_params.get(name, choices[0])
+    for word in choices:
+        if word == value:
+            return word
+    raise HTTPException(400, f"{name} takes one of {', '.join(choices)}.")
 
 
 def label(request: Request, glow: Glow) -> int | None:

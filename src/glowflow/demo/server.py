@@ -27,6 +27,7 @@ from glowflow.demo.guard import Guard, busy, error
 from glowflow.latents import Directions, interpolate, paths
 from glowflow.model import Glow
 from glowflow.pictures import as_picture
+from glowflow.presets.size import size
 
 SECONDS = 30.0
 """For the model to answer, whoever else is asking."""
@@ -44,6 +45,7 @@ HERE = files("glowflow.demo")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 Answer = TypeVar("Answer")
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def application(
@@ -85,14 +87,19 @@ class Demo:
         self.name = name
         self.directions = directions
         self.finder = finder
+        self._num_parameters = size(self.glow.config).parameters
         self._uploads = asyncio.Semaphore(MOST_UPLOADS)
         self._pillow = asyncio.Lock()
 
     def routes(self) -> list[Route]:
         """Where each endpoint is."""
-        get = {"/healthz": self.health, "/openapi.json": self.openapi, "/api/model": self.model}
+        get: dict[str, Endpoint] = {"/healthz": self.health, "/openapi.json": self.openapi, "/api/model": self.model}
         get |= {"/api/directions": self.vectors, "/api/latent": self.latent}
-        post = {"/api/encode": self.encode, "/api/decode": self.decode, "/api/animation": self.animation}
+        post: dict[str, Endpoint] = {
+            "/api/encode": self.encode,
+            "/api/decode": self.decode,
+            "/api/animation": self.animation,
+        }
         return [
             *(Route(path, endpoint, methods=["GET"]) for path, endpoint in get.items()),
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in post.items()),
@@ -122,7 +129,7 @@ class Demo:
             "num_bits": config.num_bits,
             "latent_shapes": config.latent_shapes,
             "class_names": self.glow.class_names,
-            "num_parameters": sum(parameter.numel() for parameter in self.glow.parameters()),
+            "num_parameters": self._num_parameters,
             "attributes": _attributes(directions) if directions else [],
             "usual": dict(directions.usual) if directions else {},
             "takes_images": config.image_shape[0] in MODES,
@@ -176,8 +183,8 @@ class Demo:
         frames = requests.whole(request, "frames", 24, 2, MOST_FRAMES)
         path = requests.choice(request, "path", PATHS)
         ends = requests.latents(await requests.body(request, (BINARY,), 16 * num_dims), 2 * num_dims)
-        points = interpolate(*ends.view(2, -1), frames, path)
-        images = await _within(self._decoded(points, label))
+        first, last = ends.chunk(2)
+        images = await _within(self._decoded(interpolate(first, last, frames, path), label))
         async with self._pillow:
             return Response(await run_in_threadpool(_webp, images), media_type="image/webp")
 
@@ -202,7 +209,7 @@ def _page_routes() -> list[Route]:
     return [Route("/", _file("index.html", page["index.html"])), *static]
 
 
-def _file(name: str, content: bytes) -> Callable[[Request], Awaitable[Response]]:
+def _file(name: str, content: bytes) -> Endpoint:
     kind = TYPES[name[name.rindex(".") :]]
 
     async def answer(_: Request) -> Response:

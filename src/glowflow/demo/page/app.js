@@ -7,7 +7,7 @@
 //   label        the class, null for a model without
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
-import { gauge, measure, warning } from "./facts.js";
+import { description, gauge, measure, warning } from "./facts.js";
 import { readLatents, save, takesDrops, takesFiles, takesPastes } from "./files.js";
 import { History } from "./history.js";
 import { between, difference, levelSlices, mixed, moved, scaled } from "./latents.js";
@@ -19,6 +19,7 @@ const USUAL_TEMPERATURE = 0.7;
 const NUM_RANDOM = 12;
 const MOST_SEEDS = 2 ** 31;
 const MOST_IN_HANDFUL = 50;
+const SECONDS_TO_READ = 12;
 
 const $ = (id) => document.getElementById(id);
 
@@ -30,6 +31,7 @@ const latents = new Map(); // seed -> promise of its latents, the latest few
 const pictures = new WeakMap(); // image -> promise of its Blob
 const handfuls = { with: [], without: [] };
 let described = null; // the image that facts are shown of
+let silence; // the timer that ends what is said
 let strip = { first: 0, temperature: USUAL_TEMPERATURE };
 
 attempt(begin);
@@ -78,6 +80,16 @@ function isEdited({ blend, levels, strengths }) {
   return blend !== 0 || levels.some(({ take }) => take !== "own") || Object.values(strengths).some((s) => s !== 0);
 }
 
+/** What the sliders are at: pairs of a name, in words, and a strength. */
+function editsOf({ strengths }) {
+  const edits = Object.entries(strengths).filter(([, strength]) => strength !== 0);
+  return edits.map(([name, strength]) => [titleOf(name), strength]);
+}
+
+function titleOf(attribute) {
+  return own.includes(attribute) ? attribute : inWords(attribute);
+}
+
 function preview(change) {
   const state = { ...past.now, ...change };
   painter.show(compose(state), state.label, false);
@@ -96,6 +108,7 @@ function render() {
   $("redo").disabled = !past.canRedo;
   $("reset").disabled = $("compare").disabled = !isEdited(state);
   $("picture").setAttribute("aria-label", `${state.face.name}${isEdited(state) ? ", edited" : ""}`);
+  $("description").textContent = description(state, editsOf(state));
   renderFacts(state.face);
   renderBlend(state);
   renderLevels(state);
@@ -200,7 +213,7 @@ async function upload(file) {
   const image = await encoded(file);
   choose(image);
   const isDescribed = past.now.face === image; // where everybody can see it
-  if (isDescribed) say(`${file.name}: ${measure(image.facts)} ${warning(image.facts, model.usual)}`, { quietly: true });
+  if (isDescribed) say(`${file.name}: ${measure(image.facts)} ${warning(image.facts, model.usual)}`, "unseen");
 }
 
 async function encoded(file) {
@@ -246,7 +259,6 @@ function introduce() {
   $("about").textContent = `${model.name}: ${size} pixels, ${model.num_bits} bits, ${parameters} parameters${trained}`;
   document.title = `${model.name} · glowflow`;
   document.documentElement.style.setProperty("--aspect", `${width} / ${height}`);
-  document.documentElement.classList.toggle("tiny", Math.min(width, height) < 48);
   $("file").accept = model.limits.types.join();
   for (const input of $("making").querySelectorAll("input[type=file]")) input.accept = model.limits.types.join();
   $("upload").hidden = $("making").hidden = !model.takes_images;
@@ -276,7 +288,7 @@ function buildSliders() {
 
 function attributeSlider(name) {
   const row = $("slider-template").content.cloneNode(true).firstElementChild;
-  row.querySelector("span").textContent = own.includes(name) ? name : inWords(name);
+  row.querySelector("span").textContent = titleOf(name);
   const changed = (value) => ({ strengths: { ...past.now.strengths, [name]: value } });
   slider(row, {
     value: past?.now.strengths[name] ?? 0,
@@ -538,12 +550,13 @@ function attempt(action) {
 }
 
 function complain(error) {
-  $("status").classList.add("problem");
-  $("status").textContent = error.message;
+  say(error.message, "problem");
 }
 
-function say(text, { quietly = false } = {}) {
-  $("status").classList.remove("problem");
-  $("status").classList.toggle("unseen", quietly); // what is seen elsewhere is said to screen readers here
+/** Say something for a while: as a "problem", or "unseen", to screen readers alone, where it's seen elsewhere. */
+function say(text, kind = "") {
+  $("status").className = kind;
   $("status").textContent = text;
+  clearTimeout(silence);
+  silence = setTimeout(() => ($("status").textContent = ""), SECONDS_TO_READ * 1000);
 }

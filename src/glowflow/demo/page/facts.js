@@ -1,5 +1,22 @@
 // What the model says of an uploaded image, in words.
 
+/** How an image came about, in words; `edits` are pairs of a name and a strength. */
+export function description({ face, other, blend, levels }, edits) {
+  const parts = edits.map(([name, strength]) => `${name} ${signed(strength)}`);
+  const drawn = levels.filter(({ take }) => take === "drawn").length;
+  const taken = levels.filter(({ take }) => take === "other").length;
+  if (drawn) parts.push(`${drawn} of ${levels.length} levels redrawn`);
+  if (taken) parts.push(`${taken} of ${levels.length} levels of ${other.name}`);
+  if (blend) parts.push(`${Math.round(100 * blend)}% of the way to ${other.name}`);
+  const origin = face.temperature === null ? [] : [`Drawn at temperature ${face.temperature.toFixed(2)}`];
+  return [...origin, ...parts].join(" · ");
+}
+
+/** A number with its sign. */
+export function signed(value) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+}
+
 /** A sentence on how many bits the image takes, and whether it comes back. */
 export function measure({ bitsPerDim, exact, faceFound, aligned }) {
   const bits = bitsPerDim === null ? "Infinitely many bits per dimension" : `${bitsPerDim.toFixed(3)} bits/dim`;
