@@ -66,7 +66,7 @@ def _drag(page: Page, moves: int) -> list[list[float]]:
     page.mouse.move(middle, y)
     page.mouse.down()
     for move in range(1, moves + 1):
-        page.mouse.move(middle + 0.45 * box["width"] * np.sin(0.3 * move), y)
+        page.mouse.move(middle + box["width"] * (0.04 * abs(move % 20 - 10) - 0.2), y)  # up and down, step by step
         page.wait_for_function("count => window.times.length >= count", arg=move, polling=5)
     page.mouse.up()
     return page.evaluate("window.times")

@@ -36,6 +36,7 @@ def demo(
     if not 0 <= port <= 65535:
         raise InputError(f"--port is {port}; it takes a whole number from 0 to 65535.")
     with serving.listening(host, port) as listener:
+        serving.leave_a_core()
         glow, _ = loaded(model, device)
         app = application(glow, Path(model).name, _directions(model), serving.hosts(listener, host))
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")

@@ -85,6 +85,7 @@ class Engine:
         """
         return await self._result(self._encode, image, label)
 
+    @torch.inference_mode()
     def warm_up(self) -> None:
         """Have everything made that is made when it's first needed."""
         config = self.glow.config
@@ -125,7 +126,7 @@ class Engine:
         self._waiting = [job for job in waiting if job not in batch]
         return batch
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _compute(self, batch: list[_Job]) -> Tensor | list[Encoded]:
         labels = [job.label for job in batch]
         y = torch.tensor(labels, device=self.glow.device) if self.glow.config.num_classes else None

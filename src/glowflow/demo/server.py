@@ -3,11 +3,12 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from io import BytesIO
 from math import isfinite
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, TypeVarTuple, get_args
 
 import torch
 from PIL import Image
@@ -45,6 +46,7 @@ HERE = files("glowflow.demo")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -89,7 +91,7 @@ class Demo:
         self.finder = finder
         self._num_parameters = size(self.glow.config).parameters
         self._uploads = asyncio.Semaphore(MOST_UPLOADS)
-        self._pillow = asyncio.Lock()
+        self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap that those of all leave
 
     def routes(self) -> list[Route]:
         """Where each endpoint is."""
@@ -111,6 +113,7 @@ class Demo:
         await run_in_threadpool(self.engine.warm_up)
         yield
         self.engine.close()
+        self._pillow.shutdown(cancel_futures=True)
 
     async def health(self, _: Request) -> Response:
         """That the server answers."""
@@ -185,14 +188,16 @@ class Demo:
         ends = requests.latents(await requests.body(request, (BINARY,), 16 * num_dims), 2 * num_dims)
         first, last = ends.chunk(2)
         images = await _within(self._decoded(interpolate(first, last, frames, path), label))
-        async with self._pillow:
-            return Response(await run_in_threadpool(_webp, images), media_type="image/webp")
+        return Response(await _within(self._pictured(_webp, images)), media_type="image/webp")
 
     async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
         async with self._uploads:
             body = await requests.body(request, uploads.FORMATS, uploads.MOST_BYTES)
-            async with self._pillow:
-                return await run_in_threadpool(uploads.read, body, self.glow.config.image_shape, finder)
+            return await self._pictured(uploads.read, body, self.glow.config.image_shape, finder)
+
+    async def _pictured(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
+        """What Pillow makes of something."""
+        return await asyncio.get_running_loop().run_in_executor(self._pillow, work, *arguments)
 
     async def _decoded(self, points: Tensor, label: int | None) -> list[Tensor]:
         """Images of latents (N, D), a few at a time, so that others have their turns."""

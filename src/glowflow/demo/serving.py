@@ -10,6 +10,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 import h11
+import torch
 import uvicorn
 from PIL import Image
 from starlette.types import ASGIApp
@@ -95,6 +96,11 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # not what clients do wrong
     with suppress(KeyboardInterrupt):
         uvicorn.Server(configuration(app)).run(sockets=[listener])
+
+
+def leave_a_core() -> None:
+    """Leave one core to the connections, and to a browser on this machine: the model's threads wait by spinning."""
+    torch.set_num_threads(max(1, torch.get_num_threads() - 1))
 
 
 def url(listener: socket.socket) -> str:
