@@ -120,9 +120,13 @@ class Engine:
                     job.result.set_result(answers[batch.index(job)])
 
     def _next_batch(self) -> list[_Job]:
-        """The longest waiting row and others for the same work; those that nobody waits for any more are dropped."""
+        """The longest waiting row and others for the same work; those that nobody waits for any more are dropped.
+
+        Batches have 1, 2, 4, ... rows: for each size torch keeps convolutions prepared, which take memory.
+        """
         waiting = _unanswered(self._waiting)
         batch = [job for job in waiting if job.work == waiting[0].work][: self._largest]
+        batch = batch[: 1 << len(batch).bit_length() - 1] if batch else []
         self._waiting = [job for job in waiting if job not in batch]
         return batch
 
