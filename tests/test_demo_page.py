@@ -189,7 +189,7 @@ def test_an_upload_is_reconstructed_and_judged(page: Page, tmp_path: Path) -> No
     file, expected = image_file(tmp_path, "mine.png")
     upload(page, file)
     np.testing.assert_array_equal(pixels(page), expected)
-    playwright.expect(page.locator("#measure")).to_contain_text("bits/dim; reconstructed exactly")
+    playwright.expect(page.locator("#measure")).to_contain_text("bits/dim (training images: 1.00 to 2.00); reconstructed exactly")
     playwright.expect(page.locator("#warning")).to_contain_text("unlike those that the model was trained on (faces)")
     assert "#" not in page.url
     page.get_by_role("button", name="Share").click()

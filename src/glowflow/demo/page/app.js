@@ -132,7 +132,7 @@ function renderFacts(face) {
   const places = facts && gauge(facts, model.usual);
   $("gauge").hidden = !places;
   if (!facts) return;
-  $("measure").textContent = measure(facts);
+  $("measure").textContent = measure(facts, model.usual);
   $("seen").src = facts.seen;
   attempt(async () => showBlob($("reconstructed"), await pictureOf(face)));
   if (!places) return;
@@ -213,7 +213,7 @@ async function upload(file) {
   const image = await encoded(file);
   choose(image);
   const isDescribed = past.now.face === image; // where everybody can see it
-  if (isDescribed) say(`${file.name}: ${measure(image.facts)} ${warning(image.facts, model.usual)}`, "unseen");
+  if (isDescribed) say(`${file.name}: ${measure(image.facts, model.usual)} ${warning(image.facts, model.usual)}`, "unseen");
 }
 
 async function encoded(file) {

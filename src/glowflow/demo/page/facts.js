@@ -17,9 +17,11 @@ export function signed(value) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
-/** A sentence on how many bits the image takes, and whether it comes back. */
-export function measure({ bitsPerDim, exact, faceFound, aligned }) {
-  const bits = bitsPerDim === null ? "Infinitely many bits per dimension" : `${bitsPerDim.toFixed(3)} bits/dim`;
+/** A sentence on how many bits the image takes, beside the training images, and whether it comes back. */
+export function measure({ bitsPerDim, exact, faceFound, aligned }, usual) {
+  const taken = bitsPerDim === null ? "Infinitely many bits/dim" : `${bitsPerDim.toFixed(3)} bits/dim`;
+  const range = usual.bits_per_dim && ["1%", "99%"].map((share) => usual.bits_per_dim[share].toFixed(2)).join(" to ");
+  const bits = range ? `${taken} (training images: ${range})` : taken;
   const back = exact ? "reconstructed exactly, every pixel" : "not reconstructed exactly";
   const face = aligned ? (faceFound ? "; a face was found" : "; no face was found, so its centre was taken") : "";
   return `${bits}; ${back}${face}.`;
