@@ -189,7 +189,9 @@ def test_an_upload_is_reconstructed_and_judged(page: Page, tmp_path: Path) -> No
     file, expected = image_file(tmp_path, "mine.png")
     upload(page, file)
     np.testing.assert_array_equal(pixels(page), expected)
-    playwright.expect(page.locator("#measure")).to_contain_text("bits/dim (training images: 1.00 to 2.00); reconstructed exactly")
+    playwright.expect(page.locator("#measure")).to_contain_text(
+        "bits/dim (training images: 1.00 to 2.00); reconstructed exactly"
+    )
     playwright.expect(page.locator("#warning")).to_contain_text("unlike those that the model was trained on (faces)")
     assert "#" not in page.url
     page.get_by_role("button", name="Share").click()
@@ -243,7 +245,7 @@ def test_a_link_leads_to_the_same_image(page: Page, browser: Browser) -> None:
     page.wait_for_function("() => location.hash.includes('level0')")
     settle(page)
     page.get_by_role("button", name="Share").click()
-    status(page, "copied")
+    status(page, "address bar")
     with visited(browser, page.url) as other:
         np.testing.assert_array_equal(pixels(other), pixels(page))
         assert other.get_by_label("Eyeglasses").input_value() == "-0.07"

@@ -427,8 +427,8 @@ async function share() {
   if (!toHash(past.now, model.attributes.map(({ name }) => name))) {
     throw new Error("A link can't hold images or sliders of yours: save the latents, and send the file.");
   }
-  await navigator.clipboard?.writeText(location.href).catch(() => {});
-  say("The link to this image is copied; it's in the address bar, too.");
+  const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+  say(copied ? "The link to this image is copied; it's in the address bar, too." : "The address bar has the link to this image.");
 }
 
 async function animation() {
