@@ -34,7 +34,7 @@ def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_command_of_the_tutorial(monkeypatch: pytest.MonkeyPatch) -> None:
     served = []
-    monkeypatch.setattr("glowflow.demo.server.serve", lambda *arguments, **_: served.append(arguments))
+    monkeypatch.setattr("glowflow.demo.serving.serve", lambda *arguments: served.append(arguments))
     assert len(commands()) > 12
     for words in commands():
         assert main([*words, *(SHORTER if words[0] == "train" else [])]) == 0, words

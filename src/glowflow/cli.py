@@ -9,14 +9,14 @@ import sys
 from argparse import HelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from inspect import cleandoc, signature
+from inspect import Parameter, cleandoc, signature
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from glowflow import __version__
-from glowflow.commands import bench, conversion, data, editing, evaluation, experiment, pictures, training
+from glowflow.commands import bench, conversion, data, demo, editing, evaluation, experiment, pictures, training
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.errors import InputError, ProcessLostError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.progress import is_silent
@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "vary": editing.vary,
     "attributes": editing.attributes,
     "edit": editing.edit,
+    "demo": demo.demo,
     "data": {"list": data.list_, "prepare": data.prepare, "show": data.show},
     "presets": training.presets,
     "import": {
@@ -50,8 +51,8 @@ GROUPS = {
     "export": "Give a model to another code base.",
 }
 PARTS = {"model": GlowConfig, "train": TrainConfig}
-OPTIONAL = {"name"}
-"""Parameters that may stand without an option's name before them, or be left out."""
+OPTIONAL = {"model", "name"}
+"""Parameters that, where they have a default, may stand without an option's name before them, or be left out."""
 
 SHORT = {"--from": "--from_model", "--list": "--list_all"}  # words of Python's
 """Other names of options."""
@@ -140,13 +141,13 @@ def _command_parser(command: Command) -> ArgumentParser:
     parameters, texts = signature(command).parameters, _texts(command)
     files = [name for name, parameter in parameters.items() if parameter.annotation == list[Path]]
     switches = [name for name, parameter in parameters.items() if parameter.annotation is bool]
-    optional = [name for name in parameters if name in OPTIONAL]
+    optional = [name for name in OPTIONAL & set(parameters) if parameters[name].default is not Parameter.empty]
     special: set[str | int] = {*files, *switches, *optional}
     parser.add_function_arguments(command, as_group=False, as_positional=True, skip=special)
     for name in files:  # one word each
         parser.add_argument(name, nargs="+", type=Path, help=texts[name])
     for name in optional:
-        parser.add_argument(name, nargs="?", help=texts[name])
+        parser.add_argument(name, nargs="?", default=parameters[name].default, help=texts[name])
     for name in switches:  # options without a value
         parser.add_argument(f"--{name}", action="store_true", help=texts[name])
     return parser

@@ -20,9 +20,16 @@ STILL_MILLISECONDS = 600
 """How long the first frame and the last are shown."""
 
 
+def as_picture(image: NDArray[np.uint8]) -> Image.Image:
+    """One image (H, W, C) as a picture; of an unusual number of channels, the first or the first three are shown."""
+    channels = image.shape[2]
+    shown = image if channels in {3, 4} else image[:, :, :3] if channels > 4 else image[:, :, 0]
+    return Image.fromarray(np.ascontiguousarray(shown))
+
+
 def grid(images: Tensor, columns: int) -> Image.Image:
     """A picture of images (N, C, H, W), uint8, in rows of `columns`; small ones are enlarged."""
-    tiles = [_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
+    tiles = [as_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
     scale = max(1, -(-SMALLEST_TILE // max(tiles[0].size)))
     width, height = (scale * side for side in tiles[0].size)
     rows = -(-len(tiles) // columns)
@@ -87,10 +94,3 @@ def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) 
             for _ in range(duration // FRAME_MILLISECONDS):
                 file.mux(stream.encode(picture))
         file.mux(stream.encode())
-
-
-def _picture(image: NDArray[np.uint8]) -> Image.Image:
-    """One image (H, W, C) as a picture; of an unusual number of channels, the first or the first three are shown."""
-    channels = image.shape[2]
-    shown = image if channels in {3, 4} else image[:, :, :3] if channels > 4 else image[:, :, 0]
-    return Image.fromarray(np.ascontiguousarray(shown))

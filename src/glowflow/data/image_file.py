@@ -53,10 +53,14 @@ def decode(file: Path | BinaryIO, channels: int) -> Image.Image:
     """
     try:
         with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image)
-            return _convert(_eight_bits(upright), MODES[channels])
+            return upright(image, channels)
     except Exception as error:  # broken files make Pillow raise nearly anything, SyntaxError included
         raise UnreadableError(str(error) or type(error).__name__) from error
+
+
+def upright(image: Image.Image, channels: int) -> Image.Image:
+    """An opened image turned as its EXIF data says, in 8 bits and `channels` channels, over white where transparent."""
+    return _convert(_eight_bits(ImageOps.exif_transpose(image)), MODES[channels])
 
 
 def fit(image: Image.Image, image_shape: Shape, where: Path | str) -> NDArray[np.uint8]:

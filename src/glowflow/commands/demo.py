@@ -1,0 +1,55 @@
+"""The command that serves the web page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glowflow.commands.inputs import loaded
+from glowflow.errors import InputError
+from glowflow.progress import say
+
+if TYPE_CHECKING:
+    from glowflow.latents import Directions
+
+
+def demo(
+    model: str = "faces",
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    device: str | None = None,
+) -> None:
+    """Serve a web page on which images are drawn, edited and blended.
+
+    Example: glowflow demo runs/faces32
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, a name on the hub, or a model that comes with
+            glowflow; by default its faces.
+        host: Address to serve at: by default one that only this machine can reach; 0.0.0.0 for every machine.
+        port: Where at this address; 0 takes any that's free.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    try:
+        from glowflow.demo import serving
+        from glowflow.demo.server import application
+    except ModuleNotFoundError as error:
+        raise InputError(f"The page needs {error.name}: pip install 'glowflow[demo]'.") from None
+    if not 0 <= port <= 65535:
+        raise InputError(f"--port is {port}; it takes a whole number from 0 to 65535.")
+    with serving.listening(host, port) as listener:
+        serving.leave_a_core()
+        glow, _ = loaded(model, device)
+        app = application(glow, Path(model).name, _directions(model), serving.hosts(listener, host))
+        say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
+        serving.serve(app, listener)
+
+
+def _directions(model: str) -> "Directions | None":
+    """The directions beside a model, if it has any that fit; the page works without."""
+    from glowflow.latents import Directions
+    from glowflow.latents.directions import directory_of
+
+    try:
+        return Directions.load(directory_of(model), model)
+    except InputError as error:
+        say(f"The page has no sliders. {error}")
+        return None

@@ -1,0 +1,79 @@
+"""Around the application: who may ask, how many at a time, and what every answer says to browsers."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MOST_REQUESTS = 200
+"""Being answered; others are asked to come back."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An error as every client gets it."""
+    return JSONResponse({"error": sentence}, status, headers)
+
+
+def busy() -> JSONResponse:
+    """The answer to one too many."""
+    return error(503, "Too many others are asking at this moment: try again soon.", {"Retry-After": "1"})
+
+
+class Guard:
+    """Refuses foreign names and one request too many, and adds the security headers to every answer.
+
+    Args:
+        app: What answers.
+        hosts: Names that a browser may know the server by, so that no other page can make its own name one for this
+            address (DNS rebinding); None allows any.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = None) -> None:
+        self.app = app
+        self._hosts = hosts
+        self._num_requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *ENCODED]}
+            await send(message)
+
+        self._num_requests += 1
+        try:
+            await (self._refusal(scope) or self.app)(scope, receive, guarded)
+        finally:
+            self._num_requests -= 1
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        if self._hosts is not None and _hostname(scope) not in self._hosts:
+            return error(400, f"This server is called {' or '.join(sorted(self._hosts))}.")
+        return busy() if self._num_requests > MOST_REQUESTS else None
+
+
+def _hostname(scope: Scope) -> str | None:
+    """The name in the Host header, without the port."""
+    try:
+        return urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname
+    except ValueError:
+        return None

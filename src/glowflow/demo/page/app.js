@@ -1,0 +1,562 @@
+// The page. What is shown is a function of one state, which is never changed but replaced:
+//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, facts}, the last four
+//                null where they don't apply
+//   blend, path  how far from one to the other, and which way
+//   levels       for each level: {take: "own" | "other" | "drawn", seed, eps}
+//   strengths    of attributes by name
+//   label        the class, null for a model without
+
+import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
+import { description, gauge, measure, warning } from "./facts.js";
+import { readLatents, save, takesDrops, takesFiles, takesPastes } from "./files.js";
+import { History } from "./history.js";
+import { between, difference, levelSlices, mixed, moved, scaled } from "./latents.js";
+import { fromHash, toHash } from "./link.js";
+import { draw, Painter } from "./painter.js";
+import { grouped, inWords, show, slider } from "./sliders.js";
+
+const USUAL_TEMPERATURE = 0.7;
+const NUM_RANDOM = 12;
+const MOST_SEEDS = 2 ** 31;
+const MOST_IN_HANDFUL = 50;
+const SECONDS_TO_READ = 12;
+
+const $ = (id) => document.getElementById(id);
+
+let model, slices, numDims, past, painter;
+const directions = new Map(); // attribute -> Float32Array (D,)
+const own = []; // names of the visitor's own
+const rows = new Map(); // attribute -> its slider
+const latents = new Map(); // seed -> promise of its latents, the latest few
+const pictures = new WeakMap(); // image -> promise of its Blob
+const handfuls = { with: [], without: [] };
+let described = null; // the image that facts are shown of
+let silence; // the timer that ends what is said
+let strip = { first: 0, temperature: USUAL_TEMPERATURE };
+
+attempt(begin);
+
+async function begin() {
+  model = await getModel();
+  slices = levelSlices(model.latent_shapes);
+  numDims = slices.at(-1).end;
+  const vectors = await getDirections(numDims);
+  model.attributes.forEach(({ name }, i) => directions.set(name, vectors[i]));
+  painter = new Painter($("picture"), complain);
+  introduce();
+  buildSliders();
+  buildLevels();
+  listen();
+  strip.first = someSeed();
+  past = new History((await linked()) ?? freshState(await random(strip.first, USUAL_TEMPERATURE)));
+  strip.temperature = past.now.face.temperature;
+  render();
+  await drawStrip();
+}
+
+/* What is shown */
+
+function freshState(face) {
+  const levels = slices.map(() => ({ take: "own" }));
+  const label = model.class_names.length ? 0 : null;
+  return { face, other: null, blend: 0, path: "linear", levels, strengths: {}, label };
+}
+
+function compose({ face, other, blend, path, levels, strengths }) {
+  const takes = { own: () => face.z, other: () => other.z, drawn: ({ eps }) => scaled(eps, temperatureOf(face)) };
+  const start = levels.every(({ take }) => take === "own")
+    ? face.z
+    : mixed(levels.map((level) => takes[level.take](level)), slices);
+  const blended = other && blend ? between(start, other.z, blend, path) : start;
+  const moves = Object.entries(strengths).map(([name, strength]) => [directions.get(name), strength]);
+  return moved(blended, moves.filter(([, strength]) => strength !== 0));
+}
+
+function temperatureOf(image) {
+  return image.temperature ?? USUAL_TEMPERATURE;
+}
+
+function isEdited({ blend, levels, strengths }) {
+  return blend !== 0 || levels.some(({ take }) => take !== "own") || Object.values(strengths).some((s) => s !== 0);
+}
+
+/** What the sliders are at: pairs of a name, in words, and a strength. */
+function editsOf({ strengths }) {
+  const edits = Object.entries(strengths).filter(([, strength]) => strength !== 0);
+  return edits.map(([name, strength]) => [titleOf(name), strength]);
+}
+
+function titleOf(attribute) {
+  return own.includes(attribute) ? attribute : inWords(attribute);
+}
+
+function preview(change) {
+  const state = { ...past.now, ...change };
+  painter.show(compose(state), state.label, false);
+}
+
+function commit(change, control) {
+  past.commit({ ...past.now, ...change }, control);
+  render();
+}
+
+function render() {
+  const state = past.now;
+  painter.show(compose(state), state.label, true);
+  $("compare").setAttribute("aria-pressed", "false");
+  $("undo").disabled = !past.canUndo;
+  $("redo").disabled = !past.canRedo;
+  $("reset").disabled = $("compare").disabled = !isEdited(state);
+  $("picture").setAttribute("aria-label", `${state.face.name}${isEdited(state) ? ", edited" : ""}`);
+  $("description").textContent = description(state, editsOf(state));
+  renderFacts(state.face);
+  renderBlend(state);
+  renderLevels(state);
+  rows.forEach((row, name) => show(row, state.strengths[name] ?? 0));
+  show($("temperature-row"), temperatureOf(state.face));
+  for (const button of $("strip").children) button.setAttribute("aria-pressed", Number(button.value) === state.face.seed);
+  if (state.label !== null) $("class").value = state.label;
+  const hash = toHash(state, model.attributes.map(({ name }) => name));
+  window.history.replaceState(null, "", hash ? `#${hash}` : location.pathname);
+}
+
+function renderFacts(face) {
+  if (described === face) return;
+  described = face;
+  $("title").textContent = face.name;
+  const { facts } = face;
+  for (const id of ["thumbs", "measure"]) $(id).hidden = !facts;
+  const text = facts ? warning(facts, model.usual) : "";
+  $("warning").hidden = !text;
+  $("warning").textContent = text;
+  const places = facts && gauge(facts, model.usual);
+  $("gauge").hidden = !places;
+  if (!facts) return;
+  $("measure").textContent = measure(facts, model.usual);
+  $("seen").src = facts.seen;
+  attempt(async () => showBlob($("reconstructed"), await pictureOf(face)));
+  if (!places) return;
+  $("gauge").setAttribute("aria-label", places.text);
+  $("gauge").title = places.text;
+  $("usual-range").style.setProperty("--from", `${100 * places.start}%`);
+  $("usual-range").style.setProperty("--to", `${100 * places.end}%`);
+  $("marker").style.setProperty("--at", `${100 * places.at}%`);
+}
+
+function showBlob(picture, blob) {
+  picture.src = URL.createObjectURL(blob);
+  picture.onload = () => URL.revokeObjectURL(picture.src);
+}
+
+function renderBlend({ face, other, blend, path }) {
+  show($("blend").parentElement, blend);
+  for (const id of ["blend", "swap", "remove-second"]) $(id).disabled = !other;
+  document.querySelector(`input[name=path][value=${path}]`).checked = true;
+  $("second-thumb").classList.toggle("empty", !other);
+  $("second-thumb").setAttribute("aria-label", other ? `Second image: ${other.name}` : "No second image yet");
+  drawThumb($("first-thumb"), face);
+  if (other) drawThumb($("second-thumb"), other);
+}
+
+function drawThumb(canvas, image) {
+  attempt(async () => {
+    const blob = await pictureOf(image);
+    if ([past.now.face, past.now.other].includes(image)) await draw(canvas, blob);
+  });
+}
+
+function renderLevels({ levels, other }) {
+  for (const group of $("levels").children) {
+    for (const button of group.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", button.value === levels[group.dataset.level].take);
+      button.disabled = button.value === "other" && !other;
+    }
+  }
+}
+
+/* Images */
+
+async function random(seed, temperature) {
+  const eps = await latentOf(seed);
+  return { name: `Random image ${seed}`, seed, temperature, eps, z: scaled(eps, temperature), facts: null };
+}
+
+function latentOf(seed) {
+  const found = latents.get(seed) ?? getLatent(seed);
+  latents.delete(seed);
+  latents.set(seed, found);
+  if (latents.size > 4 * NUM_RANDOM) latents.delete(latents.keys().next().value);
+  return found;
+}
+
+function someSeed() {
+  return Math.floor(Math.random() * MOST_SEEDS);
+}
+
+function pictureOf(image) {
+  if (!pictures.has(image)) pictures.set(image, decode(Float64Array.from(image.z), past.now.label));
+  return pictures.get(image);
+}
+
+/** Take an image to edit, or to blend in, as the visitor has chosen. */
+function choose(image) {
+  if (document.querySelector("input[name=role]:checked").value === "other") blendIn(image);
+  else commit({ face: image, blend: 0, levels: slices.map(() => ({ take: "own" })), strengths: {} });
+}
+
+function blendIn(image) {
+  commit({ other: image, blend: past.now.blend || 0.5 });
+  say(`${image.name} is the second image.`);
+}
+
+async function upload(file) {
+  const image = await encoded(file);
+  choose(image);
+  const isDescribed = past.now.face === image; // where everybody can see it
+  if (isDescribed) say(`${file.name}: ${measure(image.facts, model.usual)} ${warning(image.facts, model.usual)}`, "unseen");
+}
+
+async function encoded(file) {
+  if (!model.takes_images) throw new Error("No image file has as many channels as this model's images.");
+  if (!model.limits.types.includes(file.type)) {
+    throw new Error(`${file.name} isn't a kind of image that can be read: take a PNG, a JPEG or a WebP.`);
+  }
+  if (file.size > model.limits.bytes) {
+    throw new Error(`${file.name} is larger than ${Math.round(model.limits.bytes / 1e6)} MB.`);
+  }
+  say(`Reading ${file.name} …`);
+  const { z, ...facts } = await encode(file, past.now.label, $("align").checked);
+  say("");
+  return { name: file.name, seed: null, temperature: null, eps: null, z, facts };
+}
+
+async function openLatents(file) {
+  const z = await readLatents(file, numDims);
+  choose({ name: file.name, seed: null, temperature: null, eps: null, z, facts: null });
+}
+
+async function linked() {
+  const names = model.attributes.map(({ name }) => name);
+  const state = fromHash(location.hash, names, slices.length, model.class_names.length);
+  if (!state) return null;
+  const face = await random(state.face.seed, state.face.temperature);
+  const other = state.other && (await random(state.other.seed, state.other.temperature));
+  const levels = await Promise.all(state.levels.map(async (l) => (l.seed === undefined ? l : drawnLevel(l.seed))));
+  return { ...state, face, other, levels };
+}
+
+async function drawnLevel(seed) {
+  return { take: "drawn", seed, eps: await latentOf(seed) };
+}
+
+/* The parts of the page */
+
+function introduce() {
+  const [channels, height, width] = model.image_shape;
+  const size = `${width}×${height}${channels === 1 ? " grey" : channels === 3 ? "" : `×${channels}`}`;
+  const parameters = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(model.num_parameters);
+  const trained = model.usual.data ? `, trained on ${model.usual.data}` : "";
+  $("about").textContent = `${model.name}: ${size} pixels, ${model.num_bits} bits, ${parameters} parameters${trained}`;
+  document.title = `${model.name} · glowflow`;
+  document.documentElement.style.setProperty("--aspect", `${width} / ${height}`);
+  $("file").accept = model.limits.types.join();
+  for (const input of $("making").querySelectorAll("input[type=file]")) input.accept = model.limits.types.join();
+  $("upload").hidden = $("making").hidden = !model.takes_images;
+  $("align").checked = model.finds_faces;
+  $("align-row").hidden = !model.finds_faces;
+  $("class-choice").hidden = !model.class_names.length;
+  $("class").append(...model.class_names.map((name, i) => new Option(name, i)));
+  $("levels").closest("section").hidden = slices.length < 2;
+}
+
+function buildSliders() {
+  rows.clear();
+  const groups = grouped([...directions.keys()], own).map(([title, names]) => {
+    const group = document.createElement("fieldset");
+    const legend = document.createElement("legend");
+    legend.textContent = title;
+    group.append(legend, ...names.map(attributeSlider));
+    return group;
+  });
+  const nothing = document.createElement("p");
+  nothing.className = "hint";
+  nothing.textContent = model.takes_images
+    ? "This model has no directions for attributes yet. Make your own slider from images, below."
+    : "This model has no directions for attributes.";
+  $("sliders").replaceChildren(...(groups.length ? groups : [nothing]));
+}
+
+function attributeSlider(name) {
+  const row = $("slider-template").content.cloneNode(true).firstElementChild;
+  row.querySelector("span").textContent = titleOf(name);
+  const changed = (value) => ({ strengths: { ...past.now.strengths, [name]: value } });
+  slider(row, {
+    value: past?.now.strengths[name] ?? 0,
+    onInput: (value) => preview(changed(value)),
+    onChange: (value) => commit(changed(value), `attribute ${name}`),
+  });
+  rows.set(name, row);
+  return row;
+}
+
+function buildLevels() {
+  const groups = slices.map(({ shape: [channels, height, width] }, level) => {
+    const group = $("level-template").content.cloneNode(true).firstElementChild;
+    const place = level === 0 ? "finest" : level === slices.length - 1 ? "coarsest" : "";
+    group.dataset.level = level;
+    group.querySelector("b").textContent = place ? `Level ${level + 1}, ${place}` : `Level ${level + 1}`;
+    group.querySelector(".hint").textContent = `${channels}×${height}×${width}`;
+    group.setAttribute("aria-label", `Level ${level + 1}`);
+    for (const button of group.querySelectorAll("button")) button.onclick = () => attempt(() => takeLevel(level, button.value));
+    return group;
+  });
+  $("levels").append(...groups.reverse());
+}
+
+async function takeLevel(level, take) {
+  const taken = take === "drawn" ? await drawnLevel(someSeed()) : { take };
+  commit({ levels: past.now.levels.with(level, taken) });
+}
+
+async function drawStrip() {
+  const mine = strip;
+  const { first, temperature } = mine;
+  const buttons = Array.from({ length: NUM_RANDOM }, (_, i) => stripButton(first + i));
+  $("strip").replaceChildren(...buttons);
+  await Promise.all(
+    buttons.map(async (button) => {
+      const image = await random(Number(button.value), temperature);
+      if (strip === mine) await draw(button.firstElementChild, await decode(Float32Array.from(image.z), past.now.label));
+    }),
+  );
+}
+
+function stripButton(seed) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.value = seed;
+  button.setAttribute("aria-label", `Random image ${seed}`);
+  button.setAttribute("aria-pressed", seed === past.now.face.seed);
+  const canvas = document.createElement("canvas");
+  canvas.className = "thumb";
+  button.append(canvas);
+  button.onclick = () => attempt(async () => choose(await random(seed, strip.temperature)));
+  return button;
+}
+
+function listen() {
+  $("undo").onclick = undo;
+  $("redo").onclick = redo;
+  $("reset").onclick = () => commit({ blend: 0, levels: slices.map(() => ({ take: "own" })), strengths: {} });
+  $("compare").onclick = compare;
+  $("share").onclick = () => attempt(share);
+  $("others").onclick = () => attempt(drawOthers);
+  $("random-second").onclick = () => attempt(async () => blendIn(await random(someSeed(), temperatureOf(past.now.face))));
+  $("remove-second").onclick = removeSecond;
+  $("swap").onclick = () => commit({ face: past.now.other, other: past.now.face, blend: 1 - past.now.blend });
+  $("class").onchange = () => attempt(takeClass);
+  $("picture").addEventListener("shown", (event) => event.detail.isSettled && lightUp());
+  for (const input of document.querySelectorAll("input[name=path]")) input.onchange = () => commit({ path: input.value });
+  slider($("temperature-row"), { value: USUAL_TEMPERATURE, onInput: warm, onChange: (value) => attempt(() => settle(value)) });
+  slider($("blend").parentElement, {
+    value: 0,
+    onInput: (blend) => preview({ blend }),
+    onChange: (blend) => commit({ blend }, "blend"),
+  });
+  listenToFiles();
+  listenToMaking();
+  listenToSaving();
+  document.addEventListener("keydown", shortcut);
+  window.addEventListener("hashchange", () => attempt(async () => commit((await linked()) ?? {})));
+}
+
+function listenToFiles() {
+  const takeFirst = ([file]) => attempt(() => (/\.f(64|32)$/.test(file.name) ? openLatents(file) : upload(file)));
+  takesFiles($("upload"), takeFirst);
+  takesFiles($("latents-file").parentElement, takeFirst);
+  takesDrops(document.documentElement, takeFirst);
+  takesPastes(takeFirst);
+}
+
+function listenToMaking() {
+  for (const side of Object.keys(handfuls)) takesFiles($(side), (files) => attempt(() => gather(side, files)));
+  $("make-name").oninput = renderMaking;
+  $("make").onsubmit = (event) => {
+    event.preventDefault();
+    attempt(makeSlider);
+  };
+}
+
+function listenToSaving() {
+  const name = () => `${model.name}-${past.now.face.seed ?? past.now.face.name.replace(/\.[^.]*$/, "")}`;
+  const each = {
+    "save-picture": async () => save(await decode(compose(past.now), past.now.label), `${name()}.png`),
+    "save-latents": async () => save(new Blob([compose(past.now)]), `${name()}.f64`),
+    "save-animation": async () => save(await animation(), `${name()}.webp`),
+  };
+  for (const [id, action] of Object.entries(each)) {
+    $(id).onclick = () => {
+      $("downloads").open = false;
+      attempt(action);
+    };
+  }
+  document.addEventListener("click", (event) => {
+    if (!$("downloads").contains(event.target)) $("downloads").open = false;
+  });
+}
+
+/* What a visitor does */
+
+function undo() {
+  past.undo();
+  render();
+}
+
+function redo() {
+  past.redo();
+  render();
+}
+
+function compare() {
+  const isBefore = $("compare").getAttribute("aria-pressed") === "true";
+  $("compare").setAttribute("aria-pressed", !isBefore);
+  painter.show(isBefore ? compose(past.now) : past.now.face.z, past.now.label, true);
+}
+
+async function share() {
+  if (!toHash(past.now, model.attributes.map(({ name }) => name))) {
+    throw new Error("A link can't hold images or sliders of yours: save the latents, and send the file.");
+  }
+  const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+  say(copied ? "The link to this image is copied; it's in the address bar, too." : "The address bar has the link to this image.");
+}
+
+async function animation() {
+  const state = past.now;
+  if (!isEdited(state) && !state.other) throw new Error("Edit the image first: the animation goes from before to after.");
+  const [from, to] = state.other
+    ? [compose({ ...state, blend: 0 }), compose({ ...state, blend: 1 })]
+    : [state.face.z, compose(state)];
+  say("Drawing the animation …");
+  const blob = await animate(from, to, state.path, state.label);
+  say("The animation is saved.");
+  return blob;
+}
+
+async function drawOthers() {
+  strip = { ...strip, first: someSeed() };
+  await drawStrip();
+}
+
+function warm(temperature) {
+  const { face } = past.now;
+  if (face.eps) preview({ face: { ...face, temperature, z: scaled(face.eps, temperature) } });
+}
+
+async function settle(temperature) {
+  const { face } = past.now;
+  if (face.eps) commit({ face: { ...face, temperature, z: scaled(face.eps, temperature) } }, "temperature");
+  strip = { ...strip, temperature };
+  await drawStrip();
+}
+
+function removeSecond() {
+  const levels = past.now.levels.map((level) => (level.take === "other" ? { take: "own" } : level));
+  commit({ other: null, blend: 0, levels });
+}
+
+async function takeClass() {
+  for (const image of [past.now.face, past.now.other]) pictures.delete(image);
+  described = null;
+  commit({ label: Number($("class").value) });
+  await drawStrip();
+}
+
+async function gather(side, files) {
+  const problems = [];
+  for (const [i, file] of files.slice(0, MOST_IN_HANDFUL - handfuls[side].length).entries()) {
+    try {
+      handfuls[side].push(await encoded(file));
+      renderMaking();
+      say(`${i + 1} of ${files.length} images read.`);
+    } catch (error) {
+      problems.push(error.message);
+    }
+  }
+  if (problems.length) throw new Error(problems.join(" "));
+}
+
+function renderMaking() {
+  for (const [side, images] of Object.entries(handfuls)) {
+    $(side).querySelector("ul").replaceChildren(...images.map((image) => exampleItem(side, image)));
+  }
+  const isReady = handfuls.with.length && handfuls.without.length && $("make-name").value.trim();
+  $("make").querySelector("button").disabled = !isReady;
+}
+
+function exampleItem(side, image) {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.title = button.ariaLabel = `Take ${image.name} out`;
+  const picture = document.createElement("img");
+  picture.src = image.facts.seen;
+  picture.alt = "";
+  button.append(picture);
+  button.onclick = () => {
+    handfuls[side] = handfuls[side].filter((other) => other !== image);
+    renderMaking();
+  };
+  item.append(button);
+  return item;
+}
+
+function makeSlider() {
+  const name = $("make-name").value.trim();
+  if (directions.has(name)) throw new Error(`There is a slider called ${name} already.`);
+  const [having, without] = [handfuls.with, handfuls.without].map((images) => images.map(({ z }) => z));
+  directions.set(name, difference(having, without));
+  own.push(name);
+  Object.assign(handfuls, { with: [], without: [] });
+  $("make-name").value = "";
+  renderMaking();
+  buildSliders();
+  render();
+  rows.get(name).querySelector("input").focus();
+  say(`The slider ${name} stands first among the attributes.`);
+}
+
+function shortcut(event) {
+  const isText = event.target.matches?.("input[type=text], select");
+  if (event.key === "Escape") $("downloads").open = false;
+  if (isText || !(event.ctrlKey || event.metaKey)) return;
+  const key = event.key.toLowerCase();
+  const action = key === "y" || (key === "z" && event.shiftKey) ? redo : key === "z" ? undo : null;
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+/** Let the light around the image take its colours. */
+function lightUp() {
+  const { width, height } = $("ambience");
+  $("ambience").getContext("2d").drawImage($("picture"), 0, 0, width, height);
+}
+
+/* What is said */
+
+function attempt(action) {
+  return Promise.resolve().then(action).catch(complain);
+}
+
+function complain(error) {
+  say(error.message, "problem");
+}
+
+/** Say something for a while: as a "problem", or "unseen", to screen readers alone, where it's seen elsewhere. */
+function say(text, kind = "") {
+  $("status").className = kind;
+  $("status").textContent = text;
+  clearTimeout(silence);
+  silence = setTimeout(() => ($("status").textContent = ""), SECONDS_TO_READ * 1000);
+}

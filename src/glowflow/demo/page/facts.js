@@ -1,0 +1,60 @@
+// What the model says of an uploaded image, in words.
+
+/** How an image came about, in words; `edits` are pairs of a name and a strength. */
+export function description({ face, other, blend, levels }, edits) {
+  const parts = edits.map(([name, strength]) => `${name} ${signed(strength)}`);
+  const drawn = levels.filter(({ take }) => take === "drawn").length;
+  const taken = levels.filter(({ take }) => take === "other").length;
+  if (drawn) parts.push(`${drawn} of ${levels.length} levels redrawn`);
+  if (taken) parts.push(`${taken} of ${levels.length} levels of ${other.name}`);
+  if (blend) parts.push(`${Math.round(100 * blend)}% of the way to ${other.name}`);
+  const origin = face.temperature === null ? [] : [`Drawn at temperature ${face.temperature.toFixed(2)}`];
+  return [...origin, ...parts].join(" · ");
+}
+
+/** A number with its sign. */
+export function signed(value) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+}
+
+/** A sentence on how many bits the image takes, beside the training images, and whether it comes back. */
+export function measure({ bitsPerDim, exact, faceFound, aligned }, usual) {
+  const taken = bitsPerDim === null ? "Infinitely many bits/dim" : `${bitsPerDim.toFixed(3)} bits/dim`;
+  const range = usual.bits_per_dim && ["1%", "99%"].map((share) => usual.bits_per_dim[share].toFixed(2)).join(" to ");
+  const bits = range ? `${taken} (training images: ${range})` : taken;
+  const back = exact ? "reconstructed exactly, every pixel" : "not reconstructed exactly";
+  const face = aligned ? (faceFound ? "; a face was found" : "; no face was found, so its centre was taken") : "";
+  return `${bits}; ${back}${face}.`;
+}
+
+/** A sentence if the image is unlike what the model was trained on, else an empty text. */
+export function warning({ bitsPerDim }, usual) {
+  if (!usual.bits_per_dim) return "";
+  const low = usual.bits_per_dim["1%"];
+  const high = usual.bits_per_dim["99%"];
+  if (bitsPerDim === null || bitsPerDim > high) {
+    return (
+      `This image is unlike those that the model was trained on (${usual.data}): 99 of 100 of them take at most ` +
+      `${high.toFixed(2)} bits/dim. It comes back all the same, but expect strange edits and blends.`
+    );
+  }
+  if (bitsPerDim < low) {
+    return (
+      `This image is plainer than those that the model was trained on (${usual.data}): 99 of 100 of them take at ` +
+      `least ${low.toFixed(2)} bits/dim. Expect strange edits and blends.`
+    );
+  }
+  return "";
+}
+
+/** Where the usual range and the image stand on a gauge, each from 0 to 1; null if there is nothing to compare. */
+export function gauge({ bitsPerDim }, usual) {
+  if (!usual.bits_per_dim || bitsPerDim === null) return null;
+  const low = usual.bits_per_dim["1%"];
+  const high = usual.bits_per_dim["99%"];
+  const padding = 0.4 * (high - low);
+  const from = Math.min(low, bitsPerDim) - padding;
+  const to = Math.max(high, bitsPerDim) + padding;
+  const [start, end, at] = [low, high, bitsPerDim].map((value) => (value - from) / (to - from));
+  return { start, end, at, text: `Usual: ${low.toFixed(2)} to ${high.toFixed(2)} bits/dim; this: ${bitsPerDim.toFixed(2)}` };
+}

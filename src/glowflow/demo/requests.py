@@ -1,0 +1,116 @@
+"""What a client sends: bodies, numbers and words, read within limits; a sentence for what's wrong."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from math import isfinite
+from typing import TypeVar
+
+import numpy as np
+import torch
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from torch import Tensor
+
+from glowflow.errors import listed
+from glowflow.model import Glow
+
+SECONDS = 20.0
+"""For a body to arrive."""
+Word = TypeVar("Word", bound=str)
+
+CLOSE = {"Connection": "close"}
+"""To clients whose bodies aren't read to their ends."""
+
+
+async def body(request: Request, types: Collection[str], most: int) -> bytes:
+    """The body of a request.
+
+    Args:
+        request: Of which nothing has been read.
+        types: Of content, that are allowed.
+        most: Bytes.
+
+    Raises:
+        HTTPException: 408, 413 or 415.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in types:
+        raise HTTPException(415, f"Content-Type should be {listed(sorted(types))}.", CLOSE)
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await _received(request, most)
+    except TimeoutError:
+        raise HTTPException(408, f"The request took longer than {SECONDS:g} seconds to arrive.", CLOSE) from None
+
+
+async def _received(request: Request, most: int) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    too_long = HTTPException(413, f"The request is longer than {most:,} bytes.", CLOSE)
+    if not declared.isdecimal() or len(declared) > 15 or int(declared) > most:
+        raise too_long
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > most:
+            raise too_long
+    return bytes(received)
+
+
+def latents(received: bytes, num_dims: int) -> Tensor:
+    """Flat latents (D,) from their bytes, little-endian: float32 or float64, as the length says.
+
+    Raises:
+        HTTPException: 400 for another length, or numbers that aren't finite.
+    """
+    types = {4 * num_dims: "<f4", 8 * num_dims: "<f8"}
+    if len(received) not in types:
+        lengths = " or ".join(f"{length:,} bytes (float{8 * length // num_dims})" for length in types)
+        raise HTTPException(400, f"This model's latents are {lengths}, little-endian; these are {len(received):,}.")
+    numbers = np.frombuffer(received, types[len(received)])
+    if not np.isfinite(numbers).all():
+        raise HTTPException(400, "Some of the latents aren't finite numbers.")
+    return torch.from_numpy(numbers.astype(numbers.dtype.newbyteorder("=")))
+
+
+def whole(request: Request, name: str, default: int, low: int, high: int) -> int:
+    """A whole number of the query; HTTPException 400 if it isn't one from low to high."""
+    try:
+        value = int(request.query_params.get(name, default))
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise HTTPException(400, f"{name} takes a whole number from {low} to {high}.")
+    return value
+
+
+def number(request: Request, name: str, default: float, low: float, high: float) -> float:
+    """A number of the query; HTTPException 400 if it isn't one from low to high."""
+    try:
+        value = float(request.query_params.get(name, default))
+    except ValueError:
+        value = float("nan")
+    if not (isfinite(value) and low <= value <= high):
+        raise HTTPException(400, f"{name} takes a number from {low:g} to {high:g}.")
+    return value
+
+
+def choice(request: Request, name: str, choices: Sequence[Word]) -> Word:
+    """A word of the query, by default the first; HTTPException 400 if it isn't one of some."""
+    value = request.query_params.get(name, choices[0])
+    for word in choices:
+        if word == value:
+            return word
+    raise HTTPException(400, f"{name} takes one of {', '.join(choices)}.")
+
+
+def label(request: Request, glow: Glow) -> int | None:
+    """The class that a query names by its number; None for a model without classes.
+
+    Raises:
+        HTTPException: 400 if the model needs one and there is none, or the other way round.
+    """
+    classes = glow.config.num_classes
+    if ("label" in request.query_params) != bool(classes):
+        needs = "is class-conditional: give a label" if classes else "isn't class-conditional: it takes no label"
+        raise HTTPException(400, f"This model {needs}.")
+    return whole(request, "label", 0, 0, classes - 1) if classes else None

@@ -1,0 +1,287 @@
+"""The application: images to latents, latents to pictures, and the page. It keeps nothing of any request."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from io import BytesIO
+from math import isfinite
+from typing import Any, TypeVar, TypeVarTuple, get_args
+
+import torch
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from torch import Tensor
+
+from glowflow.data.image_file import MODES
+from glowflow.demo import requests, uploads
+from glowflow.demo.alignment import FaceFinder, face_finder
+from glowflow.demo.engine import BusyError, Engine
+from glowflow.demo.guard import Guard, busy, error
+from glowflow.latents import Directions, interpolate, paths
+from glowflow.model import Glow
+from glowflow.pictures import as_picture
+from glowflow.presets.size import size
+
+SECONDS = 30.0
+"""For the model to answer, whoever else is asking."""
+MOST_UPLOADS = 16
+"""Being received or decoded, which bounds what they take of memory."""
+MOST_FRAMES = 48
+FRAMES_AT_ONCE = 8
+MILLISECONDS_PER_FRAME = 60
+SMALLEST_FRAME = 256
+"""Pixels of the shorter side: smaller pictures are enlarged."""
+BINARY = "application/octet-stream"
+PATHS: tuple[paths.Path, ...] = get_args(paths.Path)
+
+HERE = files("glowflow.demo")
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def application(
+    glow: Glow, name: str, directions: Directions | None = None, hosts: frozenset[str] | None = None
+) -> Guard:
+    """The demo of a model, as an ASGI application.
+
+    Args:
+        glow: In its inference form.
+        name: What the page calls it.
+        directions: For its sliders; without, it has none until a visitor makes one.
+        hosts: See `Guard`.
+    """
+    demo = Demo(Engine(glow), name, directions, face_finder())
+    app = Starlette(
+        routes=[*demo.routes(), *_page_routes()],
+        exception_handlers={HTTPException: _refused, BusyError: _busy, ClientDisconnect: _gone, Exception: _failed},
+        lifespan=demo.lifespan,
+    )
+    app.router.redirect_slashes = False
+    return Guard(app, hosts)
+
+
+class Demo:
+    """The endpoints. Errors are `{"error": sentence}`; openapi.json describes them all.
+
+    Args:
+        engine: The model.
+        name: What the page calls it.
+        directions: Of its attributes.
+        finder: Finds faces in uploaded images, where there is one.
+    """
+
+    def __init__(
+        self, engine: Engine, name: str, directions: Directions | None, finder: FaceFinder | None = None
+    ) -> None:
+        self.engine = engine
+        self.glow = engine.glow
+        self.name = name
+        self.directions = directions
+        self.finder = finder
+        self._num_parameters = size(self.glow.config).parameters
+        self._uploads = asyncio.Semaphore(MOST_UPLOADS)
+        self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap that those of all leave
+
+    def routes(self) -> list[Route]:
+        """Where each endpoint is."""
+        get: dict[str, Endpoint] = {"/healthz": self.health, "/openapi.json": self.openapi, "/api/model": self.model}
+        get |= {"/api/directions": self.vectors, "/api/latent": self.latent}
+        post: dict[str, Endpoint] = {
+            "/api/encode": self.encode,
+            "/api/decode": self.decode,
+            "/api/animation": self.animation,
+        }
+        return [
+            *(Route(path, endpoint, methods=["GET"]) for path, endpoint in get.items()),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in post.items()),
+        ]
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """While the server runs."""
+        await run_in_threadpool(self.engine.warm_up)
+        yield
+        self.engine.close()
+        self._pillow.shutdown(cancel_futures=True)
+
+    async def health(self, _: Request) -> Response:
+        """That the server answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def openapi(self, _: Request) -> Response:
+        """The description of all this."""
+        return Response((HERE / "openapi.json").read_bytes(), media_type="application/json")
+
+    async def model(self, _: Request) -> Response:
+        """What a page has to know of the model."""
+        config, directions = self.glow.config, self.directions
+        about = {
+            "name": self.name,
+            "image_shape": config.image_shape,
+            "num_bits": config.num_bits,
+            "latent_shapes": config.latent_shapes,
+            "class_names": self.glow.class_names,
+            "num_parameters": self._num_parameters,
+            "attributes": _attributes(directions) if directions else [],
+            "usual": dict(directions.usual) if directions else {},
+            "takes_images": config.image_shape[0] in MODES,
+            "finds_faces": self.finder is not None,
+            "limits": {"bytes": uploads.MOST_BYTES, "types": list(uploads.FORMATS), "frames": MOST_FRAMES},
+        }
+        return JSONResponse(about)
+
+    async def vectors(self, _: Request) -> Response:
+        """The directions, float32 (A, D)."""
+        vectors = self.directions.vectors if self.directions else torch.empty(0)
+        return Response(_bytes(vectors, "<f4"), media_type=BINARY)
+
+    async def latent(self, request: Request) -> Response:
+        """Random latents, float32 (D,), a function of the seed and the temperature."""
+        generator = torch.Generator().manual_seed(requests.whole(request, "seed", 0, 0, 2**63 - 1))
+        temperature = requests.number(request, "temperature", 1.0, 0.0, 10.0)
+        eps = torch.randn(self.glow.config.num_dims, generator=generator)
+        return Response(_bytes(temperature * eps, "<f4"), media_type=BINARY)
+
+    async def encode(self, request: Request) -> Response:
+        """An image's latents, and what the model says of it."""
+        label = requests.label(request, self.glow)
+        if self.glow.config.image_shape[0] not in MODES:
+            raise HTTPException(422, f"No image file has this model's {self.glow.config.image_shape[0]} channels.")
+        finder = self.finder if requests.choice(request, "align", ("0", "1")) == "1" else None
+        image, has_face = await _within(self._uploaded(request, finder))
+        encoded = await _within(self.engine.encode(image, label))
+        if not encoded.z.isfinite().all():
+            raise HTTPException(422, "The model can't encode this image: its latents would be infinite.")
+        answer = {
+            "latents": base64.b64encode(_bytes(encoded.z, "<f8")).decode(),
+            "image": base64.b64encode(_png(encoded.image)).decode(),
+            "bits_per_dim": encoded.bits_per_dim if isfinite(encoded.bits_per_dim) else None,
+            "exact": encoded.is_exact,
+            "face_found": has_face,
+        }
+        return JSONResponse(answer)
+
+    async def decode(self, request: Request) -> Response:
+        """The picture of latents: exact for float64, a little faster for float32."""
+        label = requests.label(request, self.glow)
+        num_dims = self.glow.config.num_dims
+        z = requests.latents(await requests.body(request, (BINARY,), 8 * num_dims), num_dims)
+        decode = self.engine.decode if z.dtype == torch.float64 else self.engine.preview
+        return Response(_png(await _within(decode(z, label))), media_type="image/png")
+
+    async def animation(self, request: Request) -> Response:
+        """An animation from one picture to another and back: two latents, one after the other, as the body."""
+        label, num_dims = requests.label(request, self.glow), self.glow.config.num_dims
+        frames = requests.whole(request, "frames", 24, 2, MOST_FRAMES)
+        path = requests.choice(request, "path", PATHS)
+        ends = requests.latents(await requests.body(request, (BINARY,), 16 * num_dims), 2 * num_dims)
+        first, last = ends.chunk(2)
+        images = await _within(self._decoded(interpolate(first, last, frames, path), label))
+        return Response(await _within(self._pictured(_webp, images)), media_type="image/webp")
+
+    async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
+        async with self._uploads:
+            body = await requests.body(request, uploads.FORMATS, uploads.MOST_BYTES)
+            return await self._pictured(uploads.read, body, self.glow.config.image_shape, finder)
+
+    async def _pictured(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
+        """What Pillow makes of something."""
+        return await asyncio.get_running_loop().run_in_executor(self._pillow, work, *arguments)
+
+    async def _decoded(self, points: Tensor, label: int | None) -> list[Tensor]:
+        """Images of latents (N, D), a few at a time, so that others have their turns."""
+        images: list[Tensor] = []
+        for part in points.split(FRAMES_AT_ONCE):
+            images += await asyncio.gather(*(self.engine.preview(z, label) for z in part))
+        return images
+
+
+def _page_routes() -> list[Route]:
+    """The page, whose few files are read once, so that no request leads to a file."""
+    page = {path.name: path.read_bytes() for path in (HERE / "page").iterdir()}
+    static = [Route(f"/static/{name}", _file(name, content)) for name, content in page.items()]
+    return [Route("/", _file("index.html", page["index.html"])), *static]
+
+
+def _file(name: str, content: bytes) -> Endpoint:
+    kind = TYPES[name[name.rindex(".") :]]
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=kind)
+
+    return answer
+
+
+async def _within(answer: Awaitable[Answer]) -> Answer:
+    """An answer, if it comes in time."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await answer
+    except TimeoutError:
+        raise BusyError from None
+
+
+def _attributes(directions: Directions) -> list[Mapping[str, Any]]:
+    return [{"name": name, **about} for name, about in zip(directions.names, directions.about, strict=True)]
+
+
+def _bytes(numbers: Tensor, kind: str) -> bytes:
+    return numbers.numpy().astype(kind).tobytes()
+
+
+def _picture(image: Tensor) -> Image.Image:
+    return as_picture(image.permute(1, 2, 0).numpy())
+
+
+def _png(image: Tensor) -> bytes:
+    file = BytesIO()
+    _picture(image).save(file, "png", compress_level=1)
+    return file.getvalue()
+
+
+def _webp(images: list[Tensor]) -> bytes:
+    """Images there and back, for ever."""
+    frames = [_enlarged(_picture(image)) for image in images]
+    file = BytesIO()
+    first, *rest = [*frames, *frames[-2:0:-1]]
+    first.save(
+        file, "webp", save_all=True, append_images=rest, duration=MILLISECONDS_PER_FRAME, loop=0, quality=90, method=0
+    )
+    return file.getvalue()
+
+
+def _enlarged(picture: Image.Image) -> Image.Image:
+    scale = max(1, -(-SMALLEST_FRAME // min(picture.size)))
+    size = picture.width * scale, picture.height * scale
+    return picture.convert("RGBA" if picture.mode == "RGBA" else "RGB").resize(size, Image.Resampling.BICUBIC)
+
+
+async def _refused(_: Request, problem: Exception) -> Response:
+    """A client's mistake."""
+    assert isinstance(problem, HTTPException)  # noqa: S101  for mypy: it's registered for these
+    sentences = {404: "There is nothing at this address.", 405: "This address doesn't take that method."}
+    sentence = sentences.get(problem.status_code, problem.detail)
+    return error(problem.status_code, sentence, dict(problem.headers or {}))
+
+
+async def _busy(_request: Request, _problem: Exception) -> Response:
+    return busy()
+
+
+async def _gone(_request: Request, _problem: Exception) -> Response:
+    return error(400, "The connection ended before the request did.")  # nobody reads it
+
+
+async def _failed(_request: Request, _problem: Exception) -> Response:
+    return error(500, "The server made a mistake; what it was, it says where it was started.")

@@ -1,0 +1,118 @@
+"""From an application to an address that answers: the socket, uvicorn, and connections that don't stay for ever."""
+
+import asyncio
+import errno
+import json
+import logging
+import socket
+import warnings
+from contextlib import suppress
+from ipaddress import ip_address
+
+import h11
+import torch
+import uvicorn
+from PIL import Image
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from glowflow.errors import InputError
+
+MOST_CONNECTIONS = 1000
+SECONDS = 60.0
+"""A connection on which no request began in so long is closed: longer than any answer takes."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Connection(H11Protocol):
+    """An HTTP connection that ends when no request begins, or the one that began doesn't end, in time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self._check(object())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        super().connection_lost(exc)
+        self._next_check.cancel()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what isn't HTTP in the words of all other errors."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            headers = [("content-type", "application/json"), ("connection", "close")]
+            body = json.dumps({"error": msg}).encode()
+            for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _check(self, last: object) -> None:
+        if self.cycle is last:
+            self.transport.abort()
+        self._next_check = self.loop.call_later(SECONDS, self._check, self.cycle)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens at an address.
+
+    Raises:
+        InputError: If that can't be.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=MOST_CONNECTIONS)
+    except socket.gaierror:
+        raise InputError(f"--host is {host}, which isn't an address of this machine.") from None
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "is taken: choose another by --port" if taken else f"can't be used ({error.strerror})"
+        raise InputError(f"Port {port} of {host} {reason}.") from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it: no 40 ms for a late ACK
+    return listener
+
+
+def hosts(listener: socket.socket, host: str) -> frozenset[str] | None:
+    """Names that a browser may know the server by: for one that only this machine can reach, those of itself."""
+    local = ip_address(listener.getsockname()[0]).is_loopback
+    return LOOPBACK | {host.lower()} if local else None
+
+
+def configuration(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn is to serve an application."""
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=3,
+    )
+
+
+def serve(app: ASGIApp, listener: socket.socket) -> None:
+    """Answer requests until Ctrl-C."""
+    _silence_pillow()
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # not what clients do wrong
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(configuration(app)).run(sockets=[listener])
+
+
+def leave_a_core() -> None:
+    """Leave one core to the connections, and to a browser on this machine: the model's threads wait by spinning."""
+    torch.set_num_threads(max(1, torch.get_num_threads() - 1))
+
+
+def url(listener: socket.socket) -> str:
+    """What to type into a browser."""
+    host, port = listener.getsockname()[:2]
+    name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}"
+
+
+def _silence_pillow() -> None:
+    """No warnings about strangers' files: Python keeps the text of each, which would grow without bound."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,0 +1,71 @@
+"""What a stranger uploads, as an image for the model: few decoders, few pixels, one sentence for what's wrong."""
+
+from io import BytesIO
+
+import torch
+from PIL import Image, ImageOps
+from starlette.exceptions import HTTPException
+from torch import Tensor
+
+from glowflow.config import Shape
+from glowflow.data.image_file import fit, upright
+from glowflow.demo.alignment import FaceFinder
+
+FORMATS = {
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/webp": "WEBP",
+    "image/gif": "GIF",
+    "image/bmp": "BMP",
+    "image/tiff": "TIFF",
+}
+"""Pillow's decoder for each type; no other is ever tried."""
+MOST_BYTES = 16_000_000
+MOST_PIXELS = 25_000_000
+"""Before anything is decoded: a hundred megabytes as Pillow keeps them."""
+
+
+def read(body: bytes, image_shape: Shape, finder: FaceFinder | None = None) -> tuple[Tensor, bool]:
+    """The image in an upload, uint8 (C, H, W), and whether a face was found in it.
+
+    It is turned as its EXIF data says, put over white where it's transparent, cut around the face or else at its
+    centre, and reduced; a small one is enlarged.
+
+    Args:
+        body: The file.
+        image_shape: The model's.
+        finder: Finds faces; without one, none is looked for.
+
+    Raises:
+        HTTPException: 413 for too many pixels, 422 for what can't be read.
+    """
+    channels, height, width = image_shape
+    image = _opened(body, channels)
+    face = finder.find(image) if finder else None
+    image = image.crop(face) if face else image
+    if image.width < width or image.height < height:
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+    pixels = fit(image, image_shape, "The image")
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), face is not None
+
+
+def _opened(body: bytes, channels: int) -> Image.Image:
+    try:
+        with Image.open(BytesIO(body), formats=list(FORMATS.values())) as image:
+            _check_size(image.width, image.height)
+            return upright(image, channels)
+    except HTTPException:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large() from None
+    except Exception:  # broken files make Pillow raise nearly anything
+        raise HTTPException(422, "This file can't be read as an image: give a PNG, a JPEG or the like.") from None
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise _too_large()
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"The image has more than {MOST_PIXELS:,} pixels: reduce it first.")

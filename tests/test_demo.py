@@ -1,0 +1,619 @@
+"""The demo's server: exact, shared by many, and unmoved by what strangers send it."""
+
+import asyncio
+import base64
+import json
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import uvicorn
+from numpy.typing import NDArray
+from PIL import Image
+from starlette.testclient import TestClient
+from starlette.types import Message
+from torch import Tensor
+
+from glowflow import Glow, GlowConfig
+from glowflow.cli import main
+from glowflow.data import Dataset
+from glowflow.demo import engine as engines
+from glowflow.demo import guard, requests, server, serving
+from glowflow.demo.alignment import face_finder
+from glowflow.demo.engine import BusyError, Engine
+from glowflow.evaluate import scores
+from glowflow.images import quantize
+from glowflow.latents import Directions, interpolate
+from tests.helpers import randomize
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import hostile
+
+SHAPE = (3, 16, 12)
+D = 3 * 16 * 12
+BINARY = {"Content-Type": "application/octet-stream"}
+USUAL = {"data": "noise", "images": 9, "bits_per_dim": {"1%": 4.0, "50%": 5.0, "99%": 6.0}}
+
+
+def tiny(**settings: object) -> Glow:
+    torch.manual_seed(0)
+    config = GlowConfig(**{"image_shape": SHAPE, "steps": 2, "width": 8, "num_bits": 5, **settings})  # type: ignore[arg-type]
+    return randomize(Glow(config), 0.1)
+
+
+@pytest.fixture(scope="module", name="glow")
+def _glow() -> Glow:
+    return tiny().freeze()
+
+
+@pytest.fixture(scope="module", name="directions")
+def _directions() -> Directions:
+    vectors = torch.randn(2, D, generator=torch.Generator().manual_seed(1))
+    return Directions(("Mouth_Open", "Hat"), vectors, ({"with": 3}, {"with": 4}), USUAL)
+
+
+@pytest.fixture(scope="module", name="client")
+def _client(glow: Glow, directions: Directions) -> Iterator[TestClient]:
+    with TestClient(server.application(glow, "tiny", directions)) as client:
+        yield client
+
+
+def file_of(pixels: NDArray[np.uint8], kind: str = "png", **options: object) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+def noise(*shape: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def post_image(client: TestClient, content: bytes, kind: str = "image/png", query: str = "") -> dict[str, object]:
+    answer = client.post(f"/api/encode{query}", content=content, headers={"Content-Type": kind})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def seen(answer: dict[str, object]) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(BytesIO(base64.b64decode(str(answer["image"])))))
+
+
+def post_latents(client: TestClient, z: Tensor, query: str = "") -> NDArray[np.uint8]:
+    answer = client.post(f"/api/decode{query}", content=z.numpy().tobytes(), headers=BINARY)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/png"
+    return np.asarray(Image.open(BytesIO(answer.content)))
+
+
+def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+
+
+# What it answers
+
+
+def test_the_model_is_described(client: TestClient, glow: Glow) -> None:
+    about = client.get("/api/model").json()
+    assert about["image_shape"] == list(SHAPE)
+    assert about["latent_shapes"] == [list(shape) for shape in glow.config.latent_shapes]
+    assert about["num_bits"] == 5
+    assert about["num_parameters"] == sum(p.numel() for p in tiny().parameters())
+    assert about["attributes"] == [{"name": "Mouth_Open", "with": 3}, {"name": "Hat", "with": 4}]
+    assert about["usual"] == USUAL
+    assert about["takes_images"] is True
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_directions_come_as_they_are(client: TestClient, directions: Directions) -> None:
+    content = client.get("/api/directions").content
+    np.testing.assert_array_equal(np.frombuffer(content, "<f4").reshape(2, D), directions.vectors.numpy())
+
+
+def test_random_latents_are_a_function_of_the_seed(client: TestClient) -> None:
+    content = client.get("/api/latent?seed=7&temperature=0.5").content
+    expected = 0.5 * torch.randn(D, generator=torch.Generator().manual_seed(7))
+    np.testing.assert_array_equal(np.frombuffer(content, "<f4"), expected.numpy())
+    assert client.get("/api/latent?seed=8&temperature=0.5").content != content
+
+
+def test_an_image_comes_back_exactly(client: TestClient, glow: Glow) -> None:
+    pixels = noise(16, 12, 3)
+    answer = post_image(client, file_of(pixels))
+    expected = quantize(torch.from_numpy(pixels), 5).numpy()
+    assert answer["exact"] is True
+    assert answer["face_found"] is False
+    np.testing.assert_array_equal(seen(answer), expected)
+    z = torch.frombuffer(bytearray(base64.b64decode(str(answer["latents"]))), dtype=torch.float64)
+    torch.testing.assert_close(z, glow.encode(as_tensor(pixels)[None])[0], rtol=0, atol=1e-10)
+    np.testing.assert_array_equal(post_latents(client, z), expected)
+
+
+def test_bits_per_dim_are_those_of_evaluate(client: TestClient, glow: Glow) -> None:
+    pixels = noise(16, 12, 3)
+    (expected,) = scores(glow, Dataset("one", "test", pixels[None]))
+    assert post_image(client, file_of(pixels))["bits_per_dim"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_both_precisions_are_the_models(client: TestClient, glow: Glow) -> None:
+    z = torch.randn(D, generator=torch.Generator().manual_seed(0))
+    exact = glow.decode(z.double()[None])[0].permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(post_latents(client, z.double()), exact)
+    assert (post_latents(client, z) == exact).mean() > 0.999
+
+
+def test_an_animation_goes_there_and_back(client: TestClient, glow: Glow) -> None:
+    ends = torch.randn(2, D, generator=torch.Generator().manual_seed(0))
+    content = ends.numpy().tobytes()
+    answer = client.post("/api/animation?frames=5&path=spherical", content=content, headers=BINARY)
+    assert answer.headers["content-type"] == "image/webp"
+    with Image.open(BytesIO(answer.content)) as animation:
+        assert (animation.n_frames, animation.info["loop"]) == (8, 0)  # type: ignore[attr-defined]
+        middle = interpolate(ends[0], ends[1], 5, "spherical")[2]
+        animation.seek(2)
+        expected = Image.fromarray(glow.decode(middle[None])[0].permute(1, 2, 0).numpy())
+        large = np.asarray(expected.resize(animation.size, Image.Resampling.BICUBIC), float)
+        assert np.abs(np.asarray(animation.convert("RGB"), float) - large).mean() < 12
+
+
+def test_a_class_conditional_model_takes_labels() -> None:
+    glow = tiny(num_classes=2).freeze()
+    with TestClient(server.application(glow, "classes")) as client:
+        z, y = torch.randn(D, dtype=torch.float64), torch.tensor([1])
+        assert client.get("/api/model").json()["class_names"] == ["0", "1"]
+        expected = glow.decode(z[None], y)[0].permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(post_latents(client, z, "?label=1"), expected)
+        assert (post_latents(client, z, "?label=0") != expected).any()
+        assert post_image(client, file_of(noise(16, 12, 3)), query="?label=1")["exact"]
+        for query in ("", "?label=2", "?label=-1", "?label=x"):
+            answer = client.post(f"/api/decode{query}", content=z.numpy().tobytes(), headers=BINARY)
+            assert answer.status_code == 400
+            assert "label" in answer.json()["error"]
+
+
+def test_a_model_without_directions_or_usual_channels() -> None:
+    glow = tiny(image_shape=(5, 4, 4)).freeze()
+    with TestClient(server.application(glow, "odd")) as client:
+        about = client.get("/api/model").json()
+        assert (about["attributes"], about["usual"], about["takes_images"]) == ([], {}, False)
+        assert client.get("/api/directions").content == b""
+        assert post_latents(client, torch.zeros(80)).shape == (4, 4, 3)
+        answer = client.post("/api/encode", content=file_of(noise(4, 4, 3)), headers={"Content-Type": "image/png"})
+        assert answer.status_code == 422
+
+
+def test_grey_images(glow: Glow) -> None:
+    glow = tiny(image_shape=(1, 8, 8)).freeze()
+    with TestClient(server.application(glow, "grey")) as client:
+        assert seen(post_image(client, file_of(noise(9, 9, 3)))).shape == (8, 8)
+        content = torch.zeros(2, 64).numpy().tobytes()
+        assert client.post("/api/animation", content=content, headers=BINARY).status_code == 200
+
+
+# What is uploaded
+
+
+def test_images_of_every_kind(client: TestClient) -> None:
+    pixels = noise(32, 24, 3)
+    reference = seen(post_image(client, file_of(pixels)))
+    for kind in ("webp", "bmp", "tiff"):
+        options = {"lossless": True} if kind == "webp" else {}
+        np.testing.assert_array_equal(
+            seen(post_image(client, file_of(pixels, kind, **options), f"image/{kind}")), reference
+        )
+    for kind in ("jpeg", "gif"):
+        assert seen(post_image(client, file_of(pixels, kind), f"image/{kind}")).shape == reference.shape
+
+
+def test_orientation_opacity_grey_and_depth(client: TestClient) -> None:
+    pixels = noise(32, 24, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    turned = seen(post_image(client, file_of(pixels[::-1, ::-1].copy(), "png", exif=exif)))
+    np.testing.assert_array_equal(turned, seen(post_image(client, file_of(pixels))))
+    clear = np.concatenate([pixels, np.zeros((32, 24, 1), np.uint8)], axis=2)
+    assert (seen(post_image(client, file_of(clear))) == 248).all()  # white, in 5 bits
+    grey = seen(post_image(client, file_of(pixels[:, :, 0])))
+    assert (grey == grey[:, :, :1]).all()
+    deep = file_of(pixels[:, :, 0].astype(np.uint16) * 257)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(seen(post_image(client, deep)), grey)
+
+
+def test_small_and_long_images_are_fitted(client: TestClient) -> None:
+    for shape in ((1, 1, 3), (3, 5, 3), (1, 3000, 3), (3000, 2, 3)):
+        assert seen(post_image(client, file_of(noise(*shape)))).shape == (16, 12, 3)
+
+
+def test_a_face_is_found_and_cut_out() -> None:
+    skimage_data = pytest.importorskip("skimage.data")
+    finder = face_finder()
+    assert finder is not None
+    photo = Image.fromarray(skimage_data.astronaut())
+    box = finder.find(photo)
+    assert box is not None
+    left, top, right, bottom = box
+    assert left < 225 < right  # the middle of her face
+    assert top < 110 < bottom
+    assert right - left == bottom - top < 300
+    assert finder.find(Image.new("RGB", (200, 100), "grey")) is None
+    assert finder.find(Image.new("RGB", (20, 10), "grey")) is None
+
+
+# How it's shared
+
+
+def in_a_loop(glow: Glow, use: Callable[[Engine], Awaitable[None]]) -> None:
+    async def run() -> None:
+        engine = Engine(glow)
+        try:
+            await use(engine)
+        finally:
+            engine.close()
+
+    asyncio.run(run())
+
+
+def test_batches_give_what_single_requests_give(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    z = torch.randn(40, D, generator=torch.Generator().manual_seed(0))
+    sizes: list[int] = []
+    next_batch = Engine._next_batch
+
+    def noted(engine: Engine) -> list[engines._Job]:
+        batch = next_batch(engine)
+        sizes.append(len(batch))
+        return batch
+
+    monkeypatch.setattr(Engine, "_next_batch", noted)
+
+    async def use(engine: Engine) -> None:
+        alone = [await engine.decode(row.double()) for row in z]
+        quick = [await engine.preview(row) for row in z]
+        sizes.clear()
+        works = [engine.decode(row.double()) for row in z] + [engine.preview(row) for row in z]
+        together = await asyncio.gather(*works)
+        assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=False))
+        assert (torch.stack(quick) == torch.stack(together[40:])).double().mean() > 0.999
+        assert max(sizes) == engines.LARGEST_BATCH
+        assert len(sizes) < 12
+
+    in_a_loop(glow, use)
+
+
+def test_encodings_do_not_depend_on_their_batch(glow: Glow) -> None:
+    images = torch.from_numpy(noise(10, *SHAPE))
+
+    async def use(engine: Engine) -> None:
+        alone = [await engine.encode(image) for image in images]
+        together = await asyncio.gather(*(engine.encode(image) for image in images))
+        for one, other in zip(alone, together, strict=True):
+            torch.testing.assert_close(one.z, other.z, rtol=0, atol=1e-10)
+            assert one.bits_per_dim == pytest.approx(other.bits_per_dim, rel=1e-6)
+            assert other.is_exact
+
+    in_a_loop(glow, use)
+
+
+def test_nothing_is_computed_for_those_who_left(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
+
+    def preview(_: Engine, z: Tensor, _y: Tensor | None) -> Tensor:
+        computed.append(len(z))
+        return z
+
+    monkeypatch.setattr(Engine, "_preview", preview)
+
+    async def use(engine: Engine) -> None:
+        waiting = [asyncio.create_task(engine.preview(torch.zeros(D))) for _ in range(5)]
+        await asyncio.sleep(0)
+        waiting[3].cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert sum(computed) == 4
+
+    in_a_loop(glow, use)
+
+
+def test_a_failure_reaches_those_who_asked_and_nobody_else(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Engine, _z: Tensor, _y: Tensor | None) -> Tensor:
+        raise MemoryError
+
+    monkeypatch.setattr(Engine, "_preview", fail)
+
+    async def use(engine: Engine) -> None:
+        works = [engine.preview(torch.zeros(D)), engine.decode(torch.zeros(D)), engine.preview(torch.zeros(D))]
+        results = await asyncio.gather(*works, return_exceptions=True)
+        assert [isinstance(result, MemoryError) for result in results] == [True, False, True]
+        assert (await engine.decode(torch.zeros(D))).shape == SHAPE
+
+    in_a_loop(glow, use)
+
+
+def test_too_many_are_turned_away(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "MOST_WAITING", 3)
+
+    async def use(engine: Engine) -> None:
+        works = [engine.preview(torch.zeros(D)) for _ in range(10)]
+        results = await asyncio.gather(*works, return_exceptions=True)
+        assert sum(isinstance(result, BusyError) for result in results) == 7
+
+    in_a_loop(glow, use)
+
+
+def test_a_busy_server_says_so(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MOST_REQUESTS", 0)
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    monkeypatch.undo()
+    monkeypatch.setattr(server, "SECONDS", 0.0)
+    z = torch.zeros(D).numpy().tobytes()
+    assert client.post("/api/decode", content=z, headers=BINARY).status_code == 503
+    monkeypatch.undo()
+    assert client.post("/api/decode", content=z, headers=BINARY).status_code == 200
+
+
+def test_many_clients_at_once(client: TestClient) -> None:
+    z = torch.randn(30, D)
+    with ThreadPoolExecutor(30) as pool:
+        pictures = list(pool.map(lambda row: post_latents(client, row.double()), z))
+    for row, picture in zip(z, pictures, strict=True):
+        np.testing.assert_array_equal(post_latents(client, row.double()), picture)
+
+
+# What it refuses
+
+PNG = file_of(noise(40, 40, 3))
+RIGHT = np.zeros(D, "<f4").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body", "status"),
+    [
+        ("/api/encode", "image/png", PNG[:-500], 422),
+        ("/api/encode", "image/png", PNG[:20], 422),
+        ("/api/encode", "image/png", b"", 422),
+        ("/api/encode", "image/png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422),
+        ("/api/encode", "image/png", hostile._bomb(30_000), 413),
+        ("/api/encode", "image/png", hostile._bomb(6_000), 413),
+        ("/api/encode", "image/png", hostile._text_bomb_content(), 422),
+        ("/api/encode", "image/gif", b"GIF89a\xff\xff\xff\xff" + bytes(20), 422),
+        ("/api/encode", "image/png", bytes(17_000_000), 413),
+        ("/api/encode", "image/svg+xml", PNG, 415),
+        ("/api/encode", "application/json", b"{}", 415),
+        ("/api/encode", "", PNG, 415),
+        ("/api/encode?align=2", "image/png", PNG, 400),
+        ("/api/encode?label=0", "image/png", PNG, 400),
+        ("/api/decode", "application/json", RIGHT, 415),
+        ("/api/decode", BINARY["Content-Type"], RIGHT[:-1], 400),
+        ("/api/decode", BINARY["Content-Type"], b"", 400),
+        ("/api/decode", BINARY["Content-Type"], bytes(8 * D + 1), 413),
+        ("/api/decode", BINARY["Content-Type"], np.full(D, np.nan, "<f4").tobytes(), 400),
+        ("/api/decode", BINARY["Content-Type"], np.full(D, -np.inf, "<f8").tobytes(), 400),
+        ("/api/animation?frames=49", BINARY["Content-Type"], 2 * RIGHT, 400),
+        ("/api/animation?frames=1", BINARY["Content-Type"], 2 * RIGHT, 400),
+        ("/api/animation?path=..", BINARY["Content-Type"], 2 * RIGHT, 400),
+        ("/api/animation", BINARY["Content-Type"], RIGHT, 400),
+        ("/api/nothing", "image/png", PNG, 404),
+        ("/healthz", "image/png", PNG, 405),
+    ],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,
+)
+def test_a_mistake_gets_a_status_and_a_sentence(
+    client: TestClient, path: str, kind: str, body: bytes, status: int
+) -> None:
+    answer = client.post(path, content=body, headers={"Content-Type": kind})
+    assert answer.status_code == status, answer.text
+    sentence = answer.json()["error"]
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert len(sentence) < 250
+
+
+@pytest.mark.parametrize("query", ["seed=-1", "seed=x", f"seed={'9' * 5000}", "temperature=nan", "temperature=-1"])
+def test_queries_are_checked(client: TestClient, query: str) -> None:
+    assert client.get(f"/api/latent?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("size", [1e6, 1e30, 1e300])
+def test_latents_of_any_size_give_a_picture(client: TestClient, size: float) -> None:
+    z = size * torch.randn(D, dtype=torch.float64)
+    assert post_latents(client, z).shape == (16, 12, 3)
+    if size < 1e31:
+        assert post_latents(client, z.float()).shape == (16, 12, 3)
+
+
+def endlessly(glow: Glow, seconds: float, chunk: bytes) -> Message:
+    """The head of the answer to a body without an end, of which a chunk comes every so many seconds."""
+    headers = [(b"content-type", b"image/png"), (b"host", b"localhost")]
+    scope = {"type": "http", "method": "POST", "path": "/api/encode", "query_string": b"", "headers": headers}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await asyncio.sleep(seconds)
+        return {"type": "http.request", "body": chunk, "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(server.application(glow, "tiny")(scope, receive, send))
+    assert (b"connection", b"close") in sent[0]["headers"]
+    return sent[0]
+
+
+def test_bodies_are_bounded_while_they_are_read(glow: Glow) -> None:
+    assert endlessly(glow, 0, bytes(1_000_000))["status"] == 413
+
+
+def test_slow_bodies_are_given_up(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "SECONDS", 0.05)
+    assert endlessly(glow, 0.02, b"1")["status"] == 408
+
+
+def test_every_answer_has_the_security_headers(client: TestClient) -> None:
+    for path in ("/", "/static/app.js", "/api/model", "/api/nothing", "/api/latent?seed=x"):
+        headers = client.get(path).headers
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_only_its_own_names_are_answered_to(glow: Glow) -> None:
+    app = server.application(glow, "tiny", hosts=serving.LOOPBACK)
+    for host, status in {
+        "localhost:8000": 200, "127.0.0.1": 200, "[::1]:80": 200, "LOCALHOST": 200, "evil.example": 400,
+        "localhost.evil.example": 400, "127.0.0.1.evil.example:8000": 400, "[::1": 400, "": 400,
+    }.items():  # fmt: skip
+        answer = TestClient(app).get("/healthz", headers={"Host": host})
+        assert answer.status_code == status, host
+        assert "x-frame-options" in answer.headers
+
+
+def test_the_page_is_whole_and_asks_for_nothing_elsewhere(client: TestClient) -> None:
+    page = client.get("/").text
+    names = {path.name for path in (Path(server.__file__).parent / "page").iterdir()}
+    for name in names:
+        answer = client.get(f"/static/{name}")
+        assert answer.status_code == 200
+        assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", answer.text), name
+        for module in re.findall(r'from "\./([^"]+)"', answer.text):
+            assert module in names
+    for name in re.findall(r'(?:src|href)="/static/([^"]+)"', page):
+        assert name in names
+    assert not re.search(r"\son\w+=|\sstyle=|<script(?![^>]*src)", page)  # the policy forbids them
+
+
+def test_no_path_leads_to_a_file(client: TestClient) -> None:
+    for path in ("/static/../server.py", "/static/%2e%2e/server.py", "/static//etc/passwd", "/static/", "/page/app.js"):
+        assert client.get(path).status_code == 404
+
+
+def test_the_description_is_of_what_there_is(client: TestClient) -> None:
+    description = client.get("/openapi.json").json()
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            other = client.request("PUT", path)
+            assert other.status_code == 405
+            assert method.upper() in other.headers["allow"]
+            assert "200" in operation["responses"]
+    about = client.get("/api/model").json()
+    assert set(about) == set(description["components"]["schemas"]["Model"]["required"])
+    found = post_image(client, PNG)
+    assert set(found) == set(description["components"]["schemas"]["Encoded"]["required"])
+    types = set(description["paths"]["/api/encode"]["post"]["requestBody"]["content"])
+    assert types == set(about["limits"]["types"])
+    references = re.findall(r'"#/components/(\w+)/(\w+)"', json.dumps(description))
+    assert all(name in description["components"][kind] for kind, name in references)
+
+
+def test_hundreds_of_malformed_requests(client: TestClient) -> None:
+    rng = random.Random(0)  # noqa: S311 (no secret)
+    statuses = []
+    for _ in range(400):
+        request = hostile.request(rng, D)
+        path = request.path.encode("ascii", "ignore").decode()
+        answer = client.request(request.method, path, headers=request.headers, content=request.body)
+        assert answer.status_code < 500, request
+        if answer.status_code >= 400 and request.method != "HEAD":
+            assert answer.json()["error"].endswith(".")
+        statuses.append(answer.status_code)
+    assert len(set(statuses)) >= 6
+    assert client.get("/healthz").status_code == 200
+
+
+# How it's served
+
+
+@pytest.fixture(name="address")
+def _address(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """A server of its own, whose connections are closed after a fifth of a second."""
+    monkeypatch.setattr(serving, "SECONDS", 0.2)
+    with serving.listening("127.0.0.1", 0) as listener:
+        running = uvicorn.Server(serving.configuration(server.application(glow, "tiny")))
+        thread = threading.Thread(target=running.run, args=([listener],))
+        thread.start()
+        yield listener.getsockname()
+        running.should_exit = True
+        thread.join()
+
+
+def talk(address: tuple[str, int], *parts: bytes) -> bytes:
+    with socket.create_connection(address, timeout=10) as connection:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(0.05)
+        received = b""
+        while chunk := connection.recv(100_000):
+            received += chunk
+        return received
+
+
+def test_connections_do_not_stay_for_ever(address: tuple[str, int]) -> None:
+    assert talk(address) == b""
+    assert talk(address, b"GET / HTTP/1.1\r\n", b"Host: ", b"a", b"b") == b""
+    assert b"ok" in talk(address, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+
+
+def test_what_is_not_http_gets_a_sentence(address: tuple[str, int]) -> None:
+    answer = talk(address, b"nonsense\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b'{"error": ' in answer
+
+
+@pytest.fixture(name="model")
+def _model(tmp_path: Path) -> Path:
+    tiny().save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_the_command(model: Path) -> None:
+    command = [sys.executable, "-m", "glowflow", "demo", str(model), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", said)
+        assert found, said
+        request = b"GET /api/model HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
+        assert b'"name":"model"' in talk(("127.0.0.1", int(found[1])), request % b"localhost")
+        assert b"400 Bad Request" in talk(("127.0.0.1", int(found[1])), request % b"evil.example")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("nowhere", "No model in nowhere"),
+        ("{model} --port 70000", "--port is 70000"),
+        ("{model} --port {taken}", "is taken: choose another by --port"),
+        ("{model} --host nowhere.invalid", "isn't an address of this machine"),
+        ("{model} --device tpu", "There is no device 'tpu' here"),
+    ],
+)
+def test_mistakes_of_the_command(capsys: pytest.CaptureFixture[str], model: Path, options: str, sentence: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        words = options.format(model=model, taken=taken.getsockname()[1]).split()
+        port = [] if "--port" in words else ["--port", "0"]
+        assert main(["demo", *words, *port]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_extra_is_asked_for(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("glowflow.demo")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert main(["demo"]) == 2
+    assert "pip install 'glowflow[demo]'" in capsys.readouterr().err

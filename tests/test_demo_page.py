@@ -1,0 +1,345 @@
+"""The demo's page as a visitor uses it, in a headless Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+import uvicorn
+from numpy.typing import NDArray
+from PIL import Image
+
+from glowflow import Glow, GlowConfig
+from glowflow.demo import server, serving
+from glowflow.images import quantize
+from glowflow.latents import Directions, interpolate
+from tests.helpers import randomize
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the page is tested with playwright, which isn't installed"
+)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the page is tested in Chromium, and none is installed")
+
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+OPTIONS += ["--disable-component-update", "--disable-sync"]
+SHAPE = (3, 16, 16)
+D = 768
+USUAL = {"data": "faces", "images": 100, "bits_per_dim": {"1%": 1.0, "50%": 1.5, "99%": 2.0}}
+
+
+def tiny(**settings: object) -> Glow:
+    torch.manual_seed(0)
+    config = GlowConfig(**{"image_shape": SHAPE, "steps": 2, "width": 8, "num_bits": 5, **settings})  # type: ignore[arg-type]
+    return randomize(Glow(config), 0.1).freeze()
+
+
+@contextmanager
+def served(glow: Glow, directions: Directions | None = None) -> Iterator[str]:
+    """The address of a server of its own."""
+    with serving.listening("127.0.0.1", 0) as listener:
+        app = server.application(glow, "tiny", directions, serving.hosts(listener, "127.0.0.1"))
+        running = uvicorn.Server(serving.configuration(app))
+        thread = threading.Thread(target=running.run, args=([listener],))
+        thread.start()
+        try:
+            yield serving.url(listener)
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module", name="address")
+def _address() -> Iterator[str]:
+    vectors = 0.5 * torch.randn(3, D, generator=torch.Generator().manual_seed(1))
+    directions = Directions(("Mouth_Open", "Black_Hair", "Eyeglasses"), vectors, ({}, {}, {}), USUAL)
+    with served(tiny(), directions) as address:
+        yield address
+
+
+@pytest.fixture(scope="module", name="browser")
+def _browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visited(browser: Browser, address: str) -> Iterator[Page]:
+    """A page that has loaded, and of which nothing was complained about by the end."""
+    visitor = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = visitor.new_page()
+    page.set_default_timeout(20_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    settle(page)
+    yield page
+    visitor.close()
+    assert complaints == []
+
+
+def is_complaint(message: ConsoleMessage) -> bool:
+    return message.type == "error" and "Failed to load resource" not in message.text  # the browser's note on a refusal
+
+
+@pytest.fixture(name="page")
+def _page(browser: Browser, address: str) -> Iterator[Page]:
+    with visited(browser, address) as page:
+        yield page
+
+
+def settle(page: Page) -> None:
+    page.wait_for_selector("#picture[aria-busy=false]")
+
+
+def pixels(page: Page, canvas: str = "#picture") -> NDArray[np.uint8]:
+    """What a canvas shows, (H, W, C)."""
+    script = """selector => { const canvas = document.querySelector(selector);
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        return [canvas.height, canvas.width, [...data]]; }"""
+    height, width, data = page.evaluate(script, canvas)
+    return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]
+
+
+def status(page: Page, text: str) -> None:
+    playwright.expect(page.locator("#status")).to_contain_text(text)
+
+
+def image_file(folder: Path, name: str, seed: int = 0) -> tuple[Path, NDArray[np.uint8]]:
+    """A file with an image, and what a model of 5 bits sees of it."""
+    content = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(content).save(folder / name)
+    return folder / name, quantize(torch.from_numpy(content), 5).numpy()
+
+
+def upload(page: Page, file: Path) -> None:
+    page.set_input_files("#file", file)
+    page.wait_for_function("name => document.querySelector('#title').textContent === name", arg=file.name)
+    settle(page)
+
+
+def press(page: Page, label: str, key: str, times: int = 1) -> None:
+    for _ in range(times):
+        page.get_by_label(label, exact=False).first.press(key)
+    settle(page)
+
+
+def test_it_adapts_to_the_model(page: Page) -> None:
+    assert page.title() == "tiny · glowflow"
+    playwright.expect(page.locator("#about")).to_contain_text("16 pixels, 5 bits")
+    assert page.locator("#sliders legend").all_text_contents() == ["Hair", "Mouth", "Worn"]
+    assert page.locator("#sliders span").all_text_contents() == ["Black hair", "Mouth open", "Eyeglasses"]
+    assert page.locator("#strip button").count() == 12
+    assert page.locator("#levels .level").count() == 2
+    assert pixels(page).shape == (16, 16, 3)
+
+
+def test_a_slider_moves_the_image_and_undo_takes_it_back(page: Page) -> None:
+    before = pixels(page)
+    press(page, "Mouth open", "End")
+    moved = pixels(page)
+    assert (moved != before).any()
+    page.get_by_role("button", name="Before").click()
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), before)
+    page.get_by_role("button", name="Before").click()
+    page.keyboard.press("Control+z")
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), before)
+    page.keyboard.press("Control+Shift+z")
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), moved)
+    press(page, "Mouth open", "Delete")
+    np.testing.assert_array_equal(pixels(page), before)
+
+
+def test_dragging_shows_pictures_on_the_way(page: Page) -> None:
+    listen = """() => { window.shown = [];
+        document.querySelector("#picture").addEventListener("shown", (e) => shown.push(e.detail.isSettled)); }"""
+    page.evaluate(listen)
+    box = page.get_by_label("Mouth open").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, y)
+    page.mouse.down()
+    for step in range(10):
+        page.mouse.move(box["x"] + box["width"] * (0.5 + 0.04 * step), y)
+        page.wait_for_timeout(40)
+    page.mouse.up()
+    settle(page)
+    shown = page.evaluate("window.shown")
+    assert shown.count(False) >= 3
+    assert shown[-1] is True
+
+
+def test_an_upload_is_reconstructed_and_judged(page: Page, tmp_path: Path) -> None:
+    file, expected = image_file(tmp_path, "mine.png")
+    upload(page, file)
+    np.testing.assert_array_equal(pixels(page), expected)
+    playwright.expect(page.locator("#measure")).to_contain_text(
+        "bits/dim (training images: 1.00 to 2.00); reconstructed exactly"
+    )
+    playwright.expect(page.locator("#warning")).to_contain_text("unlike those that the model was trained on (faces)")
+    assert "#" not in page.url
+    page.get_by_role("button", name="Share").click()
+    status(page, "save the latents")
+
+
+def test_what_cannot_be_uploaded_is_said(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("no image")
+    page.set_input_files("#file", tmp_path / "text.txt")
+    status(page, "isn't a kind of image")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    with page.expect_response("**/api/encode*") as response:
+        page.set_input_files("#file", tmp_path / "broken.jpg")
+    assert response.value.status == 422
+    status(page, "can't be read as an image")
+
+
+def test_blending_and_levels(page: Page) -> None:
+    before = pixels(page)
+    page.get_by_role("button", name="Random second").click()
+    status(page, "is the second image")
+    settle(page)
+    assert (pixels(page) != before).any()
+    page.locator("#blend").press("End")
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), pixels(page, "#second-thumb"))
+    page.locator("#blend").press("Home")
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), before)
+    for level in page.locator("#levels .level").all():
+        level.get_by_role("button", name="of the second").click()
+        settle(page)
+    np.testing.assert_array_equal(pixels(page), pixels(page, "#second-thumb"))
+    page.get_by_role("button", name="Reset").click()
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), before)
+    page.locator("#levels .level").last.get_by_role("button", name="redrawn").click()
+    page.wait_for_function("() => location.hash.includes('level0')")
+    settle(page)
+    assert (pixels(page) != before).any()
+
+
+def test_a_link_leads_to_the_same_image(page: Page, browser: Browser) -> None:
+    page.locator("#strip button").nth(3).click()
+    settle(page)
+    page.get_by_role("button", name="Random second").click()
+    status(page, "is the second image")
+    page.get_by_label("spherical").check(force=True)
+    press(page, "Eyeglasses", "ArrowLeft", 7)
+    page.locator("#levels .level").last.get_by_role("button", name="redrawn").click()
+    page.wait_for_function("() => location.hash.includes('level0')")
+    settle(page)
+    page.get_by_role("button", name="Share").click()
+    status(page, "address bar")
+    with visited(browser, page.url) as other:
+        np.testing.assert_array_equal(pixels(other), pixels(page))
+        assert other.get_by_label("Eyeglasses").input_value() == "-0.07"
+
+
+def test_nonsense_in_a_link_is_passed_over(browser: Browser, address: str) -> None:
+    with visited(browser, f"{address}/#seed=5&t=99&a.Mouth_Open=x&a.No=1&second=-3&blend=7&level0=zzz") as page:
+        assert page.locator("#title").text_content() == "Random image 5"
+
+
+def test_what_is_saved(page: Page, tmp_path: Path) -> None:
+    press(page, "Mouth open", "End")
+    shown = pixels(page)
+    files = {}
+    for name in ("Image (PNG)", "Animation (WebP)", "Latents (.f64)"):
+        page.locator("#downloads summary").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        files[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[name])
+    np.testing.assert_array_equal(np.asarray(Image.open(files["Image (PNG)"])), shown)
+    with Image.open(files["Animation (WebP)"]) as animation:
+        assert animation.n_frames > 10  # type: ignore[attr-defined]
+    latents = files["Latents (.f64)"]
+    assert latents.stat().st_size == 8 * D
+    page.get_by_role("button", name="Reset").click()
+    page.set_input_files("#latents-file", latents)
+    page.wait_for_function("name => document.querySelector('#title').textContent === name", arg=latents.name)
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), shown)
+
+
+def test_a_slider_of_ones_own(page: Page, tmp_path: Path) -> None:
+    page.set_input_files("#with input", [image_file(tmp_path, f"{i}.png", i)[0] for i in range(3)])
+    playwright.expect(page.locator("#with li")).to_have_count(3)
+    page.set_input_files("#without input", [image_file(tmp_path, f"{i}.png", i)[0] for i in range(3, 5)])
+    playwright.expect(page.locator("#without li")).to_have_count(2)
+    page.locator("#make-name").fill("Noisy in a way")
+    page.get_by_role("button", name="Make the slider").click()
+    status(page, "stands first among the attributes")
+    before = pixels(page)
+    press(page, "Noisy in a way", "End")
+    assert (pixels(page) != before).any()
+    assert page.locator("#sliders legend").first.text_content() == "Yours"
+
+
+def test_temperature_zero_is_the_mean(page: Page) -> None:
+    first = page.locator("#strip button").nth(1)
+    first.click()
+    page.locator("#temperature").press("Home")
+    settle(page)
+    mean = pixels(page)
+    page.locator("#strip button").nth(2).click()
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), mean)
+
+
+@pytest.mark.parametrize("width", [320, 375, 700, 1000])
+def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_control_has_a_name(page: Page) -> None:
+    nameless = """() => [...document.querySelectorAll("button, input, select, summary")].filter((e) =>
+        !(e.textContent.trim() || e.ariaLabel || e.labels?.[0]?.textContent.trim())).map((e) => e.outerHTML)"""
+    assert page.evaluate(nameless) == []
+
+
+def test_other_models(browser: Browser, tmp_path: Path) -> None:
+    file, _ = image_file(tmp_path, "any.png")
+    with served(tiny(image_shape=(1, 8, 16), num_classes=3)) as address, visited(browser, address) as page:
+        playwright.expect(page.locator("#sliders")).to_contain_text("Make your own slider")
+        before = pixels(page)
+        page.locator("#class").select_option("2")
+        settle(page)
+        assert (pixels(page) != before).any()
+        assert before.shape == (8, 16, 3)
+        upload(page, file)
+        playwright.expect(page.locator("#measure")).to_contain_text("reconstructed exactly")
+    with served(tiny(image_shape=(5, 8, 8))) as address, visited(browser, address) as page:
+        assert not page.locator("#upload").is_visible()
+
+
+def test_the_arithmetic_is_that_of_the_package(page: Page) -> None:
+    script = """async () => { const l = await import("/static/latents.js");
+        const [a, b] = [Float64Array.of(0, 2, 1), Float64Array.of(4, 0, -1)];
+        return [l.between(a, b, 0.25, "linear"), l.between(a, b, 0.25, "spherical"), l.difference([a, b], [b]),
+                l.moved(a, [[b, 0.5]]), l.mixed([a, b], [{start: 0, end: 1}, {start: 1, end: 3}])]
+            .map((z) => [...z]); }"""
+    linear, spherical, difference, moved, mixed = page.evaluate(script)
+    ends = torch.tensor([[0.0, 2, 1], [4, 0, -1]], dtype=torch.float64)
+    np.testing.assert_allclose(linear, interpolate(ends[0], ends[1], 5)[1])
+    np.testing.assert_allclose(spherical, interpolate(ends[0], ends[1], 5, "spherical")[1])
+    np.testing.assert_allclose(difference, [-2, 1, 1])
+    np.testing.assert_allclose(moved, [2, 2, 0.5])
+    np.testing.assert_allclose(mixed, [0, 0, -1])
