@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_command_of_the_tutorial(monkeypatch: pytest.MonkeyPatch) -> None:
     served = []
-    monkeypatch.setattr("glowflow.demo.serving.serve", lambda *arguments: served.append(arguments))
+    monkeypatch.setattr(import_module("glowflow.demo.serving"), "serve", lambda *arguments: served.append(arguments))
     assert len(commands()) > 12
     for words in commands():
         assert main([*words, *(SHORTER if words[0] == "train" else [])]) == 0, words
