@@ -341,7 +341,9 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--by.NAME STRENGTH, of bright, dark" in fails(capsys, "edit", "run", picture)
     assert "no direction for 'light'" in fails(capsys, "edit", "run", picture, "--by.light", "1")
     assert "--by.dark is 2; it takes a strength from -1 to 1" in fails(capsys, "edit", "run", picture, "--by.dark", "2")
-    assert "--num is 1" in fails(capsys, "edit", "run", picture, "--by.dark", "1", "--num", "1")
+    for num in ("0", "1"):
+        assert f"--num is {num}" in fails(capsys, "edit", "run", picture, "--by.dark", "1", "--num", num)
+    assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
     assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "[blue]")
 
 
@@ -373,3 +375,16 @@ def test_sample_temperatures() -> None:
     assert picture.shape[:2] == (3 * 64 + 2 * 2, 3 * 64 + 2 * 2)
     assert np.array_equal(picture[:64, :64], picture[:64, 66:130])  # at 0 all are the same
     assert not np.array_equal(picture[-64:, :64], picture[-64:, 66:130])
+
+
+@pytest.mark.parametrize("name", ["x.mpg", "x.psd", "x.h5", "x.xbm", "x"])
+def test_pictures_that_cannot_be_written(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert "a picture's name ends in .png" in fails(capsys, "sample", "run", "--num", "1", "--out", name)
+
+
+def test_a_picture_too_large_for_its_format(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "wide.webp").write_text("as it was")
+    arguments = ("sample", "run", "--num", "300", "--columns", "300", "--out", "wide.webp")
+    assert "wide.webp can't be written as WEBP" in fails(capsys, *arguments)
+    assert (home / "wide.webp").read_text() == "as it was"
+    assert "--temperature" in fails(capsys, "sample", "run", "--temperature", "[]")

@@ -143,7 +143,10 @@ def test_directions_are_saved_for_a_models_weights(model: Glow, dataset: Dataset
         directions_of(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["{}", '{"format_version": 1, "directions": [{}]}', "no json"])
+@pytest.mark.parametrize(
+    "content",
+    ["{}", '{"format_version": 1, "directions": [{}, {}]}', '{"format_version": 1, "directions": null}', "no json"],
+)
 def test_damaged_directions_are_refused(model: Glow, dataset: Dataset, tmp_path: Path, content: str) -> None:
     model.save_pretrained(tmp_path)
     fit(model, dataset).save(tmp_path, tmp_path)

@@ -256,6 +256,25 @@ def test_one_training_at_a_time(config: RunConfig, tmp_path: Path) -> None:
         train(config, tmp_path / "run")
 
 
+def test_a_refused_training_leaves_the_running_ones_settings(config: RunConfig, tmp_path: Path) -> None:
+    other = replace(config, train=replace(config.train, lr=0.5, images=16))
+    with claimed(out := tmp_path / "run", config):
+        before = (out / "config.yaml").read_text()
+        with pytest.raises(InputError, match="Another process is training"):
+            train(other, out)
+        assert (out / "config.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b'{"images": 1e999}\n', b'{"kind": "train", "images": 16}'])
+def test_a_damaged_line_of_metrics_is_dropped(config: RunConfig, tmp_path: Path, damage: bytes) -> None:
+    train(config, out := tmp_path / "run")
+    with (out / "metrics.jsonl").open("ab") as file:
+        file.write(damage)
+    longer = replace(config, train=replace(config.train, images=config.train.images + 160))
+    train(longer, out)
+    assert records(out, "validation")[-1]["images"] == longer.train.images
+
+
 def test_a_relative_path_holds_from_anywhere(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

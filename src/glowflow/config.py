@@ -200,6 +200,8 @@ class TrainConfig:
             _check_number(name, getattr(self, name), 0)
         for name in ("beta1", "beta2"):
             _check_number(name, getattr(self, name), 0, below=1)
+        if self.cooldown_images > self.images:
+            raise InputError(f"cooldown_images is {self.cooldown_images}, which is more than the {self.images} images.")
         if self.averaging is not None:
             _check_number("averaging", self.averaging, 0, below=1)
         _check_choice("augment", self.augment, ("none", "flip", "shift"))

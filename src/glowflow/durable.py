@@ -1,5 +1,6 @@
 """Files and directories written whole or not at all, brought to the disk, and told from damaged ones."""
 
+import errno
 import hashlib
 import json
 import os
@@ -26,8 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(partial)
         partial.replace(path)
     except OSError as error:
-        error.filename = str(path)
-        raise
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -55,6 +55,22 @@ def stacked(pictures: dict[str, Image.Image]) -> Image.Image:
     return canvas
 
 
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a picture, whole or not at all.
+
+    Raises:
+        InputError: If Pillow can't write this picture in the format that the name's ending says.
+    """
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    with replacing(path) as partial:
+        try:
+            picture.save(partial, kind)
+        except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            raise InputError(f"{path} can't be written as {kind} ({error}): try .png, or fewer images.") from None
+
+
 def is_animation(path: Path) -> bool:
     """Whether a file's name is that of an animation."""
     return path.suffix.lower() in {*ANIMATIONS, VIDEO}
@@ -76,7 +92,10 @@ def animate(frames: Sequence[Image.Image], path: Path) -> None:
     first, *rest = there_and_back
     kind = ANIMATIONS[path.suffix.lower()]
     with replacing(path) as partial:
-        first.save(partial, kind, save_all=True, append_images=rest, duration=durations, loop=0, quality=90)
+        try:
+            first.save(partial, kind, save_all=True, append_images=rest, duration=durations, loop=0, quality=90)
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{path} can't be written as {kind} ({error}): try fewer images.") from None
 
 
 def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) -> None:

@@ -41,7 +41,7 @@ def find(model: str | Path) -> Path:
     if Path(model).exists() or str(model).count("/") != 1:
         raise InputError(
             f"No model in {model}: it should be a run directory, one with {CONFIG} and {MODEL}, or one that comes "
-            f"with glowflow ({listed(bundled())})."
+            f"with glowflow ({listed(bundled()) or 'none does yet'})."
         )
     return _download(str(model))
 

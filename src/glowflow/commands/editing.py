@@ -46,7 +46,7 @@ def interpolate(
     from glowflow.latents import interpolate as between
     from glowflow.pictures import is_animation
 
-    num = num or (FRAMES if is_animation(out) else COLUMNS)
+    num = (FRAMES if is_animation(out) else COLUMNS) if num is None else num
     if num < 2:
         raise InputError(f"--num is {num}; a path has at least 2 images, its ends.")
     check_picture(out, may_move=True)
@@ -135,20 +135,25 @@ def attributes(
         num_images: At most so many of them, chosen at random.
         device: cpu, cuda or mps; the best one present by default.
     """
-    from glowflow.latents import Directions, directory_of, fit
+    from glowflow.latents import Directions, digest_of, directory_of, fit
 
+    if num_images is not None and num_images < 1:
+        raise InputError(f"--num_images is {num_images}; it takes a number of at least 1.")
+    before = digest_of(model)
     glow, _ = loaded(model, device)
     dataset = dataset_for(model, data, glow, split)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
-    directory = directory_of(model)
     wanted = tuple(dict.fromkeys((*names, *(orthogonal_to or ())))) if names else None
     found = fit(glow, dataset, wanted, method).orthogonal_to(orthogonal_to or ())
+    if digest_of(model) != before:
+        raise InputError(f"{model} has been trained on meanwhile: give the same command again.")
+    directory = directory_of(model)
     try:
-        before = Directions.load(directory, model)
+        known = Directions.load(directory, model)
     except InputError:
         say(f"The directions that were in {directory} are for other weights, or damaged: they are replaced.")
-        before = None
-    (before.joined(found) if before else found).save(directory, model)
+        known = None
+    (known.joined(found) if known else found).save(directory, model)
     counts = [f"{facts['with']:,} images with it, {facts['without']:,} without" for facts in found.about]
     print_rows(dict(zip(found.names, counts, strict=True)))
     say(f"{len(found.names)} directions in {directory}. Next: glowflow edit {model} IMAGE --by.{found.names[0]} 1")
@@ -182,7 +187,7 @@ def edit(
     from glowflow.latents import directions_of
     from glowflow.pictures import is_animation
 
-    num = num or (FRAMES if is_animation(out) else 2)
+    num = (FRAMES if is_animation(out) else 2) if num is None else num
     if num < 2:
         raise InputError(f"--num is {num}; a row has at least 2 images, the one that there was and the edited one.")
     by, directions = by or {}, directions_of(model)
@@ -240,10 +245,10 @@ def _labels(glow: "Glow", label: int | None, num: int) -> "torch.Tensor | None":
 
 def _show(out: Path, images: "Tensor", columns: int) -> None:
     """Write rows of images as a picture, or, the columns one after the other, as an animation."""
-    from glowflow.pictures import animate, grid, is_animation
+    from glowflow.pictures import animate, grid, is_animation, save
 
     if not is_animation(out):
-        grid(images, columns).save(out)
+        save(grid(images, columns), out)
         return
     rows = images.unflatten(0, (-1, columns))
     animate([grid(rows[:, index], len(rows)) for index in range(columns)], out)

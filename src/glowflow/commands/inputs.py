@@ -123,7 +123,8 @@ def check_picture(path: Path, *, may_move: bool = False) -> None:
     from glowflow.pictures import is_animation
 
     check_parent(path)
-    if path.suffix.lower() not in Image.registered_extensions() and not (may_move and is_animation(path)):
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in {"PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"} and not (may_move and is_animation(path)):
         raise InputError(f"{path} can't be written: a picture's name ends in .png, .webp or the like.")
 
 

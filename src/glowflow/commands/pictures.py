@@ -39,15 +39,20 @@ def sample(
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
         compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
     """
-    from math import ceil, sqrt
+    from math import ceil, inf, sqrt
 
     import torch
 
     from glowflow.evaluate import sample as draw
-    from glowflow.pictures import grid
+    from glowflow.pictures import grid, save
 
     temperatures = temperature if isinstance(temperature, list) else [temperature]
-    if num < 1 or not all(each >= 0 for each in temperatures) or (columns is not None and columns < 1):
+    if (
+        num < 1
+        or not temperatures
+        or not all(0 <= each < inf for each in temperatures)
+        or (columns is not None and columns < 1)
+    ):
         raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
     check_seed(seed)
     check_picture(out)
@@ -56,7 +61,7 @@ def sample(
     chosen, columns = label_index(glow, label), columns or (num if several else ceil(sqrt(num)))
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
     y = labels if glow.class_names else None
-    grid(torch.cat([draw(glow, num, each, y, seed) for each in temperatures]), columns).save(out)
+    save(grid(torch.cat([draw(glow, num, each, y, seed) for each in temperatures]), columns), out)
     of = "" if chosen is None else f" of {glow.class_names[chosen]}"
     at = ", ".join(f"{each:g}" for each in temperatures)
     say(f"{num} images{of} at {'each of the temperatures' if several else 'temperature'} {at} in {out}.")
@@ -87,7 +92,7 @@ def reconstruct(
     from glowflow.data import Dataset, read_image
     from glowflow.evaluate import scores
     from glowflow.images import quantize
-    from glowflow.pictures import grid
+    from glowflow.pictures import grid, save
 
     check_picture(out)
     glow, _ = loaded(model, device)
@@ -100,7 +105,7 @@ def reconstruct(
     batch, y = dataset.batch(range(len(images)))
     decoded = glow.decode(glow.encode(batch, y), y).cpu()
     original = quantize(batch, glow.config.num_bits)
-    grid(torch.cat([original, decoded]), len(images)).save(out)
+    save(grid(torch.cat([original, decoded]), len(images)), out)
     worst = (original.int() - decoded.int()).abs().flatten(1).amax(1).tolist()
     for path, value, difference in zip(images, scores(glow, dataset), worst, strict=True):
         exact = "reconstructed exactly" if difference == 0 else f"off by up to {difference} of 256 levels"

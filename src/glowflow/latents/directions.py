@@ -97,7 +97,12 @@ class Directions:
         """
         found = [{"name": name, **facts} for name, facts in zip(self.names, self.about, strict=True)]
         weights.save_tensors(directory / VECTORS, {"vectors": self.vectors})
-        content = {"format_version": FORMAT_VERSION, "model": _digest(model), "usual": self.usual, "directions": found}
+        content = {
+            "format_version": FORMAT_VERSION,
+            "model": digest_of(model),
+            "usual": self.usual,
+            "directions": found,
+        }
         save_json(directory / ABOUT, content)
 
     @classmethod
@@ -111,10 +116,17 @@ class Directions:
             return None
         content = load_json(directory / ABOUT)
         vectors = weights.load_tensors(directory / VECTORS).get("vectors", torch.empty(0)).float()
-        about = content.get("directions", [])
-        if content.get("format_version") != FORMAT_VERSION or vectors.ndim != 2 or len(about) != len(vectors):
+        found = content.get("directions")
+        about: list[Any] = found if isinstance(found, list) else []
+        known = all(isinstance(facts, dict) and isinstance(facts.get("name"), str) for facts in about)
+        if (
+            not known
+            or content.get("format_version") != FORMAT_VERSION
+            or vectors.ndim != 2
+            or len(about) != len(vectors)
+        ):
             raise InputError(f"{directory / ABOUT} is damaged, or from another version of glowflow: fit them again.")
-        if content.get("model") != _digest(model):
+        if content.get("model") != digest_of(model):
             raise InputError(
                 f"The directions in {directory} were found for other weights of {model}, which has been trained since: "
                 f"find them again (glowflow attributes {model})."
@@ -149,5 +161,6 @@ def _without(vector: Tensor, others: Tensor) -> Tensor:
     return vector - spanned.T @ (spanned @ vector)
 
 
-def _digest(model: str | Path) -> str:
+def digest_of(model: str | Path) -> str:
+    """Of a model's weights, by which directions are known to be theirs."""
     return digest(weights.find(model) / weights.MODEL)

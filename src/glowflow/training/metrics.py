@@ -32,7 +32,7 @@ class Metrics:
 
     def _drop_after(self, position: int) -> None:
         if self.path.exists():
-            lines = self.path.read_text().splitlines(keepends=True)
+            lines = self.path.read_text(errors="replace").splitlines(keepends=True)
             kept = [line for line in lines if _images(line) <= position]
             if kept != lines:
                 save_text(self.path, "".join(kept))
@@ -40,9 +40,9 @@ class Metrics:
 
 def _images(line: str) -> float:
     try:
-        return int(json.loads(line)["images"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")  # a line that a crash cut short
+        return int(json.loads(line)["images"]) if line.endswith("\n") else float("inf")
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return float("inf")  # a line that a crash cut short, or a disk altered
 
 
 def _tensorboard(out: Path, position: int) -> _Writer:

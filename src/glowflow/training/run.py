@@ -47,14 +47,15 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
     """
     check(out, config)
     out.mkdir(parents=True, exist_ok=True)
-    content = yaml.safe_dump(as_plain(config), sort_keys=False)
-    if not (out / CONFIG).exists() or (out / CONFIG).read_text() != content:  # a full disk matters only then
-        save_text(out / CONFIG, content)
     with (out / ".lock").open("ab") as file:
         try:
             lock(file, blocking=False)
         except OSError:
             raise InputError(f"Another process is training in {out}: wait for it, or give another --out.") from None
+        check(out, config)  # as the other one, which has just ended, left it
+        content = yaml.safe_dump(as_plain(config), sort_keys=False)
+        if not (out / CONFIG).exists() or (out / CONFIG).read_text() != content:  # a full disk matters only then
+            save_text(out / CONFIG, content)
         yield
 
 
