@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from glowflow.commands.inputs import SplitName, check_picture, check_seed, dataset_for, label_index, loaded, print_rows
+from glowflow.commands.inputs import SplitName, check_picture, check_seed, dataset_for, image_files, loaded, print_rows
 from glowflow.errors import InputError, listed
 from glowflow.progress import say
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from glowflow.model import Glow
@@ -207,25 +206,18 @@ def edit(
 
 @dataclass(frozen=True)
 class _Opened:
-    """Image files as a model sees them: their flat latents (N, D), float64, and their class."""
+    """Image files as a model sees them: their flat latents (N, D), float64, and their class, if it knows classes."""
 
     glow: "Glow"
     z: "Tensor"
-    label: int | None
+    y: "Tensor | None"
 
     @classmethod
     def read(cls, model: str, images: list[Path], label: str | None, device: str | None) -> "_Opened":
-        import numpy as np
-        import torch
-
-        from glowflow.data import read_image
-
         glow, _ = loaded(model, device)
-        chosen = label_index(glow, label)
-        if glow.class_names and chosen is None:
-            raise InputError("This model is class-conditional: give --label.")
-        pixels = torch.from_numpy(np.stack([read_image(path, glow.config.image_shape) for path in images]))
-        return cls(glow, glow.encode(pixels.permute(0, 3, 1, 2), _labels(glow, chosen, len(images))).cpu(), chosen)
+        batch, labels = image_files(glow, images, label).batch(range(len(images)))
+        y = None if labels is None else labels.to(glow.device)
+        return cls(glow, glow.encode(batch, y).cpu(), y)
 
     def decode(self, z: "Tensor") -> "Tensor":
         """Images (N, C, H, W), uint8, of latents (N, D)."""
@@ -234,13 +226,8 @@ class _Opened:
         from glowflow.evaluate import batch_size
 
         parts = z.split(batch_size(self.glow.config))
-        return torch.cat([self.glow.decode(part, _labels(self.glow, self.label, len(part))).cpu() for part in parts])
-
-
-def _labels(glow: "Glow", label: int | None, num: int) -> "torch.Tensor | None":
-    import torch
-
-    return None if label is None else torch.full((num,), label, device=glow.device)
+        labels = [None if self.y is None else self.y[:1].expand(len(part)) for part in parts]
+        return torch.cat([self.glow.decode(part, y).cpu() for part, y in zip(parts, labels, strict=True)])
 
 
 def _show(out: Path, images: "Tensor", columns: int) -> None:

@@ -109,6 +109,19 @@ def label_index(glow: "Glow", label: str | None) -> int | None:
     raise InputError(f"--label is {label}; {possible}.")
 
 
+def image_files(glow: "Glow", paths: list[Path], label: str | None) -> "Dataset":
+    """Image files as a data set, cropped and resized to the model's size, all of the class that a user names."""
+    import numpy as np
+
+    from glowflow.data import Dataset, read_image
+
+    chosen = label_index(glow, label)
+    if glow.class_names and chosen is None:
+        raise InputError("This model is class-conditional: give --label.")
+    pixels = np.stack([read_image(path, glow.config.image_shape) for path in paths])
+    return Dataset("images", "test", pixels, None if chosen is None else np.full(len(paths), chosen))
+
+
 def check_parent(path: Path) -> None:
     """Refuse a file that can't be written where it should be."""
     if not path.parent.is_dir() or path.is_dir():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from glowflow.commands.inputs import Precision, check_picture, check_seed, label_index, loaded
+from glowflow.commands.inputs import Precision, check_picture, check_seed, image_files, label_index, loaded
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -86,22 +86,15 @@ def reconstruct(
         label: The images' class, by name or number, for a class-conditional model.
         device: cpu, cuda or mps; the best one present by default.
     """
-    import numpy as np
     import torch
 
-    from glowflow.data import Dataset, read_image
     from glowflow.evaluate import scores
     from glowflow.images import quantize
     from glowflow.pictures import grid, save
 
     check_picture(out)
     glow, _ = loaded(model, device)
-    chosen = label_index(glow, label)
-    if glow.class_names and chosen is None:
-        raise InputError("This model is class-conditional: give --label.")
-    pixels = np.stack([read_image(path, glow.config.image_shape) for path in images])
-    labels = None if chosen is None else np.full(len(images), chosen)
-    dataset = Dataset("images", "test", pixels, labels)
+    dataset = image_files(glow, images, label)
     batch, y = dataset.batch(range(len(images)))
     decoded = glow.decode(glow.encode(batch, y), y).cpu()
     original = quantize(batch, glow.config.num_bits)
