@@ -2,19 +2,25 @@
 
 The server and the browser share the machine. A slider is dragged with the mouse, move by move, each when the picture of
 the one before is on screen. Time runs from the mouse's event, as the browser stamps it, to the frame after the new
-picture is drawn. Each repetition is a line of the output file.
+picture is drawn. Beside it stand what can't be saved: the decoding alone, in a process of its own, and a request of the
+page's that asks the server for nothing. Each repetition is a line of the output file.
 
     python benchmarks/demo_latency.py faces results/demo-latency.jsonl
 """
 
 import argparse
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from demo_server import started
 from lines import Line, complete
 from playwright.sync_api import Page, sync_playwright
+
+from glowflow import Glow
+from glowflow.demo.serving import leave_a_core
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 OPTIONS += ["--disable-component-update", "--disable-sync"]
@@ -33,8 +39,21 @@ LISTEN = """() => {
 }"""
 
 
+REQUEST = """async () => {
+  const times = [];
+  for (let i = 0; i < 50; i++) {
+    await new Promise(requestAnimationFrame);
+    const start = performance.now();
+    await (await fetch("/healthz")).text();
+    times.push(performance.now() - start);
+  }
+  return times;
+}"""
+
+
 def measure(model: str, moves: int, repetition: int) -> Line:
     """Milliseconds of so many moves."""
+    decoding = _decoding(model, moves)
     with started(model) as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -43,6 +62,7 @@ def measure(model: str, moves: int, repetition: int) -> Line:
         page.wait_for_load_state("networkidle")
         page.evaluate(LISTEN)
         times = np.array(_drag(page, WARM_UP + moves))[WARM_UP:]
+        requests = page.evaluate(REQUEST)
         version = browser.version
         browser.close()
     drawn, shown = times.T
@@ -51,8 +71,22 @@ def measure(model: str, moves: int, repetition: int) -> Line:
         "95%_ms": round(float(np.quantile(shown, 0.95)), 1),
         "median_until_drawn_ms": round(float(np.median(drawn)), 1),
         "95%_until_drawn_ms": round(float(np.quantile(drawn, 0.95)), 1),
+        "median_decoding_ms": round(float(np.median(decoding)), 1),
+        "median_bare_request_ms": round(float(np.median(requests)), 1),
         "chromium": version,
     }
+
+
+def _decoding(path: str, times: int) -> list[float]:
+    """Milliseconds of decoding one image, as the server does while a slider moves."""
+    leave_a_core()
+    model, milliseconds = Glow.from_pretrained(path).freeze(), []
+    z = torch.zeros(1, model.config.num_dims)
+    for _ in range(WARM_UP + times):
+        began = time.perf_counter()
+        model.decode(z, exact=False)
+        milliseconds.append(1000 * (time.perf_counter() - began))
+    return milliseconds[WARM_UP:]
 
 
 def _drag(page: Page, moves: int) -> list[list[float]]:

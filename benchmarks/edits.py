@@ -24,7 +24,7 @@ from glowflow.data import Split, load
 from glowflow.durable import save_json
 from glowflow.evaluate import batch_size
 from glowflow.experiments.features import Classifier, judge_for
-from glowflow.images import quantize, to_uint8
+from glowflow.images import quantize
 from glowflow.latents import Directions, directions_of
 from glowflow.pictures import grid, stacked
 from glowflow.progress import progress
@@ -65,10 +65,8 @@ class Trial:
 
     def decode(self, z: Tensor) -> Tensor:
         """Images of latents, in float32."""
-        with torch.inference_mode():
-            parts = z.float().split(batch_size(self.model.config))
-            x = torch.cat([self.model.inverse(self.model.unflatten(part)) for part in parts])
-        return to_uint8(x, self.model.config.num_bits)
+        parts = z.split(batch_size(self.model.config))
+        return torch.cat([self.model.decode(part, exact=False) for part in parts])
 
     def edited(self, name: str, strength: float = 1.0) -> Tensor:
         """The images with an attribute given to those without, and taken from those with it."""

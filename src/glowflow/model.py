@@ -119,10 +119,16 @@ class Glow(nn.Module):
         return self.flatten(exact(x, y)[0])
 
     @torch.no_grad()
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Images (B, C, H, W), uint8, that have the flat latents z (B, D); computed as in `encode`."""
-        exact = self._in_float64()
-        x = exact.inverse(self.unflatten(z.to(self.device, exact.dtype)), y)
+    def decode(self, z: Tensor, y: Tensor | None = None, *, exact: bool = True) -> Tensor:
+        """Images (B, C, H, W), uint8, that have the flat latents z (B, D).
+
+        Args:
+            z: Latents.
+            y: Labels for a class-conditional model.
+            exact: Computed as in `encode`; else in the parameters' type, which is fast, and a level off here and there.
+        """
+        model = self._in_float64() if exact else self
+        x = model.inverse(self.unflatten(z.to(self.device, model.dtype)), y)
         return to_uint8(x, self.config.num_bits)
 
     @torch.no_grad()
@@ -146,8 +152,7 @@ class Glow(nn.Module):
         scale = torch.as_tensor(temperature, device=self.device, dtype=eps.dtype).reshape(-1, 1)
         if len(scale) not in {1, num}:
             raise ValueError(f"There are {len(scale)} temperatures for {num} images; give one, or one per image.")
-        latents = self.unflatten((eps * scale).to(self.dtype))
-        return to_uint8(self.inverse(latents, y), self.config.num_bits)
+        return self.decode(eps * scale, y, exact=False)
 
     def flatten(self, latents: list[Tensor]) -> Tensor:
         """Join latents into (B, D): level 0 first, the top last, each in (H, W, C) order."""

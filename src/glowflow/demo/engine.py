@@ -11,7 +11,7 @@ from torch import Tensor
 
 from glowflow.data.order import Stream, uniform_noise
 from glowflow.evaluate import batch_size
-from glowflow.images import bits_per_dim, dequantize, quantize, to_uint8
+from glowflow.images import bits_per_dim, dequantize, quantize
 from glowflow.model import Glow
 
 LARGEST_BATCH = 16
@@ -137,8 +137,7 @@ class Engine:
         return batch[0].work(torch.stack([job.row for job in batch]), y)
 
     def _preview(self, z: Tensor, y: Tensor | None) -> Tensor:
-        latents = self.glow.unflatten(z.to(self.glow.device, self.glow.dtype))
-        return to_uint8(self.glow.inverse(latents, y), self.glow.config.num_bits).cpu()
+        return self.glow.decode(z, y, exact=False).cpu()
 
     def _decode(self, z: Tensor, y: Tensor | None) -> Tensor:
         return self.glow.decode(z, y).cpu()
