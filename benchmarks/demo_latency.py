@@ -79,6 +79,7 @@ def measure(model: str, moves: int, repetition: int) -> Line:
 
 def _decoding(path: str, times: int) -> list[float]:
     """Milliseconds of decoding one image, as the server does while a slider moves."""
+    threads = torch.get_num_threads()
     leave_a_core()
     model, milliseconds = Glow.from_pretrained(path).freeze(), []
     z = torch.zeros(1, model.config.num_dims)
@@ -86,6 +87,7 @@ def _decoding(path: str, times: int) -> list[float]:
         began = time.perf_counter()
         model.decode(z, exact=False)
         milliseconds.append(1000 * (time.perf_counter() - began))
+    torch.set_num_threads(threads)
     return milliseconds[WARM_UP:]
 
 
