@@ -16,6 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from glowflow.cli import main
 from tests import foreign_weights
@@ -347,6 +348,27 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "[blue]")
 
 
+def test_encode_and_decode(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = [str(home / "pictures" / name) for name in ("dark/0.png", "bright/1.png")]
+    assert main(["encode", "run", *pictures]) == 0
+    assert main(["decode", "run", "latents.safetensors"]) == 0
+    assert main(["interpolate", "run", *pictures, "--num", "2"]) == 0
+    assert np.array_equal(pixels_in("decoded.png"), pixels_in("interpolation.png"))  # whose ends are the images
+    z = load_file("latents.safetensors")["z"]
+    assert (len(z), z.dtype) == (2, torch.float64)
+    Path("page.f64").write_bytes(z[1].numpy().tobytes())
+    assert main(["decode", "run", "page.f64"]) == 0
+    assert np.array_equal(pixels_in("decoded.png"), pixels_in("interpolation.png")[:, -64:])
+    assert "end in .safetensors" in fails(capsys, "encode", "run", pictures[0], "--out", "z.npy")
+    save_file({"z": z}, "others.safetensors")
+    assert "latents of another model than run" in fails(capsys, "decode", "run", "others.safetensors")
+    Path("short.f64").write_bytes(b"12345678")
+    for name in ("short.f64", "none.f64"):
+        assert f"{name} has no latents of run" in fails(capsys, "decode", "run", name)
+    assert "none.safetensors is missing" in fails(capsys, "decode", "run", "none.safetensors")
+    assert "--columns is 0" in fails(capsys, "decode", "run", "page.f64", "--columns", "0")
+
+
 @pytest.mark.parametrize("kind", ["png", "webp", "gif", "mp4"])
 def test_interpolate(home: Path, kind: str) -> None:
     first, last = (str(home / "pictures" / name) for name in ("dark/0.png", "bright/1.png"))
@@ -357,6 +379,9 @@ def test_interpolate(home: Path, kind: str) -> None:
     with Image.open(f"path.{kind}") as picture:
         assert getattr(picture, "n_frames", 1) == (1 if kind == "png" else 8)
         assert picture.size == (5 * 64 + 4 * 2 if kind == "png" else 64, 64)
+        if kind == "webp":  # starts with the image, every pixel
+            assert main(["interpolate", "run", first, last, "--num", "2"]) == 0
+            assert np.array_equal(np.asarray(picture.convert("RGB")), pixels_in("interpolation.png")[:, :64])
 
 
 def test_vary(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

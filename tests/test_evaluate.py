@@ -16,6 +16,7 @@ from glowflow.evaluate import (
     sample,
     scores,
     standard_error,
+    usual,
 )
 from glowflow.pictures import grid, stacked
 from tests.helpers import randomize
@@ -43,6 +44,12 @@ def test_every_draw_and_seed_has_its_own_noise(model: Glow, dataset: Dataset) ->
     one, two, other = scores(model, dataset), scores(model, dataset, num_draws=2), scores(model, dataset, seed=1)
     assert (one != two).all()
     assert (one != other).all()
+
+
+def test_usual_bits_per_dim(dataset: Dataset) -> None:
+    found = usual(np.arange(201.0), dataset)
+    assert found == {"data": "noise", "images": 201, "bits_per_dim": {"1%": 2.0, "50%": 100.0, "99%": 198.0}}
+    assert usual(np.arange(99.0), dataset) == {}  # too few
 
 
 def test_likelihood_is_the_mean_with_its_clustered_error(model: Glow, dataset: Dataset) -> None:

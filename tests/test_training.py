@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from glowflow import Glow, GlowConfig, InputError
+from glowflow import Glow, GlowConfig, InputError, weights
 from glowflow.config import RunConfig
 from glowflow.data import Dataset, load
 from glowflow.data.order import Stream
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import Likelihood
+from glowflow.evaluate import Floats
 from glowflow.images import dequantize
 from glowflow.processes import ALONE, Processes
 from glowflow.training import loop, train
@@ -200,17 +200,17 @@ def test_labels_must_fit_the_model(config: RunConfig, tmp_path: Path) -> None:
 def test_validation_images_alone_decide(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, values = [], iter([5.0, 6.0, 3.0, 7.0, 4.0, 7.0])
 
-    def fake(model: Glow, dataset: Dataset, processes: Processes) -> Likelihood:
+    def fake(model: Glow, dataset: Dataset, processes: Processes) -> Floats:
         assert processes is ALONE
         seen.append((dataset.split, len(dataset), model))
-        return Likelihood(next(values), None, 1, 1, 1)
+        return np.full(200, next(values))
 
-    monkeypatch.setattr(loop, "likelihood", fake)
+    monkeypatch.setattr(loop, "scores", fake)
     saved, original = [], TrainingState.save_model
 
-    def recording(self: TrainingState, directory: Path) -> None:
+    def recording(self: TrainingState, directory: Path, usual: dict[str, Any]) -> None:
         saved.append(self.progress.position)
-        original(self, directory)
+        original(self, directory, usual)
 
     monkeypatch.setattr(TrainingState, "save_model", recording)
     settings = replace(config.train, images=480, validation_images=7)
@@ -218,6 +218,8 @@ def test_validation_images_alone_decide(config: RunConfig, tmp_path: Path, monke
     assert {(split, num) for split, num, _ in seen} == {("validation", 7)}
     assert [model is state.evaluated for _, _, model in seen] == [True, False] * 3
     assert saved == [160, 320]  # 5, then 3, then 4 bits/dim: the last is no better
+    bits = {"1%": 3.0, "50%": 3.0, "99%": 3.0}
+    assert weights.usual(tmp_path / "run") == {"data": "images.npz", "images": 200, "bits_per_dim": bits}
     assert state.progress.best == 3.0
 
 

@@ -16,7 +16,18 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from glowflow import __version__
-from glowflow.commands import bench, conversion, data, demo, editing, evaluation, experiment, pictures, training
+from glowflow.commands import (
+    bench,
+    conversion,
+    data,
+    demo,
+    editing,
+    evaluation,
+    experiment,
+    latents,
+    pictures,
+    training,
+)
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.errors import InputError, ProcessLostError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.progress import is_silent
@@ -29,6 +40,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "score": evaluation.score,
     "sample": pictures.sample,
     "reconstruct": pictures.reconstruct,
+    "encode": latents.encode,
+    "decode": latents.decode,
     "interpolate": editing.interpolate,
     "vary": editing.vary,
     "attributes": editing.attributes,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from glowflow.progress import progress
 LARGEST_BATCH = 100
 LARGEST_ACTIVATION = 2**26
 """Numbers in the widest tensor of a batch: a quarter of a gigabyte."""
+
+FEWEST_USUAL = 100
+"""Images of which a hundredth can be told."""
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +61,23 @@ def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, pro
     with progress(f"Bits/dim of {dataset.name} ({dataset.split})", num_draws * len(rows)) as advance:
         draws = [_draw_scores(model, dataset, rows, (draw, seed), advance) for draw in range(num_draws)]
     return processes.gathered(np.mean(draws, axis=0), len(dataset))
+
+
+def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
+    """What bits/dim images of a kind have, by which others are known as unlike them; nothing of too few to tell.
+
+    Args:
+        values: Of each of the data set's images, as `scores` gives them.
+        dataset: Images that the model wasn't trained on.
+    """
+    if len(values) < FEWEST_USUAL:
+        return {}
+    shares = {share: float(np.percentile(values, share)) for share in (1, 50, 99)}
+    return {
+        "data": dataset.name,
+        "images": len(values),
+        "bits_per_dim": {f"{share}%": bits for share, bits in shares.items()},
+    }
 
 
 @torch.no_grad()

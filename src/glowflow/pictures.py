@@ -81,7 +81,7 @@ def animate(frames: Sequence[Image.Image], path: Path) -> None:
 
     Args:
         frames: At least 2.
-        path: .webp, .gif, or .mp4, which takes the extra `video`.
+        path: .webp, which keeps every pixel as it is; .gif, or .mp4, which takes the extra `video`.
     """
     durations = [STILL_MILLISECONDS, *[FRAME_MILLISECONDS] * (len(frames) - 2), STILL_MILLISECONDS]
     there_and_back = [*frames, *frames[-2:0:-1]]
@@ -93,7 +93,7 @@ def animate(frames: Sequence[Image.Image], path: Path) -> None:
     kind = ANIMATIONS[path.suffix.lower()]
     with replacing(path) as partial:
         try:
-            first.save(partial, kind, save_all=True, append_images=rest, duration=durations, loop=0, quality=90)
+            first.save(partial, kind, save_all=True, append_images=rest, duration=durations, loop=0, lossless=True)
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{path} can't be written as {kind} ({error}): try fewer images.") from None
 

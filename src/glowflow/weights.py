@@ -20,6 +20,9 @@ MODEL = "model.safetensors"
 RAW = "raw.safetensors"
 """Where `model.safetensors` has averaged weights: the weights that they are averages of."""
 
+USUAL = "usual.json"
+"""What bits/dim images like those of the training have; not every model knows."""
+
 BUNDLED = Path(__file__).parent / "models"
 
 
@@ -49,6 +52,12 @@ def find(model: str | Path) -> Path:
 def bundled() -> list[str]:
     """Names of the models that come with glowflow."""
     return sorted(path.name for path in BUNDLED.glob("*") if exists(path))
+
+
+def usual(model: str | Path) -> dict[str, Any]:
+    """What `evaluate.usual` found of a model when it was trained; empty if nothing did."""
+    path = find(model) / USUAL
+    return load_json(path) if path.is_file() else {}
 
 
 def exists(directory: Path) -> bool:
@@ -123,11 +132,11 @@ def assign(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> No
     module.load_state_dict(dict(tensors))
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> None:
     """Write a safetensors file, whole or not at all."""
     with replacing(path) as partial:
         try:
-            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial)
+            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial, about)
         except SafetensorError as error:
             number = re.search(r"os error (\d+)", str(error))
             reason = (int(number[1]), os.strerror(int(number[1]))) if number else (errno.EIO, str(error))
@@ -143,7 +152,7 @@ def _download(repository: str) -> Path:
             f"There is no directory {repository}; to load it from the hub, pip install 'glowflow[hub]'."
         ) from None
     try:
-        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL, RAW, "directions.*"]))
+        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL, RAW, USUAL, "directions.*"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"There is no directory {repository}, and the hub can't give it: {reason}") from None

@@ -1,7 +1,7 @@
 """Directions in latent space along which an attribute of images changes, and their files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,13 +26,11 @@ class Directions:
         names: Of the attributes.
         vectors: float32 (A, D), what is added to a flat latent for a strength of 1.
         about: How each was found, (A,).
-        usual: What is known of the images that they were found with, such as their bits/dim; may be empty.
     """
 
     names: tuple[str, ...]
     vectors: Tensor
     about: tuple[Mapping[str, Any], ...]
-    usual: Mapping[str, Any] = field(default_factory=dict)
 
     def edit(self, z: Tensor, strengths: Mapping[str, float]) -> Tensor:
         """Latents (B, D) moved along some of the directions; z itself where all strengths are 0.
@@ -81,11 +79,10 @@ class Directions:
     def joined(self, other: Self) -> Self:
         """These, and another's, whose take the place of those of the same name."""
         kept = [index for index, name in enumerate(self.names) if name not in other.names]
-        return replace(
-            other,
-            names=(*(self.names[index] for index in kept), *other.names),
-            vectors=torch.cat([self.vectors[kept], other.vectors]),
-            about=(*(self.about[index] for index in kept), *other.about),
+        return type(self)(
+            (*(self.names[index] for index in kept), *other.names),
+            torch.cat([self.vectors[kept], other.vectors]),
+            (*(self.about[index] for index in kept), *other.about),
         )
 
     def save(self, directory: Path, model: str | Path) -> None:
@@ -100,7 +97,7 @@ class Directions:
         content = {
             "format_version": FORMAT_VERSION,
             "model": digest_of(model),
-            "usual": self.usual,
+            "vectors": digest(directory / VECTORS),
             "directions": found,
         }
         save_json(directory / ABOUT, content)
@@ -122,6 +119,7 @@ class Directions:
         if (
             not known
             or content.get("format_version") != FORMAT_VERSION
+            or content.get("vectors") != digest(directory / VECTORS)  # those that were written with it
             or vectors.ndim != 2
             or len(about) != len(vectors)
         ):
@@ -132,12 +130,13 @@ class Directions:
                 f"find them again (glowflow attributes {model})."
             )
         names = tuple(facts.pop("name") for facts in about)
-        return cls(names, vectors, tuple(about), content.get("usual", {}))
+        return cls(names, vectors, tuple(about))
 
 
 def directory_of(model: str | Path) -> Path:
-    """Where a model's directions stand: in the directory that a user named, or where its weights are."""
-    return Path(model) if Path(model).is_dir() else weights.find(model)
+    """Where a model's directions stand: in the directory that a user named, or, the model having a name, in its own."""
+    named, found = Path(model), weights.find(model)
+    return named if named in (found, *found.parents) else found
 
 
 def directions_of(model: str | Path) -> Directions:

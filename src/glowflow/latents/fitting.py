@@ -1,8 +1,7 @@
 """Attributes' directions from examples: the original's difference of means, and a logistic regression's."""
 
 import tempfile
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,19 +12,17 @@ from torch import Tensor
 from glowflow.data import Dataset
 from glowflow.errors import InputError, listed
 from glowflow.evaluate import dequantized
-from glowflow.images import bits_per_dim
 from glowflow.latents.directions import Directions
-from glowflow.model import Glow, standard_normal_log_prob
+from glowflow.model import Glow
 from glowflow.progress import progress
 
 Method = Literal["means", "logistic"]
 
 FEWEST = 2
 """Examples with an attribute, and without."""
-EPOCHS = 10
-BATCH = 200
-DECAY = 0.1
-"""Of the regression's weights, AdamW's."""
+PASSES = 60
+"""Over the latents, at most, until the regression has converged."""
+BATCH = 500
 
 Truths = NDArray[np.bool_]
 
@@ -89,24 +86,24 @@ def fit(model: Glow, dataset: Dataset, names: tuple[str, ...] | None = None, met
         InputError: If there is no attribute of a name, or too few examples.
     """
     attributes, has = _chosen(dataset, names)
-    means, bits = Means(len(attributes), model.config.num_dims), []
+    means = Means(len(attributes), model.config.num_dims)
     with tempfile.TemporaryFile() as file, progress(f"Latents of {dataset.name}", len(dataset)) as advance:
-        for rows, z, values in _encoded(model, dataset):
-            means.add(z, torch.from_numpy(has[rows]))
-            bits.append(values)
+        for start, x, y in dequantized(model, dataset, range(len(dataset))):
+            z = model.flatten(model(x, y)[0]).float().cpu()
+            means.add(z, torch.from_numpy(has[start : start + len(z)]))
             if method == "logistic":
                 file.write(z.half().numpy().tobytes())
             advance(len(z))
         vectors = means.differences
         if method == "logistic":
             file.flush()
-            latents = np.memmap(file, np.float16, "r", shape=(len(dataset), model.config.num_dims))
+            latents = np.memmap(file, np.float16, "c", shape=(len(dataset), model.config.num_dims))
             vectors = _along(_regression(latents, has), vectors)
     about = [
         {"method": method, "data": dataset.name, "with": int(count), "without": len(dataset) - int(count)}
         for count in has.sum(0)
     ]
-    return Directions(attributes, vectors, tuple(about), _usual(dataset, torch.cat(bits)))
+    return Directions(attributes, vectors, tuple(about))
 
 
 def _chosen(dataset: Dataset, names: tuple[str, ...] | None) -> tuple[tuple[str, ...], Truths]:
@@ -125,39 +122,34 @@ def _chosen(dataset: Dataset, names: tuple[str, ...] | None) -> tuple[tuple[str,
     return tuple(every[index] for index in columns), has[:, columns]
 
 
-def _encoded(model: Glow, dataset: Dataset) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Rows, latents (B, D) and bits/dim (B,) of each batch."""
-    config = model.config
-    for start, x, y in dequantized(model, dataset, range(len(dataset))):
-        latents, log_det = model(x, y)
-        log_prob = log_det + standard_normal_log_prob(latents)
-        bits = bits_per_dim(log_prob, config.num_dims, config.num_bits)
-        yield slice(start, start + len(x)), model.flatten(latents).float().cpu(), bits.double().cpu()
-
-
-def _usual(dataset: Dataset, bits: Tensor) -> dict[str, Any]:
-    low, median, high = torch.quantile(bits, torch.tensor([0.01, 0.5, 0.99], dtype=bits.dtype)).tolist()
-    return {"data": dataset.name, "images": len(bits), "bits_per_dim": {"1%": low, "50%": median, "99%": high}}
-
-
 @torch.enable_grad()
 def _regression(latents: NDArray[np.float16], has: Truths) -> Tensor:
-    """Weights (A, D) of a logistic regression for each attribute, by AdamW; rarer answers weigh more."""
+    """Weights (A, D) of a logistic regression for each attribute, by L-BFGS; rarer answers weigh more.
+
+    What is minimised is the sum of the losses plus half the squared weights.
+    """
     weight = torch.zeros(has.shape[1], latents.shape[1], requires_grad=True)
     bias = torch.zeros(has.shape[1], requires_grad=True)
     share = torch.from_numpy(has.mean(0)).float()
-    optimizer = torch.optim.AdamW([weight, bias], lr=1e-3, weight_decay=DECAY)
-    order = np.random.default_rng(0)
-    with progress("Logistic regression", EPOCHS * len(latents)) as advance:
-        for _ in range(EPOCHS):
-            for rows in np.array_split(order.permutation(len(latents)), -(-len(latents) // BATCH)):
-                z = torch.from_numpy(latents[np.sort(rows)]).float()
-                wanted = torch.from_numpy(has[np.sort(rows)]).float()
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=PASSES, max_eval=PASSES, line_search_fn="strong_wolfe")
+    with progress("Logistic regression", PASSES, "passes") as advance:
+
+        def loss() -> Tensor:
+            optimizer.zero_grad()
+            total = weight.square().sum() / 2
+            total.backward()
+            for start in range(0, len(latents), BATCH):
+                rows = slice(start, start + BATCH)
+                wanted = torch.from_numpy(has[rows]).float()
                 balance = torch.where(wanted > 0, 0.5 / share, 0.5 / (1 - share))
-                optimizer.zero_grad()
-                F.binary_cross_entropy_with_logits(F.linear(z, weight, bias), wanted, balance).backward()
-                optimizer.step()
-                advance(len(rows))
+                said = F.linear(torch.from_numpy(latents[rows]).float(), weight, bias)
+                part = F.binary_cross_entropy_with_logits(said, wanted, balance, reduction="sum")
+                part.backward()
+                total = total.detach() + part.detach()
+            advance(1)
+            return total
+
+        optimizer.step(loss)
     return weight.detach()
 
 

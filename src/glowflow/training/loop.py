@@ -15,7 +15,7 @@ from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split
 from glowflow.data.order import Stream
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import likelihood
+from glowflow.evaluate import Floats, scores, usual
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
 from glowflow.training.batches import Ahead, Batches, check_trainable
@@ -153,14 +153,14 @@ def _train(
             validated = finished or _crossed(before, at.position, settings.validate_every)
             healthy = skipped_in_a_row == 0
             if validated:
-                values = _validate(state, validation, processes)
+                values, per_image = _validate(state, validation, processes)
                 say(f"{at.position:,} images: " + _describe(values))
                 healthy = all(map(isfinite, values.values()))
                 if record:
                     record.write("validation", values)
                     record.draw(settings.seed)
                 if record and healthy and (at.best is None or values["bits_per_dim"] < at.best):
-                    record.save_best(values["bits_per_dim"])
+                    record.save_best(values["bits_per_dim"], usual(per_image, validation))
                 window_began = time.monotonic()
             if record and healthy and (validated or stops or record.is_overdue()):
                 record.save()
@@ -187,11 +187,13 @@ def _summary(
     return {**means, "lr": lr, "images_per_second": len(window) * batch_size / max(seconds, 1e-9), "skipped": skipped}
 
 
-def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> dict[str, float]:
-    values = {"bits_per_dim": likelihood(state.evaluated, dataset, processes=processes).bits_per_dim}
+def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> tuple[dict[str, float], Floats]:
+    """Bits/dim, and that of each image."""
+    per_image = scores(state.evaluated, dataset, processes=processes)
+    values = {"bits_per_dim": float(per_image.mean())}
     if state.averaged is not None:
-        values["bits_per_dim_raw"] = likelihood(state.model, dataset, processes=processes).bits_per_dim
-    return values
+        values["bits_per_dim_raw"] = float(scores(state.model, dataset, processes=processes).mean())
+    return values, per_image
 
 
 def _describe(values: dict[str, float]) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from glowflow.evaluate import sample
 from glowflow.pictures import grid, stacked
@@ -43,10 +44,10 @@ class Record:
 
         self._try(path, write)
 
-    def save_best(self, bits_per_dim: float) -> None:
+    def save_best(self, bits_per_dim: float, usual: Mapping[str, Any]) -> None:
         """Keep the model as the best one, with this result on validation images."""
         path = self.out / "best"
-        if self._try(path, lambda: self.state.save_model(path)) is None:
+        if self._try(path, lambda: self.state.save_model(path, usual)) is None:
             self.state.progress.best = bits_per_dim
 
     def is_overdue(self) -> bool:

@@ -1,10 +1,10 @@
 """What a training carries from step to step, and its checkpoints."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -68,10 +68,17 @@ class TrainingState:
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
 
-    def save_model(self, directory: Path) -> None:
-        """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`."""
+    def save_model(self, directory: Path, usual: Mapping[str, Any]) -> None:
+        """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`.
+
+        Args:
+            directory: What it was is replaced.
+            usual: See `evaluate.usual`.
+        """
         with replacing_directory(directory) as partial:
             self._write_model(partial)
+            if usual:
+                save_json(partial / weights.USUAL, usual)
             seal(partial)
 
     def save(self, out: Path) -> None:

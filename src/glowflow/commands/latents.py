@@ -1,0 +1,92 @@
+"""The commands that write images as latents, and latents as images."""
+
+from pathlib import Path
+
+from glowflow.commands.inputs import check_parent, check_picture, image_files, label_index, loaded
+from glowflow.errors import InputError
+from glowflow.progress import progress, say
+
+
+def encode(
+    model: str,
+    images: list[Path],
+    out: Path = Path("latents.safetensors"),
+    label: str | None = None,
+    device: str | None = None,
+) -> None:
+    """Write the latents of images into a file, for `decode` and for programs of one's own.
+
+    Example: glowflow encode faces a.png b.png --out latents.safetensors
+
+    The file has one tensor, z, float64 (N, D): for each image all levels, as `Glow.unflatten` takes them apart.
+
+    Args:
+        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
+            a name on the hub.
+        images: Image files; they are cropped and resized to the model's size.
+        out: The file (.safetensors).
+        label: The images' class, by name or number, for a class-conditional model.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    import torch
+
+    from glowflow.evaluate import batch_size
+    from glowflow.latents import files
+
+    check_parent(out)
+    if out.suffix != ".safetensors":
+        raise InputError(f"{out} can't be written: its name has to end in .safetensors.")
+    glow, _ = loaded(model, device)
+    dataset = image_files(glow, images, label)
+    size, parts = batch_size(glow.config), []
+    with progress("Latents", len(images)) as advance:
+        for start in range(0, len(images), size):
+            batch, labels = dataset.batch(range(start, min(start + size, len(images))))
+            parts.append(glow.encode(batch, None if labels is None else labels.to(glow.device)).cpu())
+            advance(len(batch))
+    files.save(out, torch.cat(parts), model)
+    say(f"Latents of {', '.join(map(str, images[:3]))}{' and others' if len(images) > 3 else ''} in {out}.")
+
+
+def decode(
+    model: str,
+    latents: Path,
+    out: Path = Path("decoded.png"),
+    columns: int = 8,
+    label: str | None = None,
+    device: str | None = None,
+) -> None:
+    """Draw the images of latents, every pixel as it was encoded.
+
+    Example: glowflow decode faces latents.safetensors --out decoded.png
+
+    Args:
+        model: The model that encoded them: a run's directory, a directory made by save_pretrained, the name of a model
+            that comes with glowflow, or a name on the hub.
+        latents: A file that `encode` wrote, or one that the web page saved (.f64).
+        out: The picture (.png, or whatever Pillow writes).
+        columns: Images in a row, at most.
+        label: The images' class, by name or number, for a class-conditional model.
+        device: cpu, cuda or mps; the best one present by default.
+    """
+    import torch
+
+    from glowflow.evaluate import batch_size
+    from glowflow.latents import files
+    from glowflow.pictures import grid, save
+
+    if columns < 1:
+        raise InputError(f"--columns is {columns}; it takes a number of at least 1.")
+    check_picture(out)
+    glow, _ = loaded(model, device)
+    index = label_index(glow, label)
+    if glow.class_names and index is None:
+        raise InputError("This model is class-conditional: give --label.")
+    z, parts = files.load(latents, model, glow.config.num_dims), []
+    with progress("Images", len(z)) as advance:
+        for part in z.split(batch_size(glow.config)):
+            y = None if index is None else torch.full((len(part),), index, device=glow.device)
+            parts.append(glow.decode(part, y).cpu())
+            advance(len(part))
+    save(grid(torch.cat(parts), min(columns, len(z))), out)
+    say(f"The images of {latents} are in {out}.")
