@@ -354,12 +354,27 @@ def test_a_busy_server_says_so(client: TestClient, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(guard, "MOST_REQUESTS", 0)
     answer = client.get("/healthz")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+@pytest.mark.parametrize(("path", "latents"), [("/api/decode", 1), ("/api/animation?frames=48", 2)])
+def test_an_answer_that_takes_too_long_is_given_up(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, latents: int
+) -> None:
+    z = torch.zeros(latents * D).numpy().tobytes()
+    monkeypatch.setattr(server, "deadline", lambda _: 0.0)
+    answer = client.post(path, content=z, headers=BINARY)
+    assert (answer.status_code, answer.json()["error"]) == (504, "The answer took longer than 0 seconds.")
     monkeypatch.undo()
-    monkeypatch.setattr(server, "SECONDS", 0.0)
-    z = torch.zeros(D).numpy().tobytes()
-    assert client.post("/api/decode", content=z, headers=BINARY).status_code == 503
-    monkeypatch.undo()
-    assert client.post("/api/decode", content=z, headers=BINARY).status_code == 200
+    assert client.post(path, content=z, headers=BINARY).status_code == 200
+
+
+def test_a_slow_model_has_time_for_an_animation(glow: Glow) -> None:
+    engine = Engine(glow)
+    engine.warm_up()
+    engine.close()
+    assert 0 < engine.seconds_per_picture < 10
+    assert server.deadline(engine.seconds_per_picture) == server.SECONDS
+    assert server.deadline(5.0) >= server.MOST_FRAMES * 5
 
 
 def test_many_clients_at_once(client: TestClient) -> None:
@@ -564,6 +579,16 @@ def test_connections_do_not_stay_for_ever(address: tuple[str, int]) -> None:
     assert talk(address) == b""
     assert talk(address, b"GET / HTTP/1.1\r\n", b"Host: ", b"a", b"b") == b""
     assert b"ok" in talk(address, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+
+
+def test_a_connection_stays_while_its_answer_is_made(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def preview(_: Engine, z: Tensor, _y: Tensor | None) -> Tensor:
+        time.sleep(1)  # five times as long as a connection is kept
+        return torch.zeros(len(z), *SHAPE, dtype=torch.uint8)
+
+    monkeypatch.setattr(Engine, "_preview", preview)
+    head = f"POST /api/decode HTTP/1.1\r\nHost: a\r\nContent-Type: {BINARY['Content-Type']}\r\nContent-Length: {4 * D}"
+    assert b"200 OK" in talk(address, head.encode() + b"\r\n\r\n" + bytes(4 * D))
 
 
 def test_what_is_not_http_gets_a_sentence(address: tuple[str, int]) -> None:

@@ -20,12 +20,15 @@ from glowflow.errors import InputError
 
 MOST_CONNECTIONS = 1000
 SECONDS = 60.0
-"""A connection on which no request began in so long is closed: longer than any answer takes."""
+"""A connection on which nothing is asked, or the answer isn't taken, in so long is closed, at the latest in twice that."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Connection(H11Protocol):
-    """An HTTP connection that ends when no request begins, or the one that began doesn't end, in time."""
+    """An HTTP connection that ends when no request begins, or its answer isn't taken, in time.
+
+    While the application works on an answer, its own deadline holds.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
@@ -47,9 +50,10 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def _check(self, last: object) -> None:
-        if self.cycle is last:
+        is_awaited = self.cycle is not None and not self.cycle.response_started
+        if self.cycle is last and not is_awaited:
             self.transport.abort()
-        self._next_check = self.loop.call_later(SECONDS, self._check, self.cycle)
+        self._next_check = self.loop.call_later(SECONDS, self._check, object() if is_awaited else self.cycle)
 
 
 def listening(host: str, port: int) -> socket.socket:
