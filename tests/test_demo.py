@@ -595,6 +595,27 @@ def test_what_is_not_http_gets_a_sentence(address: tuple[str, int]) -> None:
     answer = talk(address, b"nonsense\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
     assert b'{"error": ' in answer
+    assert_secured(answer)
+
+
+def test_one_connection_too_many_is_told_so(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 0)
+    answer = talk(address, request)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b'{"error":"Too many others' in answer
+    assert b"retry-after: 1" in answer.lower()
+    assert_secured(answer)
+    monkeypatch.undo()
+    assert b"200 OK" in talk(address, request)
+    assert not caplog.records
+
+
+def assert_secured(answer: bytes) -> None:
+    for name, value in guard.HEADERS.items():
+        assert f"{name}: {value}".lower().encode() in answer.lower()
 
 
 @pytest.fixture(name="model")

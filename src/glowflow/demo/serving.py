@@ -16,11 +16,12 @@ from PIL import Image
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from glowflow.demo.guard import HEADERS, Guard, busy
 from glowflow.errors import InputError
 
 MOST_CONNECTIONS = 1000
 SECONDS = 60.0
-"""A connection on which nothing is asked, or the answer isn't taken, in so long is closed, at the latest in twice that."""
+"""A connection on which nothing is asked, or the answer isn't taken, for so long, or up to twice that, is closed."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -33,6 +34,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.app = Guard(busy())
         self._check(object())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -43,7 +46,7 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what isn't HTTP in the words of all other errors."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            headers = [("content-type", "application/json"), ("connection", "close")]
+            headers = [("Content-Type", "application/json"), ("Connection", "close"), *HEADERS.items()]
             body = json.dumps({"error": msg}).encode()
             for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
@@ -91,7 +94,6 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=3,
     )
 
