@@ -403,6 +403,7 @@ RIGHT = np.zeros(D, "<f4").tobytes()
         ("/api/encode", "image/png", hostile._text_bomb_content(), 422),
         ("/api/encode", "image/gif", b"GIF89a\xff\xff\xff\xff" + bytes(20), 422),
         ("/api/encode", "image/png", bytes(17_000_000), 413),
+        ("/api/encode", "image/jpeg", PNG, 422),
         ("/api/encode", "image/svg+xml", PNG, 415),
         ("/api/encode", "application/json", b"{}", 415),
         ("/api/encode", "", PNG, 415),
@@ -434,9 +435,21 @@ def test_a_mistake_gets_a_status_and_a_sentence(
     assert len(sentence) < 250
 
 
-@pytest.mark.parametrize("query", ["seed=-1", "seed=x", f"seed={'9' * 5000}", "temperature=nan", "temperature=-1"])
+@pytest.mark.parametrize(
+    "query",
+    "query",
+    [
+        *("seed=-1", "seed=x", "seed=1_0", "seed=%D9%A3", "seed=", "seed=%201", f"seed={'9' * 5000}"),
+        *("temperature=nan", "temperature=-1", "temperature=1_0", "temperature=%D9%A3", "temperature=1e999"),
+    ],
+)
 def test_queries_are_checked(client: TestClient, query: str) -> None:
     assert client.get(f"/api/latent?{query}").status_code == 400
+
+
+def test_numbers_may_have_exponents(client: TestClient) -> None:
+    small = client.get("/api/latent?seed=9223372036854775807&temperature=5e-1").content
+    assert small == client.get("/api/latent?seed=9223372036854775807&temperature=0.5").content
 
 
 @pytest.mark.parametrize("size", [1e6, 1e30, 1e300])

@@ -1,8 +1,8 @@
 """What a client sends: bodies, numbers and words, read within limits; a sentence for what's wrong."""
 
 import asyncio
+import re
 from collections.abc import Collection, Sequence
-from math import isfinite
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,9 @@ from glowflow.model import Glow
 SECONDS = 20.0
 """For a body to arrive."""
 Word = TypeVar("Word", bound=str)
+
+NUMBER = r"[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?"
+"""Of a query, where it isn't a whole number: ASCII, which `float` alone doesn't ask for."""
 
 CLOSE = {"Connection": "close"}
 """To clients whose bodies aren't read to their ends."""
@@ -33,14 +36,18 @@ async def body(request: Request, types: Collection[str], most: int) -> bytes:
     Raises:
         HTTPException: 408, 413 or 415.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in types:
+    if content_type(request) not in types:
         raise HTTPException(415, f"Content-Type should be {listed(sorted(types))}.", CLOSE)
     try:
         async with asyncio.timeout(SECONDS):
             return await _received(request, most)
     except TimeoutError:
         raise HTTPException(408, f"The request took longer than {SECONDS:g} seconds to arrive.", CLOSE) from None
+
+
+def content_type(request: Request) -> str:
+    """What a body is said to be, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _received(request: Request, most: int) -> bytes:
@@ -74,22 +81,16 @@ def latents(received: bytes, num_dims: int) -> Tensor:
 
 def whole(request: Request, name: str, default: int, low: int, high: int) -> int:
     """A whole number of the query; HTTPException 400 if it isn't one from low to high."""
-    try:
-        value = int(request.query_params.get(name, default))
-    except ValueError:
-        value = low - 1
-    if not low <= value <= high:
+    text = request.query_params.get(name, str(default))
+    if not re.fullmatch("[0-9]{1,19}", text) or not low <= (value := int(text)) <= high:
         raise HTTPException(400, f"{name} takes a whole number from {low} to {high}.")
     return value
 
 
 def number(request: Request, name: str, default: float, low: float, high: float) -> float:
     """A number of the query; HTTPException 400 if it isn't one from low to high."""
-    try:
-        value = float(request.query_params.get(name, default))
-    except ValueError:
-        value = float("nan")
-    if not (isfinite(value) and low <= value <= high):
+    text = request.query_params.get(name, str(default))
+    if not re.fullmatch(NUMBER, text) or not low <= (value := float(text)) <= high:
         raise HTTPException(400, f"{name} takes a number from {low:g} to {high:g}.")
     return value
 

@@ -208,7 +208,8 @@ class Demo:
     async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
         async with self._uploads:
             body = await requests.body(request, uploads.FORMATS, uploads.MOST_BYTES)
-            return await self._pictured(uploads.read, body, self.glow.config.image_shape, finder)
+            kind = requests.content_type(request)
+            return await self._pictured(uploads.read, body, kind, self.glow.config.image_shape, finder)
 
     async def _pictured(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
         """What Pillow makes of something."""
