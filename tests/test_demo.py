@@ -487,6 +487,25 @@ def test_slow_bodies_are_given_up(glow: Glow, monkeypatch: pytest.MonkeyPatch) -
     assert endlessly(glow, 0.02, b"1")["status"] == 408
 
 
+def test_bodies_share_a_room() -> None:
+    room = requests.Room(10)
+    with room.share() as take:
+        take(6)
+        with room.share() as other, pytest.raises(BusyError):
+            other(5)
+    with room.share() as take:
+        take(10)
+
+
+def test_uploads_beyond_the_room_are_turned_away(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_HELD", len(PNG))
+    with TestClient(server.application(glow, "tiny")) as client:
+        headers = {"Content-Type": "image/png"}
+        assert client.post("/api/encode", content=PNG + b"0", headers=headers).status_code == 503
+        for _ in range(2):
+            assert client.post("/api/encode", content=PNG, headers=headers).status_code == 200
+
+
 def test_every_answer_has_the_security_headers(client: TestClient) -> None:
     for path in ("/", "/static/app.js", "/api/model", "/api/nothing", "/api/latent?seed=x"):
         headers = client.get(path).headers

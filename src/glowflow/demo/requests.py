@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from torch import Tensor
 
+from glowflow.demo.engine import BusyError
 from glowflow.errors import listed
 from glowflow.model import Glow
 
@@ -25,13 +27,44 @@ CLOSE = {"Connection": "close"}
 """To clients whose bodies aren't read to their ends."""
 
 
-async def body(request: Request, types: Collection[str], most: int) -> bytes:
+class Room:
+    """What bodies may take of memory together.
+
+    Args:
+        most: Bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Gives `take(count)`, which raises BusyError if no more is left; what was taken is free again at the end."""
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            if count > self._left:
+                raise BusyError
+            self._left -= count
+            taken += count
+
+        try:
+            yield take
+        finally:
+            self._left += taken
+
+
+async def body(
+    request: Request, types: Collection[str], most: int, take: Callable[[int], None] = lambda count: None
+) -> bytes:
     """The body of a request.
 
     Args:
         request: Of which nothing has been read.
         types: Of content, that are allowed.
         most: Bytes.
+        take: Told the number of bytes as they come; see `Room`.
 
     Raises:
         HTTPException: 408, 413 or 415.
@@ -40,7 +73,7 @@ async def body(request: Request, types: Collection[str], most: int) -> bytes:
         raise HTTPException(415, f"Content-Type should be {listed(sorted(types))}.", CLOSE)
     try:
         async with asyncio.timeout(SECONDS):
-            return await _received(request, most)
+            return await _received(request, most, take)
     except TimeoutError:
         raise HTTPException(408, f"The request took longer than {SECONDS:g} seconds to arrive.", CLOSE) from None
 
@@ -50,13 +83,14 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _received(request: Request, most: int) -> bytes:
+async def _received(request: Request, most: int, take: Callable[[int], None]) -> bytes:
     declared = request.headers.get("content-length", "0")
     too_long = HTTPException(413, f"The request is longer than {most:,} bytes.", CLOSE)
     if not declared.isdecimal() or len(declared) > 15 or int(declared) > most:
         raise too_long
     received = bytearray()
     async for chunk in request.stream():
+        take(len(chunk))
         received += chunk
         if len(received) > most:
             raise too_long

@@ -32,8 +32,8 @@ from glowflow.presets.size import size
 
 SECONDS = 60.0
 """For an answer, from the request's beginning, whoever else is asking; a slow model takes longer: see `deadline`."""
-MOST_UPLOADS = 16
-"""Being received or decoded, which bounds what they take of memory."""
+MOST_HELD = 256_000_000
+"""Bytes of all uploads that are being received or wait to be decoded. A slow one so holds no place, only its bytes."""
 MOST_FRAMES = 48
 FRAMES_AT_ONCE = 8
 MILLISECONDS_PER_FRAME = 60
@@ -90,7 +90,7 @@ class Demo:
         self.directions = directions
         self.finder = finder
         self._num_parameters = size(self.glow.config).parameters
-        self._uploads = asyncio.Semaphore(MOST_UPLOADS)
+        self._room = requests.Room(MOST_HELD)
         self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap that those of all leave
 
     def routes(self) -> list[Route]:
@@ -206,8 +206,8 @@ class Demo:
         return Response(await self._pictured(_webp, images), media_type="image/webp")
 
     async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
-        async with self._uploads:
-            body = await requests.body(request, uploads.FORMATS, uploads.MOST_BYTES)
+        with self._room.share() as take:
+            body = await requests.body(request, uploads.FORMATS, uploads.MOST_BYTES, take)
             kind = requests.content_type(request)
             return await self._pictured(uploads.read, body, kind, self.glow.config.image_shape, finder)
 
