@@ -28,6 +28,7 @@ from torch import Tensor
 
 from glowflow import Glow, GlowConfig
 from glowflow.cli import main
+from glowflow.commands import demo
 from glowflow.data import Dataset
 from glowflow.demo import engine as engines
 from glowflow.demo import guard, requests, server, serving
@@ -671,6 +672,14 @@ def test_the_command(model: Path) -> None:
         assert process.wait(30) == 0
 
 
+def test_the_name_is_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine" / "best").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "mine")
+    names = {".": "mine", "best": "mine", str(tmp_path / "mine" / "best"): "mine", "..": tmp_path.name}
+    names |= {"faces64": "faces64", "somebody/faces": "faces"}
+    assert {model: demo._name(model) for model in names} == names
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -678,6 +687,7 @@ def test_the_command(model: Path) -> None:
         ("{model} --port 70000", "--port is 70000"),
         ("{model} --port {taken}", "is taken: choose another by --port"),
         ("{model} --host nowhere.invalid", "isn't an address of this machine"),
+        ("{model} --host 192.0.2.1", "--host is 192.0.2.1, which isn't an address of this machine."),
         ("{model} --device tpu", "There is no device 'tpu' here"),
     ],
 )

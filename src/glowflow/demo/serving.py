@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import logging
+import os
 import socket
 import warnings
 from contextlib import suppress
@@ -71,8 +72,10 @@ def listening(host: str, port: int) -> socket.socket:
     except socket.gaierror:
         raise InputError(f"--host is {host}, which isn't an address of this machine.") from None
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise InputError(f"--host is {host}, which isn't an address of this machine.") from None
         taken = error.errno == errno.EADDRINUSE
-        reason = "is taken: choose another by --port" if taken else f"can't be used ({error.strerror})"
+        reason = "is taken: choose another by --port" if taken else f"can't be used: {os.strerror(error.errno or 0)}"
         raise InputError(f"Port {port} of {host} {reason}.") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it: no 40 ms for a late ACK
     return listener
