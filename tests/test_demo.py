@@ -28,6 +28,7 @@ from torch import Tensor
 
 from glowflow import Glow, GlowConfig
 from glowflow.cli import main
+from glowflow.commands import demo
 from glowflow.data import Dataset
 from glowflow.demo import engine as engines
 from glowflow.demo import guard, requests, server, serving
@@ -354,12 +355,27 @@ def test_a_busy_server_says_so(client: TestClient, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(guard, "MOST_REQUESTS", 0)
     answer = client.get("/healthz")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+@pytest.mark.parametrize(("path", "latents"), [("/api/decode", 1), ("/api/animation?frames=48", 2)])
+def test_an_answer_that_takes_too_long_is_given_up(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, latents: int
+) -> None:
+    z = torch.zeros(latents * D).numpy().tobytes()
+    monkeypatch.setattr(server, "deadline", lambda _: 0.0)
+    answer = client.post(path, content=z, headers=BINARY)
+    assert (answer.status_code, answer.json()["error"]) == (504, "The answer took longer than 0 seconds.")
     monkeypatch.undo()
-    monkeypatch.setattr(server, "SECONDS", 0.0)
-    z = torch.zeros(D).numpy().tobytes()
-    assert client.post("/api/decode", content=z, headers=BINARY).status_code == 503
-    monkeypatch.undo()
-    assert client.post("/api/decode", content=z, headers=BINARY).status_code == 200
+    assert client.post(path, content=z, headers=BINARY).status_code == 200
+
+
+def test_a_slow_model_has_time_for_an_animation(glow: Glow) -> None:
+    engine = Engine(glow)
+    engine.warm_up()
+    engine.close()
+    assert 0 < engine.seconds_per_picture < 10
+    assert server.deadline(engine.seconds_per_picture) == server.SECONDS
+    assert server.deadline(5.0) >= server.MOST_FRAMES * 5
 
 
 def test_many_clients_at_once(client: TestClient) -> None:
@@ -388,6 +404,7 @@ RIGHT = np.zeros(D, "<f4").tobytes()
         ("/api/encode", "image/png", hostile._text_bomb_content(), 422),
         ("/api/encode", "image/gif", b"GIF89a\xff\xff\xff\xff" + bytes(20), 422),
         ("/api/encode", "image/png", bytes(17_000_000), 413),
+        ("/api/encode", "image/jpeg", PNG, 422),
         ("/api/encode", "image/svg+xml", PNG, 415),
         ("/api/encode", "application/json", b"{}", 415),
         ("/api/encode", "", PNG, 415),
@@ -419,9 +436,21 @@ def test_a_mistake_gets_a_status_and_a_sentence(
     assert len(sentence) < 250
 
 
-@pytest.mark.parametrize("query", ["seed=-1", "seed=x", f"seed={'9' * 5000}", "temperature=nan", "temperature=-1"])
+@pytest.mark.parametrize(
+    "query",
+    "query",
+    [
+        *("seed=-1", "seed=x", "seed=1_0", "seed=%D9%A3", "seed=", "seed=%201", f"seed={'9' * 5000}"),
+        *("temperature=nan", "temperature=-1", "temperature=1_0", "temperature=%D9%A3", "temperature=1e999"),
+    ],
+)
 def test_queries_are_checked(client: TestClient, query: str) -> None:
     assert client.get(f"/api/latent?{query}").status_code == 400
+
+
+def test_numbers_may_have_exponents(client: TestClient) -> None:
+    small = client.get("/api/latent?seed=9223372036854775807&temperature=5e-1").content
+    assert small == client.get("/api/latent?seed=9223372036854775807&temperature=0.5").content
 
 
 @pytest.mark.parametrize("size", [1e6, 1e30, 1e300])
@@ -457,6 +486,25 @@ def test_bodies_are_bounded_while_they_are_read(glow: Glow) -> None:
 def test_slow_bodies_are_given_up(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "SECONDS", 0.05)
     assert endlessly(glow, 0.02, b"1")["status"] == 408
+
+
+def test_bodies_share_a_room() -> None:
+    room = requests.Room(10)
+    with room.share() as take:
+        take(6)
+        with room.share() as other, pytest.raises(BusyError):
+            other(5)
+    with room.share() as take:
+        take(10)
+
+
+def test_uploads_beyond_the_room_are_turned_away(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_HELD", len(PNG))
+    with TestClient(server.application(glow, "tiny")) as client:
+        headers = {"Content-Type": "image/png"}
+        assert client.post("/api/encode", content=PNG + b"0", headers=headers).status_code == 503
+        for _ in range(2):
+            assert client.post("/api/encode", content=PNG, headers=headers).status_code == 200
 
 
 def test_every_answer_has_the_security_headers(client: TestClient) -> None:
@@ -566,10 +614,41 @@ def test_connections_do_not_stay_for_ever(address: tuple[str, int]) -> None:
     assert b"ok" in talk(address, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
 
 
+def test_a_connection_stays_while_its_answer_is_made(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def preview(_: Engine, z: Tensor, _y: Tensor | None) -> Tensor:
+        time.sleep(1)  # five times as long as a connection is kept
+        return torch.zeros(len(z), *SHAPE, dtype=torch.uint8)
+
+    monkeypatch.setattr(Engine, "_preview", preview)
+    head = f"POST /api/decode HTTP/1.1\r\nHost: a\r\nContent-Type: {BINARY['Content-Type']}\r\nContent-Length: {4 * D}"
+    assert b"200 OK" in talk(address, head.encode() + b"\r\n\r\n" + bytes(4 * D))
+
+
 def test_what_is_not_http_gets_a_sentence(address: tuple[str, int]) -> None:
     answer = talk(address, b"nonsense\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
     assert b'{"error": ' in answer
+    assert_secured(answer)
+
+
+def test_one_connection_too_many_is_told_so(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 0)
+    answer = talk(address, request)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b'{"error":"Too many others' in answer
+    assert b"retry-after: 1" in answer.lower()
+    assert_secured(answer)
+    monkeypatch.undo()
+    assert b"200 OK" in talk(address, request)
+    assert not caplog.records
+
+
+def assert_secured(answer: bytes) -> None:
+    for name, value in guard.HEADERS.items():
+        assert f"{name}: {value}".lower().encode() in answer.lower()
 
 
 @pytest.fixture(name="model")
@@ -593,6 +672,14 @@ def test_the_command(model: Path) -> None:
         assert process.wait(30) == 0
 
 
+def test_the_name_is_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine" / "best").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "mine")
+    names = {".": "mine", "best": "mine", str(tmp_path / "mine" / "best"): "mine", "..": tmp_path.name}
+    names |= {"faces64": "faces64", "somebody/faces": "faces"}
+    assert {model: demo._name(model) for model in names} == names
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -600,6 +687,7 @@ def test_the_command(model: Path) -> None:
         ("{model} --port 70000", "--port is 70000"),
         ("{model} --port {taken}", "is taken: choose another by --port"),
         ("{model} --host nowhere.invalid", "isn't an address of this machine"),
+        ("{model} --host 192.0.2.1", "--host is 192.0.2.1, which isn't an address of this machine."),
         ("{model} --device tpu", "There is no device 'tpu' here"),
     ],
 )

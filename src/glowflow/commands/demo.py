@@ -38,9 +38,15 @@ def demo(
     with serving.listening(host, port) as listener:
         serving.leave_a_core()
         glow, _ = loaded(model, device)
-        app = application(glow, Path(model).name, _directions(model), serving.hosts(listener, host))
+        app = application(glow, _name(model), _directions(model), serving.hosts(listener, host))
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
         serving.serve(app, listener)
+
+
+def _name(model: str) -> str:
+    """What the page calls a model: its directory's name, or its run's where a checkpoint is named."""
+    path = Path(model).resolve() if Path(model).exists() else Path(model)
+    return path.parent.name if path.name in {"best", "last", "previous"} else path.name
 
 
 def _directions(model: str) -> "Directions | None":

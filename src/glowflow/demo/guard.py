@@ -30,8 +30,9 @@ def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> 
 
 
 def busy() -> JSONResponse:
-    """The answer to one too many."""
-    return error(503, "Too many others are asking at this moment: try again soon.", {"Retry-After": "1"})
+    """The answer to one too many; of its request, nothing more is read."""
+    headers = {"Retry-After": "1", "Connection": "close"}
+    return error(503, "Too many others are asking at this moment: try again soon.", headers)
 
 
 class Guard:

@@ -1,8 +1,9 @@
 """What a client sends: bodies, numbers and words, read within limits; a sentence for what's wrong."""
 
 import asyncio
-from collections.abc import Collection, Sequence
-from math import isfinite
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from torch import Tensor
 
+from glowflow.demo.engine import BusyError
 from glowflow.errors import listed
 from glowflow.model import Glow
 
@@ -18,38 +20,77 @@ SECONDS = 20.0
 """For a body to arrive."""
 Word = TypeVar("Word", bound=str)
 
+NUMBER = r"[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?"
+"""Of a query, where it isn't a whole number: ASCII, which `float` alone doesn't ask for."""
+
 CLOSE = {"Connection": "close"}
 """To clients whose bodies aren't read to their ends."""
 
 
-async def body(request: Request, types: Collection[str], most: int) -> bytes:
+class Room:
+    """What bodies may take of memory together.
+
+    Args:
+        most: Bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Gives `take(count)`, which raises BusyError if no more is left; what was taken is free again at the end."""
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            if count > self._left:
+                raise BusyError
+            self._left -= count
+            taken += count
+
+        try:
+            yield take
+        finally:
+            self._left += taken
+
+
+async def body(
+    request: Request, types: Collection[str], most: int, take: Callable[[int], None] = lambda count: None
+) -> bytes:
     """The body of a request.
 
     Args:
         request: Of which nothing has been read.
         types: Of content, that are allowed.
         most: Bytes.
+        take: Told the number of bytes as they come; see `Room`.
 
     Raises:
         HTTPException: 408, 413 or 415.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in types:
+    if content_type(request) not in types:
         raise HTTPException(415, f"Content-Type should be {listed(sorted(types))}.", CLOSE)
     try:
         async with asyncio.timeout(SECONDS):
-            return await _received(request, most)
+            return await _received(request, most, take)
     except TimeoutError:
         raise HTTPException(408, f"The request took longer than {SECONDS:g} seconds to arrive.", CLOSE) from None
 
 
-async def _received(request: Request, most: int) -> bytes:
+def content_type(request: Request) -> str:
+    """What a body is said to be, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _received(request: Request, most: int, take: Callable[[int], None]) -> bytes:
     declared = request.headers.get("content-length", "0")
     too_long = HTTPException(413, f"The request is longer than {most:,} bytes.", CLOSE)
     if not declared.isdecimal() or len(declared) > 15 or int(declared) > most:
         raise too_long
     received = bytearray()
     async for chunk in request.stream():
+        take(len(chunk))
         received += chunk
         if len(received) > most:
             raise too_long
@@ -74,22 +115,16 @@ def latents(received: bytes, num_dims: int) -> Tensor:
 
 def whole(request: Request, name: str, default: int, low: int, high: int) -> int:
     """A whole number of the query; HTTPException 400 if it isn't one from low to high."""
-    try:
-        value = int(request.query_params.get(name, default))
-    except ValueError:
-        value = low - 1
-    if not low <= value <= high:
+    text = request.query_params.get(name, str(default))
+    if not re.fullmatch("[0-9]{1,19}", text) or not low <= (value := int(text)) <= high:
         raise HTTPException(400, f"{name} takes a whole number from {low} to {high}.")
     return value
 
 
 def number(request: Request, name: str, default: float, low: float, high: float) -> float:
     """A number of the query; HTTPException 400 if it isn't one from low to high."""
-    try:
-        value = float(request.query_params.get(name, default))
-    except ValueError:
-        value = float("nan")
-    if not (isfinite(value) and low <= value <= high):
+    text = request.query_params.get(name, str(default))
+    if not re.fullmatch(NUMBER, text) or not low <= (value := float(text)) <= high:
         raise HTTPException(400, f"{name} takes a number from {low:g} to {high:g}.")
     return value
 

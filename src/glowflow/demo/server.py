@@ -30,10 +30,10 @@ from glowflow.model import Glow
 from glowflow.pictures import as_picture
 from glowflow.presets.size import size
 
-SECONDS = 30.0
-"""For the model to answer, whoever else is asking."""
-MOST_UPLOADS = 16
-"""Being received or decoded, which bounds what they take of memory."""
+SECONDS = 60.0
+"""For an answer, from the request's beginning, whoever else is asking; a slow model takes longer: see `deadline`."""
+MOST_HELD = 256_000_000
+"""Bytes of all uploads that are being received or wait to be decoded. A slow one so holds no place, only its bytes."""
 MOST_FRAMES = 48
 FRAMES_AT_ONCE = 8
 MILLISECONDS_PER_FRAME = 60
@@ -90,7 +90,7 @@ class Demo:
         self.directions = directions
         self.finder = finder
         self._num_parameters = size(self.glow.config).parameters
-        self._uploads = asyncio.Semaphore(MOST_UPLOADS)
+        self._room = requests.Room(MOST_HELD)
         self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap that those of all leave
 
     def routes(self) -> list[Route]:
@@ -104,8 +104,23 @@ class Demo:
         }
         return [
             *(Route(path, endpoint, methods=["GET"]) for path, endpoint in get.items()),
-            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in post.items()),
+            *(Route(path, self._in_time(endpoint), methods=["POST"]) for path, endpoint in post.items()),
         ]
+
+    def _in_time(self, endpoint: Endpoint) -> Endpoint:
+        """An endpoint that answers before its deadline, whatever it waits for."""
+
+        async def answer(request: Request) -> Response:
+            seconds = deadline(self.engine.seconds_per_picture)
+            try:
+                async with asyncio.timeout(seconds):
+                    return await endpoint(request)
+            except TimeoutError:
+                raise HTTPException(
+                    504, f"The answer took longer than {seconds:.0f} seconds.", requests.CLOSE
+                ) from None
+
+        return answer
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -159,8 +174,8 @@ class Demo:
         if self.glow.config.image_shape[0] not in MODES:
             raise HTTPException(422, f"No image file has this model's {self.glow.config.image_shape[0]} channels.")
         finder = self.finder if requests.choice(request, "align", ("0", "1")) == "1" else None
-        image, has_face = await _within(self._uploaded(request, finder))
-        encoded = await _within(self.engine.encode(image, label))
+        image, has_face = await self._uploaded(request, finder)
+        encoded = await self.engine.encode(image, label)
         if not encoded.z.isfinite().all():
             raise HTTPException(422, "The model can't encode this image: its latents would be infinite.")
         answer = {
@@ -178,7 +193,7 @@ class Demo:
         num_dims = self.glow.config.num_dims
         z = requests.latents(await requests.body(request, (BINARY,), 8 * num_dims), num_dims)
         decode = self.engine.decode if z.dtype == torch.float64 else self.engine.preview
-        return Response(_png(await _within(decode(z, label))), media_type="image/png")
+        return Response(_png(await decode(z, label)), media_type="image/png")
 
     async def animation(self, request: Request) -> Response:
         """An animation from one picture to another and back: two latents, one after the other, as the body."""
@@ -187,13 +202,14 @@ class Demo:
         path = requests.choice(request, "path", PATHS)
         ends = requests.latents(await requests.body(request, (BINARY,), 16 * num_dims), 2 * num_dims)
         first, last = ends.chunk(2)
-        images = await _within(self._decoded(interpolate(first, last, frames, path), label))
-        return Response(await _within(self._pictured(_webp, images)), media_type="image/webp")
+        images = await self._decoded(interpolate(first, last, frames, path), label)
+        return Response(await self._pictured(_webp, images), media_type="image/webp")
 
     async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
-        async with self._uploads:
-            body = await requests.body(request, uploads.FORMATS, uploads.MOST_BYTES)
-            return await self._pictured(uploads.read, body, self.glow.config.image_shape, finder)
+        with self._room.share() as take:
+            body = await requests.body(request, uploads.FORMATS, uploads.MOST_BYTES, take)
+            kind = requests.content_type(request)
+            return await self._pictured(uploads.read, body, kind, self.glow.config.image_shape, finder)
 
     async def _pictured(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
         """What Pillow makes of something."""
@@ -223,13 +239,9 @@ def _file(name: str, content: bytes) -> Endpoint:
     return answer
 
 
-async def _within(answer: Awaitable[Answer]) -> Answer:
-    """An answer, if it comes in time."""
-    try:
-        async with asyncio.timeout(SECONDS):
-            return await answer
-    except TimeoutError:
-        raise BusyError from None
+def deadline(seconds_per_picture: float) -> float:
+    """Seconds for an answer of a model that takes so long for a picture: an animation has twice what it takes alone."""
+    return max(SECONDS, 2 * MOST_FRAMES * seconds_per_picture)
 
 
 def _attributes(directions: Directions) -> list[Mapping[str, Any]]:

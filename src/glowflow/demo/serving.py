@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import logging
+import os
 import socket
 import warnings
 from contextlib import suppress
@@ -16,20 +17,26 @@ from PIL import Image
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from glowflow.demo.guard import HEADERS, Guard, busy
 from glowflow.errors import InputError
 
 MOST_CONNECTIONS = 1000
 SECONDS = 60.0
-"""A connection on which no request began in so long is closed: longer than any answer takes."""
+"""A connection on which nothing is asked, or the answer isn't taken, for so long, or up to twice that, is closed."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Connection(H11Protocol):
-    """An HTTP connection that ends when no request begins, or the one that began doesn't end, in time."""
+    """An HTTP connection that ends when no request begins, or its answer isn't taken, in time.
+
+    While the application works on an answer, its own deadline holds.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.app = Guard(busy())
         self._check(object())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -40,16 +47,17 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what isn't HTTP in the words of all other errors."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            headers = [("content-type", "application/json"), ("connection", "close")]
+            headers = [("Content-Type", "application/json"), ("Connection", "close"), *HEADERS.items()]
             body = json.dumps({"error": msg}).encode()
             for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
     def _check(self, last: object) -> None:
-        if self.cycle is last:
+        is_awaited = self.cycle is not None and not self.cycle.response_started
+        if self.cycle is last and not is_awaited:
             self.transport.abort()
-        self._next_check = self.loop.call_later(SECONDS, self._check, self.cycle)
+        self._next_check = self.loop.call_later(SECONDS, self._check, object() if is_awaited else self.cycle)
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -64,8 +72,10 @@ def listening(host: str, port: int) -> socket.socket:
     except socket.gaierror:
         raise InputError(f"--host is {host}, which isn't an address of this machine.") from None
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise InputError(f"--host is {host}, which isn't an address of this machine.") from None
         taken = error.errno == errno.EADDRINUSE
-        reason = "is taken: choose another by --port" if taken else f"can't be used ({error.strerror})"
+        reason = "is taken: choose another by --port" if taken else f"can't be used: {os.strerror(error.errno or 0)}"
         raise InputError(f"Port {port} of {host} {reason}.") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it: no 40 ms for a late ACK
     return listener
@@ -87,7 +97,6 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=3,
     )
 

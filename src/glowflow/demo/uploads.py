@@ -25,7 +25,7 @@ MOST_PIXELS = 25_000_000
 """Before anything is decoded: a hundred megabytes as Pillow keeps them."""
 
 
-def read(body: bytes, image_shape: Shape, finder: FaceFinder | None = None) -> tuple[Tensor, bool]:
+def read(body: bytes, kind: str, image_shape: Shape, finder: FaceFinder | None = None) -> tuple[Tensor, bool]:
     """The image in an upload, uint8 (C, H, W), and whether a face was found in it.
 
     It is turned as its EXIF data says, put over white where it's transparent, cut around the face or else at its
@@ -33,6 +33,7 @@ def read(body: bytes, image_shape: Shape, finder: FaceFinder | None = None) -> t
 
     Args:
         body: The file.
+        kind: Its content type, of `FORMATS`.
         image_shape: The model's.
         finder: Finds faces; without one, none is looked for.
 
@@ -40,7 +41,7 @@ def read(body: bytes, image_shape: Shape, finder: FaceFinder | None = None) -> t
         HTTPException: 413 for too many pixels, 422 for what can't be read.
     """
     channels, height, width = image_shape
-    image = _opened(body, channels)
+    image = _opened(body, kind, channels)
     face = finder.find(image) if finder else None
     image = image.crop(face) if face else image
     if image.width < width or image.height < height:
@@ -49,9 +50,9 @@ def read(body: bytes, image_shape: Shape, finder: FaceFinder | None = None) -> t
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), face is not None
 
 
-def _opened(body: bytes, channels: int) -> Image.Image:
+def _opened(body: bytes, kind: str, channels: int) -> Image.Image:
     try:
-        with Image.open(BytesIO(body), formats=list(FORMATS.values())) as image:
+        with Image.open(BytesIO(body), formats=[FORMATS[kind]]) as image:
             _check_size(image.width, image.height)
             return upright(image, channels)
     except HTTPException:
@@ -59,7 +60,8 @@ def _opened(body: bytes, channels: int) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
     except Exception:  # broken files make Pillow raise nearly anything
-        raise HTTPException(422, "This file can't be read as an image: give a PNG, a JPEG or the like.") from None
+        sentence = f"This can't be read as {kind}, which is said to be its type: it's broken, or of another type."
+        raise HTTPException(422, sentence) from None
 
 
 def _check_size(width: int, height: int) -> None:
