@@ -23,7 +23,7 @@ from glowflow.latents import Directions, interpolate
 from tests.helpers import randomize
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the page is tested with playwright, which isn't installed"
@@ -164,6 +164,39 @@ def test_a_slider_moves_the_image_and_undo_takes_it_back(page: Page) -> None:
     np.testing.assert_array_equal(pixels(page), moved)
     press(page, "Mouth open", "Delete")
     np.testing.assert_array_equal(pixels(page), before)
+
+
+def test_what_fails_is_asked_for_again(page: Page) -> None:
+    fates = iter(["busy", "lost", "answered", "answered", "busy", "busy", "busy"])  # a preview, and three pictures
+
+    def meet(route: Route) -> None:
+        match next(fates, "answered"):
+            case "busy":
+                route.fulfill(status=503, headers={"Retry-After": "0"})
+            case "lost":
+                route.abort()
+            case _:
+                route.continue_()
+
+    page.route("**/api/decode*", meet)
+    before = pixels(page)
+    press(page, "Mouth open", "End")
+    assert (pixels(page) != before).any()
+    assert page.locator("#status").text_content() == ""
+    press(page, "Mouth open", "Delete")
+    status(page, "answers with 503")
+    press(page, "Eyeglasses", "End")
+    assert (pixels(page) != before).any()
+
+
+def test_an_image_that_failed_once_can_be_chosen_again(page: Page) -> None:
+    page.route("**/api/latent*", lambda route: route.fulfill(status=503, headers={"Retry-After": "0"}))
+    page.get_by_role("button", name="Draw others").click()
+    status(page, "answers with 503")
+    page.unroute("**/api/latent*")
+    button = page.locator("#strip button").first
+    button.click()
+    page.wait_for_function("value => location.hash.includes(`seed=${value}&`)", arg=button.get_attribute("value"))
 
 
 def test_dragging_shows_pictures_on_the_way(page: Page) -> None:

@@ -182,8 +182,8 @@ async function random(seed, temperature) {
 }
 
 function latentOf(seed) {
-  const found = latents.get(seed) ?? getLatent(seed);
-  latents.delete(seed);
+  const found = kept(latents, seed, () => getLatent(seed));
+  latents.delete(seed); // the latest goes last
   latents.set(seed, found);
   if (latents.size > 4 * NUM_RANDOM) latents.delete(latents.keys().next().value);
   return found;
@@ -194,8 +194,16 @@ function someSeed() {
 }
 
 function pictureOf(image) {
-  if (!pictures.has(image)) pictures.set(image, decode(Float64Array.from(image.z), past.now.label));
-  return pictures.get(image);
+  return kept(pictures, image, () => decode(Float64Array.from(image.z), past.now.label));
+}
+
+/** What a cache has, or else a new promise; one that fails isn't kept, so that the next to need it asks again. */
+function kept(cache, key, get) {
+  if (!cache.has(key)) {
+    cache.set(key, get());
+    cache.get(key).catch(() => cache.delete(key));
+  }
+  return cache.get(key);
 }
 
 /** Take an image to edit, or to blend in, as the visitor has chosen. */
