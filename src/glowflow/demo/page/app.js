@@ -9,11 +9,11 @@
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
 import { description, gauge, measure, warning } from "./facts.js";
-import { readLatents, save, takesDrops, takesFiles, takesPastes } from "./files.js";
+import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes } from "./files.js";
 import { History } from "./history.js";
 import { between, difference, levelSlices, mixed, moved, scaled } from "./latents.js";
 import { fromHash, toHash } from "./link.js";
-import { draw, Painter } from "./painter.js";
+import { draw, enlarged, LARGE, Painter } from "./painter.js";
 import { grouped, inWords, show, slider } from "./sliders.js";
 
 const USUAL_TEMPERATURE = 0.7;
@@ -25,8 +25,8 @@ const SECONDS_TO_READ = 12;
 const $ = (id) => document.getElementById(id);
 
 let model, slices, numDims, past, painter;
-const directions = new Map(); // attribute -> Float32Array (D,)
-const own = []; // names of the visitor's own
+const directions = new Map(); // attribute -> its vector (D,); also of deleted ones, for the sake of undo
+let own = []; // names of the visitor's own
 const rows = new Map(); // attribute -> its slider
 const latents = new Map(); // seed -> promise of its latents, the latest few
 const pictures = new WeakMap(); // image -> promise of its Blob
@@ -43,6 +43,7 @@ async function begin() {
   numDims = slices.at(-1).end;
   const vectors = await getDirections(numDims);
   model.attributes.forEach(({ name }, i) => directions.set(name, vectors[i]));
+  recall();
   painter = new Painter($("picture"), complain);
   introduce();
   buildSliders();
@@ -82,7 +83,7 @@ function editsOf({ strengths }) {
 }
 
 function titleOf(attribute) {
-  return own.includes(attribute) ? attribute : inWords(attribute);
+  return model.attributes.some(({ name }) => name === attribute) ? inWords(attribute) : attribute;
 }
 
 /** The strengths with another one of an attribute. */
@@ -245,11 +246,13 @@ async function encoded(file) {
   if (!model.limits.types.includes(file.type)) {
     throw new Error(`${file.name} isn't a kind of image that can be read: take a PNG, a JPEG or a WebP.`);
   }
-  if (file.size > model.limits.bytes) {
+  say(`Reading ${file.name} …`);
+  const { body, width, height } = await reduced(file);
+  if (body.size > model.limits.bytes) {
     throw new Error(`${file.name} is larger than ${Math.round(model.limits.bytes / 1e6)} MB.`);
   }
-  say(`Reading ${file.name} …`);
-  const { z, ...facts } = await encode(file, past.now.label, $("align").checked);
+  const fits = height === model.image_shape[1] && width === model.image_shape[2]; // and so is cut already
+  const { z, ...facts } = await encode(body, past.now.label, $("align").checked && !fits);
   say("");
   return { name: file.name, seed: null, temperature: null, eps: null, z, facts };
 }
@@ -286,20 +289,21 @@ function introduce() {
   $("file").accept = model.limits.types.join();
   for (const input of $("making").querySelectorAll("input[type=file]")) input.accept = model.limits.types.join();
   $("upload").hidden = $("making").hidden = !model.takes_images;
-  $("align").checked = model.finds_faces;
   $("align-row").hidden = !model.finds_faces;
   $("class-choice").hidden = !model.class_names.length;
   $("class").append(...model.class_names.map((name, i) => new Option(name, i)));
   $("levels").closest("section").hidden = slices.length < 2;
+  $("save-large").hidden = Math.min(width, height) >= LARGE;
 }
 
 function buildSliders() {
   rows.clear();
-  const groups = grouped([...directions.keys()], own).map(([title, names]) => {
+  const names = [...model.attributes.map(({ name }) => name), ...own];
+  const groups = grouped(names, own).map(([title, names]) => {
     const group = document.createElement("fieldset");
     const legend = document.createElement("legend");
     legend.textContent = title;
-    group.append(legend, ...names.map(attributeSlider));
+    group.append(legend, ...names.map((name) => (own.includes(name) ? ownSlider(name) : attributeSlider(name))));
     return group;
   });
   const nothing = document.createElement("p");
@@ -320,6 +324,15 @@ function attributeSlider(name) {
     onChange: (value) => commit(changed(value), `attribute ${name}`),
   });
   rows.set(name, row);
+  return row;
+}
+
+function ownSlider(name) {
+  const row = $("own-template").content.cloneNode(true).firstElementChild;
+  const button = row.querySelector("button");
+  button.title = button.ariaLabel = `Delete the slider ${name}`;
+  button.onclick = () => deleteSlider(name);
+  row.prepend(attributeSlider(name));
   return row;
 }
 
@@ -424,6 +437,7 @@ function listenToSaving() {
   const name = () => `${model.name}-${past.now.face.seed ?? past.now.face.name.replace(/\.[^.]*$/, "")}`;
   const each = {
     "save-picture": async () => save(await decode(compose(past.now), past.now.label), `${name()}.png`),
+    "save-large": async () => save(await enlarged(await decode(compose(past.now), past.now.label)), `${name()}-large.png`),
     "save-latents": async () => save(new Blob([compose(past.now)]), `${name()}.f64`),
     "save-animation": async () => save(await animation(), `${name()}.webp`),
   };
@@ -559,10 +573,10 @@ function exampleItem(side, image) {
 
 function makeSlider() {
   const name = $("make-name").value.trim();
-  if (directions.has(name)) throw new Error(`There is a slider called ${name} already.`);
+  if (directions.has(name)) throw new Error(`There is, or was, a slider called ${name}: take another name.`);
   const [having, without] = [handfuls.with, handfuls.without].map((images) => images.map(({ z }) => z));
   directions.set(name, difference(having, without));
-  own.push(name);
+  keep([...own, name]);
   Object.assign(handfuls, { with: [], without: [] });
   $("make-name").value = "";
   renderMaking();
@@ -570,6 +584,32 @@ function makeSlider() {
   render();
   rows.get(name).querySelector("input").focus();
   say(`The slider ${name} stands first among the attributes.`);
+}
+
+function deleteSlider(name) {
+  keep(own.filter((other) => other !== name));
+  buildSliders();
+  commit({ strengths: withStrength(name, 0) });
+  ($("sliders").querySelector("input") ?? $("make-name")).focus();
+  say(`The slider ${name} is deleted.`);
+}
+
+/** The visitor's own sliders are these from now on, after a reload too where they fit into the browser's storage. */
+function keep(names) {
+  own = names;
+  const sliders = own.map((name) => [name, [...directions.get(name)]]);
+  try {
+    sessionStorage.setItem(model.name, JSON.stringify(sliders));
+  } catch {
+    sessionStorage.removeItem(model.name);
+  }
+}
+
+/** Take up the sliders of one's own from before a reload. */
+function recall() {
+  const sliders = JSON.parse(sessionStorage.getItem(model.name) ?? "[]").filter(([, vector]) => vector.length === numDims);
+  for (const [name, vector] of sliders) directions.set(name, Float64Array.from(vector));
+  own = sliders.map(([name]) => name);
 }
 
 function shortcut(event) {
