@@ -339,11 +339,9 @@ function ownSlider(name) {
 function buildLevels() {
   const groups = slices.map(({ shape: [channels, height, width] }, level) => {
     const group = $("level-template").content.cloneNode(true).firstElementChild;
-    const place = level === 0 ? "finest" : level === slices.length - 1 ? "coarsest" : "";
     group.dataset.level = level;
-    group.querySelector("b").textContent = place ? `Level ${level + 1}, ${place}` : `Level ${level + 1}`;
-    group.querySelector(".hint").textContent = `${channels}×${height}×${width}`;
-    group.setAttribute("aria-label", `Level ${level + 1}`);
+    group.querySelector("b").textContent = group.ariaLabel = `Level ${level + 1}`;
+    group.title = `${channels}×${height}×${width}`;
     for (const button of group.querySelectorAll("button")) button.onclick = () => attempt(() => takeLevel(level, button.value));
     return group;
   });

@@ -3,8 +3,8 @@
 const GROUPS = [
   ["Yours", null],
   ["Hair", /hair|bald|bangs|hairline|sideburn/i],
-  ["Beard", /beard|mustache|goatee|shadow/i],
   ["Eyes and brows", /eye(?!glass)|brow/i],
+  ["Beard", /beard|mustache|goatee|shadow/i],
   ["Mouth", /mouth|smil|frown|lips?\b|lipstick/i],
   ["Worn", /wear|glass|hat\b|suit|necklace|necktie|earring/i],
   ["Skin and face", /skin|cheek|chin|nose|face|young|male|makeup|attractive/i],
