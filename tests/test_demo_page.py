@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from glowflow.latents import Directions, interpolate
 from tests.helpers import randomize
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the page is tested with playwright, which isn't installed"
@@ -141,7 +142,7 @@ def test_it_adapts_to_the_model(page: Page) -> None:
     assert page.title() == "tiny · glowflow"
     playwright.expect(page.locator("#about")).to_contain_text("16 pixels, 5 bits")
     assert page.locator("#sliders legend").all_text_contents() == ["Hair", "Mouth", "Worn"]
-    assert page.locator("#sliders span").all_text_contents() == ["Black hair", "Mouth open", "Eyeglasses"]
+    assert page.locator("#sliders .slider > span:first-child").all_text_contents() == ["Black hair", "Mouth open", "Eyeglasses"]
     assert page.locator("#strip button").count() == 12
     assert page.locator("#levels .level").count() == 2
     assert pixels(page).shape == (16, 16, 3)
@@ -164,6 +165,71 @@ def test_a_slider_moves_the_image_and_undo_takes_it_back(page: Page) -> None:
     np.testing.assert_array_equal(pixels(page), moved)
     press(page, "Mouth open", "Delete")
     np.testing.assert_array_equal(pixels(page), before)
+
+
+def test_what_fails_is_asked_for_again(page: Page) -> None:
+    fates = iter(["busy", "lost", "answered", "answered", "busy", "busy", "busy"])  # a preview, and three pictures
+
+    def meet(route: Route) -> None:
+        match next(fates, "answered"):
+            case "busy":
+                route.fulfill(status=503, headers={"Retry-After": "0"})
+            case "lost":
+                route.abort()
+            case _:
+                route.continue_()
+
+    page.route("**/api/decode*", meet)
+    before = pixels(page)
+    press(page, "Mouth open", "End")
+    assert (pixels(page) != before).any()
+    assert page.locator("#status").text_content() == ""
+    press(page, "Mouth open", "Delete")
+    status(page, "answers with 503")
+    press(page, "Eyeglasses", "End")
+    assert (pixels(page) != before).any()
+
+
+def test_an_image_that_failed_once_can_be_chosen_again(page: Page) -> None:
+    page.route("**/api/latent*", lambda route: route.fulfill(status=503, headers={"Retry-After": "0"}))
+    page.get_by_role("button", name="Draw others").click()
+    status(page, "answers with 503")
+    page.unroute("**/api/latent*")
+    button = page.locator("#strip button").first
+    button.click()
+    page.wait_for_function("value => location.hash.includes(`seed=${value}&`)", arg=button.get_attribute("value"))
+
+
+def test_what_changes_nothing_is_no_step(page: Page) -> None:
+    undo = page.locator("#undo")
+    press(page, "Mouth open", "Delete")
+    page.get_by_role("button", name="as it is").first.click()
+    page.evaluate("() => { location.hash = 'foo=1'; }")
+    page.wait_for_function("() => location.hash.startsWith('#seed')")
+    assert undo.get_attribute("aria-disabled") == "true"
+    press(page, "Mouth open", "End")
+    undo.press("Enter")
+    settle(page)
+    assert undo.get_attribute("aria-disabled") == "true"
+    assert page.evaluate("document.activeElement.id") == "undo"
+    undo.press("Enter")
+    playwright.expect(page.locator("#redo")).to_have_attribute("aria-disabled", "false")
+
+
+def test_the_temperature_is_one(page: Page, tmp_path: Path) -> None:
+    upload(page, image_file(tmp_path, "mine.png")[0])
+    temperature = page.locator("#temperature")
+    before = pixels(page, "#strip canvas")
+    temperature.press("End")
+    press(page, "Mouth open", "ArrowRight")
+    assert temperature.input_value() == "1.2"
+    page.locator("#strip button").first.click()
+    playwright.expect(page.locator("#description")).to_have_text("Drawn at temperature 1.20")
+    for _ in range(3):
+        page.get_by_role("button", name="Undo").click()
+    assert temperature.input_value() == "0.7"
+    page.wait_for_load_state("networkidle")
+    np.testing.assert_array_equal(pixels(page, "#strip canvas"), before)
 
 
 def test_dragging_shows_pictures_on_the_way(page: Page) -> None:
@@ -198,6 +264,26 @@ def test_an_upload_is_reconstructed_and_judged(page: Page, tmp_path: Path) -> No
     status(page, "save the latents")
 
 
+def test_an_image_to_blend_in_is_judged(page: Page, tmp_path: Path) -> None:
+    page.get_by_label("to blend in").check(force=True)
+    page.set_input_files("#file", image_file(tmp_path, "mine.png")[0])
+    status(page, "unlike those that the model was trained on")
+
+
+def test_a_large_image_is_reduced(page: Page, tmp_path: Path) -> None:
+    Image.new("L", (6000, 4500), 200).save(tmp_path / "large.jpg")
+    with page.expect_request("**/api/encode*") as request:
+        upload(page, tmp_path / "large.jpg")
+    sent = request.value.post_data_buffer
+    assert sent is not None
+    with Image.open(BytesIO(sent)) as image:
+        assert image.size == (2048, 1536)
+    file, _ = image_file(tmp_path, "small.png")
+    with page.expect_request("**/api/encode*") as request:
+        upload(page, file)
+    assert request.value.post_data_buffer == file.read_bytes()
+
+
 def test_what_cannot_be_uploaded_is_said(page: Page, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("no image")
     page.set_input_files("#file", tmp_path / "text.txt")
@@ -225,6 +311,13 @@ def test_blending_and_levels(page: Page) -> None:
         level.get_by_role("button", name="of the second").click()
         settle(page)
     np.testing.assert_array_equal(pixels(page), pixels(page, "#second-thumb"))
+    page.locator("#levels .level").last.get_by_role("button", name="as it is").click()
+    settle(page)
+    mixed = pixels(page)
+    page.get_by_role("button", name="Swap").click()
+    settle(page)
+    np.testing.assert_array_equal(pixels(page), mixed)
+    page.get_by_role("button", name="Swap").click()
     page.get_by_role("button", name="Reset").click()
     settle(page)
     np.testing.assert_array_equal(pixels(page), before)
@@ -260,13 +353,16 @@ def test_what_is_saved(page: Page, tmp_path: Path) -> None:
     press(page, "Mouth open", "End")
     shown = pixels(page)
     files = {}
-    for name in ("Image (PNG)", "Animation (WebP)", "Latents (.f64)"):
+    for name in ("Image (PNG)", "Image, enlarged (PNG)", "Animation (WebP)", "Latents (.f64)"):
         page.locator("#downloads summary").click()
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()
         files[name] = tmp_path / download.value.suggested_filename
         download.value.save_as(files[name])
+        assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
     np.testing.assert_array_equal(np.asarray(Image.open(files["Image (PNG)"])), shown)
+    enlarged = np.asarray(Image.open(files["Image, enlarged (PNG)"]))
+    np.testing.assert_array_equal(enlarged, shown.repeat(32, axis=0).repeat(32, axis=1))
     with Image.open(files["Animation (WebP)"]) as animation:
         assert animation.n_frames > 10  # type: ignore[attr-defined]
     latents = files["Latents (.f64)"]
@@ -290,6 +386,13 @@ def test_a_slider_of_ones_own(page: Page, tmp_path: Path) -> None:
     press(page, "Noisy in a way", "End")
     assert (pixels(page) != before).any()
     assert page.locator("#sliders legend").first.text_content() == "Yours"
+    page.reload()
+    settle(page)
+    press(page, "Noisy in a way", "End")
+    page.get_by_role("button", name="Delete the slider").click()
+    assert page.locator("#sliders legend").first.text_content() == "Hair"
+    page.get_by_role("button", name="Undo").click()
+    playwright.expect(page.locator("#description")).to_contain_text("Noisy in a way +1.00")
 
 
 def test_temperature_zero_is_the_mean(page: Page) -> None:
@@ -307,6 +410,26 @@ def test_temperature_zero_is_the_mean(page: Page) -> None:
 def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_warning_is_in_the_window_beside_the_picture(page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    upload(page, image_file(tmp_path, "mine.png")[0])
+    for part in ("#picture", "#warning"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 720
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390), (640, 450), (320, 256)])
+def test_a_slider_with_the_focus_is_not_covered(page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    covered = """() => [...document.querySelectorAll("#sliders input")].filter((input) => {
+        scrollBy(0, input.getBoundingClientRect().top - 5);
+        input.focus();
+        const { x, y, width, height } = input.getBoundingClientRect();
+        return document.elementFromPoint(x + width / 2, y + height / 2) !== input; }).length"""
+    assert page.evaluate(covered) == 0
 
 
 def test_every_control_has_a_name(page: Page) -> None:

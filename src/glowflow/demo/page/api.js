@@ -1,6 +1,7 @@
 // What the server does: images to latents, latents to pictures. An Error's message is the server's sentence.
 
 const BINARY = { "Content-Type": "application/octet-stream" };
+const MOST_TRIES = 3;
 
 export async function getModel() {
   return (await ask("/api/model")).json();
@@ -42,13 +43,21 @@ export async function animate(first, last, path, label) {
   return (await ask(`/api/animation${query({ path, label })}`, { method: "POST", headers: BINARY, body })).blob();
 }
 
-async function ask(address, options) {
-  const answer = await fetch(address, options).catch(() => {
-    throw new Error("The server doesn't answer: is glowflow demo still running?");
-  });
-  if (answer.ok) return answer;
+/** An answer; what the network or a busy server refuses is asked for again, a little later. */
+async function ask(address, options, tries = 1) {
+  const answer = await fetch(address, options).catch(() => null);
+  if (answer?.ok) return answer;
+  const isPassing = !answer || answer.status === 503;
+  if (!isPassing || tries === MOST_TRIES) throw new Error(await problem(answer));
+  const seconds = Number(answer?.headers.get("Retry-After") ?? 1);
+  await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+  return ask(address, options, tries + 1);
+}
+
+async function problem(answer) {
+  if (!answer) return "The server doesn't answer: is glowflow demo still running?";
   const { error } = await answer.json().catch(() => ({ error: `The server answers with ${answer.status}.` }));
-  throw new Error(error);
+  return error;
 }
 
 function query(values) {

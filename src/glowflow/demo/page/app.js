@@ -3,16 +3,17 @@
 //                null where they don't apply
 //   blend, path  how far from one to the other, and which way
 //   levels       for each level: {take: "own" | "other" | "drawn", seed, eps}
-//   strengths    of attributes by name
+//   strengths    of attributes by name, without those at 0
+//   temperature  of random images
 //   label        the class, null for a model without
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
 import { description, gauge, measure, warning } from "./facts.js";
-import { readLatents, save, takesDrops, takesFiles, takesPastes } from "./files.js";
+import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes } from "./files.js";
 import { History } from "./history.js";
 import { between, difference, levelSlices, mixed, moved, scaled } from "./latents.js";
 import { fromHash, toHash } from "./link.js";
-import { draw, Painter } from "./painter.js";
+import { draw, enlarged, LARGE, Painter } from "./painter.js";
 import { grouped, inWords, show, slider } from "./sliders.js";
 
 const USUAL_TEMPERATURE = 0.7;
@@ -24,15 +25,15 @@ const SECONDS_TO_READ = 12;
 const $ = (id) => document.getElementById(id);
 
 let model, slices, numDims, past, painter;
-const directions = new Map(); // attribute -> Float32Array (D,)
-const own = []; // names of the visitor's own
+const directions = new Map(); // attribute -> its vector (D,); also of deleted ones, for the sake of undo
+let own = []; // names of the visitor's own
 const rows = new Map(); // attribute -> its slider
 const latents = new Map(); // seed -> promise of its latents, the latest few
 const pictures = new WeakMap(); // image -> promise of its Blob
 const handfuls = { with: [], without: [] };
 let described = null; // the image that facts are shown of
 let silence; // the timer that ends what is said
-let strip = { first: 0, temperature: USUAL_TEMPERATURE };
+let strip = {}; // what its pictures are of: {first, temperature, label}, the seed of the first and how they are drawn
 
 attempt(begin);
 
@@ -42,16 +43,16 @@ async function begin() {
   numDims = slices.at(-1).end;
   const vectors = await getDirections(numDims);
   model.attributes.forEach(({ name }, i) => directions.set(name, vectors[i]));
+  recall();
   painter = new Painter($("picture"), complain);
   introduce();
   buildSliders();
   buildLevels();
   listen();
-  strip.first = someSeed();
-  past = new History((await linked()) ?? freshState(await random(strip.first, USUAL_TEMPERATURE)));
-  strip.temperature = past.now.face.temperature;
+  const seed = someSeed();
+  past = new History((await linked()) ?? freshState(await random(seed, USUAL_TEMPERATURE)));
+  fillStrip(seed);
   render();
-  await drawStrip();
 }
 
 /* What is shown */
@@ -59,35 +60,36 @@ async function begin() {
 function freshState(face) {
   const levels = slices.map(() => ({ take: "own" }));
   const label = model.class_names.length ? 0 : null;
-  return { face, other: null, blend: 0, path: "linear", levels, strengths: {}, label };
+  const { temperature } = face;
+  return { face, other: null, blend: 0, path: "linear", levels, strengths: {}, temperature, label };
 }
 
-function compose({ face, other, blend, path, levels, strengths }) {
-  const takes = { own: () => face.z, other: () => other.z, drawn: ({ eps }) => scaled(eps, temperatureOf(face)) };
+function compose({ face, other, blend, path, levels, strengths, temperature }) {
+  const takes = { own: () => face.z, other: () => other.z, drawn: ({ eps }) => scaled(eps, temperature) };
   const start = levels.every(({ take }) => take === "own")
     ? face.z
     : mixed(levels.map((level) => takes[level.take](level)), slices);
   const blended = other && blend ? between(start, other.z, blend, path) : start;
-  const moves = Object.entries(strengths).map(([name, strength]) => [directions.get(name), strength]);
-  return moved(blended, moves.filter(([, strength]) => strength !== 0));
-}
-
-function temperatureOf(image) {
-  return image.temperature ?? USUAL_TEMPERATURE;
+  return moved(blended, Object.entries(strengths).map(([name, strength]) => [directions.get(name), strength]));
 }
 
 function isEdited({ blend, levels, strengths }) {
-  return blend !== 0 || levels.some(({ take }) => take !== "own") || Object.values(strengths).some((s) => s !== 0);
+  return blend !== 0 || levels.some(({ take }) => take !== "own") || Object.keys(strengths).length > 0;
 }
 
 /** What the sliders are at: pairs of a name, in words, and a strength. */
 function editsOf({ strengths }) {
-  const edits = Object.entries(strengths).filter(([, strength]) => strength !== 0);
-  return edits.map(([name, strength]) => [titleOf(name), strength]);
+  return Object.entries(strengths).map(([name, strength]) => [titleOf(name), strength]);
 }
 
 function titleOf(attribute) {
-  return own.includes(attribute) ? attribute : inWords(attribute);
+  return model.attributes.some(({ name }) => name === attribute) ? inWords(attribute) : attribute;
+}
+
+/** The strengths with another one of an attribute. */
+function withStrength(name, strength) {
+  const all = Object.entries({ ...past.now.strengths, [name]: strength });
+  return Object.fromEntries(all.filter(([, value]) => value !== 0));
 }
 
 function preview(change) {
@@ -104,17 +106,17 @@ function render() {
   const state = past.now;
   painter.show(compose(state), state.label, true);
   $("compare").setAttribute("aria-pressed", "false");
-  $("undo").disabled = !past.canUndo;
-  $("redo").disabled = !past.canRedo;
-  $("reset").disabled = $("compare").disabled = !isEdited(state);
+  allow($("undo"), past.canUndo);
+  allow($("redo"), past.canRedo);
+  for (const id of ["reset", "compare"]) allow($(id), isEdited(state));
   $("picture").setAttribute("aria-label", `${state.face.name}${isEdited(state) ? ", edited" : ""}`);
   $("description").textContent = description(state, editsOf(state));
   renderFacts(state.face);
   renderBlend(state);
   renderLevels(state);
   rows.forEach((row, name) => show(row, state.strengths[name] ?? 0));
-  show($("temperature-row"), temperatureOf(state.face));
-  for (const button of $("strip").children) button.setAttribute("aria-pressed", Number(button.value) === state.face.seed);
+  show($("temperature-row"), state.temperature);
+  attempt(() => renderStrip(state));
   if (state.label !== null) $("class").value = state.label;
   const hash = toHash(state, model.attributes.map(({ name }) => name));
   window.history.replaceState(null, "", hash ? `#${hash}` : location.pathname);
@@ -143,6 +145,15 @@ function renderFacts(face) {
   $("marker").style.setProperty("--at", `${100 * places.at}%`);
 }
 
+/** A button that can't be used now keeps the keyboard's focus, which a disabled one would lose. */
+function allow(button, isAllowed) {
+  button.setAttribute("aria-disabled", !isAllowed);
+}
+
+function isRefused(event) {
+  return event.target.closest?.("[aria-disabled=true]");
+}
+
 function showBlob(picture, blob) {
   picture.src = URL.createObjectURL(blob);
   picture.onload = () => URL.revokeObjectURL(picture.src);
@@ -150,7 +161,9 @@ function showBlob(picture, blob) {
 
 function renderBlend({ face, other, blend, path }) {
   show($("blend").parentElement, blend);
-  for (const id of ["blend", "swap", "remove-second"]) $(id).disabled = !other;
+  $("blend").disabled = !other;
+  allow($("remove-second"), other);
+  allow($("swap"), canSwap(past.now));
   document.querySelector(`input[name=path][value=${path}]`).checked = true;
   $("second-thumb").classList.toggle("empty", !other);
   $("second-thumb").setAttribute("aria-label", other ? `Second image: ${other.name}` : "No second image yet");
@@ -169,7 +182,7 @@ function renderLevels({ levels, other }) {
   for (const group of $("levels").children) {
     for (const button of group.querySelectorAll("button")) {
       button.setAttribute("aria-pressed", button.value === levels[group.dataset.level].take);
-      button.disabled = button.value === "other" && !other;
+      allow(button, button.value !== "other" || other);
     }
   }
 }
@@ -182,8 +195,8 @@ async function random(seed, temperature) {
 }
 
 function latentOf(seed) {
-  const found = latents.get(seed) ?? getLatent(seed);
-  latents.delete(seed);
+  const found = kept(latents, seed, () => getLatent(seed));
+  latents.delete(seed); // the latest goes last
   latents.set(seed, found);
   if (latents.size > 4 * NUM_RANDOM) latents.delete(latents.keys().next().value);
   return found;
@@ -194,8 +207,16 @@ function someSeed() {
 }
 
 function pictureOf(image) {
-  if (!pictures.has(image)) pictures.set(image, decode(Float64Array.from(image.z), past.now.label));
-  return pictures.get(image);
+  return kept(pictures, image, () => decode(Float64Array.from(image.z), past.now.label));
+}
+
+/** What a cache has, or else a new promise; one that fails isn't kept, so that the next to need it asks again. */
+function kept(cache, key, get) {
+  if (!cache.has(key)) {
+    cache.set(key, get());
+    cache.get(key).catch(() => cache.delete(key));
+  }
+  return cache.get(key);
 }
 
 /** Take an image to edit, or to blend in, as the visitor has chosen. */
@@ -206,14 +227,18 @@ function choose(image) {
 
 function blendIn(image) {
   commit({ other: image, blend: past.now.blend || 0.5 });
-  say(`${image.name} is the second image.`);
+  say(`${image.name} is the second image. ${image.facts ? judgement(image.facts) : ""}`);
 }
 
 async function upload(file) {
   const image = await encoded(file);
   choose(image);
   const isDescribed = past.now.face === image; // where everybody can see it
-  if (isDescribed) say(`${file.name}: ${measure(image.facts, model.usual)} ${warning(image.facts, model.usual)}`, "unseen");
+  if (isDescribed) say(`${file.name}: ${judgement(image.facts)}`, "unseen");
+}
+
+function judgement(facts) {
+  return `${measure(facts, model.usual)} ${warning(facts, model.usual)}`;
 }
 
 async function encoded(file) {
@@ -221,11 +246,13 @@ async function encoded(file) {
   if (!model.limits.types.includes(file.type)) {
     throw new Error(`${file.name} isn't a kind of image that can be read: take a PNG, a JPEG or a WebP.`);
   }
-  if (file.size > model.limits.bytes) {
+  say(`Reading ${file.name} …`);
+  const { body, width, height } = await reduced(file);
+  if (body.size > model.limits.bytes) {
     throw new Error(`${file.name} is larger than ${Math.round(model.limits.bytes / 1e6)} MB.`);
   }
-  say(`Reading ${file.name} …`);
-  const { z, ...facts } = await encode(file, past.now.label, $("align").checked);
+  const fits = height === model.image_shape[1] && width === model.image_shape[2]; // and so is cut already
+  const { z, ...facts } = await encode(body, past.now.label, $("align").checked && !fits);
   say("");
   return { name: file.name, seed: null, temperature: null, eps: null, z, facts };
 }
@@ -242,7 +269,7 @@ async function linked() {
   const face = await random(state.face.seed, state.face.temperature);
   const other = state.other && (await random(state.other.seed, state.other.temperature));
   const levels = await Promise.all(state.levels.map(async (l) => (l.seed === undefined ? l : drawnLevel(l.seed))));
-  return { ...state, face, other, levels };
+  return { ...state, face, other, levels, temperature: face.temperature };
 }
 
 async function drawnLevel(seed) {
@@ -262,20 +289,21 @@ function introduce() {
   $("file").accept = model.limits.types.join();
   for (const input of $("making").querySelectorAll("input[type=file]")) input.accept = model.limits.types.join();
   $("upload").hidden = $("making").hidden = !model.takes_images;
-  $("align").checked = model.finds_faces;
   $("align-row").hidden = !model.finds_faces;
   $("class-choice").hidden = !model.class_names.length;
   $("class").append(...model.class_names.map((name, i) => new Option(name, i)));
   $("levels").closest("section").hidden = slices.length < 2;
+  $("save-large").hidden = Math.min(width, height) >= LARGE;
 }
 
 function buildSliders() {
   rows.clear();
-  const groups = grouped([...directions.keys()], own).map(([title, names]) => {
+  const names = [...model.attributes.map(({ name }) => name), ...own];
+  const groups = grouped(names, own).map(([title, names]) => {
     const group = document.createElement("fieldset");
     const legend = document.createElement("legend");
     legend.textContent = title;
-    group.append(legend, ...names.map(attributeSlider));
+    group.append(legend, ...names.map((name) => (own.includes(name) ? ownSlider(name) : attributeSlider(name))));
     return group;
   });
   const nothing = document.createElement("p");
@@ -289,7 +317,7 @@ function buildSliders() {
 function attributeSlider(name) {
   const row = $("slider-template").content.cloneNode(true).firstElementChild;
   row.querySelector("span").textContent = titleOf(name);
-  const changed = (value) => ({ strengths: { ...past.now.strengths, [name]: value } });
+  const changed = (value) => ({ strengths: withStrength(name, value) });
   slider(row, {
     value: past?.now.strengths[name] ?? 0,
     onInput: (value) => preview(changed(value)),
@@ -299,14 +327,21 @@ function attributeSlider(name) {
   return row;
 }
 
+function ownSlider(name) {
+  const row = $("own-template").content.cloneNode(true).firstElementChild;
+  const button = row.querySelector("button");
+  button.title = button.ariaLabel = `Delete the slider ${name}`;
+  button.onclick = () => deleteSlider(name);
+  row.prepend(attributeSlider(name));
+  return row;
+}
+
 function buildLevels() {
   const groups = slices.map(({ shape: [channels, height, width] }, level) => {
     const group = $("level-template").content.cloneNode(true).firstElementChild;
-    const place = level === 0 ? "finest" : level === slices.length - 1 ? "coarsest" : "";
     group.dataset.level = level;
-    group.querySelector("b").textContent = place ? `Level ${level + 1}, ${place}` : `Level ${level + 1}`;
-    group.querySelector(".hint").textContent = `${channels}×${height}×${width}`;
-    group.setAttribute("aria-label", `Level ${level + 1}`);
+    group.querySelector("b").textContent = group.ariaLabel = `Level ${level + 1}`;
+    group.title = `${channels}×${height}×${width}`;
     for (const button of group.querySelectorAll("button")) button.onclick = () => attempt(() => takeLevel(level, button.value));
     return group;
   });
@@ -318,15 +353,20 @@ async function takeLevel(level, take) {
   commit({ levels: past.now.levels.with(level, taken) });
 }
 
-async function drawStrip() {
-  const mine = strip;
-  const { first, temperature } = mine;
-  const buttons = Array.from({ length: NUM_RANDOM }, (_, i) => stripButton(first + i));
-  $("strip").replaceChildren(...buttons);
+function fillStrip(first) {
+  $("strip").replaceChildren(...Array.from({ length: NUM_RANDOM }, (_, i) => stripButton(first + i)));
+  strip = { first };
+}
+
+async function renderStrip({ face, temperature, label }) {
+  const buttons = [...$("strip").children];
+  for (const button of buttons) button.setAttribute("aria-pressed", Number(button.value) === face.seed);
+  if (strip.temperature === temperature && strip.label === label) return;
+  const mine = (strip = { ...strip, temperature, label });
   await Promise.all(
     buttons.map(async (button) => {
-      const image = await random(Number(button.value), temperature);
-      if (strip === mine) await draw(button.firstElementChild, await decode(Float32Array.from(image.z), past.now.label));
+      const { z } = await random(Number(button.value), temperature);
+      if (strip === mine) await draw(button.firstElementChild, await decode(Float32Array.from(z), label));
     }),
   );
 }
@@ -336,11 +376,10 @@ function stripButton(seed) {
   button.type = "button";
   button.value = seed;
   button.setAttribute("aria-label", `Random image ${seed}`);
-  button.setAttribute("aria-pressed", seed === past.now.face.seed);
   const canvas = document.createElement("canvas");
   canvas.className = "thumb";
   button.append(canvas);
-  button.onclick = () => attempt(async () => choose(await random(seed, strip.temperature)));
+  button.onclick = () => attempt(async () => choose(await random(seed, past.now.temperature)));
   return button;
 }
 
@@ -350,14 +389,18 @@ function listen() {
   $("reset").onclick = () => commit({ blend: 0, levels: slices.map(() => ({ take: "own" })), strengths: {} });
   $("compare").onclick = compare;
   $("share").onclick = () => attempt(share);
-  $("others").onclick = () => attempt(drawOthers);
-  $("random-second").onclick = () => attempt(async () => blendIn(await random(someSeed(), temperatureOf(past.now.face))));
+  $("others").onclick = drawOthers;
+  $("random-second").onclick = () => attempt(async () => blendIn(await random(someSeed(), past.now.temperature)));
   $("remove-second").onclick = removeSecond;
-  $("swap").onclick = () => commit({ face: past.now.other, other: past.now.face, blend: 1 - past.now.blend });
-  $("class").onchange = () => attempt(takeClass);
+  $("swap").onclick = swap;
+  $("class").onchange = takeClass;
   $("picture").addEventListener("shown", (event) => event.detail.isSettled && lightUp());
   for (const input of document.querySelectorAll("input[name=path]")) input.onchange = () => commit({ path: input.value });
-  slider($("temperature-row"), { value: USUAL_TEMPERATURE, onInput: warm, onChange: (value) => attempt(() => settle(value)) });
+  slider($("temperature-row"), {
+    value: USUAL_TEMPERATURE,
+    onInput: (temperature) => preview(warmed(temperature)),
+    onChange: (temperature) => commit(warmed(temperature), "temperature"),
+  });
   slider($("blend").parentElement, {
     value: 0,
     onInput: (blend) => preview({ blend }),
@@ -367,6 +410,7 @@ function listen() {
   listenToMaking();
   listenToSaving();
   document.addEventListener("keydown", shortcut);
+  document.addEventListener("click", (event) => isRefused(event) && event.stopPropagation(), { capture: true });
   window.addEventListener("hashchange", () => attempt(async () => commit((await linked()) ?? {})));
 }
 
@@ -391,12 +435,13 @@ function listenToSaving() {
   const name = () => `${model.name}-${past.now.face.seed ?? past.now.face.name.replace(/\.[^.]*$/, "")}`;
   const each = {
     "save-picture": async () => save(await decode(compose(past.now), past.now.label), `${name()}.png`),
+    "save-large": async () => save(await enlarged(await decode(compose(past.now), past.now.label)), `${name()}-large.png`),
     "save-latents": async () => save(new Blob([compose(past.now)]), `${name()}.f64`),
     "save-animation": async () => save(await animation(), `${name()}.webp`),
   };
   for (const [id, action] of Object.entries(each)) {
     $(id).onclick = () => {
-      $("downloads").open = false;
+      closeMenu();
       attempt(action);
     };
   }
@@ -443,21 +488,32 @@ async function animation() {
   return blob;
 }
 
-async function drawOthers() {
-  strip = { ...strip, first: someSeed() };
-  await drawStrip();
+function drawOthers() {
+  fillStrip(someSeed());
+  attempt(() => renderStrip(past.now));
 }
 
-function warm(temperature) {
+/** The change to a temperature, of the image too if it's a random one. */
+function warmed(temperature) {
   const { face } = past.now;
-  if (face.eps) preview({ face: { ...face, temperature, z: scaled(face.eps, temperature) } });
+  return face.eps ? { temperature, face: { ...face, temperature, z: scaled(face.eps, temperature) } } : { temperature };
 }
 
-async function settle(temperature) {
-  const { face } = past.now;
-  if (face.eps) commit({ face: { ...face, temperature, z: scaled(face.eps, temperature) } }, "temperature");
-  strip = { ...strip, temperature };
-  await drawStrip();
+/** Whether the same picture can be had with the images' roles exchanged: levels of their own aren't blended both ways. */
+function canSwap({ other, blend, levels }) {
+  return other && (blend === 0 || levels.every(({ take }) => take === "own"));
+}
+
+function swap() {
+  const { face, other, blend, levels, temperature } = past.now;
+  const isWhole = levels.every(({ take }) => take === "own");
+  const exchanged = { own: { take: "other" }, other: { take: "own" } };
+  commit({
+    face: other,
+    other: face,
+    temperature: other.temperature ?? temperature,
+    ...(isWhole ? { blend: 1 - blend } : { levels: levels.map((level) => exchanged[level.take] ?? level) }),
+  });
 }
 
 function removeSecond() {
@@ -465,20 +521,21 @@ function removeSecond() {
   commit({ other: null, blend: 0, levels });
 }
 
-async function takeClass() {
+function takeClass() {
   for (const image of [past.now.face, past.now.other]) pictures.delete(image);
   described = null;
   commit({ label: Number($("class").value) });
-  await drawStrip();
 }
 
 async function gather(side, files) {
-  const problems = [];
-  for (const [i, file] of files.slice(0, MOST_IN_HANDFUL - handfuls[side].length).entries()) {
+  const taken = files.slice(0, MOST_IN_HANDFUL - handfuls[side].length);
+  const numLeft = files.length - taken.length;
+  const problems = numLeft ? [`A handful is at most ${MOST_IN_HANDFUL} images: ${numLeft} of these were left out.`] : [];
+  for (const [i, file] of taken.entries()) {
     try {
       handfuls[side].push(await encoded(file));
       renderMaking();
-      say(`${i + 1} of ${files.length} images read.`);
+      say(`${i + 1} of ${taken.length} images read.`);
     } catch (error) {
       problems.push(error.message);
     }
@@ -506,6 +563,7 @@ function exampleItem(side, image) {
   button.onclick = () => {
     handfuls[side] = handfuls[side].filter((other) => other !== image);
     renderMaking();
+    ($(side).querySelector("li button") ?? $(side).querySelector("input")).focus(); // its own button is gone
   };
   item.append(button);
   return item;
@@ -513,10 +571,10 @@ function exampleItem(side, image) {
 
 function makeSlider() {
   const name = $("make-name").value.trim();
-  if (directions.has(name)) throw new Error(`There is a slider called ${name} already.`);
+  if (directions.has(name)) throw new Error(`There is, or was, a slider called ${name}: take another name.`);
   const [having, without] = [handfuls.with, handfuls.without].map((images) => images.map(({ z }) => z));
   directions.set(name, difference(having, without));
-  own.push(name);
+  keep([...own, name]);
   Object.assign(handfuls, { with: [], without: [] });
   $("make-name").value = "";
   renderMaking();
@@ -526,15 +584,46 @@ function makeSlider() {
   say(`The slider ${name} stands first among the attributes.`);
 }
 
+function deleteSlider(name) {
+  keep(own.filter((other) => other !== name));
+  buildSliders();
+  commit({ strengths: withStrength(name, 0) });
+  ($("sliders").querySelector("input") ?? $("make-name")).focus();
+  say(`The slider ${name} is deleted.`);
+}
+
+/** The visitor's own sliders are these from now on, after a reload too where they fit into the browser's storage. */
+function keep(names) {
+  own = names;
+  const sliders = own.map((name) => [name, [...directions.get(name)]]);
+  try {
+    sessionStorage.setItem(model.name, JSON.stringify(sliders));
+  } catch {
+    sessionStorage.removeItem(model.name);
+  }
+}
+
+/** Take up the sliders of one's own from before a reload. */
+function recall() {
+  const sliders = JSON.parse(sessionStorage.getItem(model.name) ?? "[]").filter(([, vector]) => vector.length === numDims);
+  for (const [name, vector] of sliders) directions.set(name, Float64Array.from(vector));
+  own = sliders.map(([name]) => name);
+}
+
 function shortcut(event) {
   const isText = event.target.matches?.("input[type=text], select");
-  if (event.key === "Escape") $("downloads").open = false;
+  if (event.key === "Escape" && $("downloads").open) closeMenu();
   if (isText || !(event.ctrlKey || event.metaKey)) return;
   const key = event.key.toLowerCase();
   const action = key === "y" || (key === "z" && event.shiftKey) ? redo : key === "z" ? undo : null;
   if (!action) return;
   event.preventDefault();
   action();
+}
+
+function closeMenu() {
+  $("downloads").open = false;
+  $("downloads").querySelector("summary").focus();
 }
 
 /** Let the light around the image take its colours. */

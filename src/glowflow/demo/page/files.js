@@ -1,4 +1,6 @@
-// Files in and out: drop zones, pasted images, downloads.
+// Files in and out: drop zones, pasted images, large ones reduced, downloads.
+
+const MOST_SIDE = 2048; // pixels
 
 /** Let an element take files that are dropped on it or chosen by an input within: `onFiles(files)`. */
 export function takesFiles(element, onFiles) {
@@ -32,6 +34,24 @@ export function takesPastes(onFiles) {
     const files = [...event.clipboardData.files];
     if (files.length) onFiles(files);
   });
+}
+
+/**
+ * What to send of an image file, and its size in pixels: the file itself, or for one with far more pixels than any model
+ * sees, fewer of them. A file that this browser can't read, as a TIFF, is left to the server.
+ */
+export async function reduced(file) {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
+  if (!bitmap) return { body: file };
+  const { width, height } = bitmap;
+  const scale = MOST_SIDE / Math.max(width, height);
+  if (scale >= 1) return { body: file, width, height };
+  const canvas = new OffscreenCanvas(Math.ceil(scale * width), Math.ceil(scale * height));
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  const type = file.type === "image/jpeg" ? file.type : "image/png"; // all others may be transparent
+  return { body: await canvas.convertToBlob({ type, quality: 0.95 }), width, height };
 }
 
 /** Let the browser save a Blob. */

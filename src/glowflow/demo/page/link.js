@@ -5,7 +5,7 @@ const LEVEL = "level";
 
 /** The text of a state; null if it needs more than seeds and the model's own directions. */
 export function toHash(state, names) {
-  const edits = Object.entries(state.strengths).filter(([, strength]) => strength !== 0);
+  const edits = Object.entries(state.strengths);
   if (state.face.seed === null || state.other?.seed === null) return null;
   if (edits.some(([name]) => !names.includes(name))) return null;
   const entries = [["seed", state.face.seed], ["t", state.face.temperature]];

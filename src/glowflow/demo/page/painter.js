@@ -2,6 +2,9 @@
 
 import { decode } from "./api.js";
 
+/** Pixels of the shorter side of a picture that is large enough to be looked at anywhere. */
+export const LARGE = 512;
+
 export class Painter {
   #next = null;
   #isBusy = false;
@@ -35,6 +38,17 @@ export class Painter {
     await draw(this.canvas, blob);
     this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled } }));
   }
+}
+
+/** The picture in a Blob as a larger one, each pixel a square. */
+export async function enlarged(blob) {
+  const bitmap = await createImageBitmap(blob);
+  const times = Math.ceil(LARGE / Math.min(bitmap.width, bitmap.height));
+  const canvas = new OffscreenCanvas(times * bitmap.width, times * bitmap.height);
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return canvas.convertToBlob({ type: "image/png" });
 }
 
 /** Draw a Blob on a canvas, which takes its size. */

@@ -3,8 +3,8 @@
 const GROUPS = [
   ["Yours", null],
   ["Hair", /hair|bald|bangs|hairline|sideburn/i],
-  ["Beard", /beard|mustache|goatee|shadow/i],
   ["Eyes and brows", /eye(?!glass)|brow/i],
+  ["Beard", /beard|mustache|goatee|shadow/i],
   ["Mouth", /mouth|smil|frown|lips?\b|lipstick/i],
   ["Worn", /wear|glass|hat\b|suit|necklace|necktie|earring/i],
   ["Skin and face", /skin|cheek|chin|nose|face|young|male|makeup|attractive/i],
@@ -44,7 +44,7 @@ export function slider(row, { value, onInput, onChange }) {
 /** Let a slider show a value, which is returned. */
 export function show(row, value) {
   const input = row.querySelector("input");
-  const output = row.querySelector("output");
+  const output = row.querySelector(".value"); // for the eye: to others the input says it
   input.value = value;
   const [low, high] = [Number(input.min), Number(input.max)];
   const zero = Math.max(0, -low / (high - low));
@@ -52,7 +52,7 @@ export function show(row, value) {
   input.style.setProperty("--from", `${100 * Math.min(zero, share)}%`);
   input.style.setProperty("--to", `${100 * Math.max(zero, share)}%`);
   const text = Number(input.value).toFixed(2).replace("-", "−");
-  if (output) output.value = text;
+  if (output) output.textContent = text;
   input.setAttribute("aria-valuetext", text);
   row.classList.toggle("moved", Number(input.value) !== Number(input.defaultValue));
   return Number(input.value);
