@@ -16,6 +16,8 @@ import torch
 
 from glowflow import Glow, weights
 from glowflow.data import load
+from glowflow.durable import save_json
+from glowflow.evaluate import scores, usual
 from glowflow.latents import fit
 from glowflow.training.run import CONFIG, read_config
 
@@ -34,6 +36,8 @@ def main() -> None:
     shutil.copy(options.run / CONFIG, options.out)
     data = read_config(options.run)["train"]["data"]
     frozen = Glow.from_pretrained(options.out).freeze()
+    validation = load(data, model.config.image_shape, "validation")
+    save_json(options.out / weights.USUAL, usual(scores(frozen, validation), validation))
     found = fit(frozen, load(data, model.config.image_shape, "train"), None, options.method)
     replace(found, vectors=found.vectors.half()).save(options.out, options.out)
     for path in sorted(options.out.iterdir()):

@@ -63,12 +63,12 @@ def _glow() -> Glow:
 @pytest.fixture(scope="module", name="directions")
 def _directions() -> Directions:
     vectors = torch.randn(2, D, generator=torch.Generator().manual_seed(1))
-    return Directions(("Mouth_Open", "Hat"), vectors, ({"with": 3}, {"with": 4}), USUAL)
+    return Directions(("Mouth_Open", "Hat"), vectors, ({"with": 3}, {"with": 4}))
 
 
 @pytest.fixture(scope="module", name="client")
 def _client(glow: Glow, directions: Directions) -> Iterator[TestClient]:
-    with TestClient(server.application(glow, "tiny", directions)) as client:
+    with TestClient(server.application(glow, "tiny", directions, USUAL)) as client:
         yield client
 
 

@@ -49,7 +49,7 @@ def tiny(**settings: object) -> Glow:
 def served(glow: Glow, directions: Directions | None = None) -> Iterator[str]:
     """The address of a server of its own."""
     with serving.listening("127.0.0.1", 0) as listener:
-        app = server.application(glow, "tiny", directions, serving.hosts(listener, "127.0.0.1"))
+        app = server.application(glow, "tiny", directions, USUAL, serving.hosts(listener, "127.0.0.1"))
         running = uvicorn.Server(serving.configuration(app))
         thread = threading.Thread(target=running.run, args=([listener],))
         thread.start()
@@ -63,7 +63,7 @@ def served(glow: Glow, directions: Directions | None = None) -> Iterator[str]:
 @pytest.fixture(scope="module", name="address")
 def _address() -> Iterator[str]:
     vectors = 0.5 * torch.randn(3, D, generator=torch.Generator().manual_seed(1))
-    directions = Directions(("Mouth_Open", "Black_Hair", "Eyeglasses"), vectors, ({}, {}, {}), USUAL)
+    directions = Directions(("Mouth_Open", "Black_Hair", "Eyeglasses"), vectors, ({}, {}, {}))
     with served(tiny(), directions) as address:
         yield address
 
@@ -142,7 +142,11 @@ def test_it_adapts_to_the_model(page: Page) -> None:
     assert page.title() == "tiny · glowflow"
     playwright.expect(page.locator("#about")).to_contain_text("16 pixels, 5 bits")
     assert page.locator("#sliders legend").all_text_contents() == ["Hair", "Mouth", "Worn"]
-    assert page.locator("#sliders .slider > span:first-child").all_text_contents() == ["Black hair", "Mouth open", "Eyeglasses"]
+    assert page.locator("#sliders .slider > span:first-child").all_text_contents() == [
+        "Black hair",
+        "Mouth open",
+        "Eyeglasses",
+    ]
     assert page.locator("#strip button").count() == 12
     assert page.locator("#levels .level").count() == 2
     assert pixels(page).shape == (16, 16, 3)

@@ -51,7 +51,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def application(
-    glow: Glow, name: str, directions: Directions | None = None, hosts: frozenset[str] | None = None
+    glow: Glow,
+    name: str,
+    directions: Directions | None = None,
+    usual: Mapping[str, Any] | None = None,
+    hosts: frozenset[str] | None = None,
 ) -> Guard:
     """The demo of a model, as an ASGI application.
 
@@ -59,9 +63,10 @@ def application(
         glow: In its inference form.
         name: What the page calls it.
         directions: For its sliders; without, it has none until a visitor makes one.
+        usual: What bits/dim images like those of its training have (`weights.usual`), if that's known.
         hosts: See `Guard`.
     """
-    demo = Demo(Engine(glow), name, directions, face_finder())
+    demo = Demo(Engine(glow), name, directions, usual or {}, face_finder())
     app = Starlette(
         routes=[*demo.routes(), *_page_routes()],
         exception_handlers={HTTPException: _refused, BusyError: _busy, ClientDisconnect: _gone, Exception: _failed},
@@ -78,16 +83,23 @@ class Demo:
         engine: The model.
         name: What the page calls it.
         directions: Of its attributes.
+        usual: See `application`.
         finder: Finds faces in uploaded images, where there is one.
     """
 
     def __init__(
-        self, engine: Engine, name: str, directions: Directions | None, finder: FaceFinder | None = None
+        self,
+        engine: Engine,
+        name: str,
+        directions: Directions | None,
+        usual: Mapping[str, Any],
+        finder: FaceFinder | None = None,
     ) -> None:
         self.engine = engine
         self.glow = engine.glow
         self.name = name
         self.directions = directions
+        self.usual = usual
         self.finder = finder
         self._num_parameters = size(self.glow.config).parameters
         self._room = requests.Room(MOST_HELD)
@@ -149,7 +161,7 @@ class Demo:
             "class_names": self.glow.class_names,
             "num_parameters": self._num_parameters,
             "attributes": _attributes(directions) if directions else [],
-            "usual": dict(directions.usual) if directions else {},
+            "usual": self.usual,
             "takes_images": config.image_shape[0] in MODES,
             "finds_faces": self.finder is not None,
             "limits": {"bytes": uploads.MOST_BYTES, "types": list(uploads.FORMATS), "frames": MOST_FRAMES},
