@@ -210,7 +210,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("train digit", "There is no preset 'digit': perhaps 'digits' is meant."),
         ("train absent.yaml", "absent.yaml can't be read: No such file or directory."),
         ("train digits --model.stepz 3", "perhaps --model.steps is meant"),
-        ("train digits --train.lr fast", "--train.lr: Expected a float. Got value: fast"),
+        ("train digits --train.lr fast", "--train.lr: Expected a number. Got value: fast"),
         ("train digits --model.levels 7", "An image of 28x28 can't have 7 levels; it can have 1, 2."),
         ("train digits --data nowhere", "nowhere"),
         ("train cifar10", "cifar10"),
@@ -236,6 +236,13 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("reconstruct run", "images"),
         ("data show pictures", "--image_shape"),
         ("frobnicate", "invalid choice"),
+        ("interpolate run a.png b.png --num 1.5", "--num: Expected a whole number. Got value: 1.5;"),
+        ("sample run --temperature warm", "--temperature: Expected a number or a list of numbers. Got value: warm;"),
+        (
+            "interpolate run a.png b.png --path round",
+            "--path: Expected one of 'linear', 'spherical'. Got value: round;",
+        ),
+        ("demo run extra", "unrecognized arguments: extra; glowflow demo --help"),
         ("", "takes one of train"),
     ],
 )
@@ -343,8 +350,15 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--by.dark is 2; it takes a strength from -1 to 1" in fails(capsys, "edit", "run", picture, "--by.dark", "2")
     for num in ("0", "1"):
         assert f"--num is {num}" in fails(capsys, "edit", "run", picture, "--by.dark", "1", "--num", num)
+    for said in ("--by.dark lots", "--by.dark=lots", "--by dark lots", "--by dark=lots"):
+        sentence = fails(capsys, "edit", "run", picture, *said.split())
+        assert "--by.dark is lots; it takes a strength from -1 to 1." in sentence
+    assert "--by.dark is nan; it takes a strength" in fails(capsys, "edit", "run", picture, "--by.dark", "nan")
+    assert "--by.dark is without a number" in fails(capsys, "edit", "run", picture, "--by.dark")
+    for said in ("--by dark 1", "--by dark=1", "--by.dark=1"):
+        assert main(["edit", "run", *said.split(), picture]) == 0
     assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
-    assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "[blue]")
+    assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "gif", "mp4"])

@@ -1,6 +1,7 @@
 """The commands that change images through their latents."""
 
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -108,9 +109,9 @@ def vary(
 def attributes(
     model: str,
     data: str | None = None,
-    names: list[str] | None = None,
+    names: str | None = None,
     method: Literal["means", "logistic"] = "means",
-    orthogonal_to: list[str] | None = None,
+    orthogonal_to: str | None = None,
     split: SplitName = "train",
     num_images: int | None = None,
     device: str | None = None,
@@ -126,10 +127,11 @@ def attributes(
     Args:
         model: A run's directory, or a directory made by save_pretrained.
         data: A data set's name (or hf:NAME), a folder, or an .npz file; by default what the run was trained on.
-        names: Only these attributes: "[Smiling, Beard]".
+        names: Only these attributes, separated by commas: Smiling,Beard
         method: "means", the difference of the mean latents with and without it, as in the original's demonstration; or
             "logistic", the normal of a logistic regression's boundary, which keeps apart what often comes together.
-        orthogonal_to: Attributes that are not to change along the way; each direction loses what it shares with theirs.
+        orthogonal_to: Attributes, separated by commas, that are not to change along the way; each direction loses what
+            it shares with theirs.
         split: Which part of the data.
         num_images: At most so many of them, chosen at random.
         device: cpu, cuda or mps; the best one present by default.
@@ -142,8 +144,9 @@ def attributes(
     glow, _ = loaded(model, device)
     dataset = dataset_for(model, data, glow, split)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
-    wanted = tuple(dict.fromkeys((*names, *(orthogonal_to or ())))) if names else None
-    found = fit(glow, dataset, wanted, method).orthogonal_to(orthogonal_to or ())
+    others = _separated(orthogonal_to)
+    wanted = tuple(dict.fromkeys((*_separated(names), *others))) if names else None
+    found = fit(glow, dataset, wanted, method).orthogonal_to(others)
     if digest_of(model) != before:
         raise InputError(f"{model} has been trained on meanwhile: give the same command again.")
     directory = directory_of(model)
@@ -161,7 +164,7 @@ def attributes(
 def edit(
     model: str,
     images: list[Path],
-    by: dict[str, float] | None = None,
+    by: list[str] | None = None,
     out: Path = Path("edited.png"),
     num: int | None = None,
     label: str | None = None,
@@ -189,19 +192,36 @@ def edit(
     num = (FRAMES if is_animation(out) else 2) if num is None else num
     if num < 2:
         raise InputError(f"--num is {num}; a row has at least 2 images, the one that there was and the edited one.")
-    by, directions = by or {}, directions_of(model)
+    directions = directions_of(model)
     if not by:
         raise InputError(f"Say what to change: --by.NAME STRENGTH, of {listed(directions.names, 40)}.")
-    for name, strength in by.items():
+    strengths = dict(_strength(said) for said in by)
+    for name in strengths:
         directions.index(name)
-        if not -1 <= strength <= 1:
-            raise InputError(f"--by.{name} is {strength:g}; it takes a strength from -1 to 1.")
     check_picture(out, may_move=True)
     opened = _Opened.read(model, images, label, device)
     shares = [index / (num - 1) for index in range(num)]
-    rows = [directions.edit(opened.z, {name: share * by[name] for name in by}) for share in shares]
+    rows = [directions.edit(opened.z, {name: share * strengths[name] for name in strengths}) for share in shares]
     _show(out, opened.decode(torch.stack(rows, dim=1).flatten(0, 1)), num)
     say(f"{len(images)} images edited in {out}.")
+
+
+def _separated(names: str | None) -> list[str]:
+    """Names that are separated by commas."""
+    return [name.strip() for name in names.split(",")] if names else []
+
+
+def _strength(said: str) -> tuple[str, float]:
+    """An attribute's name and how much of it, of NAME=STRENGTH."""
+    name, equals, text = said.rpartition("=")
+    name, text = (name, text) if equals else (said, "without a number")
+    try:
+        strength = float(text)
+    except ValueError:
+        strength = nan
+    if not -1 <= strength <= 1:
+        raise InputError(f"--by.{name} is {text}; it takes a strength from -1 to 1.")
+    return name, strength
 
 
 @dataclass(frozen=True)
