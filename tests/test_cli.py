@@ -4,11 +4,13 @@ import csv
 import errno
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -358,7 +360,49 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     for said in ("--by dark 1", "--by dark=1", "--by.dark=1"):
         assert main(["edit", "run", *said.split(), picture]) == 0
     assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
+    assert "faces64 is in " in fails(capsys, "attributes", "faces64", "--data", "pictures")
     assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
+
+
+def test_directions_that_cannot_be_written(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "Directions can't be written into run" in fails(capsys, "attributes", "run")
+
+
+def test_attributes_of_any_name(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, kind in {"no glasses": "dark", "v1.5 = glasses": "bright"}.items():
+        shutil.copytree(home / "pictures" / kind, home / "named" / name)
+    shutil.copytree(home / "run", home / "other run")
+    capsys.readouterr()
+    assert main(["attributes", "other run", "--data", "named", "--names", "v1.5 = glasses"]) == 0
+    said = capsys.readouterr().err
+    assert "1 direction in other run." in said
+    _, *words = shlex.split(said[said.index("Next: glowflow") + len("Next: ") :])
+    picture = str(home / "pictures" / "dark" / "0.png")
+    assert main([picture if word == "IMAGE" else word for word in words]) == 0
+    assert main(["edit", "other run", picture, "--by.v1.5 = glasses", "0.5"]) == 0
+    assert "1 image edited in edited.png." in capsys.readouterr().err
+
+
+def test_small_images_are_enlarged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (3, 5), "red").save(home / "small.png")
+    for command in ("reconstruct run small.png", "vary run small.png --num 1", "interpolate run small.png small.png"):
+        assert main(command.split()) == 0
+    assert "1 variation of 1 image in variations.png" in capsys.readouterr().err
+
+
+def test_images_that_cannot_be_read(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fails(capsys, "reconstruct", "run", "absent.png") == "glowflow: There is no file absent.png."
+    assert fails(capsys, "reconstruct", "run", "pictures") == "glowflow: pictures can't be read: Is a directory."
+    Image.new("1", (10_000, 9_500)).save(home / "large.png")
+    with warnings.catch_warnings():
+        assert main(["reconstruct", "run", "large.png"]) == 0
+    assert "Warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["interpolate run a.png b.png", "vary run a.png", "edit run a.png --by.bright 1"])
+def test_rows_are_bounded(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert "--num is 100000000; it takes a whole number from" in fails(capsys, *command.split(), "--num", "100000000")
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "gif", "mp4"])
