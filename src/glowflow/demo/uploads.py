@@ -57,7 +57,7 @@ def _opened(body: bytes, kind: str, channels: int) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
     except Exception:  # broken files make Pillow raise nearly anything
-        sentence = f"This can't be read as {kind}, which is said to be its type: it's broken, or of another type."
+        sentence = f"This file can't be read as an image of its type, {kind}: it's broken, or in truth of another type."
         raise HTTPException(422, sentence) from None
 
 
