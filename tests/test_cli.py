@@ -360,11 +360,15 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     for said in ("--by dark 1", "--by dark=1", "--by.dark=1"):
         assert main(["edit", "run", *said.split(), picture]) == 0
     assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
-    assert "faces64 is in " in fails(capsys, "attributes", "faces64", "--data", "pictures")
     assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
 
 
-def test_directions_that_cannot_be_written(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directions_that_cannot_be_written(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(home / "run" / "best", home / "bundled" / "ours")
+    monkeypatch.setattr("glowflow.weights.BUNDLED", home / "bundled")
+    assert "and ours is in " in fails(capsys, "attributes", "ours", "--data", "pictures")
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "Directions can't be written into run" in fails(capsys, "attributes", "run")
 
