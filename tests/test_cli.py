@@ -4,11 +4,13 @@ import csv
 import errno
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +213,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("train digit", "There is no preset 'digit': perhaps 'digits' is meant."),
         ("train absent.yaml", "absent.yaml can't be read: No such file or directory."),
         ("train digits --model.stepz 3", "perhaps --model.steps is meant"),
-        ("train digits --train.lr fast", "--train.lr: Expected a float. Got value: fast"),
+        ("train digits --train.lr fast", "--train.lr: Expected a number. Got value: fast"),
         ("train digits --model.levels 7", "An image of 28x28 can't have 7 levels; it can have 1, 2."),
         ("train digits --data nowhere", "nowhere"),
         ("train cifar10", "cifar10"),
@@ -237,6 +239,13 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("reconstruct run", "images"),
         ("data show pictures", "--image_shape"),
         ("frobnicate", "invalid choice"),
+        ("interpolate run a.png b.png --num 1.5", "--num: Expected a whole number. Got value: 1.5;"),
+        ("sample run --temperature warm", "--temperature: Expected a number or a list of numbers. Got value: warm;"),
+        (
+            "interpolate run a.png b.png --path round",
+            "--path: Expected one of 'linear', 'spherical'. Got value: round;",
+        ),
+        ("demo run extra", "unrecognized arguments: extra; glowflow demo --help"),
         ("", "takes one of train"),
     ],
 )
@@ -344,8 +353,61 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--by.dark is 2; it takes a strength from -1 to 1" in fails(capsys, "edit", "run", picture, "--by.dark", "2")
     for num in ("0", "1"):
         assert f"--num is {num}" in fails(capsys, "edit", "run", picture, "--by.dark", "1", "--num", num)
+    for said in ("--by.dark lots", "--by.dark=lots", "--by dark lots", "--by dark=lots"):
+        sentence = fails(capsys, "edit", "run", picture, *said.split())
+        assert "--by.dark is lots; it takes a strength from -1 to 1." in sentence
+    assert "--by.dark is nan; it takes a strength" in fails(capsys, "edit", "run", picture, "--by.dark", "nan")
+    assert "--by.dark is without a number" in fails(capsys, "edit", "run", picture, "--by.dark")
+    for said in ("--by dark 1", "--by dark=1", "--by.dark=1"):
+        assert main(["edit", "run", *said.split(), picture]) == 0
     assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
-    assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "[blue]")
+    assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
+
+
+def test_directions_that_cannot_be_written(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(home / "run" / "best", home / "bundled" / "ours")
+    monkeypatch.setattr("glowflow.weights.BUNDLED", home / "bundled")
+    assert "and ours is in " in fails(capsys, "attributes", "ours", "--data", "pictures")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "Directions can't be written into run" in fails(capsys, "attributes", "run")
+
+
+def test_attributes_of_any_name(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, kind in {"no glasses": "dark", "v1.5 = glasses": "bright"}.items():
+        shutil.copytree(home / "pictures" / kind, home / "named" / name)
+    shutil.copytree(home / "run", home / "other run")
+    capsys.readouterr()
+    assert main(["attributes", "other run", "--data", "named", "--names", "v1.5 = glasses"]) == 0
+    said = capsys.readouterr().err
+    assert "1 direction in other run." in said
+    _, *words = shlex.split(said[said.index("Next: glowflow") + len("Next: ") :])
+    picture = str(home / "pictures" / "dark" / "0.png")
+    assert main([picture if word == "IMAGE" else word for word in words]) == 0
+    assert main(["edit", "other run", picture, "--by.v1.5 = glasses", "0.5"]) == 0
+    assert "1 image edited in edited.png." in capsys.readouterr().err
+
+
+def test_small_images_are_enlarged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (3, 5), "red").save(home / "small.png")
+    for command in ("reconstruct run small.png", "vary run small.png --num 1", "interpolate run small.png small.png"):
+        assert main(command.split()) == 0
+    assert "1 variation of 1 image in variations.png" in capsys.readouterr().err
+
+
+def test_images_that_cannot_be_read(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fails(capsys, "reconstruct", "run", "absent.png") == "glowflow: There is no file absent.png."
+    assert fails(capsys, "reconstruct", "run", "pictures") == "glowflow: pictures can't be read: Is a directory."
+    Image.new("1", (10_000, 9_500)).save(home / "large.png")
+    with warnings.catch_warnings():
+        assert main(["reconstruct", "run", "large.png"]) == 0
+    assert "Warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["interpolate run a.png b.png", "vary run a.png", "edit run a.png --by.bright 1"])
+def test_rows_are_bounded(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert "--num is 100000000; it takes a whole number from" in fails(capsys, *command.split(), "--num", "100000000")
 
 
 def test_encode_and_decode(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -438,7 +438,6 @@ def test_a_mistake_gets_a_status_and_a_sentence(
 
 @pytest.mark.parametrize(
     "query",
-    "query",
     [
         *("seed=-1", "seed=x", "seed=1_0", "seed=%D9%A3", "seed=", "seed=%201", f"seed={'9' * 5000}"),
         *("temperature=nan", "temperature=-1", "temperature=1_0", "temperature=%D9%A3", "temperature=1e999"),

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from argparse import HelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -70,6 +71,15 @@ OPTIONAL = {"model", "name"}
 SHORT = {"--from": "--from_model", "--list": "--list_all"}  # words of Python's
 """Other names of options."""
 
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list[float]": "a list of numbers",
+    "list[int]": "a list of whole numbers",
+}
+"""Types as people call them."""
+
 USER_ERROR = 2
 
 
@@ -91,8 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
+    warnings.filterwarnings("ignore", r"Image size .* exceeds limit")  # Pillow's, of a user's own large pictures
     try:
-        _run([_with_underscores(word) for word in (sys.argv[1:] if arguments is None else arguments)])
+        _run([_with_underscores(word) for word in _with_strengths(sys.argv[1:] if arguments is None else arguments)])
     except InputError as error:
         return _fail(str(error), USER_ERROR)
     except OSError as error:
@@ -116,11 +127,37 @@ def _run(arguments: list[str]) -> None:
     command(**vars(chosen))
 
 
+def _with_strengths(arguments: Sequence[str]) -> list[str]:
+    """Let `--by.NAME STRENGTH`, `--by NAME STRENGTH` and `--by NAME=STRENGTH` stand for `--by=NAME=STRENGTH`.
+
+    Names of attributes are the user's: spaces, dots, and even equals signs may be in them.
+    """
+    words, rest = [], list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--by" and rest:
+            word = f"--by={rest.pop(0)}"
+        if word.startswith(("--by.", "--by=")):
+            said = word[len("--by=") :]
+            _, equals, strength = said.rpartition("=")
+            if rest and (_is_number(rest[0]) if equals else not rest[0].startswith("--")) and not _is_number(strength):
+                said = f"{said}={rest.pop(0)}"
+            word = f"--by={said}"
+        words.append(word)
+    return words
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _with_underscores(word: str) -> str:
-    """Let --image-size stand for --image_size; but the names of attributes are the user's."""
+    """Let --image-size stand for --image_size."""
     name, equals, value = word.partition("=")
-    if name.startswith("--by."):
-        return word
     name = SHORT.get(name, name)
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
 
@@ -155,12 +192,15 @@ def _command_parser(command: Command) -> ArgumentParser:
     files = [name for name, parameter in parameters.items() if parameter.annotation == list[Path]]
     switches = [name for name, parameter in parameters.items() if parameter.annotation is bool]
     optional = [name for name in OPTIONAL & set(parameters) if parameters[name].default is not Parameter.empty]
-    special: set[str | int] = {*files, *switches, *optional}
+    repeated = [name for name, parameter in parameters.items() if parameter.annotation == list[str] | None]
+    special: set[str | int] = {*files, *switches, *optional, *repeated}
     parser.add_function_arguments(command, as_group=False, as_positional=True, skip=special)
     for name in files:  # one word each
         parser.add_argument(name, nargs="+", type=Path, help=texts[name])
     for name in optional:
         parser.add_argument(name, nargs="?", default=parameters[name].default, help=texts[name])
+    for name in repeated:  # options that may be given several times
+        parser.add_argument(f"--{name}", action="append", metavar="NAME=STRENGTH", help=texts[name])
     for name in switches:  # options without a value
         parser.add_argument(f"--{name}", action="store_true", help=texts[name])
     return parser
@@ -204,14 +244,25 @@ def _explained(message: str, arguments: list[str]) -> str:
     """A parser's message in plain words, with what was probably meant."""
     command = " ".join(["glowflow", *itertools.takewhile(lambda word: word in _words(COMMANDS), arguments)])
     message = re.sub(r"^Parser key \"(\S+)\": ", r"--\1: ", message.replace("argument subcommand: ", ""))
-    message = re.sub(r"<class '(\w+)'>", r"\1", message).rstrip(".")
+    message = _with_plain_types(re.sub(r"<class '(\w+)'>", r"\1", message).rstrip("."))
     message = re.sub(r"arguments are required: (?:\w+\.)+", "arguments are required: ", message)
     lacking = re.search(r'expected "(?:(\S+)\.)?subcommand" to be one of {([^}]+)}', message)
     message = f"{lacking[1] or 'glowflow'} takes one of {lacking[2]}" if lacking else message
     wrong = re.search(r"unrecognized arguments: (\S+)|invalid choice: '(\S+?)'", message)
-    possible = [*_words(COMMANDS), *_options(arguments[:2])]
-    near = difflib.get_close_matches((wrong[1] or wrong[2]).partition("=")[0], possible, n=1) if wrong else []
+    meant = (wrong[1] or wrong[2]).partition("=")[0] if wrong else ""
+    possible = _options(arguments[:2]) if meant.startswith("-") else _words(COMMANDS) if wrong and wrong[2] else []
+    near = difflib.get_close_matches(meant, possible, n=1)
     return f"{message}{f' (perhaps {near[0]} is meant)' if near else ''}; {command} --help tells what is possible."
+
+
+def _with_plain_types(message: str) -> str:
+    """A parser's message on a value of the wrong type, with the types in plain words."""
+    union = r"Does not validate against any of the Union subtypes Subtypes: \[(.+)\] Errors: .* Given value: (.+)"
+    found = re.search(union, message)
+    kinds = [kind for kind in found[1].split(", ") if kind != "NoneType"] if found else []
+    message = re.sub(union, rf"Expected a {' or a '.join(kinds)}. Got value: \2", message) if kinds else message
+    message = re.sub(r"Expected an? (?:typing\.)?Literal\[(.+?)\]", r"Expected one of \1", message)
+    return re.sub(rf"\ba ({'|'.join(map(re.escape, KINDS))})(?=[. ])", lambda kind: KINDS[kind[1]], message)
 
 
 def _words(entries: dict[str, Any]) -> list[str]:

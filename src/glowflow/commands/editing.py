@@ -1,14 +1,29 @@
 """The commands that change images through their latents."""
 
+import os
 from dataclasses import dataclass
+from math import inf, nan
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from glowflow.commands.inputs import SplitName, check_picture, check_seed, dataset_for, image_files, loaded, print_rows
+from glowflow.commands.inputs import (
+    SplitName,
+    check_num,
+    check_picture,
+    check_seed,
+    counted,
+    dataset_for,
+    image_files,
+    loaded,
+    print_rows,
+)
 from glowflow.errors import InputError, listed
-from glowflow.progress import say
+from glowflow.progress import progress, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
     from glowflow.model import Glow
@@ -46,12 +61,11 @@ def interpolate(
     from glowflow.pictures import is_animation
 
     num = (FRAMES if is_animation(out) else COLUMNS) if num is None else num
-    if num < 2:
-        raise InputError(f"--num is {num}; a path has at least 2 images, its ends.")
+    check_num(num, 2, "a path's ends")
     check_picture(out, may_move=True)
     opened = _Opened.read(model, [first, last], label, device)
     z = between(opened.z[0], opened.z[1], num, path)
-    _show(out, opened.decode(z), num)
+    _show(out, opened.decode([z], num), num)
     say(f"{num} images from {first} to {last} in {out}.")
 
 
@@ -86,8 +100,9 @@ def vary(
 
     from glowflow.latents import redraw
 
-    if num < 1 or not temperature >= 0:
-        raise InputError("--num takes a number of at least 1, and --temperature one of at least 0.")
+    check_num(num, 1, "a single variation")
+    if not 0 <= temperature < inf:
+        raise InputError(f"--temperature is {temperature:g}; it takes a number of at least 0.")
     check_seed(seed)
     check_picture(out)
     opened = _Opened.read(model, images, label, device)
@@ -96,21 +111,22 @@ def vary(
         raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
     kept = [keep] if keep is not None else range(levels - 1, -1, -1)
     generator = torch.Generator().manual_seed(seed)
-    rows = [
+    rows = (
         torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
         for z in opened.z
         for count in kept
-    ]
-    _show(out, opened.decode(torch.cat(rows)), num + 1)
-    say(f"{num} variations of each of {len(images)} images in {out}, with {', '.join(map(str, kept))} levels kept.")
+    )
+    _show(out, opened.decode(rows, len(images) * len(kept) * (num + 1)), num + 1)
+    of = f"{'each of ' if len(images) > 1 else ''}{counted(len(images), 'image')}"
+    say(f"{counted(num, 'variation')} of {of} in {out}, with {', '.join(map(str, kept))} levels kept.")
 
 
 def attributes(
     model: str,
     data: str | None = None,
-    names: list[str] | None = None,
+    names: str | None = None,
     method: Literal["means", "logistic"] = "means",
-    orthogonal_to: list[str] | None = None,
+    orthogonal_to: str | None = None,
     split: SplitName = "train",
     num_images: int | None = None,
     device: str | None = None,
@@ -126,27 +142,29 @@ def attributes(
     Args:
         model: A run's directory, or a directory made by save_pretrained.
         data: A data set's name (or hf:NAME), a folder, or an .npz file; by default what the run was trained on.
-        names: Only these attributes: "[Smiling, Beard]".
+        names: Only these attributes, separated by commas: Smiling,Beard
         method: "means", the difference of the mean latents with and without it, as in the original's demonstration; or
             "logistic", the normal of a logistic regression's boundary, which keeps apart what often comes together.
-        orthogonal_to: Attributes that are not to change along the way; each direction loses what it shares with theirs.
+        orthogonal_to: Attributes, separated by commas, that are not to change along the way; each direction loses what
+            it shares with theirs.
         split: Which part of the data.
         num_images: At most so many of them, chosen at random.
         device: cpu, cuda or mps; the best one present by default.
     """
-    from glowflow.latents import Directions, digest_of, directory_of, fit
+    from glowflow.latents import Directions, digest_of, fit
 
     if num_images is not None and num_images < 1:
         raise InputError(f"--num_images is {num_images}; it takes a number of at least 1.")
+    directory = _own_directory(model)
     before = digest_of(model)
     glow, _ = loaded(model, device)
     dataset = dataset_for(model, data, glow, split)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
-    wanted = tuple(dict.fromkeys((*names, *(orthogonal_to or ())))) if names else None
-    found = fit(glow, dataset, wanted, method).orthogonal_to(orthogonal_to or ())
+    others = _separated(orthogonal_to)
+    wanted = tuple(dict.fromkeys((*_separated(names), *others))) if names else None
+    found = fit(glow, dataset, wanted, method).orthogonal_to(others)
     if digest_of(model) != before:
         raise InputError(f"{model} has been trained on meanwhile: give the same command again.")
-    directory = directory_of(model)
     try:
         known = Directions.load(directory, model)
     except InputError:
@@ -155,13 +173,14 @@ def attributes(
     (known.joined(found) if known else found).save(directory, model)
     counts = [f"{facts['with']:,} images with it, {facts['without']:,} without" for facts in found.about]
     print_rows(dict(zip(found.names, counts, strict=True)))
-    say(f"{len(found.names)} directions in {directory}. Next: glowflow edit {model} IMAGE --by.{found.names[0]} 1")
+    example = f"glowflow edit {quote(model)} IMAGE {quote(f'--by.{found.names[0]}=1')}"
+    say(f"{counted(len(found.names), 'direction')} in {directory}. Next: {example}")
 
 
 def edit(
     model: str,
     images: list[Path],
-    by: dict[str, float] | None = None,
+    by: list[str] | None = None,
     out: Path = Path("edited.png"),
     num: int | None = None,
     label: str | None = None,
@@ -187,21 +206,55 @@ def edit(
     from glowflow.pictures import is_animation
 
     num = (FRAMES if is_animation(out) else 2) if num is None else num
-    if num < 2:
-        raise InputError(f"--num is {num}; a row has at least 2 images, the one that there was and the edited one.")
-    by, directions = by or {}, directions_of(model)
+    check_num(num, 2, "the image as it was and the edited one")
+    directions = directions_of(model)
     if not by:
         raise InputError(f"Say what to change: --by.NAME STRENGTH, of {listed(directions.names, 40)}.")
-    for name, strength in by.items():
+    strengths = dict(_strength(said) for said in by)
+    for name in strengths:
         directions.index(name)
-        if not -1 <= strength <= 1:
-            raise InputError(f"--by.{name} is {strength:g}; it takes a strength from -1 to 1.")
     check_picture(out, may_move=True)
     opened = _Opened.read(model, images, label, device)
     shares = [index / (num - 1) for index in range(num)]
-    rows = [directions.edit(opened.z, {name: share * by[name] for name in by}) for share in shares]
-    _show(out, opened.decode(torch.stack(rows, dim=1).flatten(0, 1)), num)
-    say(f"{len(images)} images edited in {out}.")
+    rows = (
+        torch.cat([directions.edit(z[None], {name: share * strengths[name] for name in strengths}) for share in shares])
+        for z in opened.z
+    )
+    _show(out, opened.decode(rows, len(images) * num), num)
+    say(f"{counted(len(images), 'image')} edited in {out}.")
+
+
+def _own_directory(model: str) -> Path:
+    """Where a model's directions can be written: its directory, if it's the user's."""
+    from glowflow.weights import find
+
+    found = find(model)
+    if not Path(model).is_dir():
+        raise InputError(
+            f"Directions are written beside a model, and {model} is in {found.parent}, which isn't yours to change: "
+            f"copy {found} into a folder of your own, and give that."
+        )
+    if not os.access(model, os.W_OK | os.X_OK):
+        raise InputError(f"Directions can't be written into {model}: it takes the permission to write there.")
+    return Path(model)
+
+
+def _separated(names: str | None) -> list[str]:
+    """Names that are separated by commas."""
+    return [name.strip() for name in names.split(",")] if names else []
+
+
+def _strength(said: str) -> tuple[str, float]:
+    """An attribute's name and how much of it, of NAME=STRENGTH."""
+    name, equals, text = said.rpartition("=")
+    name, text = (name, text) if equals else (said, "without a number")
+    try:
+        strength = float(text)
+    except ValueError:
+        strength = nan
+    if not -1 <= strength <= 1:
+        raise InputError(f"--by.{name} is {text}; it takes a strength from -1 to 1.")
+    return name, strength
 
 
 @dataclass(frozen=True)
@@ -219,15 +272,20 @@ class _Opened:
         y = None if labels is None else labels.to(glow.device)
         return cls(glow, glow.encode(batch, y).cpu(), y)
 
-    def decode(self, z: "Tensor") -> "Tensor":
-        """Images (N, C, H, W), uint8, of latents (N, D)."""
+    def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":
+        """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all."""
         import torch
 
         from glowflow.evaluate import batch_size
 
-        parts = z.split(batch_size(self.glow.config))
-        labels = [None if self.y is None else self.y[:1].expand(len(part)) for part in parts]
-        return torch.cat([self.glow.decode(part, y).cpu() for part, y in zip(parts, labels, strict=True)])
+        images = []
+        with progress("Decoding", total) as advance:
+            for z in rows:
+                for part in z.split(batch_size(self.glow.config)):
+                    y = None if self.y is None else self.y[:1].expand(len(part))
+                    images.append(self.glow.decode(part, y).cpu())
+                    advance(len(part))
+        return torch.cat(images)
 
 
 def _show(out: Path, images: "Tensor", columns: int) -> None:

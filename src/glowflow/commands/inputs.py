@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SplitName = Literal["train", "validation", "test"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
+MOST_IN_A_ROW = 1000
+"""Images; pictures of more can't be looked at, nor animations written."""
+
 
 def device_named(name: str | None) -> str:
     """The device asked for, or the best one present."""
@@ -110,7 +113,10 @@ def label_index(glow: "Glow", label: str | None) -> int | None:
 
 
 def image_files(glow: "Glow", paths: list[Path], label: str | None) -> "Dataset":
-    """Image files as a data set, cropped and resized to the model's size, all of the class that a user names."""
+    """Image files as a data set, cropped and resized to the model's size, all of the class that a user names.
+
+    Small ones are enlarged, as the page does.
+    """
     import numpy as np
 
     from glowflow.data import Dataset, read_image
@@ -118,7 +124,7 @@ def image_files(glow: "Glow", paths: list[Path], label: str | None) -> "Dataset"
     chosen = label_index(glow, label)
     if glow.class_names and chosen is None:
         raise InputError("This model is class-conditional: give --label.")
-    pixels = np.stack([read_image(path, glow.config.image_shape) for path in paths])
+    pixels = np.stack([read_image(path, glow.config.image_shape, enlarge=True) for path in paths])
     return Dataset("images", "test", pixels, None if chosen is None else np.full(len(paths), chosen))
 
 
@@ -146,6 +152,21 @@ def check_draws(draws: int, seed: int) -> None:
     if draws < 1:
         raise InputError(f"--draws is {draws}; it takes at least 1.")
     check_seed(seed)
+
+
+def check_num(num: int, fewest: int, what: str) -> None:
+    """Refuse a number of images in a row that a row can't have; `what` says what the fewest are."""
+    if not fewest <= num <= MOST_IN_A_ROW:
+        raise InputError(f"--num is {num}; it takes a whole number from {fewest}, {what}, to {MOST_IN_A_ROW:,}.")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "image"), counted(2000, "image")
+    ('1 image', '2,000 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def check_seed(seed: int) -> None:

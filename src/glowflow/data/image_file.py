@@ -20,11 +20,16 @@ class UnreadableError(Exception):
     """A file that holds no image, or a broken one."""
 
 
-def read_image(path: Path, image_shape: Shape) -> NDArray[np.uint8]:
+def read_image(path: Path, image_shape: Shape, *, enlarge: bool = False) -> NDArray[np.uint8]:
     """The image in a file, uint8 (H, W, C).
 
     It is turned as its EXIF data says, put over white where it's transparent (unless C is 4), cropped at its centre to
     the aspect of H x W, and reduced to H x W by bicubic interpolation with antialiasing.
+
+    Args:
+        path: Of the file.
+        image_shape: (C, H, W).
+        enlarge: Enlarge a smaller image instead of refusing it.
 
     Raises:
         InputError: the file can't be read, the image is smaller than H x W, or C isn't 1, 3 or 4.
@@ -33,8 +38,12 @@ def read_image(path: Path, image_shape: Shape) -> NDArray[np.uint8]:
     try:
         image = decode(path, image_shape[0])
     except UnreadableError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise InputError(f"There is no file {path}.") from error
+        if isinstance(error.__cause__, OSError) and error.__cause__.strerror:
+            raise InputError(f"{path} can't be read: {error.__cause__.strerror}.") from error
         raise InputError(f"{path} can't be read as an image ({error}): give an image file such as a PNG.") from error
-    return fit(image, image_shape, path)
+    return fit(image, image_shape, path, enlarge=enlarge)
 
 
 def check_channels(image_shape: Shape) -> None:
@@ -63,9 +72,14 @@ def upright(image: Image.Image, channels: int) -> Image.Image:
     return _convert(_eight_bits(ImageOps.exif_transpose(image)), MODES[channels])
 
 
-def fit(image: Image.Image, image_shape: Shape, where: Path | str) -> NDArray[np.uint8]:
-    """`image` cropped, then reduced, to uint8 (H, W, C); `where` is for the message of the InputError."""
+def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: bool = False) -> NDArray[np.uint8]:
+    """`image` cropped, then reduced, to uint8 (H, W, C).
+
+    A smaller one is enlarged, or refused by an InputError, for the message of which `where` is.
+    """
     channels, height, width = image_shape
+    if enlarge and (image.width < width or image.height < height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
     if image.width < width or image.height < height:
         raise InputError(
             f"{where} is smaller, at {image.width}x{image.height} pixels, than the model's {width}x{height} "

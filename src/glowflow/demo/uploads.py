@@ -3,7 +3,7 @@
 from io import BytesIO
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from starlette.exceptions import HTTPException
 from torch import Tensor
 
@@ -40,13 +40,10 @@ def read(body: bytes, kind: str, image_shape: Shape, finder: FaceFinder | None =
     Raises:
         HTTPException: 413 for too many pixels, 422 for what can't be read.
     """
-    channels, height, width = image_shape
-    image = _opened(body, kind, channels)
+    image = _opened(body, kind, image_shape[0])
     face = finder.find(image) if finder else None
     image = image.crop(face) if face else image
-    if image.width < width or image.height < height:
-        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-    pixels = fit(image, image_shape, "The image")
+    pixels = fit(image, image_shape, "The image", enlarge=True)
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), face is not None
 
 
@@ -60,7 +57,7 @@ def _opened(body: bytes, kind: str, channels: int) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
     except Exception:  # broken files make Pillow raise nearly anything
-        sentence = f"This can't be read as {kind}, which is said to be its type: it's broken, or of another type."
+        sentence = f"This file can't be read as an image of its type, {kind}: it's broken, or in truth of another type."
         raise HTTPException(422, sentence) from None
 
 
