@@ -362,7 +362,7 @@ def test_what_is_saved(page: Page, tmp_path: Path) -> None:
         download.value.save_as(files[name])
         assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
     np.testing.assert_array_equal(np.asarray(Image.open(files["Image (PNG)"])), shown)
-    enlarged = np.asarray(Image.open(files["Image, enlarged (PNG)"]))
+    enlarged = np.asarray(Image.open(files["Image, enlarged (PNG)"]).convert("RGB"))
     np.testing.assert_array_equal(enlarged, shown.repeat(32, axis=0).repeat(32, axis=1))
     with Image.open(files["Animation (WebP)"]) as animation:
         assert animation.n_frames > 10  # type: ignore[attr-defined]
