@@ -9,7 +9,7 @@
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
 import { description, gauge, measure, warning } from "./facts.js";
-import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes } from "./files.js";
+import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes, typed } from "./files.js";
 import { History } from "./history.js";
 import { between, difference, levelSlices, mixed, moved, scaled } from "./latents.js";
 import { fromHash, toHash } from "./link.js";
@@ -241,8 +241,9 @@ function judgement(facts) {
   return `${measure(facts, model.usual)} ${warning(facts, model.usual)}`;
 }
 
-async function encoded(file) {
+async function encoded(given) {
   if (!model.takes_images) throw new Error("No image file has as many channels as this model's images.");
+  const file = await typed(given);
   if (!model.limits.types.includes(file.type)) {
     throw new Error(`${file.name} isn't a kind of image that can be read: take a PNG, a JPEG or a WebP.`);
   }

@@ -17,11 +17,11 @@ export function signed(value) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
-/** A sentence on how many bits the image takes, beside the training images, and whether it comes back. */
+/** A sentence on how many bits the image takes, beside what is usual, and whether it comes back. */
 export function measure({ bitsPerDim, exact, faceFound, aligned }, usual) {
   const taken = bitsPerDim === null ? "Infinitely many bits/dim" : `${bitsPerDim.toFixed(3)} bits/dim`;
   const range = usual.bits_per_dim && ["1%", "99%"].map((share) => usual.bits_per_dim[share].toFixed(2)).join(" to ");
-  const bits = range ? `${taken} (training images: ${range})` : taken;
+  const bits = range ? `${taken} (usual: ${range})` : taken;
   const back = exact ? "reconstructed exactly, every pixel" : "not reconstructed exactly";
   const face = aligned ? (faceFound ? "; a face was found" : "; no face was found, so its centre was taken") : "";
   return `${bits}; ${back}${face}.`;
@@ -34,13 +34,13 @@ export function warning({ bitsPerDim }, usual) {
   const high = usual.bits_per_dim["99%"];
   if (bitsPerDim === null || bitsPerDim > high) {
     return (
-      `This image is unlike those that the model was trained on (${usual.data}): 99 of 100 of them take at most ` +
+      `This image is unlike those that the model was trained on (${usual.data}): 99 of 100 such images take at most ` +
       `${high.toFixed(2)} bits/dim. It comes back all the same, but expect strange edits and blends.`
     );
   }
   if (bitsPerDim < low) {
     return (
-      `This image is plainer than those that the model was trained on (${usual.data}): 99 of 100 of them take at ` +
+      `This image is plainer than those that the model was trained on (${usual.data}): 99 of 100 such images take at ` +
       `least ${low.toFixed(2)} bits/dim. Expect strange edits and blends.`
     );
   }

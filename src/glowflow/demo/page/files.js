@@ -1,6 +1,14 @@
 // Files in and out: drop zones, pasted images, large ones reduced, downloads.
 
 const MOST_SIDE = 2048; // pixels
+const SIGNS = {
+  "image/png": /^\x89PNG/,
+  "image/jpeg": /^\xff\xd8/,
+  "image/webp": /^RIFF.{4}WEBP/s,
+  "image/gif": /^GIF8/,
+  "image/bmp": /^BM/,
+  "image/tiff": /^(II\*|MM\0)/,
+};
 
 /** Let an element take files that are dropped on it or chosen by an input within: `onFiles(files)`. */
 export function takesFiles(element, onFiles) {
@@ -34,6 +42,13 @@ export function takesPastes(onFiles) {
     const files = [...event.clipboardData.files];
     if (files.length) onFiles(files);
   });
+}
+
+/** A file as what its first bytes say that it is, whatever its name says. */
+export async function typed(file) {
+  const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  const type = Object.keys(SIGNS).find((kind) => SIGNS[kind].test(start)) ?? "";
+  return new File([file], file.name, { type });
 }
 
 /**
