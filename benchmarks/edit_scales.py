@@ -18,19 +18,21 @@ from glowflow.latents import Directions, directory_of
 from glowflow.progress import progress
 from glowflow.provenance import provenance
 
-SCALES = (1.0, 1.5, 2.0, 2.5, 3.0)
+SCALES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
 OFTEN = 0.9
 PRICE_OF_ANOTHER = 0.1
 
 
 def chosen(found: Trial, name: str) -> float:
     """The multiple of one attribute's direction."""
-    rows = {scale: found.row(name, found.edited(name, scale)) for scale in SCALES}
-    for scale, row in rows.items():
+    worth = {}
+    for scale in SCALES:
+        row = found.row(name, found.edited(name, scale))
         print(f"{scale:.1f} x {report(name, row)}", flush=True)
-    enough = [scale for scale, row in rows.items() if row["given"] >= OFTEN]
-    best = max(rows, key=lambda scale: rows[scale]["given"] - PRICE_OF_ANOTHER * rows[scale]["others_changed"])
-    return min(enough, default=best)
+        if row["given"] >= OFTEN:
+            return scale
+        worth[scale] = row["given"] - PRICE_OF_ANOTHER * row["others_changed"]
+    return max(worth, key=lambda scale: worth[scale])
 
 
 def scaled(directions: Directions, scales: Sequence[float]) -> Directions:

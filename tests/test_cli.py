@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from glowflow import Glow
 from glowflow.cli import main
 from tests import foreign_weights
 
@@ -408,6 +409,17 @@ def test_images_that_cannot_be_read(home: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("command", ["interpolate run a.png b.png", "vary run a.png", "edit run a.png --by.bright 1"])
 def test_rows_are_bounded(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert "--num is 100000000; it takes a whole number from" in fails(capsys, *command.split(), "--num", "100000000")
+
+
+def test_evaluate_without_raw_weights(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As of a model that was given away."""
+    Glow.from_pretrained("run").save_pretrained("given", "averaged")
+    assert main(["evaluate", "given", "--data", str(home / "pictures"), "--json", "given.json"]) == 0
+    assert "given (averaged weights)" in capsys.readouterr().out
+    assert json.loads(Path("given.json").read_text())["bits_per_dim_raw"] is None
+    assert "raw.safetensors is missing" in fails(
+        capsys, "evaluate", "given", "--data", str(home / "pictures"), "--weights", "raw"
+    )
 
 
 def test_encode_and_decode(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,11 @@ def exists(directory: Path) -> bool:
     return (directory / CONFIG).is_file()
 
 
+def has_raw(model: str | Path) -> bool:
+    """Whether the raw weights stand beside averaged ones."""
+    return (find(model) / RAW).is_file()
+
+
 def save(
     directory: Path,
     tensors: Mapping[str, Tensor],

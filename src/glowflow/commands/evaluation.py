@@ -38,6 +38,7 @@ def evaluate(
     from glowflow.evaluate import classification_error, likelihood, reconstruction_error
     from glowflow.processes import joined
     from glowflow.provenance import provenance
+    from glowflow.weights import has_raw
 
     check_draws(draws, seed)
     if json:
@@ -46,8 +47,9 @@ def evaluate(
     dataset = dataset_for(model, data, glow, split)
     with joined(str(glow.device)) as processes:
         result = likelihood(glow, dataset, draws, seed, processes)
-        unaveraged = loaded(model, device, raw=True)[0] if kind == "averaged" else None
-        raw = result if unaveraged is None else likelihood(unaveraged, dataset, draws, seed, processes)
+        raw = result.bits_per_dim if kind == "raw" else None
+        if kind == "averaged" and has_raw(model):
+            raw = likelihood(loaded(model, device, raw=True)[0], dataset, draws, seed, processes).bits_per_dim
         worst = reconstruction_error(glow, dataset, processes)
         wrong = classification_error(glow, dataset, seed, processes) if glow.class_names else None
     if not processes.is_first:
@@ -60,7 +62,7 @@ def evaluate(
         "image_shape": dataset.image_shape,
         "num_bits": glow.config.num_bits,
         **asdict(result),
-        "bits_per_dim_raw": raw.bits_per_dim,
+        "bits_per_dim_raw": raw,
         "seed": seed,
         "reconstruction_error_levels": worst,
     }
@@ -79,7 +81,8 @@ def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
     over = f"{m['num_clusters']} scenes" if clustered else "images"
     draws = "1 noise draw" if m["num_noise_draws"] == 1 else f"{m['num_noise_draws']} noise draws"
-    beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if m["weights"] == "averaged" else ""
+    has_both = m["weights"] == "averaged" and m["bits_per_dim_raw"] is not None
+    beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if has_both else ""
     worst, levels = m["reconstruction_error_levels"], 2 ** m["num_bits"]
     shape = "x".join(map(str, m["image_shape"]))
     rows = {
