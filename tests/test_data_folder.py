@@ -242,8 +242,8 @@ def test_a_decompression_bomb_is_unreadable(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_broken_or_missing_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    for name in ("a.png", "missing.png"):
-        with pytest.raises(InputError, match=f"{name} can't be read as an image"):
+    for name, sentence in (("a.png", "a.png can't be read as an image"), ("none.png", "There is no file .*none.png")):
+        with pytest.raises(InputError, match=sentence):
             read_image(tmp_path / name, (1, 8, 8))
 
 
