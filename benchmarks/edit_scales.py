@@ -7,14 +7,12 @@ so long.
     python benchmarks/edit_scales.py src/glowflow/models/faces results/edit-scales.json
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from edits import Trial, parser, report, trial
 
 from glowflow.durable import save_json
-from glowflow.latents import Directions, directory_of
+from glowflow.latents import directory_of
 from glowflow.progress import progress
 from glowflow.provenance import provenance
 
@@ -35,19 +33,12 @@ def chosen(found: Trial, name: str) -> float:
     return max(worth, key=lambda scale: worth[scale])
 
 
-def scaled(directions: Directions, scales: Sequence[float]) -> Directions:
-    """Directions so many times as long as they were found, whatever they are now."""
-    factors = [scale / facts.get("scale", 1.0) for scale, facts in zip(scales, directions.about, strict=True)]
-    about = tuple({**facts, "scale": scale} for scale, facts in zip(scales, directions.about, strict=True))
-    return replace(directions, vectors=directions.vectors * torch.tensor(factors)[:, None], about=about)
-
-
 def main() -> None:
     """Choose for every attribute, and write."""
     options = parser(__doc__).parse_args()
     found, judge = trial(options, "validation")
     names = found.directions.names
-    found = replace(found, directions=scaled(found.directions, [1.0] * len(names)))
+    found = replace(found, directions=found.directions.scaled([1.0] * len(names)))
     with progress("Scales", len(names), "attributes") as advance:
         scales = []
         for name in names:
@@ -57,7 +48,7 @@ def main() -> None:
     save_json(
         options.out, about | {"classifier": judge, "scales": dict(zip(names, scales, strict=True))} | provenance()
     )
-    directions = scaled(found.directions, scales)
+    directions = found.directions.scaled(scales)
     replace(directions, vectors=directions.vectors.half()).save(directory_of(options.model), options.model)
 
 

@@ -361,6 +361,12 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--by.dark is without a number" in fails(capsys, "edit", "run", picture, "--by.dark")
     for said in ("--by dark 1", "--by dark=1", "--by.dark=1"):
         assert main(["edit", "run", *said.split(), picture]) == 0
+    assert main(["edit", "run", picture, "--by.bright", "1"]) == 0
+    once = pixels_in("edited.png")
+    assert main(["attributes", "run", "--scale", "2"]) == 0
+    assert main(["edit", "run", picture, "--by.bright", "0.5"]) == 0
+    assert np.array_equal(pixels_in("edited.png"), once)
+    assert "--scale is 0" in fails(capsys, "attributes", "run", "--scale", "0")
     assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
     assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
 

@@ -147,6 +147,12 @@ def test_strength_zero_gives_the_image_back(model: Glow, dataset: Dataset) -> No
     assert torch.equal(model.decode(z), images & 0b11111000)
 
 
+def test_scales_count_from_what_was_found() -> None:
+    found = Directions(("a", "b"), torch.tensor([[1.0], [2.0]]), ({}, {"n": 1})).scaled([2.0, 3.0]).scaled([4.0, 1.5])
+    assert found.vectors.flatten().tolist() == [4.0, 3.0]
+    assert found.about == ({"scale": 4.0}, {"n": 1, "scale": 1.5})
+
+
 def test_orthogonal_directions() -> None:
     vectors = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
     found = Directions(("a", "b", "c"), vectors, ({}, {}, {})).orthogonal_to(["b"])

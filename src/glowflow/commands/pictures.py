@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from glowflow.commands.inputs import Precision, check_picture, check_seed, image_files, label_index, loaded
+from glowflow.commands.inputs import Precision, check_picture, check_seed, counted, image_files, label_index, loaded
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -64,7 +64,7 @@ def sample(
     save(grid(torch.cat([draw(glow, num, each, y, seed) for each in temperatures]), columns), out)
     of = "" if chosen is None else f" of {glow.class_names[chosen]}"
     at = ", ".join(f"{each:g}" for each in temperatures)
-    say(f"{num} images{of} at {'each of the temperatures' if several else 'temperature'} {at} in {out}.")
+    say(f"{counted(num, 'image')}{of} at {'each of the temperatures' if several else 'temperature'} {at} in {out}.")
 
 
 def reconstruct(

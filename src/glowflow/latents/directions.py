@@ -76,6 +76,12 @@ class Directions:
             about.append({**facts, "orthogonal_to": others})
         return replace(self, vectors=torch.stack(vectors), about=tuple(about))
 
+    def scaled(self, scales: Sequence[float]) -> Self:
+        """Directions so many times as long as they were found, each (A,), whatever they are now."""
+        factors = [scale / facts.get("scale", 1.0) for scale, facts in zip(scales, self.about, strict=True)]
+        about = tuple({**facts, "scale": scale} for scale, facts in zip(scales, self.about, strict=True))
+        return replace(self, vectors=self.vectors * torch.tensor(factors)[:, None], about=about)
+
     def joined(self, other: Self) -> Self:
         """These, and another's, whose take the place of those of the same name."""
         kept = [index for index, name in enumerate(self.names) if name not in other.names]
