@@ -377,6 +377,9 @@ def test_directions_that_cannot_be_written(
     shutil.copytree(home / "run" / "best", home / "bundled" / "ours")
     monkeypatch.setattr("glowflow.weights.BUNDLED", home / "bundled")
     assert "and ours is in " in fails(capsys, "attributes", "ours", "--data", "pictures")
+    (home / "ours").mkdir()  # a folder of that name isn't the model's
+    assert "and ours is in " in fails(capsys, "attributes", "ours", "--data", "pictures")
+    (home / "ours").rmdir()
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "Directions can't be written into run" in fails(capsys, "attributes", "run")
 

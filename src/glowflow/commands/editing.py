@@ -14,12 +14,14 @@ from glowflow.commands.inputs import (
     check_seed,
     counted,
     dataset_for,
+    decoded,
     image_files,
     loaded,
+    needed_label,
     print_rows,
 )
 from glowflow.errors import InputError, listed
-from glowflow.progress import progress, say
+from glowflow.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,7 +160,7 @@ def attributes(
 
     if num_images is not None and num_images < 1:
         raise InputError(f"--num_images is {num_images}; it takes a number of at least 1.")
-    if not 0 < scale < float("inf"):
+    if not 0 < scale < inf:
         raise InputError(f"--scale is {scale:g}; it takes a number above 0, such as 2.")
     directory = _own_directory(model)
     before = digest_of(model)
@@ -232,17 +234,17 @@ def edit(
 
 def _own_directory(model: str) -> Path:
     """Where a model's directions can be written: its directory, if it's the user's."""
-    from glowflow.weights import find
+    from glowflow.latents import directory_of
 
-    found = find(model)
-    if not Path(model).is_dir():
+    found = directory_of(model)
+    if found != Path(model):
         raise InputError(
             f"Directions are written beside a model, and {model} is in {found.parent}, which isn't yours to change: "
             f"copy {found} into a folder of your own, and give that."
         )
     if not os.access(model, os.W_OK | os.X_OK):
         raise InputError(f"Directions can't be written into {model}: it takes the permission to write there.")
-    return Path(model)
+    return found
 
 
 def _separated(names: str | None) -> list[str]:
@@ -269,29 +271,18 @@ class _Opened:
 
     glow: "Glow"
     z: "Tensor"
-    y: "Tensor | None"
+    label: int | None
 
     @classmethod
     def read(cls, model: str, images: list[Path], label: str | None, device: str | None) -> "_Opened":
         glow, _ = loaded(model, device)
         batch, labels = image_files(glow, images, label).batch(range(len(images)))
         y = None if labels is None else labels.to(glow.device)
-        return cls(glow, glow.encode(batch, y).cpu(), y)
+        return cls(glow, glow.encode(batch, y).cpu(), needed_label(glow, label))
 
     def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":
         """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all."""
-        import torch
-
-        from glowflow.evaluate import batch_size
-
-        images = []
-        with progress("Decoding", total) as advance:
-            for z in rows:
-                for part in z.split(batch_size(self.glow.config)):
-                    y = None if self.y is None else self.y[:1].expand(len(part))
-                    images.append(self.glow.decode(part, y).cpu())
-                    advance(len(part))
-        return torch.cat(images)
+        return decoded(self.glow, rows, total, self.label)
 
 
 def _show(out: Path, images: "Tensor", columns: int) -> None:

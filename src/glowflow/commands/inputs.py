@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glowflow.errors import InputError, listed
+from glowflow.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
     from rich.console import Console
+    from torch import Tensor
 
     from glowflow.data import Dataset
     from glowflow.model import Glow
@@ -112,6 +116,14 @@ def label_index(glow: "Glow", label: str | None) -> int | None:
     raise InputError(f"--label is {label}; {possible}.")
 
 
+def needed_label(glow: "Glow", label: str | None) -> int | None:
+    """As `label_index`, for images that a class-conditional model can't do without."""
+    index = label_index(glow, label)
+    if glow.class_names and index is None:
+        raise InputError("This model is class-conditional: give --label.")
+    return index
+
+
 def image_files(glow: "Glow", paths: list[Path], label: str | None) -> "Dataset":
     """Image files as a data set, cropped and resized to the model's size, all of the class that a user names.
 
@@ -121,11 +133,25 @@ def image_files(glow: "Glow", paths: list[Path], label: str | None) -> "Dataset"
 
     from glowflow.data import Dataset, read_image
 
-    chosen = label_index(glow, label)
-    if glow.class_names and chosen is None:
-        raise InputError("This model is class-conditional: give --label.")
+    chosen = needed_label(glow, label)
     pixels = np.stack([read_image(path, glow.config.image_shape, enlarge=True) for path in paths])
     return Dataset("images", "test", pixels, None if chosen is None else np.full(len(paths), chosen))
+
+
+def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | None) -> "Tensor":
+    """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all, of one class, if the model knows classes."""
+    import torch
+
+    from glowflow.evaluate import batch_size
+
+    images = []
+    with progress("Decoding", total) as advance:
+        for z in rows:
+            for part in z.split(batch_size(glow.config)):
+                y = None if label is None else torch.full((len(part),), label, device=glow.device)
+                images.append(glow.decode(part, y).cpu())
+                advance(len(part))
+    return torch.cat(images)
 
 
 def check_parent(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from glowflow.commands.inputs import check_parent, check_picture, image_files, label_index, loaded
+from glowflow.commands.inputs import check_parent, check_picture, decoded, image_files, loaded, needed_label
 from glowflow.errors import InputError
 from glowflow.progress import progress, say
 
@@ -69,9 +69,6 @@ def decode(
         label: The images' class, by name or number, for a class-conditional model.
         device: cpu, cuda or mps; the best one present by default.
     """
-    import torch
-
-    from glowflow.evaluate import batch_size
     from glowflow.latents import files
     from glowflow.pictures import grid, save
 
@@ -79,14 +76,7 @@ def decode(
         raise InputError(f"--columns is {columns}; it takes a number of at least 1.")
     check_picture(out)
     glow, _ = loaded(model, device)
-    index = label_index(glow, label)
-    if glow.class_names and index is None:
-        raise InputError("This model is class-conditional: give --label.")
-    z, parts = files.load(latents, model, glow.config.num_dims), []
-    with progress("Images", len(z)) as advance:
-        for part in z.split(batch_size(glow.config)):
-            y = None if index is None else torch.full((len(part),), index, device=glow.device)
-            parts.append(glow.decode(part, y).cpu())
-            advance(len(part))
-    save(grid(torch.cat(parts), min(columns, len(z))), out)
+    index = needed_label(glow, label)
+    z = files.load(latents, model, glow.config.num_dims)
+    save(grid(decoded(glow, [z], len(z), index), min(columns, len(z))), out)
     say(f"The images of {latents} are in {out}.")
