@@ -42,7 +42,7 @@ from glowflow.presets import load, names
 from glowflow.presets.size import size
 from glowflow.progress import progress
 from glowflow.provenance import provenance
-from glowflow.training.averaging import zero_debiased
+from glowflow.training.averaging import warmed_up
 from glowflow.training.objective import Objective
 
 ARITHMETIC_SHARE = 0.5
@@ -197,7 +197,7 @@ def _gradients(batch: int, averaging: float | None, execution: Execution, config
         operations.counts.clear()
         held = activation_bytes(lambda: objective(x).total, ())
         if averaging is not None:
-            zero_debiased(averaging)(parameters, parameters, 1)
+            warmed_up(averaging)(parameters, parameters, 1)
     return Work(operations.counts, held)
 
 

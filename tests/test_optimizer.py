@@ -1,6 +1,8 @@
 """The original's optimiser against its equations; the averages against theirs."""
 
-from math import sqrt
+from collections.abc import Sequence
+from math import comb, sqrt
+from operator import mul
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from glowflow.config import TrainConfig
-from glowflow.training.averaging import zero_debiased
+from glowflow.training.averaging import warmed_up
 from glowflow.training.optimizer import GlowAdamax, build_optimizer, learning_rate
 
 
@@ -40,19 +42,29 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
     assert parameter.abs().max() < 1
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.9])
-def test_averages_are_unbiased_from_the_first_step(beta: float) -> None:
-    model = nn.Linear(2, 1, bias=False)
-    averaged = AveragedModel(model, multi_avg_fn=zero_debiased(beta))
-    history = []
-    for _ in range(5):
-        with torch.no_grad():
-            model.weight.copy_(torch.randn(1, 2))
-        history.append(model.weight.detach().clone())
+def averages(beta: float, values: Sequence[float]) -> list[float]:
+    """The average after each of these values of a weight."""
+    model = nn.Linear(1, 1, bias=False)
+    averaged, found = AveragedModel(model, multi_avg_fn=warmed_up(beta)), []
+    for value in values:
+        nn.init.constant_(model.weight, value)
         averaged.update_parameters(model)
-        weights = torch.tensor([beta**age for age in reversed(range(len(history)))])
-        expected = (torch.stack(history) * weights[:, None, None]).sum(0) / weights.sum()
-        torch.testing.assert_close(averaged.module.weight.data, expected)
+        found.append(averaged.module.weight.item())
+    return found
+
+
+def test_averages_start_as_those_of_the_last_tenth() -> None:
+    values = torch.rand(30).tolist()
+    weights = [comb(i + 9, 9) for i in range(30)]  # about the ninth power of i
+    expected = [sum(map(mul, weights[: n + 1], values)) / sum(weights[: n + 1]) for n in range(30)]
+    assert averages(0.999, values) == pytest.approx(expected, rel=1e-5)
+
+
+def test_averages_become_exponential_ones() -> None:
+    values = torch.rand(60).tolist()
+    found = averages(0.8, values)  # from 40 updates on
+    assert found[41:] == pytest.approx([0.8 * found[i - 1] + 0.2 * values[i] for i in range(41, 60)], rel=1e-5)
+    assert averages(0.0, values) == pytest.approx(values)
 
 
 def test_learning_rate_warms_up_in_images() -> None:

@@ -17,7 +17,7 @@ from glowflow.durable import load_json, replacing_directory, save_json, seal, ve
 from glowflow.errors import InputError, listed
 from glowflow.model import Glow
 from glowflow.progress import say
-from glowflow.training.averaging import zero_debiased
+from glowflow.training.averaging import warmed_up
 from glowflow.training.optimizer import build_optimizer
 from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
@@ -55,7 +55,7 @@ class TrainingState:
             model = Glow(config.model, class_names if config.model.num_classes else None)
         model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         beta = config.train.averaging
-        averaged = None if beta is None else AveragedModel(model, multi_avg_fn=zero_debiased(beta))
+        averaged = None if beta is None else AveragedModel(model, multi_avg_fn=warmed_up(beta))
         return cls(model, averaged, build_optimizer(model.parameters(), config.train))
 
     @property
