@@ -137,10 +137,8 @@ def keep_samples(lane: Lane, path: Path) -> None:
 def builders_of(options: argparse.Namespace) -> dict[str, Build]:
     """How each contender is made."""
     checkouts = {name: getattr(options, name) for name in CHECKOUTS if getattr(options, name)}
-    wanted = options.contenders or [
-        OURS,
-        *(name for name in NAMES if name.partition("-")[0] in {*PACKAGES, *checkouts}),
-    ]
+    everyone = [OURS, *(name for name in NAMES if name.partition("-")[0] in {*PACKAGES, *checkouts})]
+    wanted = everyone if options.contenders is None else options.contenders
     presets = {OURS: (options.task, None)} | {name: (file, precision) for name, file, precision in options.ours}
     names = [*dict.fromkeys([*wanted, *(name for name, _, _ in options.ours)])]
     return {name: _builder(name, presets, checkouts, options) for name in names}
@@ -235,7 +233,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=20.0, help="of training, for each contender")
     parser.add_argument("--at", type=float, nargs="+", default=MINUTES, help="minutes at which each is evaluated")
     parser.add_argument("--slice", type=float, default=30.0, help="seconds of training in a turn")
-    parser.add_argument("--contenders", nargs="+", choices=[OURS, *NAMES], help="by default all whose code is there")
+    parser.add_argument("--contenders", nargs="*", choices=[OURS, *NAMES], help="by default all whose code is there")
     parser.add_argument("--ours", type=named_preset, nargs="+", default=[], metavar="NAME=PRESET[:bfloat16]")
     for name in CHECKOUTS:
         parser.add_argument(f"--{name}", type=Path, help="a checkout of its code")
