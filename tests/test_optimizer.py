@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from glowflow.config import TrainConfig
 from glowflow.training.averaging import warmed_up
-from glowflow.training.optimizer import GlowAdamax, build_optimizer, learning_rate
+from glowflow.training.optimizer import GlowAdamax, GlowMuon, build_optimizer, learning_rate, orthogonalized
 
 
 @pytest.mark.parametrize("first_t", [1, 2])
@@ -31,15 +31,55 @@ def test_glow_adamax_follows_its_equations(first_t: int) -> None:
     np.testing.assert_allclose(parameter.detach().numpy(), w, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["glow-adamax", "adamax", "adam", "adamw"])
-def test_every_optimiser_goes_downhill(name: str) -> None:
-    parameter = nn.Parameter(torch.full((3,), 5.0))
-    optimizer = build_optimizer([parameter], TrainConfig(optimizer=name, lr=0.1))  # type: ignore[arg-type]
-    for _ in range(400):
-        optimizer.zero_grad()
-        parameter.square().sum().backward()
+def test_matrices_are_orthogonalized_by_a_polynomial_of_their_singular_values() -> None:
+    matrices = torch.randn(3, 20, 12, dtype=torch.float64) * torch.tensor([1e-6, 1.0, 1e6])[:, None, None]
+    u, s, v = torch.linalg.svd(matrices, full_matrices=False)
+    s = s / s.norm(dim=1, keepdim=True)
+    for _ in range(5):
+        s = 3.4445 * s - 4.775 * s**3 + 2.0315 * s**5
+    found = orthogonalized(matrices)
+    torch.testing.assert_close(found, u * s[:, None] @ v, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(orthogonalized(matrices.mT), found.mT)
+    assert torch.linalg.svdvals(found)[:, :6].sub(1).abs().max() < 0.35
+    assert torch.equal(orthogonalized(torch.zeros(1, 3, 3)), torch.zeros(1, 3, 3))
+
+
+def test_muon_moves_kernels_by_its_equations_and_the_rest_as_glow_adamax_does() -> None:
+    shapes = {
+        "kernel": (6, 2, 3, 3),
+        "other kernel": (6, 2, 3, 3),
+        "wide": (4, 5, 1, 1),
+        "matrix": (4, 4),
+        "bias": (4,),
+    }
+    start = {name: torch.randn(shape) for name, shape in shapes.items()}
+    mine, adamax = ({name: nn.Parameter(value.clone()) for name, value in start.items()} for _ in range(2))
+    optimizer, other = GlowMuon(mine.values(), 1e-2), GlowAdamax(adamax.values(), 1e-2)
+    m = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    for _ in range(4):
+        for name, shape in shapes.items():
+            mine[name].grad = adamax[name].grad = gradient = torch.randn(shape)
+            if len(shape) == 4:
+                m[name] = 0.95 * m[name] + 0.05 * gradient
+                matrix = (0.95 * m[name] + 0.05 * gradient).reshape(shape[0], -1)
+                update = orthogonalized(matrix[None])[0].reshape(shape)
+                start[name] -= 1e-2 * 0.2 * sqrt(max(matrix.shape)) * update
         optimizer.step()
-    assert parameter.abs().max() < 1
+        other.step()
+    for name in ("kernel", "other kernel", "wide"):
+        torch.testing.assert_close(mine[name].data, start[name])
+    assert all(torch.equal(mine[name], adamax[name]) for name in ("matrix", "bias"))
+
+
+@pytest.mark.parametrize("name", ["glow-adamax", "muon", "adamax", "adam", "adamw"])
+def test_every_optimiser_goes_downhill(name: str) -> None:
+    parameters = [nn.Parameter(torch.full(shape, 5.0)) for shape in ((3,), (3, 2, 1, 1))]
+    optimizer = build_optimizer(parameters, TrainConfig(optimizer=name, lr=0.1))  # type: ignore[arg-type]
+    for _ in range(600):
+        optimizer.zero_grad()
+        torch.stack([parameter.square().sum() for parameter in parameters]).sum().backward()
+        optimizer.step()
+    assert all(parameter.abs().max() < 1 for parameter in parameters)
 
 
 def averages(beta: float, values: Sequence[float]) -> list[float]:
@@ -75,5 +115,5 @@ def test_learning_rate_warms_up_in_images() -> None:
 
 def test_learning_rate_cools_down_at_the_end() -> None:
     config = TrainConfig(lr=1e-3, images=10_000, warmup_images=1000, cooldown_images=2000)
-    found = [learning_rate(config, position) for position in (500, 5000, 8000, 9000, 9990)]
-    assert found == pytest.approx([5e-4, 1e-3, 1e-3, 5e-4, 5e-6])
+    found = [learning_rate(config, position) for position in (500, 5000, 8000, 9000, 9990, 10_500)]
+    assert found == pytest.approx([5e-4, 1e-3, 1e-3, 5e-4, 5e-6, 0.0])

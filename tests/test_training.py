@@ -52,7 +52,7 @@ def test_a_finished_run_is_left_as_it_is(config: RunConfig, tmp_path: Path) -> N
     assert_same(train(config, tmp_path / "run"), train(config, tmp_path / "run"))
 
 
-@pytest.mark.parametrize("optimizer", ["glow-adamax", "adam"])
+@pytest.mark.parametrize("optimizer", ["glow-adamax", "muon", "adam"])
 @pytest.mark.parametrize("averaging", [0.9, None])
 @pytest.mark.parametrize("augment", ["none", "flip"])
 def test_resuming_gives_the_uninterrupted_run(

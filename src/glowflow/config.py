@@ -156,7 +156,8 @@ class TrainConfig:
         batch_size: Images per step, over all processes.
         init_batch_size: Images that the data-dependent initialisation sees; 0 leaves it out.
         augment: "flip" mirrors at random, "shift" moves by up to 10% with the border repeated.
-        optimizer: "glow-adamax" is the original's; the others are torch.optim's.
+        optimizer: "glow-adamax" is the original's; "muon" is the same with Muon for the kernels of convolutions; the
+            others are torch.optim's.
         lr: Learning rate after the warm-up.
         warmup_images: The learning rate grows linearly from 0 over this many images.
         cooldown_images: It falls linearly to 0 over the last so many.
@@ -177,7 +178,7 @@ class TrainConfig:
     batch_size: int = 64
     init_batch_size: int = 256
     augment: Literal["none", "flip", "shift"] = "none"
-    optimizer: Literal["glow-adamax", "adamax", "adam", "adamw"] = "glow-adamax"
+    optimizer: Literal["glow-adamax", "muon", "adamax", "adam", "adamw"] = "glow-adamax"
     lr: float = 1e-3
     warmup_images: int = 10_000
     cooldown_images: int = 0
@@ -205,7 +206,7 @@ class TrainConfig:
         if self.averaging is not None:
             _check_number("averaging", self.averaging, 0, below=1)
         _check_choice("augment", self.augment, ("none", "flip", "shift"))
-        _check_choice("optimizer", self.optimizer, ("glow-adamax", "adamax", "adam", "adamw"))
+        _check_choice("optimizer", self.optimizer, ("glow-adamax", "muon", "adamax", "adam", "adamw"))
         if self.grad_clip is not None:
             _check_number("grad_clip", self.grad_clip, 1e-12)
 

@@ -1,8 +1,8 @@
-"""The original's optimiser, those of torch.optim, and the learning rate's warm-up."""
+"""The original's optimiser, Muon beside it, those of torch.optim, and the learning rate's warm-up."""
 
 from collections.abc import Callable, Iterable
 from math import sqrt
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from torch.optim import Adam, Adamax, AdamW, Optimizer
 from glowflow.config import TrainConfig
 
 EPSILON = 1e-8
+MOMENTUM = 0.95
+"""Muon's."""
 
 
 class GlowAdamax(Optimizer):
@@ -44,9 +46,11 @@ class GlowAdamax(Optimizer):
         if closure is not None:
             raise ValueError("GlowAdamax takes no closure.")
         for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            for t, together in self._by_step(parameters, group["first_t"]).items():
-                self._update(together, t, group["lr"], *group["betas"])
+            self._update_all([parameter for parameter in group["params"] if parameter.grad is not None], group)
+
+    def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        for t, together in self._by_step(parameters, group["first_t"]).items():
+            self._update(together, t, group["lr"], *group["betas"])
 
     def _by_step(self, parameters: list[Tensor], first_t: int) -> dict[int, list[Tensor]]:
         """The parameters by their t, which is the same for all that have always had gradients."""
@@ -70,12 +74,60 @@ class GlowAdamax(Optimizer):
         torch._foreach_add_([state["step"] for state in states], 1)
 
 
+class GlowMuon(GlowAdamax):
+    """Muon for the convolutions' kernels, GlowAdamax for everything else.
+
+    m = 0.95 m + 0.05 g;  O = orthogonalized(0.95 m + 0.05 g);  w = w - lr 0.2 sqrt(max(rows, columns)) O,
+
+    with a kernel (C_out, C_in, k, k) as the matrix of C_out rows. Its steps are then as long as Adam's, so that one
+    learning rate serves both. Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the factor: Liu et al. 2025
+    (Muon is Scalable for LLM Training), section 2.2. `torch.optim.Muon` takes matrices only.
+    """
+
+    def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        kernels: dict[torch.Size, list[Tensor]] = {}
+        for w in parameters:
+            if w.ndim == 4:
+                kernels.setdefault(w.shape, []).append(w)
+        super()._update_all([w for w in parameters if w.ndim != 4], group)
+        for together in kernels.values():
+            self._update_kernels(together, group["lr"])
+
+    def _update_kernels(self, kernels: list[Tensor], lr: float) -> None:
+        """One update of kernels of one shape, which are orthogonalised together."""
+        for w in kernels:
+            if not self.state[w]:
+                self.state[w]["m"] = torch.zeros_like(w)
+        m, gradients = [self.state[w]["m"] for w in kernels], [cast("Tensor", w.grad) for w in kernels]
+        torch._foreach_lerp_(m, gradients, 1 - MOMENTUM)
+        ahead = torch.stack(torch._foreach_lerp(gradients, m, MOMENTUM)).flatten(2)
+        step_size = lr * 0.2 * sqrt(max(ahead.shape[1:]))
+        updates = orthogonalized(ahead).unflatten(2, kernels[0].shape[1:])
+        torch._foreach_add_(kernels, list(updates), alpha=-step_size)
+
+
+def orthogonalized(matrices: Tensor) -> Tensor:
+    """About U V^T of matrices U S V^T, (N, rows, columns), of any scale: singular values become 0.7 to 1.2.
+
+    By five steps of the polynomial 3.4445 s - 4.775 s^3 + 2.0315 s^5. Jordan et al. 2024.
+    """
+    if matrices.shape[1] > matrices.shape[2]:
+        return orthogonalized(matrices.mT).mT
+    x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-20)
+    for _ in range(5):
+        square = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=-4.775, alpha=2.0315), x, beta=3.4445)
+    return x
+
+
 def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainConfig) -> Optimizer:
     """The optimiser that the configuration names."""
     betas = (config.beta1, config.beta2)
     match config.optimizer:
         case "glow-adamax":
             return GlowAdamax(parameters, config.lr, betas)
+        case "muon":
+            return GlowMuon(parameters, config.lr, betas)
         case "adamax":
             return Adamax(parameters, config.lr, betas)
         case "adam":
@@ -92,4 +144,4 @@ def learning_rate(config: TrainConfig, position: int) -> float:
     """
     up = position / config.warmup_images if config.warmup_images else 1.0
     down = (config.images - position) / config.cooldown_images if config.cooldown_images else 1.0
-    return config.lr * min(1.0, up, down)
+    return config.lr * max(0.0, min(1.0, up, down))
