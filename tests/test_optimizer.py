@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from glowflow.config import TrainConfig
+from glowflow.errors import InputError
 from glowflow.training.averaging import warmed_up
 from glowflow.training.optimizer import GlowAdamax, GlowMuon, build_optimizer, learning_rate, orthogonalized
 
@@ -117,3 +118,11 @@ def test_learning_rate_cools_down_at_the_end() -> None:
     config = TrainConfig(lr=1e-3, images=10_000, warmup_images=1000, cooldown_images=2000)
     found = [learning_rate(config, position) for position in (500, 5000, 8000, 9000, 9990, 10_500)]
     assert found == pytest.approx([5e-4, 1e-3, 1e-3, 5e-4, 5e-6, 0.0])
+
+
+def test_learning_rate_decays_with_the_root_of_the_images() -> None:
+    config = TrainConfig(lr=1e-3, images=100_000, warmup_images=1000, decay_from=10_000, cooldown_images=10_000)
+    found = [learning_rate(config, position) for position in (500, 10_000, 40_000, 90_000, 95_000)]
+    assert found == pytest.approx([5e-4, 1e-3, 5e-4, 1e-3 / 3, 0.5e-3 / 9.5**0.5])
+    with pytest.raises(InputError, match="decay_from is 0"):
+        TrainConfig(decay_from=0)

@@ -160,6 +160,7 @@ class TrainConfig:
             others are torch.optim's.
         lr: Learning rate after the warm-up.
         warmup_images: The learning rate grows linearly from 0 over this many images.
+        decay_from: After so many images it falls as 1 / sqrt(images drawn), however long the training; None for never.
         cooldown_images: It falls linearly to 0 over the last so many.
         beta1: Decay of the mean of gradients.
         beta2: Decay of their second statistic, the running maximum in (glow-)adamax.
@@ -181,6 +182,7 @@ class TrainConfig:
     optimizer: Literal["glow-adamax", "muon", "adamax", "adam", "adamw"] = "glow-adamax"
     lr: float = 1e-3
     warmup_images: int = 10_000
+    decay_from: int | None = None
     cooldown_images: int = 0
     beta1: float = 0.9
     beta2: float = 0.999
@@ -203,6 +205,8 @@ class TrainConfig:
             _check_number(name, getattr(self, name), 0, below=1)
         if self.cooldown_images > self.images:
             raise InputError(f"cooldown_images is {self.cooldown_images}, which is more than the {self.images} images.")
+        if self.decay_from is not None:
+            check_whole("decay_from", self.decay_from, 1)
         if self.averaging is not None:
             _check_number("averaging", self.averaging, 0, below=1)
         _check_choice("augment", self.augment, ("none", "flip", "shift"))

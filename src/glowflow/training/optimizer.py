@@ -137,11 +137,16 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainConfig) -> 
 
 
 def learning_rate(config: TrainConfig, position: int) -> float:
-    """The learning rate of the step that starts after `position` images: up from 0, constant, and down to 0, linearly.
+    """The learning rate of the step that starts after `position` images.
+
+    Up from 0, linearly; constant; falling with the root of the images, if it's to decay; and down to 0, linearly.
 
     >>> learning_rate(TrainConfig(lr=1e-3, warmup_images=500_000), 250_000)
     0.0005
+    >>> learning_rate(TrainConfig(lr=1e-3, decay_from=25_000), 100_000)
+    0.0005
     """
     up = position / config.warmup_images if config.warmup_images else 1.0
+    falling = sqrt(config.decay_from / max(position, config.decay_from)) if config.decay_from else 1.0
     down = (config.images - position) / config.cooldown_images if config.cooldown_images else 1.0
-    return config.lr * max(0.0, min(1.0, up, down))
+    return config.lr * max(0.0, min(1.0, up, down)) * falling
