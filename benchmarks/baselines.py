@@ -1,8 +1,9 @@
 """NICE, RealNVP and Glow, trained for equally many steps: bits/dim on test images.
 
-Trains the presets of one data set that differ in their layers alone, with each seed, and evaluates each on the test
-split. Each training is a line of the output file; those already there are not run again, and a training that was
-interrupted goes on, so the same command can be given at any time. The learning rate is the presets'.
+Trains the models of one data set's presets, with each seed, and evaluates each on the test split. All three are trained
+by the settings of Glow's preset, so that they differ in their layers alone. Each training is a line of the output file;
+those already there are not run again, and a training that was interrupted goes on, so the same command can be given at
+any time.
 
     python benchmarks/baselines.py digits results/baselines.jsonl --images 24000
     python benchmarks/baselines.py photos32 results/baselines.jsonl --images 12000
@@ -16,7 +17,7 @@ from pathlib import Path
 from lines import Line, complete
 
 from glowflow import Glow
-from glowflow.config import RunConfig
+from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import load
 from glowflow.evaluate import likelihood
 from glowflow.presets import load as load_preset
@@ -26,10 +27,9 @@ from glowflow.training import train
 LAYERS = {"NICE": "{}-nice", "RealNVP": "{}-realnvp", "Glow": "{}"}
 
 
-def run(preset: str, seed: int, images: int, folder: Path) -> Line:
+def run(preset: str, seed: int, images: int, training: TrainConfig, folder: Path) -> Line:
     """Train and evaluate once."""
-    base = load_preset(preset).run
-    config = RunConfig(base.model, replace(base.train, seed=seed, images=images))
+    config = RunConfig(load_preset(preset).run.model, replace(training, seed=seed, images=images))
     out = folder / f"{preset}-{images}-{seed}"
     train(config, out)
     test = load(config.train.data, config.model.image_shape, "test")
@@ -60,7 +60,8 @@ def main() -> None:
         for seed in range(options.seeds)
         for preset in presets.values()
     ]
-    lines = complete(options.out, partial(run, folder=options.runs), wanted)
+    training = load_preset(options.data).run.train
+    lines = complete(options.out, partial(run, training=training, folder=options.runs), wanted)
     for name, preset in presets.items():
         mine = [line for line in lines if line["preset"] == preset]
         bits = ", ".join(f"{line['test_bits_per_dim']:.3f} +- {line['standard_error']:.3f}" for line in mine)

@@ -25,7 +25,9 @@ CONFIGS = {
     "shuffle": GlowConfig((3, 8, 8), 2, 3, 8, "additive", "shuffle"),
     "reverse": GlowConfig((3, 8, 8), 2, 3, 8, "affine-tanh", "reverse"),
     "deep": GlowConfig((1, 4, 4), 1, 19, 4),
-    "realnvp": GlowConfig((3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1),
+    "realnvp": GlowConfig(
+        (3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, logit=True
+    ),
 }
 
 

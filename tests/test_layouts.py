@@ -11,7 +11,9 @@ from glowflow.bijections import AdditiveCoupling, Checkerboard, Coupling, Logit
 from glowflow.conditioners import ResidualConditioner
 from glowflow.layouts import levels
 
-CONFIG = GlowConfig((2, 8, 8), 2, 3, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, learn_top=False)
+CONFIG = GlowConfig(
+    (2, 8, 8), 2, 3, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, learn_top=False, logit=True
+)
 
 
 class Recorder(nn.Module):
@@ -73,6 +75,13 @@ def test_realnvps_width_doubles_with_each_level_and_after_its_squeeze() -> None:
         [m.first.out_channels for m in level.modules() if isinstance(m, ResidualConditioner)] for level in (lower, top)
     ]
     assert widths == [[5, 5, 5, 10, 10, 10], [10, 10, 10, 10]]
+
+
+def test_glow_can_have_the_logit_too() -> None:
+    config = GlowConfig((2, 8, 8), levels=2, steps=1, width=4)
+    (plain, _), (lower, upper) = levels(config), levels(replace(config, logit=True))
+    assert [type(layer) for layer in lower] == [Logit, *(type(layer) for layer in plain)]
+    assert not any(isinstance(layer, Logit) for layer in upper)
 
 
 def test_the_logit_leaves_a_margin_of_a_twentieth() -> None:

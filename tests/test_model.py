@@ -45,9 +45,19 @@ def test_log_det_is_that_of_the_jacobian(channels: int, levels: int, coupling: s
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("levels", [1, 2])
-def test_realnvps_log_det_is_that_of_the_jacobian(channels: int, levels: int) -> None:
+@pytest.mark.parametrize("logit", [True, False])
+def test_realnvps_log_det_is_that_of_the_jacobian(channels: int, levels: int, logit: bool) -> None:
     config = GlowConfig(
-        (channels, 4, 4), levels, 2, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, learn_top=False
+        image_shape=(channels, 4, 4),
+        levels=levels,
+        steps=2,
+        width=4,
+        coupling="affine-tanh",
+        permutation="reverse",
+        learn_top=False,
+        layout="realnvp",
+        residual_blocks=1,
+        logit=logit,
     )
     model = build(config, std=0.1).double()
     x = torch.rand(2, *config.image_shape, dtype=torch.float64) - 0.5

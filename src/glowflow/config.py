@@ -29,9 +29,10 @@ class GlowConfig:
         learn_top: Whether the top latent's prior has a learned mean and scale.
         num_classes: Of a class-conditional prior; 0 for an unconditional model.
         classifier: Whether a class-conditional model also predicts the class from its top latent.
-        layout: "glow", or "realnvp": beneath all a logit, checkerboard masks, then squeezed channels, `steps` of each,
-            a width that doubles with each level, and latents split off without a prior of their own.
+        layout: "glow", or "realnvp": checkerboard masks, then squeezed channels, `steps` of each, a width that doubles
+            with each level, and latents split off without a prior of their own.
         residual_blocks: Of RealNVP's residual network in each coupling; 0 takes Glow's network of three layers.
+        logit: Whether the logit of the pixels comes first, as in RealNVP; for images that are mostly black or white.
 
     Raises:
         InputError: For a combination that can't be built, naming the possible ones.
@@ -49,6 +50,7 @@ class GlowConfig:
     classifier: bool = False
     layout: Literal["glow", "realnvp"] = "glow"
     residual_blocks: int = 0
+    logit: bool = False
 
     def __post_init__(self) -> None:
         _check_shape(self.image_shape)

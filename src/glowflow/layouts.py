@@ -41,7 +41,8 @@ DIAGONALS = (0, 3, 1, 2)
 def levels(config: GlowConfig) -> list[Chain]:
     """The bijections of each level; but for the last one's, half of a level's output is its latent."""
     level = _realnvp_level if config.layout == "realnvp" else _glow_level
-    return [level(config, index) for index in range(config.num_levels)]
+    first, *others = (level(config, index) for index in range(config.num_levels))
+    return [Chain(Logit(), *first) if config.logit else first, *others]
 
 
 def _glow_level(config: GlowConfig, index: int) -> Chain:
@@ -55,20 +56,18 @@ def _glow_level(config: GlowConfig, index: int) -> Chain:
 def _realnvp_level(config: GlowConfig, index: int) -> Chain:
     """K checkerboard steps, squeeze, K steps, split; at the top K + 1 checkerboard steps. Dinh et al. 2017, 3.6.
 
-    Beneath all stands the logit. The top is squeezed at its end, which changes no density, so that its latents are laid
-    out as Glow's.
+    The top is squeezed at its end, which changes no density, so that its latents are laid out as Glow's.
     """
     channels, width = config.image_shape[0] << index, config.width << index
     top = index == config.num_levels - 1
-    first = [Logit()] if index == 0 else []
     board = [
         Step(ActNorm(channels), _coupling(config, channels, width, Checkerboard(odd=bool(i % 2))))
         for i in range(config.steps + top)
     ]
     if top:
-        return Chain(*first, *board, Squeeze())
+        return Chain(*board, Squeeze())
     steps = [_step(config, 4 * channels, 2 * width) for _ in range(config.steps)]
-    return Chain(*first, *board, Squeeze(), *steps, Permute(_by_diagonals(channels)))
+    return Chain(*board, Squeeze(), *steps, Permute(_by_diagonals(channels)))
 
 
 def _by_diagonals(channels: int) -> torch.Tensor:
