@@ -52,6 +52,7 @@ def test_muon_moves_kernels_by_its_equations_and_the_rest_as_glow_adamax_does() 
         "wide": (4, 5, 1, 1),
         "matrix": (4, 4),
         "bias": (4,),
+        "norms": (6, 1, 1, 1),
     }
     start = {name: torch.randn(shape) for name, shape in shapes.items()}
     mine, adamax = ({name: nn.Parameter(value.clone()) for name, value in start.items()} for _ in range(2))
@@ -60,7 +61,7 @@ def test_muon_moves_kernels_by_its_equations_and_the_rest_as_glow_adamax_does() 
     for _ in range(4):
         for name, shape in shapes.items():
             mine[name].grad = adamax[name].grad = gradient = torch.randn(shape)
-            if len(shape) == 4:
+            if "kernel" in name or name == "wide":
                 m[name] = 0.95 * m[name] + 0.05 * gradient
                 matrix = (0.95 * m[name] + 0.05 * gradient).reshape(shape[0], -1)
                 update = orthogonalized(matrix[None])[0].reshape(shape)
@@ -69,7 +70,7 @@ def test_muon_moves_kernels_by_its_equations_and_the_rest_as_glow_adamax_does() 
         other.step()
     for name in ("kernel", "other kernel", "wide"):
         torch.testing.assert_close(mine[name].data, start[name])
-    assert all(torch.equal(mine[name], adamax[name]) for name in ("matrix", "bias"))
+    assert all(torch.equal(mine[name], adamax[name]) for name in ("matrix", "bias", "norms"))
 
 
 @pytest.mark.parametrize("name", ["glow-adamax", "muon", "adamax", "adam", "adamw"])

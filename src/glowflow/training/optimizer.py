@@ -79,17 +79,19 @@ class GlowMuon(GlowAdamax):
 
     m = 0.95 m + 0.05 g;  O = orthogonalized(0.95 m + 0.05 g);  w = w - lr 0.2 sqrt(max(rows, columns)) O,
 
-    with a kernel (C_out, C_in, k, k) as the matrix of C_out rows. Its steps are then as long as Adam's, so that one
+    with a kernel (C_out, C_in, k, k) as the matrix of C_out rows; the norms of weight normalisation, with a single column,
+    aren't kernels. Its steps are then as long as Adam's, so that one
     learning rate serves both. Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the factor: Liu et al. 2025
     (Muon is Scalable for LLM Training), section 2.2. `torch.optim.Muon` takes matrices only.
     """
 
     def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         kernels: dict[torch.Size, list[Tensor]] = {}
+        others: list[Tensor] = []
         for w in parameters:
-            if w.ndim == 4:
-                kernels.setdefault(w.shape, []).append(w)
-        super()._update_all([w for w in parameters if w.ndim != 4], group)
+            together = kernels.setdefault(w.shape, []) if w.ndim == 4 and w[0].numel() > 1 else others
+            together.append(w)
+        super()._update_all(others, group)
         for together in kernels.values():
             self._update_kernels(together, group["lr"])
 
