@@ -46,7 +46,7 @@ def test_log_det_is_that_of_the_jacobian(channels: int, levels: int, coupling: s
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("levels", [1, 2])
 @pytest.mark.parametrize("logit", [True, False])
-def test_realnvps_log_det_is_that_of_the_jacobian(channels: int, levels: int, logit: bool) -> None:
+def test_realnvps_log_det_is_that_of_the_jacobian(channels: int, levels: int, *, logit: bool) -> None:
     config = GlowConfig(
         image_shape=(channels, 4, 4),
         levels=levels,
