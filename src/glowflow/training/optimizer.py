@@ -80,7 +80,7 @@ class GlowMuon(GlowAdamax):
     m = 0.95 m + 0.05 g;  O = orthogonalized(0.95 m + 0.05 g);  w = w - lr 0.2 sqrt(max(rows, columns)) O,
 
     with a kernel (C_out, C_in, k, k) as the matrix of C_out rows. Its steps are then as long as Adam's, so that one
-    learning rate serves both. Weight normalisation's norms, of a single column, aren't kernels. Muon: Jordan et al. 2024
+    learning rate serves both. Norms of weight normalisation, one column, aren't kernels. Muon: Jordan et al. 2024
     (kellerjordan.github.io/posts/muon); the factor: Liu et al. 2025 (Muon is Scalable for LLM Training), section 2.2.
     `torch.optim.Muon` takes matrices only.
     """
