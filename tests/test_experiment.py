@@ -257,6 +257,17 @@ def test_a_classifier_is_trained_once_on_what_images_are_labelled_with(tmp_path:
     assert judge.kid(noise) == again.kid(noise) > judge.kid(judge.reference)
 
 
+def test_features_that_hardly_differ_are_not_blown_up() -> None:
+    classifier = features.Classifier((1, 8, 8), 2).eval()
+    torch.nn.init.zeros_(classifier.hidden.weight[0])
+    torch.nn.init.zeros_(classifier.hidden.bias[:1])  # the first feature is 0 on these images
+    images = torch.randint(0, 256, (50, 1, 8, 8), dtype=torch.uint8)
+    classifier.standardize(images)
+    assert classifier.features(images).std(0).max() <= 1.001
+    torch.nn.init.ones_(classifier.hidden.bias[:1])  # and 1 on others
+    torch.testing.assert_close(classifier.features(images)[0, 0], 1 / (features.LEAST_SPREAD * classifier.std.max()))
+
+
 def test_what_images_are_told_by() -> None:
     images = np.zeros((4, 2, 2, 1), np.uint8)
     assert features.targets(Dataset("none", "train", images)) is None

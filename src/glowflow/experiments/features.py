@@ -19,12 +19,14 @@ from glowflow.images import quantize
 from glowflow.progress import progress
 from glowflow.provenance import provenance
 
-VERSION = 2
+VERSION = 3
 """To be raised whenever the classifier changes, so that none is taken from the cache that was trained otherwise."""
 TRAINING_IMAGES = 60_000
 BATCH_SIZE = 64
 LARGEST_RATE = 2e-3
 NUM_FEATURES = 64
+LEAST_SPREAD = 0.05
+"""Of a feature, by the largest one's; those that hardly ever differ from 0 would be blown up out of proportion."""
 HELD_OUT = 10
 """One in so many training images is kept from the classifier."""
 MOST_IMAGES = 1_000
@@ -69,9 +71,10 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def standardize(self, images: Tensor) -> None:
-        """Let the features of these images have mean 0 and standard deviation 1."""
+        """Let the features of these images have mean 0 and standard deviation 1, or less where they hardly differ."""
         values = self.features(images)
-        self.mean, self.std = values.mean(0), values.std(0).clamp(min=1e-6)
+        std = values.std(0)
+        self.mean, self.std = values.mean(0), std.clamp(min=LEAST_SPREAD * std.max())
 
     def _activations(self, images: Tensor) -> Tensor:
         return F.relu(self.hidden(self.convolutions(images.float() / 255 - 0.5).flatten(1)))
