@@ -351,6 +351,7 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert pixels[:, -64:].mean() > pixels[:, :64].mean() + 20
     assert "--by.NAME STRENGTH, of bright, dark" in fails(capsys, "edit", "run", picture)
     assert "no direction for 'light'" in fails(capsys, "edit", "run", picture, "--by.light", "1")
+    assert "no direction for '8'" in fails(capsys, "edit", "run", picture, "--by.8", "1")
     assert "--by.dark is 2; it takes a strength from -1 to 1" in fails(capsys, "edit", "run", picture, "--by.dark", "2")
     for num in ("0", "1"):
         assert f"--num is {num}" in fails(capsys, "edit", "run", picture, "--by.dark", "1", "--num", num)
