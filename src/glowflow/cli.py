@@ -140,8 +140,8 @@ def _with_strengths(arguments: Sequence[str]) -> list[str]:
         if word.startswith(("--by.", "--by=")):
             said = word[len("--by=") :]
             _, equals, strength = said.rpartition("=")
-            is_complete = bool(equals) and (_is_number(strength) or not (rest and _is_number(rest[0])))
-            if rest and not is_complete and not rest[0].startswith("--"):
+            lacks_strength = not (equals and _is_number(strength))
+            if rest and lacks_strength and (_is_number(rest[0]) if equals else not rest[0].startswith("--")):
                 said = f"{said}={rest.pop(0)}"
             word = f"--by={said}"
         words.append(word)

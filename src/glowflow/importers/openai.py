@@ -205,7 +205,9 @@ def _check_mixing(variables: Mapping[str, Tensor], name: str) -> None:
 
 def _check_expressible(config: GlowConfig) -> None:
     if config.layout != "glow" or config.residual_blocks or config.logit:
-        raise InputError("The original can't express this model: it has no RealNVP layout, residual networks or logit.")
+        raise InputError(
+            "The original can't express this model: it has no RealNVP layout, no residual networks, no logit."
+        )
     if config.coupling not in {"affine", "additive"}:
         raise InputError(f"The original can't express this model: it has no {config.coupling} coupling.")
     channels, height, width = config.image_shape

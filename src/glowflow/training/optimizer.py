@@ -80,18 +80,15 @@ class GlowMuon(GlowAdamax):
     m = 0.95 m + 0.05 g;  O = orthogonalized(0.95 m + 0.05 g);  w = w - lr 0.2 sqrt(max(rows, columns)) O,
 
     with a kernel (C_out, C_in, k, k) as the matrix of C_out rows. Its steps are then as long as Adam's, so that one
-    learning rate serves both. Norms of weight normalisation, one column, aren't kernels. Muon: Jordan et al. 2024
-    (kellerjordan.github.io/posts/muon); the factor: Liu et al. 2025 (Muon is Scalable for LLM Training), section 2.2.
-    `torch.optim.Muon` takes matrices only.
+    learning rate serves both. Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the factor: Liu et al. 2025
+    (Muon is Scalable for LLM Training), section 2.2. `torch.optim.Muon` takes matrices only.
     """
 
     def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         kernels: dict[torch.Size, list[Tensor]] = {}
-        others: list[Tensor] = []
-        for w in parameters:
-            together = kernels.setdefault(w.shape, []) if w.ndim == 4 and w[0].numel() > 1 else others
-            together.append(w)
-        super()._update_all(others, group)
+        for w in filter(_is_kernel, parameters):
+            kernels.setdefault(w.shape, []).append(w)
+        super()._update_all([w for w in parameters if not _is_kernel(w)], group)
         for together in kernels.values():
             self._update_kernels(together, group["lr"])
 
@@ -106,6 +103,11 @@ class GlowMuon(GlowAdamax):
         step_size = lr * 0.2 * sqrt(max(ahead.shape[1:]))
         updates = orthogonalized(ahead).unflatten(2, kernels[0].shape[1:])
         torch._foreach_add_(kernels, list(updates), alpha=-step_size)
+
+
+def _is_kernel(w: Tensor) -> bool:
+    """Whether a parameter is a convolution's kernel; the norms of weight normalisation have a single column."""
+    return w.ndim == 4 and w[0].numel() > 1
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:
