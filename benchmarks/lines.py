@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from glowflow.durable import append
+from glowflow.durable import append, load_lines
 from glowflow.provenance import provenance
 
 Line = dict[str, Any]
@@ -22,7 +22,7 @@ def complete(path: Path, measure: Callable[..., Line], wanted: Iterable[Line]) -
     Returns:
         The wanted lines, in order: settings, results and provenance.
     """
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = load_lines(path)
     chosen = []
     for settings in wanted:
         found = next((line for line in lines if settings.items() <= line.items()), None)

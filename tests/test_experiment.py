@@ -13,11 +13,13 @@ from glowflow.bijections import ActNorm
 from glowflow.cli import main
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import Dataset
+from glowflow.durable import load_lines
 from glowflow.experiments import definition, features, study
 from glowflow.experiments.kid import kid
 from glowflow.experiments.significance import gap
 from glowflow.presets import load as load_preset
 from glowflow.training import train
+from glowflow.training.run import claimed
 
 MINIATURE = {
     "about": "A miniature.",
@@ -35,6 +37,9 @@ MINIATURE = {
     "orders": [["reverse", "1x1"]],
     "temperatures": [0.7],
 }
+
+
+GALLERY = "samples-digits-T1.png"
 
 
 @pytest.fixture(autouse=True)
@@ -149,11 +154,18 @@ def test_slices_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("figure", ["time", "final", "temperatures"])
 def test_every_kind_of_figure(figure: str) -> None:
+    """A training that has two names is shown under both."""
     pytest.importorskip("matplotlib")
-    write(figure=figure, seeds=1, presets={"digits": 32}, temperatures=[0, 1])
+    same = {"model": {"permutation": "reverse"}}
+    write(
+        figure=figure, seeds=1, presets={"digits": 32}, temperatures=[0, 1], variations={"reverse": same, "1x1": same}
+    )
     assert main(["experiment", "mini.yaml"]) == 0
     results = Path("results/experiments/mini")
     assert (results / "figure.png").exists()
+    assert len(lines()) == 1
+    one, both = (np.asarray(Image.open(path)) for path in (next((results / "samples").iterdir()), results / GALLERY))
+    assert both.shape[1] > 2 * one.shape[1]
     assert ("time of a step" in (results / "summary.md").read_text()) == (figure == "time")
 
 
@@ -162,6 +174,54 @@ def test_dry_run_runs_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert main(["experiment", write(), "--dry-run"]) == 0
     assert "4 trainings to run, about " in capsys.readouterr().out
     assert [path.name for path in Path().iterdir()] == ["mini.yaml"]
+
+
+def test_parts_of_an_experiment_add_up_and_trials_stay_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    write(presets={"digits": 32, "digits-realnvp": 32}, temperatures=[])
+    assert main(["experiment", "mini.yaml", "--presets", "digits"]) == 0
+    assert main(["experiment", "mini.yaml", "--presets", "digits-realnvp", "--seeds", "1"]) == 0
+    page = capsys.readouterr().out
+    assert "6 of 8 trainings" in page
+    assert page.count("(1 of 2 seeds)") == 1
+    assert "## digits\n" in page
+    assert main(["experiment", "mini.yaml", "--images", "16", "--presets", "digits", "--seeds", "1"]) == 0
+    assert "16 images per training" in capsys.readouterr().out
+    assert len(lines()) == 5  # this preset's permutation is reversal: one training with two names
+    assert Path("results/experiments/mini-16-images/summary.md").exists()
+
+
+def test_what_another_process_trains_is_left_to_it(capsys: pytest.CaptureFixture[str]) -> None:
+    write(temperatures=[], seeds=1, presets={"digits": 32})
+    busy = definition.load("mini.yaml").trainings()[0]
+    with claimed(Path("runs/experiments") / busy.directory, busy.run):
+        assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    said = capsys.readouterr().err
+    assert "Another process is at it" in said
+    assert "1 trainings remain" in said
+    assert [json.loads(line)["variation"] for line in lines()] == ["1x1"]
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    assert len(lines()) == 2
+
+
+def test_results_of_former_settings_are_drawn_and_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
+    write(temperatures=[], seeds=1, presets={"digits": 32})
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    assert "have changed since" not in capsys.readouterr().out
+    write(temperatures=[], seeds=1, presets={"digits": 32}, shared=MINIATURE["shared"] | {"train": {"lr": 1}})  # type: ignore[operator]
+    assert main(["experiment", "mini.yaml", "--no-figure", "--figure-only"]) == 0
+    page = capsys.readouterr().out
+    assert "The settings of digits have changed since" in page
+    assert "2 of 2 trainings" in page
+
+
+def test_a_line_that_a_crash_cut_short_costs_nothing_but_itself() -> None:
+    write(temperatures=[], seeds=1, presets={"digits": 32})
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    path = Path("results/experiments/mini/trainings.jsonl")
+    path.write_text(path.read_text()[:-40])
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    assert [line["variation"] for line in load_lines(path)] == ["reverse", "1x1"]
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,18 +237,32 @@ def test_a_training_that_diverges_is_a_result(capsys: pytest.CaptureFixture[str]
     assert "1, 1 diverged | - |" in capsys.readouterr().out
 
 
+def test_so_is_one_that_is_not_finite_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    variations = {"reverse": {}, "1x1": {"train": {"lr": 10**30, "warmup_images": 0}}}
+    write(variations=variations, seeds=1, presets={"digits": 48}, temperatures=[])
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    assert "1, 1 diverged | - |" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"variations": {"a": {"model": {"permutatoin": "reverse"}}}}, "perhaps 'permutation' is meant"),
         ({"variations": {"a": {"model": {"permutation": "sort"}}}}, "it takes one of conv1x1"),
         ({"variations": {"a": {"execution": {"precision": "float16"}}}}, "it takes one of float32, bfloat16"),
-        ({"variations": {}}, "at least one under 'variations'"),
+        ({"variations": {}}, "it takes at least one name"),
+        ({"variations": {2: {}}, "about": [1]}, "it takes a sentence"),
+        ({"variations": {"a": {"train": {"seed": 7}}}}, "sets train.seed, which an experiment says under 'seeds'"),
+        ({"shared": {"train": {"images": 16}}}, "sets train.images, which an experiment says under 'presets'"),
+        ({"minutes": "long"}, "it takes a number of at least 0"),
+        ({"orders": 5}, "it takes lists of variations"),
+        ({"alike": ["reverse", "1x1"]}, "it takes lists of variations"),
+        ({"temperatures": 0.7}, "it takes a list of numbers of at least 0"),
         ({"presets": {"digitz": 10}}, "There is no preset 'digitz'"),
         ({"presets": {"digits": "many"}}, "it takes a whole number"),
         ({"seeds": 0}, "seeds is 0"),
         ({"figure": "pie"}, "it takes one of epochs"),
-        ({"orders": [["reverse", "2x2"]]}, "orders '2x2'"),
+        ({"orders": [["reverse", "2x2"]]}, "compares '2x2'"),
         ({"temperatures": [-1]}, "numbers of at least 0"),
         ({"colour": "red"}, "unknown key 'colour'"),
     ],
@@ -244,6 +318,12 @@ def test_a_gap_counts_by_its_seeds() -> None:
     assert noisy.verdict == "not resolved"
     assert gap(base, {}) is None
     assert getattr(gap({0: 1.0}, {0: 2.0}), "verdict", None) == "one seed: as claimed"
+    for other, verdict in {
+        (1.001, 1.102, 1.2): "equal, as claimed",
+        (1.001, 1.15, 1.2): "not resolved",
+        (1.02, 1.12, 1.221): "different",
+    }.items():
+        assert getattr(gap(base, dict(enumerate(other))), "verdict_on_equality", None) == verdict
 
 
 def test_a_classifier_is_trained_once_on_what_images_are_labelled_with(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +98,25 @@ def save_text(path: Path, content: str) -> None:
 
 
 def append(path: Path, line: str) -> None:
-    """Add a line to a text file, whole or not at all unless the process dies."""
+    """Add a line to a text file, whole or not at all unless the process dies; what a crash cut short gets its end."""
     size = path.stat().st_size if path.exists() else 0
     try:
-        with path.open("a") as file:
-            file.write(line)
+        with path.open("ab+") as file:
+            file.seek(max(0, size - 1))
+            file.write((b"" if file.read() in {b"", b"\n"} else b"\n") + line.encode())
     except OSError:
         if path.exists():
             os.truncate(path, size)
         raise
+
+
+def load_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects that `append` wrote, without lines that a crash cut short; none if there is no such file."""
+    lines = []
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+        with suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return lines
 
 
 def save_json(path: Path, content: Mapping[str, Any]) -> None:

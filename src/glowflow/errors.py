@@ -20,6 +20,10 @@ class InputError(ValueError):
     """
 
 
+class RunBusyError(InputError):
+    """Another process is training in the run's directory."""
+
+
 class TrainingDivergedError(Exception):
     """Too many steps in a row gave no finite loss and gradient; the message is one sentence."""
 

@@ -3,6 +3,7 @@
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ def provenance() -> dict[str, Any]:
     }
 
 
+@cache
 def _commit() -> str | None:
-    """The checkout's commit, with "+" where files differ from it; None where this file isn't in a checkout."""
+    """The checkout's commit when first asked, "+" where files differ; None where this file isn't in a checkout."""
     try:
         _git("ls-files", "--error-unmatch", __file__)
         return _git("rev-parse", "HEAD") + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")

@@ -1,6 +1,7 @@
 """The command that runs an experiment: a set of trainings, its table and its figure."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,9 @@ def experiment(
         name: An experiment's name, or a YAML file of one's own; without it, all are listed.
         out: Where the directory with its results is.
         runs: Where its trainings are; those that experiments have in common are run once.
-        presets: Only these of its presets, separated by commas.
-        seeds: How many seeds, instead of its own number.
-        images: Length of each training, instead of its own.
+        presets: Train only these of its presets, separated by commas.
+        seeds: Train only so many seeds.
+        images: Length of each training, instead of its own; the results are in a directory of their own.
         slice: Stop after about so many minutes, saved; the same command goes on.
         device: cpu, cuda or mps; the best one present by default.
         list_all: List the experiments (--list for short).
@@ -55,7 +56,8 @@ def experiment(
     if slice is not None and not slice > 0:
         raise InputError(f"--slice is {slice:g}; it takes a number of minutes above 0.")
     only = [word.strip() for word in presets.split(",")] if presets else []
-    chosen = definition.narrowed(definition.load(name), only, seeds, images)
+    whole = definition.narrowed(definition.load(name), images=images)
+    chosen = definition.narrowed(whole, only, seeds)
     study = Study(chosen, out / chosen.name, runs, device_named(device))
     if dry_run:
         _estimate(study)
@@ -64,9 +66,9 @@ def experiment(
         _check_library()
     if not figure_only and not study.run(None if slice is None else 60 * slice):
         remaining = len(study.remaining())
-        say(f"The slice is over: {remaining} trainings remain. The same command goes on.")
+        say(f"{remaining} trainings remain. The same command goes on.")
         return
-    _report(study, with_figure=not no_figure)
+    _report(replace(study, definition=whole), with_figure=not no_figure, outdated=figure_only)
 
 
 def _list() -> None:
@@ -105,16 +107,15 @@ def _estimate(study: "Study") -> None:
     wide_console().print(table)
 
 
-def _report(study: "Study", *, with_figure: bool) -> None:
+def _report(study: "Study", *, with_figure: bool, outdated: bool) -> None:
+    """Write and draw everything that is known, whichever part of it was just run."""
     from glowflow.durable import save_text
     from glowflow.experiments.figures import draw
     from glowflow.experiments.summary import summary
 
-    lines = study.results()
+    lines = study.results(outdated=outdated)
     if not lines:
-        raise InputError(
-            f"{study.path} has no results of these trainings: give the --presets, --seeds and --images they had."
-        )
+        raise InputError(f"{study.path} has no results of these trainings: give the --out and --images they had.")
     page = summary(study, lines)
     save_text(study.out / "summary.md", page)
     sys.stdout.write(page)

@@ -103,10 +103,11 @@ def measure(config: GlowConfig, execution: Execution, x: Tensor, rounds: int, de
     }
 
 
-def training(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
-    """A training step on the batch x: forward, backward, update."""
+def training(config: GlowConfig, execution: Execution, x: Tensor, settings: TrainConfig | None = None) -> Work:
+    """A training step on the batch x: forward, backward, update by the settings' optimiser, which hardly moves."""
     model = _built(config, x).execute(execution)
-    return _stepping(partial(_loss, model, x), build_optimizer(model.parameters(), TrainConfig(lr=1e-6)))
+    slow = replace(settings or TrainConfig(), lr=1e-6)
+    return _stepping(partial(_loss, model, x), build_optimizer(model.parameters(), slow))
 
 
 def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:

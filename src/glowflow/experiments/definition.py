@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.resources import files
 from itertools import pairwise
@@ -19,9 +19,11 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 Figure = Literal["epochs", "time", "final", "temperatures"]
 PRECISIONS = ("float32", "bfloat16")
+OWN = {"images": "presets", "seed": "seeds", "validate_every": "validations"}
+"""Settings of a training that the experiment has under names of its own."""
 PARTS = {
     "model": [field.name for field in fields(GlowConfig)],
-    "train": [field.name for field in fields(TrainConfig)],
+    "train": [field.name for field in fields(TrainConfig) if field.name not in OWN],
     "execution": ["precision"],
 }
 DEFINITIONS = files("glowflow.experiments") / "definitions"
@@ -47,11 +49,16 @@ class Training:
     @property
     def directory(self) -> str:
         """A name for its run's directory, which experiments share where their trainings are the same."""
-        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{Path(self.preset).stem}-seed{self.seed}-{digest}"
+        return directory(self.preset, self.seed, self.settings)
 
     def __str__(self) -> str:
         return f"{Path(self.preset).stem}, {self.variation}, seed {self.seed}"
+
+
+def directory(preset: str, seed: int, settings: Mapping[str, Any]) -> str:
+    """A name that tells trainings apart by their settings."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{Path(preset).stem}-seed{seed}-{digest}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class Definition:
         validations: How often each training is validated.
         shared: Settings of all its trainings.
         orders: Variations in the order that the claim has them, the lowest bits/dim first.
+        alike: Variations between which the claim has no difference.
         temperatures: Of the samples that each trained model is judged and shown by.
 
     Raises:
@@ -89,15 +97,16 @@ class Definition:
     validations: int = 8
     shared: Settings = field(default_factory=dict)
     orders: Sequence[Sequence[str]] = ()
+    alike: Sequence[Sequence[str]] = ()
     temperatures: Sequence[float] = ()
 
     def __post_init__(self) -> None:
         _check_types(self)
         for name, settings in {"shared": self.shared, **self.variations}.items():
             _check_settings(settings, f"{self.name}, under {name},")
-        for name in (variation for order in self.orders for variation in order):
+        for name in (variation for compared in (*self.orders, *self.alike) for variation in compared):
             if name not in self.variations:
-                raise InputError(f"{self.name} orders {name!r}, which isn't one of its variations.")
+                raise InputError(f"{self.name} compares {name!r}, which isn't one of its variations.")
         self.trainings()
 
     def trainings(self) -> list[Training]:
@@ -121,10 +130,10 @@ class Definition:
             precision = settings.get("execution", {}).get("precision", precision)
         return Training(preset, variation, seed, RunConfig(run.model, train), precision)
 
-    @property
-    def neighbours(self) -> list[tuple[str, str]]:
-        """The pairs of variations that the claim compares, the one with fewer bits/dim first."""
-        return [pair for order in self.orders for pair in pairwise(order)]
+
+def neighbours(lists: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+    """The pairs of variations that a claim compares."""
+    return [pair for names in lists for pair in pairwise(names)]
 
 
 def names() -> list[str]:
@@ -150,7 +159,7 @@ def load(name: str) -> Definition:
 def narrowed(
     definition: Definition, only: Sequence[str] = (), seeds: int | None = None, images: int | None = None
 ) -> Definition:
-    """The experiment with some of its presets only, other seeds, or another length of each training."""
+    """The experiment with some of its presets, other seeds, or, under another name, trainings of another length."""
     for preset in only:
         if preset not in definition.presets:
             raise InputError(f"{definition.name} has no preset {preset!r}; it has {', '.join(definition.presets)}.")
@@ -159,7 +168,8 @@ def narrowed(
         for preset, length in definition.presets.items()
         if not only or preset in only
     }
-    return replace(definition, presets=chosen, seeds=definition.seeds if seeds is None else seeds)
+    name = definition.name if images is None else f"{definition.name}-{images}-images"
+    return replace(definition, name=name, presets=chosen, seeds=definition.seeds if seeds is None else seeds)
 
 
 def _changed(config: GlowConfig | TrainConfig, default: GlowConfig | TrainConfig) -> dict[str, Any]:
@@ -168,24 +178,56 @@ def _changed(config: GlowConfig | TrainConfig, default: GlowConfig | TrainConfig
 
 
 def _check_types(definition: Definition) -> None:
-    name = definition.name
-    for key in ("presets", "variations"):
-        if not isinstance(getattr(definition, key), dict) or not getattr(definition, key):
-            raise InputError(f"{name} should name at least one under {key!r}.")
+    takes: dict[str, tuple[Callable[[Any], bool], str]] = {
+        "about": (_is_text, "a sentence"),
+        "claim": (_is_text, "a sentence"),
+        "source": (_is_text, "text"),
+        "presets": (_has_names, "at least one preset's name, with a number of images"),
+        "variations": (_has_names, "at least one name, in quotation marks if it's a number, with settings"),
+        "minutes": (_is_amount, "a number of at least 0"),
+        "orders": (_is_lists_of_text, "lists of variations"),
+        "alike": (_is_lists_of_text, "lists of variations"),
+        "temperatures": (lambda content: _is_list(content, _is_amount), "a list of numbers of at least 0"),
+        "figure": (get_args(Figure).__contains__, f"one of {', '.join(get_args(Figure))}"),
+    }
+    for key, (fits, wanted) in takes.items():
+        content = getattr(definition, key)
+        if not fits(content):
+            raise InputError(f"{definition.name} has {content!r} under {key!r}; it takes {wanted}.")
     for preset, images in definition.presets.items():
         check_whole(f"the number of images for {preset}", images, 1)
     for key in ("seeds", "validations"):
         check_whole(key, getattr(definition, key), 1)
-    if definition.figure not in get_args(Figure):
-        raise InputError(f"{name} has the figure {definition.figure!r}; it takes one of {', '.join(get_args(Figure))}.")
-    if not all(isinstance(value, int | float) and value >= 0 for value in definition.temperatures):
-        raise InputError(f"{name} has temperatures {definition.temperatures}; it takes numbers of at least 0.")
+
+
+def _is_text(content: object) -> bool:
+    return isinstance(content, str)
+
+
+def _is_amount(content: object) -> bool:
+    return isinstance(content, int | float) and content >= 0
+
+
+def _has_names(content: object) -> bool:
+    return isinstance(content, dict) and bool(content) and all(map(_is_text, content))
+
+
+def _is_list(content: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(content, list | tuple) and all(map(fits, content))
+
+
+def _is_lists_of_text(content: object) -> bool:
+    return _is_list(content, lambda entry: _is_list(entry, _is_text))
 
 
 def _check_settings(settings: object, source: str) -> None:
     documents.check_keys(settings, list(PARTS), source)
     assert isinstance(settings, dict)  # noqa: S101  for mypy
     for part, content in settings.items():
+        for key in OWN.keys() & (content if part == "train" and isinstance(content, dict) else {}):
+            raise InputError(
+                f"{source} sets train.{key}, which an experiment says under {OWN[key]!r} for all trainings."
+            )
         documents.check_keys(content, PARTS[part], f"{source} {part},")
     precision = settings.get("execution", {}).get("precision", PRECISIONS[0])
     if precision not in PRECISIONS:

@@ -48,10 +48,12 @@ def estimates(trainings: Sequence[Training], device: str, validations: int, num_
 
 
 def _kind(training: Training) -> str:
-    return f"{training.run.model} {training.run.train.batch_size} {training.precision}"
+    settings = training.run.train
+    return f"{training.run.model} {settings.batch_size} {settings.optimizer} {training.precision}"
 
 
 def _work(training: Training, device: str) -> Work:
     shape = (training.run.train.batch_size, *training.run.model.image_shape)
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device) - 0.5
-    return step(training.run.model, execution_of(training), x.contiguous(memory_format=torch.channels_last))
+    x = x.contiguous(memory_format=torch.channels_last)
+    return step(training.run.model, execution_of(training), x, training.run.train)

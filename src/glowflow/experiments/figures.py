@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from glowflow.experiments.canvas import canvas
-from glowflow.experiments.study import Line, Study
-from glowflow.experiments.summary import bits, by_seed, kid_at
+from glowflow.experiments.results import Line, bits, by_seed, kid_at
+from glowflow.experiments.study import Study
 from glowflow.pictures import GAP, stacked
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def _against_epochs(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
 
 
 def _against_time(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
-    _curves(study, axes, lines, lambda line: 1 / line["images_per_second"] / 60)
+    """By steps that were timed in turn, since trainings run at different times, beside different loads."""
+    seconds = study.speeds()[lines[0]["preset"]]["seconds_per_image"]
+    _curves(study, axes, lines, lambda line: seconds[line["variation"]] / 60)
     axes.set(xlabel="minutes of training steps")
 
 

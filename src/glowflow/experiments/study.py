@@ -2,28 +2,27 @@
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from glowflow.data import load
-from glowflow.durable import append, load_json, save_json
-from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
+from glowflow.durable import append, load_json, load_lines, save_json
+from glowflow.errors import RunBusyError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import likelihood, sample
-from glowflow.experiments.definition import Definition, Training
+from glowflow.experiments.definition import Definition, Training, directory
 from glowflow.experiments.estimates import estimates, execution_of, step_seconds
 from glowflow.experiments.features import Judge, judge_for
+from glowflow.experiments.results import Line
 from glowflow.model import Glow
 from glowflow.pictures import grid
 from glowflow.presets.size import size
 from glowflow.progress import say
 from glowflow.provenance import provenance
 from glowflow.training import Options, train
-
-Line = dict[str, Any]
-"""What is known of a finished training."""
+from glowflow.training.run import LAST
+from glowflow.training.state import PROGRESS, PROVENANCE
 
 SAMPLES_FOR_KID = 500
 GRID = 4
@@ -57,18 +56,25 @@ class Study:
         """How many samples are drawn from each trained model."""
         return SAMPLES_FOR_KID * len(self.definition.temperatures)
 
-    def results(self) -> list[Line]:
-        """The finished ones of its trainings, each with the names that this experiment gives it."""
-        lines = list(self._lines())
-        return [
-            found | {"preset": training.preset, "variation": training.variation, "seed": training.seed}
-            for training in self.definition.trainings()
-            if (found := _find(lines, training)) is not None
-        ]
+    def results(self, *, outdated: bool = False) -> list[Line]:
+        """The finished ones of its trainings, each with the names that this experiment gives it.
+
+        Args:
+            outdated: Whether, where none has the settings that a training has now, one of the same name counts.
+        """
+        lines, trainings, found = load_lines(self.path), self.definition.trainings(), list[Line]()
+        for training in trainings:
+            line = _find(lines, training)
+            if line is None and outdated:
+                line = _namesake(lines, [other for other in trainings if other.settings == training.settings])
+            if line is not None:
+                names = {"preset": training.preset, "variation": training.variation, "seed": training.seed}
+                found.append(line | names | {"outdated": line["settings"] != training.settings})
+        return found
 
     def remaining(self) -> list[Training]:
         """The trainings that are to be run, none of them twice."""
-        lines, todo = list(self._lines()), list[Training]()
+        lines, todo = load_lines(self.path), list[Training]()
         for training in self.definition.trainings():
             if _find(lines, training) is None and all(training.settings != other.settings for other in todo):
                 todo.append(training)
@@ -81,11 +87,13 @@ class Study:
 
     def picture(self, line: Line, temperature: float) -> Path:
         """Where the samples of a finished training are, at a temperature."""
-        name = f"{line['preset']}-{line['variation']}-T{temperature:g}".replace(" ", "-")
-        return self.out / "samples" / f"{Path(name).name}.png"
+        name = directory(line["preset"], line["seed"], line["settings"])
+        return self.out / "samples" / f"{name}-T{temperature:g}.png"
 
     def run(self, seconds: float | None = None) -> bool:
         """Run what remains, for about so long; returns whether all is finished then.
+
+        Another process may do the same at the same time: a training that it's at is left to it.
 
         Raises:
             TrainingInterruptedError: After Ctrl-C or SIGTERM in a training; its state is saved.
@@ -95,51 +103,63 @@ class Study:
         self.out.mkdir(parents=True, exist_ok=True)
         if self.definition.figure == "time":
             self._measure_speeds()
-        todo = self.remaining()
+        trainings = self.remaining()
         total = len({json.dumps(training.settings) for training in self.definition.trainings()})
-        minutes = estimates(todo, self.device, self.definition.validations, self.samples_per_training)
-        for number, training in enumerate(todo):
-            allowed = None if deadline is None else deadline - time.monotonic()
+        needed = estimates(trainings, self.device, self.definition.validations, self.samples_per_training)
+        minutes = {training.directory: n for training, n in zip(trainings, needed, strict=True)}
+        elsewhere, expected, factor = set[str](), 0.0, 1.0
+        while todo := [training for training in self.remaining() if training.directory not in elsewhere]:
+            allowed, training = None if deadline is None else deadline - time.monotonic(), todo[0]
             if allowed is not None and allowed <= 0:
                 return False
-            spent, expected = (time.monotonic() - began) / 60, sum(minutes[:number])
-            left = sum(minutes[number:]) * (spent / expected if number else 1)
-            say(f"Training {total - len(todo) + number + 1} of {total}: {training}; about {left:.0f} minutes left.")
-            if not self._run(training, allowed):
-                return False
-        return True
+            left = factor * sum(minutes[other.directory] for other in todo)
+            count = total - len(todo) - len(elsewhere) + 1
+            say(f"Training {count} of {total}: {training}; about {left:.0f} minutes left.")
+            try:
+                if not self._run(training, allowed):
+                    return False
+            except RunBusyError:
+                say("Another process is at it; the others first.")
+                elsewhere.add(training.directory)
+                continue
+            expected += minutes[training.directory]
+            factor = (time.monotonic() - began) / 60 / expected
+        return not self.remaining()
 
     def _run(self, training: Training, seconds: float | None) -> bool:
         """Run one training and store its line; False if its time was too short."""
-        directory, diverged, began = self.runs / training.directory, None, time.monotonic()
+        run, diverged, began = self.runs / training.directory, None, time.monotonic()
         try:
-            train(training.run, directory, self.device, Options(execution_of(training), seconds=seconds))
+            state = train(training.run, run, self.device, Options(execution_of(training), seconds=seconds))
+            if load_json(run / LAST / PROGRESS)["position"] != state.progress.position:
+                diverged = "The state at the end isn't finite."
         except TrainingDivergedError as error:
             diverged = str(error)
-            say(f"It diverged, which is its result: {diverged}")
         except TrainingInterruptedError:
             if seconds is None or time.monotonic() - began < seconds:  # a signal, not the clock
                 raise
             return False
-        self._store(training, directory, diverged)
+        if diverged:
+            say(f"It diverged, which is its result: {diverged}")
+        self._store(training, run, diverged)
         return True
 
-    def _store(self, training: Training, directory: Path, diverged: str | None) -> None:
+    def _store(self, training: Training, run: Path, diverged: str | None) -> None:
         names = {"experiment": self.definition.name, "preset": training.preset, "variation": training.variation}
         line = names | {"seed": training.seed, "settings": training.settings, "diverged": diverged}
-        line |= _record(training, directory)
+        line |= _record(training, run)
         if diverged is None:
-            line |= self._measured(training, directory, names)
-        append(self.path, json.dumps(line | provenance()) + "\n")
+            line |= self._measured(training, run, line)
+        append(self.path, json.dumps(line | _provenance(run)) + "\n")
 
-    def _measured(self, training: Training, directory: Path, names: Line) -> Line:
+    def _measured(self, training: Training, run: Path, line: Line) -> Line:
         """What the trained model shows on all validation images; test images stay untouched."""
-        model = Glow.from_pretrained(directory / "last", self.device).freeze()
+        model = Glow.from_pretrained(run / LAST, self.device).freeze()
         validation = load(training.run.train.data, training.run.model.image_shape, "validation")
         found = likelihood(model, validation)
         temperatures = self.definition.temperatures
         judge = judge_for(training.run, self.out) if temperatures else None
-        kids = {f"{t:g}": self._samples(training, model, t, judge, names) for t in temperatures}
+        kids = {f"{t:g}": self._samples(line, model, t, judge) for t in temperatures}
         return {
             "bits_per_dim": found.bits_per_dim,
             "standard_error": found.standard_error,
@@ -148,13 +168,11 @@ class Study:
             "judge": judge.about if judge else None,
         }
 
-    def _samples(
-        self, training: Training, model: Glow, temperature: float, judge: Judge | None, names: Line
-    ) -> float | None:
+    def _samples(self, line: Line, model: Glow, temperature: float, judge: Judge | None) -> float | None:
         """Draw samples, keep a picture of the first seed's, and return their KID."""
-        samples = sample(model, SAMPLES_FOR_KID if judge else GRID**2, temperature, seed=training.seed)
-        if training.seed == 0:
-            path = self.picture(names, temperature)
+        samples = sample(model, SAMPLES_FOR_KID if judge else GRID**2, temperature, seed=line["seed"])
+        if line["seed"] == 0:
+            path = self.picture(line, temperature)
             path.parent.mkdir(parents=True, exist_ok=True)
             grid(samples[: GRID**2], GRID).save(path)
         return judge.kid(samples) if judge else None
@@ -164,30 +182,38 @@ class Study:
             path = self._speed_file(preset)
             if not path.exists():
                 trainings = [t for t in self.definition.trainings() if (t.preset, t.seed) == (preset, 0)]
-                first, *others = step_seconds(trainings, self.device, ROUNDS)
-                ratios = [median(b / a for a, b in zip(first, other, strict=True)) for other in (first, *others)]
-                named = dict(zip((t.variation for t in trainings), ratios, strict=True))
-                save_json(path, {"preset": preset, "rounds": ROUNDS, "time_by_the_first": named} | provenance())
+                measured = step_seconds(trainings, self.device, ROUNDS)
+                names = [training.variation for training in trainings]
+                ratios = [median(b / a for a, b in zip(measured[0], each, strict=True)) for each in measured]
+                found = {
+                    "seconds_per_image": dict(zip(names, map(median, measured), strict=True)),
+                    "time_by_the_first": dict(zip(names, ratios, strict=True)),
+                }
+                save_json(path, {"preset": preset, "rounds": ROUNDS} | found | provenance())
 
     def _speed_file(self, preset: str) -> Path:
         return self.out / f"speed-{Path(preset).stem}.json"
-
-    def _lines(self) -> Iterator[Line]:
-        text = self.path.read_text() if self.path.exists() else ""
-        for line in text.splitlines():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                continue  # cut short by a crash; its training is finished and is measured again
 
 
 def _find(lines: list[Line], training: Training) -> Line | None:
     return next((line for line in lines if line["settings"] == training.settings), None)
 
 
-def _record(training: Training, directory: Path) -> Line:
+def _namesake(lines: list[Line], trainings: list[Training]) -> Line | None:
+    """The last of the lines that were stored under one of these trainings' names."""
+    names = [{"preset": t.preset, "variation": t.variation, "seed": t.seed}.items() for t in trainings]
+    return next((line for line in reversed(lines) if any(each <= line.items() for each in names)), None)
+
+
+def _provenance(run: Path) -> Line:
+    """Where a run's final state comes from, which may be another experiment's, long ago."""
+    path = run / LAST / PROVENANCE
+    return load_json(path) if path.exists() else provenance()
+
+
+def _record(training: Training, run: Path) -> Line:
     """The validation curve and the speed, from the run's own record."""
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    lines = load_lines(run / "metrics.jsonl")
     steps = [line for line in lines if line["kind"] == "train"]
     counts = [b["images"] - a for a, b in zip([0, *(line["images"] for line in steps)], steps, strict=False)]
     data = load(training.run.train.data, training.run.model.image_shape, "train")

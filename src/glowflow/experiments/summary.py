@@ -1,14 +1,14 @@
 """An experiment's results as a page of Markdown: what was claimed, the table, and which gaps count."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from glowflow.experiments.definition import Definition
+from glowflow.config import TrainConfig
+from glowflow.experiments.definition import Definition, neighbours
+from glowflow.experiments.results import Line, bits, by_seed, kid_at
 from glowflow.experiments.significance import CRITERION, Gap, gap, mean_and_spread
-from glowflow.experiments.study import SAMPLES_FOR_KID, Line, Study
-
-Value = Callable[[Line], float | None]
+from glowflow.experiments.study import SAMPLES_FOR_KID, Study
 
 
 def summary(study: Study, lines: Sequence[Line]) -> str:
@@ -19,9 +19,10 @@ def summary(study: Study, lines: Sequence[Line]) -> str:
         f"# {definition.name}",
         definition.about,
         f"The claim: {definition.claim} ({definition.source})",
-        f"{len(lines)} of {total} trainings. Bits/dim and curves are of validation images, of the weights that "
-        "are evaluated (the averaged ones, where there are), at the training's end; ± is the standard "
-        "deviation over seeds.",
+        f"{len(lines)} of {total} trainings. Bits/dim are of all validation images at the training's end, curves of "
+        "the part of them that the preset takes while training, both with the weights that are evaluated (the averaged "
+        "ones, where there are). ± is the standard deviation over seeds.",
+        *_origin(lines),
     ]
     for preset in definition.presets:
         mine = [line for line in lines if line["preset"] == preset]
@@ -29,31 +30,41 @@ def summary(study: Study, lines: Sequence[Line]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def bits(line: Line) -> float | None:
-    """Bits/dim at a training's end; None where it diverged."""
-    return line.get("bits_per_dim")
-
-
-def by_seed(lines: Sequence[Line], variation: str, value: Value) -> dict[int, float]:
-    """A variation's results, by seed."""
-    found = {line["seed"]: value(line) for line in lines if line["variation"] == variation}
-    return {seed: result for seed, result in found.items() if result is not None}
-
-
-def kid_at(temperature: float) -> Value:
-    """What gives the KID of a training's samples at a temperature."""
-    return lambda line: (line.get("kid") or {}).get(f"{temperature:g}")
+def _origin(lines: Sequence[Line]) -> list[str]:
+    """Commits and machines, and a warning where the settings have changed since."""
+    commits = sorted({(line["commit"] or "none")[:7] + "+" * (line["commit"] or "").endswith("+") for line in lines})
+    machines = sorted({line["gpu"] or line["machine"] for line in lines})
+    days = sorted({line["date"][:10] for line in lines})
+    when = " to ".join(dict.fromkeys([days[0], days[-1]]))
+    parts = [f"Trained {when}, at commit {', '.join(commits)}; {'; '.join(machines)}."]
+    outdated = sorted({Path(line["preset"]).stem for line in lines if line["outdated"]})
+    if outdated:
+        parts.append(
+            f"**The settings of {', '.join(outdated)} have changed since; these are results of the former ones.**"
+        )
+    return parts
 
 
 def _preset(study: Study, preset: str, lines: Sequence[Line]) -> list[str]:
     definition = study.definition
-    about = f"{definition.presets[preset]:,} images per training, {_epochs(lines)} epochs."
-    return [about, _table(study, preset, lines), *_judged(definition, lines), *_orders(definition, lines)]
+    parts = [_about(lines), _table(study, preset, lines), *_judged(definition, lines)]
+    return [*parts, *_comparisons(definition, lines)]
 
 
-def _epochs(lines: Sequence[Line]) -> str:
+def _about(lines: Sequence[Line]) -> str:
+    """Length, and how far the validation images stand for others."""
     line = lines[0]
-    return f"{line['settings']['train']['images'] / line['training_images']:.1f}"
+    images = line["settings"]["train"].get("images", TrainConfig().images)
+    parts = [f"{images:,} images per training, {images / line['training_images']:.1f} epochs."]
+    errors = [other["standard_error"] for other in lines if other.get("standard_error") is not None]
+    scored = [other["num_images"] for other in lines if other.get("num_images")]
+    if errors:
+        parts.append(
+            f"Over the {scored[0]:,} validation images, bits/dim have a standard error of {fmean(errors):.3f}."
+        )
+    elif scored:
+        parts.append(f"The {scored[0]:,} validation images are of one scene, and say nothing about how scenes differ.")
+    return " ".join(parts)
 
 
 def _table(study: Study, preset: str, lines: Sequence[Line]) -> str:
@@ -73,7 +84,7 @@ def _table(study: Study, preset: str, lines: Sequence[Line]) -> str:
 def _cells(lines: Sequence[Line], variation: str, temperatures: Sequence[float]) -> list[str]:
     diverged = sum(line["diverged"] is not None for line in lines)
     seeds = f"{len(lines)}" + (f", {diverged} diverged" if diverged else "")
-    values = [mean_and_spread(list(by_seed(lines, variation, value).values()), 3) for value in (bits,)]
+    values = [mean_and_spread(list(by_seed(lines, variation, bits).values()), 3)]
     values += [mean_and_spread(list(by_seed(lines, variation, kid_at(t)).values()), 4) for t in temperatures]
     speeds = [line["images_per_second"] for line in lines if line["images_per_second"]]
     return [seeds, *values, f"{lines[0]['parameters'] / 1e6:.2f}", f"{fmean(speeds):.0f}" if speeds else "-"]
@@ -87,28 +98,33 @@ def _judged(definition: Definition, lines: Sequence[Line]) -> list[str]:
     return [
         f"KID (the lower the better, 0 for equal distributions) is between {SAMPLES_FOR_KID} samples and "
         f"{about['reference']}, by the features of a small classifier of {about['classifies']}, which names "
-        f"{100 * about['accuracy']:.1f}% rightly of training images that it hasn't seen."
+        f"{100 * about['accuracy']:.1f}% rightly of training images that it hasn't seen; the flows have seen them all."
     ]
 
 
-def _orders(definition: Definition, lines: Sequence[Line]) -> list[str]:
-    if not definition.neighbours:
+def _comparisons(definition: Definition, lines: Sequence[Line]) -> list[str]:
+    """A row for each pair that the claim compares, by bits/dim and by KID."""
+    compared = {"<": neighbours(definition.orders), "=": neighbours(definition.alike)}
+    if not any(compared.values()):
         return []
-    temperatures = [definition.temperatures[-1]] if any(line.get("kid") for line in lines) else []
+    temperatures = definition.temperatures if any(line.get("kid") for line in lines) else ()
     values = [bits, *(kid_at(t) for t in temperatures)]
     head = ["claimed", "gap, bits/dim", "", *(word for t in temperatures for word in (f"gap, KID at T = {t:g}", ""))]
     rows = []
-    for lower, higher in definition.neighbours:
-        gaps = [gap(by_seed(lines, lower, value), by_seed(lines, higher, value)) for value in values]
-        rows.append([f"{lower} < {higher}", *(cell for each in gaps for cell in _gap_cells(each))])
+    for sign, pairs in compared.items():
+        for a, b in pairs:
+            gaps = [gap(by_seed(lines, a, value), by_seed(lines, b, value)) for value in values]
+            cells = [cell for found in gaps for cell in _gap_cells(found, definition.seeds, equal=sign == "=")]
+            rows.append([f"{a} {sign} {b}", *cells])
     return [CRITERION, _markdown(head, rows)]
 
 
-def _gap_cells(found: Gap | None) -> tuple[str, str]:
+def _gap_cells(found: Gap | None, seeds: int, *, equal: bool) -> tuple[str, str]:
     if found is None:
         return "-", "no seed in common"
     error = "" if found.standard_error is None else f" ± {found.standard_error:.4f}"
-    return f"{found.mean:+.4f}{error}", found.verdict
+    fewer = f" ({found.num_seeds} of {seeds} seeds)" if found.num_seeds < seeds else ""
+    return f"{found.mean:+.4f}{error}", (found.verdict_on_equality if equal else found.verdict) + fewer
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

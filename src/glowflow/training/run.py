@@ -11,7 +11,7 @@ import yaml
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import is_name
 from glowflow.durable import save_text
-from glowflow.errors import InputError
+from glowflow.errors import InputError, RunBusyError
 from glowflow.locks import lock
 
 CONFIG = "config.yaml"
@@ -43,7 +43,8 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
     """Make `out` the directory of a run with this configuration, and keep other processes from training there.
 
     Raises:
-        InputError: If `check` refuses it, or another process is training there.
+        InputError: If `check` refuses it.
+        RunBusyError: If another process is training there.
     """
     check(out, config)
     out.mkdir(parents=True, exist_ok=True)
@@ -51,7 +52,7 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
         try:
             lock(file, blocking=False)
         except OSError:
-            raise InputError(f"Another process is training in {out}: wait for it, or give another --out.") from None
+            raise RunBusyError(f"Another process is training in {out}: wait for it, or give another --out.") from None
         check(out, config)  # as the other one, which has just ended, left it
         content = yaml.safe_dump(as_plain(config), sort_keys=False)
         if not (out / CONFIG).exists() or (out / CONFIG).read_text() != content:  # a full disk matters only then

@@ -17,12 +17,13 @@ from glowflow.durable import load_json, replacing_directory, save_json, seal, ve
 from glowflow.errors import InputError, listed
 from glowflow.model import Glow
 from glowflow.progress import say
+from glowflow.provenance import provenance
 from glowflow.training.averaging import warmed_up
 from glowflow.training.optimizer import build_optimizer
 from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
 OPTIMIZER = "optimizer.safetensors"
-PROGRESS = "training.json"
+PROGRESS, PROVENANCE = "training.json", "provenance.json"
 
 
 @dataclass
@@ -148,6 +149,7 @@ class TrainingState:
         if self.averaged is not None:
             weights.save_tensors(directory / weights.RAW, self.model.state_dict())
         self.evaluated.save_pretrained(directory, "raw" if self.averaged is None else "averaged")
+        save_json(directory / PROVENANCE, provenance())
 
 
 def set_aside_damaged(out: Path) -> None:
