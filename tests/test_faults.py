@@ -20,8 +20,8 @@ from glowflow.training.metrics import Metrics
 from glowflow.training.state import set_aside_damaged
 from tests.helpers import assert_same
 
-FILES = ["config.json", "digests.json"] + [f"{name}.safetensors" for name in ("model", "optimizer", "raw")]
-FILES += ["training.json"]
+FILES = [f"{name}.safetensors" for name in ("model", "optimizer", "raw")]
+FILES = sorted([*FILES, *(f"{name}.json" for name in ("config", "digests", "provenance", "training"))])
 
 
 @pytest.fixture(name="run")

@@ -18,7 +18,7 @@ from glowflow.training import train
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "time_to_quality"))
 
-from figure import curves, passing
+from figure import curves, passing, summary
 from judge import judge
 from ours import Glowflow
 from race import Lane, race
@@ -216,3 +216,22 @@ def test_of_a_training_that_was_begun_anew_the_last_counts() -> None:
     best = {"contender": "b", "bits_per_dim": 3.5}
     assert passing("a", curves(lines)["a"], best) == "a had passed b's 3.500 after 2.0 minutes."
     assert passing("a", curves(lines)["a"], best | {"bits_per_dim": 1.0}) == "a didn't pass b's 1.000."
+
+
+def test_what_has_to_be_passed_is_the_best_that_another_had_at_any_time() -> None:
+    reports: dict[str, list[float | None]] = {
+        "glow": [3.0, 2.0],
+        "glow-wide": [1.0, 1.0],
+        "a": [2.5, None],
+        "b": [2.8, 2.7],
+    }
+    lines = [
+        {"contender": name, "ours": name.startswith("glow"), "run": name, "at": at, "minutes": at, "images": 1}
+        | {"bits_per_dim": bits, "standard_error": None, "status": "diverged" if bits is None else "running"}
+        for name, values in reports.items()
+        for at, bits in enumerate(values, start=1)
+    ]
+    assert summary(lines)[-2:] == [
+        "glow had passed a's 2.500 after 2.0 minutes.",
+        "glow-wide had passed a's 2.500 after 1.0 minutes.",
+    ]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError, weights
-from glowflow.config import RunConfig
+from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, load
 from glowflow.data.order import Stream
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
@@ -125,16 +125,16 @@ def test_too_many_bad_steps_stop_the_run_with_a_loadable_checkpoint(
 
 
 def test_weights_gone_astray_are_not_saved(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, steps = TrainingState.update_averages, 0
+    original, steps = TrainingState.update, 0
 
-    def astray(self: TrainingState) -> None:
+    def astray(self: TrainingState, config: TrainConfig, gradient_norm: Tensor) -> None:
         nonlocal steps
         steps += 1
         if steps == 12:
             self.model.get_parameter("levels.0.1.0.logs").data.fill_(1e6)
-        original(self)
+        original(self, config, gradient_norm)
 
-    monkeypatch.setattr(TrainingState, "update_averages", astray)
+    monkeypatch.setattr(TrainingState, "update", astray)
     with pytest.raises(TrainingDivergedError, match="the output of levels"):
         train(replace(config, train=replace(config.train, images=10_000)), tmp_path / "run")
     for name in ("last", "best"):

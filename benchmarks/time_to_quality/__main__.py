@@ -40,7 +40,7 @@ from race import Lane, race
 
 from glowflow.config import RunConfig
 from glowflow.data import prepare
-from glowflow.durable import append
+from glowflow.durable import append, load_lines
 from glowflow.errors import InputError
 from glowflow.presets import load_run
 from glowflow.provenance import provenance
@@ -49,6 +49,8 @@ MINUTES = (0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 NUM_SAMPLES = 12
 TEMPERATURE = 0.7
 OURS = "glowflow"
+LARGEST_ERROR = 1e-6
+"""Nats by which a density may be off a Jacobian's, in float64."""
 
 Build = Callable[[Task], Contender]
 
@@ -65,17 +67,17 @@ def main() -> None:
 def compare(options: argparse.Namespace) -> None:
     """Do what the command asks for."""
     model = load_run(options.task).model
-    common = {"task": options.task, "split": options.split, "seed": options.seed}
+    common = {"task": options.task, "split": options.split, "seed": options.seed, "images_judged": options.images}
     builders = {} if options.draw_only else builders_of(options)
     if builders:
         run(options, builders, common)
-    everything = [line for line in lines_of(options.out) if common.items() <= line.items()]
+    everything = [line for line in load_lines(options.out) if common.items() <= line.items()]
     lines = [line for line in everything if line["kind"] == "evaluation"]
     for line in everything:
         if line["kind"] == "density":
             print(f"{line['contender']:20} density: largest error {line['largest_error']:.1e} nats over {line['dims']} "
                   f"dimensions; constant added: {line['constant']:+.3f}")  # fmt: skip
-    print(*summary(lines, [OURS, *(name for name, _, _ in options.ours)]), sep="\n")
+    print(*summary(lines), sep="\n")
     if options.figure and lines:
         title = f"{options.task}, {model.num_bits} bits, {options.split} images"
         draw(lines, options.figure, title, model.num_bits)
@@ -92,18 +94,21 @@ def run(options: argparse.Namespace, builders: dict[str, Build], common: Line) -
     given, judged = task(options.task, len(splits["train"])), splits[options.split].thinned(options.images)
     folder = work_of(options)
     minutes = [m for m in options.at if m < options.minutes] + [options.minutes]
-    common = common | {"eval_images": len(judged)}
 
     def described(name: str, contender: Contender) -> Line:
-        return common | {"contender": name, "recipe": plain(contender.recipe), "code": code_of(name, options)}
+        ours = {"contender": name, "ours": isinstance(contender, Glowflow)}
+        return common | ours | {"recipe": plain(contender.recipe), "code": code_of(name, options)}
 
     lanes = []
     for name, build in builders.items():
         torch.manual_seed(options.seed)
         contender = build(given)
-        who, lines = described(name, contender), lines_of(options.out)
+        who, lines = described(name, contender), load_lines(options.out)
         if not has(lines, who | {"kind": "density"}):
-            record(options.out, who | {"kind": "density"} | asdict(check(build, given)))
+            density = check(build, given)
+            if density.largest_error > LARGEST_ERROR:
+                raise InputError(f"What {name} calls a log-density is wrong by {density.largest_error:.1e} nats.")
+            record(options.out, who | {"kind": "density"} | asdict(density))
         if is_done(lines, who, options.minutes):
             print(f"{name}: done already.")
             continue
@@ -173,11 +178,6 @@ def _builder(
 def record(path: Path, line: Line) -> None:
     """Append a line with its provenance."""
     append(path, json.dumps(line | provenance()) + "\n")
-
-
-def lines_of(path: Path) -> list[Line]:
-    """What was recorded so far."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def has(lines: Sequence[Line], settings: Line) -> bool:

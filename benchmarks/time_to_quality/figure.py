@@ -26,14 +26,16 @@ def _once(lines: Sequence[Line], run: str) -> list[Line]:
     return list({line["at"]: line for line in lines if line["run"] == run}.values())
 
 
-def summary(lines: Sequence[Line], ours: Sequence[str]) -> list[str]:
-    """Each contender's last figure, and when each of ours passed the best of the others'."""
+def summary(lines: Sequence[Line]) -> list[str]:
+    """Each contender's last figure, and when each of ours passed the best that another had at any time."""
     found = curves(lines)
     said = [_last(name, curve) for name, curve in found.items()]
-    others = [curve[-1] for name, curve in found.items() if name not in ours and curve[-1]["bits_per_dim"] is not None]
+    others = [
+        line for curve in found.values() for line in curve if not line["ours"] and line["bits_per_dim"] is not None
+    ]
     if others:
         best = min(others, key=lambda line: line["bits_per_dim"])
-        said += [passing(name, found[name], best) for name in ours if name in found]
+        said += [passing(name, curve, best) for name, curve in found.items() if curve[0]["ours"]]
     return said
 
 
@@ -46,7 +48,7 @@ def _last(name: str, curve: Sequence[Line]) -> str:
 
 
 def passing(name: str, curve: Sequence[Line], best: Line) -> str:
-    """When a contender was at least as good as another at its end; to the next report, so at most so late."""
+    """When a contender was at least as good as a report on another; to its next report, so at most so late."""
     goal = f"{best['contender']}'s {best['bits_per_dim']:.3f}"
     for line in curve:
         if line["bits_per_dim"] is not None and line["bits_per_dim"] <= best["bits_per_dim"]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from glowflow.config import RunConfig
 from glowflow.data.order import Stream, uniform_noise
@@ -16,7 +15,6 @@ from glowflow.images import dequantize
 from glowflow.training.augmentation import augment
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW
 from glowflow.training.objective import Objective
-from glowflow.training.optimizer import learning_rate
 from glowflow.training.state import Progress, TrainingState
 
 
@@ -51,25 +49,17 @@ class Glowflow:
 
     def train_step(self, images: Tensor) -> None:
         """As in `glowflow.training`; tests/test_time_to_quality.py compares the weights after some steps."""
-        settings, at, optimizer = self.run.train, self.training.progress, self.training.optimizer
         x = self._continuous(images, Stream.TRAINING)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(settings, at.position)
-        optimizer.zero_grad(set_to_none=True)
+        self.training.begin_step(self.run.train)
         loss = self.objective(x).total
         loss.backward()
-        parameters = list(self.training.model.parameters())
-        norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-        at.position += len(images)
-        if not isfinite(loss.item() + norm.item()):
-            return self._skip()
-        if settings.grad_clip is not None:
-            clip_grads_with_norm_(parameters, settings.grad_clip, norm)
-        optimizer.step()
-        self.training.update_averages()
-        at.updates += 1
-        self.skipped_in_a_row = 0
-        return None
+        norm = self.training.gradient_norm()
+        self.training.progress.position += len(images)
+        if isfinite(loss.item() + norm.item()):
+            self.training.update(self.run.train, norm)
+            self.skipped_in_a_row = 0
+        else:
+            self._skip()
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Of the averaged model."""

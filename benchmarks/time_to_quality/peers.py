@@ -31,8 +31,9 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam, Adamax, Optimizer
 
-from glowflow.config import valid_levels
+from glowflow.config import GlowConfig, valid_levels
 from glowflow.errors import InputError
+from glowflow.experiments.peer import multiscale_flow
 from glowflow.images import bits_per_dim, dequantize, to_uint8
 
 
@@ -176,22 +177,9 @@ class Normflows(Peer):
     lr = 1e-3
 
     def build(self) -> nn.Module:
-        """A multi-scale flow, counted from the latents up."""
-        nf, (channels, height, width) = package("normflows"), self.shape
-        bases, flows, merges = [], [], []
-        for level in range(self.levels, 0, -1):
-            is_top = level == self.levels
-            squeezed = channels << (level + 1)
-            blocks = [
-                nf.flows.GlowBlock(squeezed, self.size.width, split_mode="channel", scale=True)
-                for _ in range(self.size.steps)
-            ]
-            flows.append([*blocks, nf.flows.Squeeze()])
-            bases.append(
-                nf.distributions.DiagGaussian((squeezed if is_top else squeezed // 2, height >> level, width >> level))
-            )
-            merges += [] if is_top else [nf.flows.Merge()]
-        return nf.MultiscaleFlow(bases, flows, merges, class_cond=False)
+        """As its documentation builds it."""
+        config = GlowConfig(self.shape, self.levels, self.size.steps, self.size.width)
+        return multiscale_flow(package("normflows"), config)
 
     def build_optimizer(self, parameters: Sequence[nn.Parameter]) -> Optimizer:
         """Adamax."""

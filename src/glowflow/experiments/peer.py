@@ -26,12 +26,15 @@ def normflows_glow(config: GlowConfig, x: Tensor) -> "nn.Module | None":
         return None
     if config.layout != "glow" or config.coupling not in {"affine", "additive"}:
         return None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # it uses functions that torch has deprecated
-        return _built(normflows, config, x)
+        model = multiscale_flow(normflows, config).to(x.device)
+        model.log_prob(x, None)
+    return model
 
 
-def _built(normflows: Any, config: GlowConfig, x: Tensor) -> Any:  # noqa: ANN401 (a module without types)
+def multiscale_flow(normflows: Any, config: GlowConfig) -> Any:  # noqa: ANN401 (a module without types)
+    """Its layers, which aren't initialised yet."""
     bases, flows, merges = [], [], []
     for index, shape in enumerate(reversed(config.latent_shapes)):  # it counts from the latents up
         channels = config.image_shape[0] << (config.num_levels + 1 - index)
@@ -42,7 +45,4 @@ def _built(normflows: Any, config: GlowConfig, x: Tensor) -> Any:  # noqa: ANN40
         flows.append([*blocks, normflows.flows.Squeeze()])
         bases.append(normflows.distributions.DiagGaussian(shape))
         merges += [normflows.flows.Merge()] if index else []
-    model: Any = normflows.MultiscaleFlow(bases, flows, merges, class_cond=False).to(x.device)
-    with torch.no_grad():
-        model.log_prob(x, None)
-    return model
+    return normflows.MultiscaleFlow(bases, flows, merges, class_cond=False)

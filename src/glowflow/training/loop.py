@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from glowflow import data
 from glowflow.config import RunConfig, TrainConfig
@@ -23,7 +22,6 @@ from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.gradient import Gradient
 from glowflow.training.interruption import stop_requests
 from glowflow.training.objective import Objective
-from glowflow.training.optimizer import learning_rate
 from glowflow.training.options import Options
 from glowflow.training.record import Record
 from glowflow.training.run import check, claimed, with_absolute_paths
@@ -97,7 +95,6 @@ def _train(
     if not processes.agree(state.tensors()):
         raise InputError(f"The processes don't start from the same state: {out} has to be one that all of them see.")
     at = state.progress
-    parameters = list(state.model.parameters())
     objective = processes.parallel(Objective(state.model, settings.weight_y))
     gradient = Gradient(objective, Ahead(batches), settings.batch_size, options.micro_batch, processes)
     record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
@@ -111,12 +108,8 @@ def _train(
     with stop_requests(options.seconds) as stop, progress("Training", settings.images, done=at.position) as advance:
         while at.position < settings.images:
             # Loss and gradient over all processes, fetched from the device in one transfer
-            lr = learning_rate(settings, at.position)
-            for group in state.optimizer.param_groups:
-                group["lr"] = lr
-            state.optimizer.zero_grad(set_to_none=True)
-            loss = gradient.accumulate(at.position)
-            norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+            lr = state.begin_step(settings)
+            loss, norm = gradient.accumulate(at.position), state.gradient_norm()
             stopping = torch.tensor([float(stop.is_due)], device=loss.device)
             *means, stopping = processes.add(torch.cat([loss, stopping]))
             total, bits, bits_y, stops, grad_norm = torch.stack([*means, stopping, norm]).tolist()
@@ -124,11 +117,7 @@ def _train(
             # Update, unless something isn't finite
             before, at.position = at.position, at.position + settings.batch_size
             if abs(total) + abs(grad_norm) < float("inf"):
-                if settings.grad_clip is not None:
-                    clip_grads_with_norm_(parameters, settings.grad_clip, norm)
-                state.optimizer.step()
-                state.update_averages()
-                at.updates += 1
+                state.update(settings, norm)
                 skipped_in_a_row = 0
                 window.append({"bits_per_dim": bits, "bits_y": bits_y, "grad_norm": grad_norm})
             else:

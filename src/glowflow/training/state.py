@@ -8,18 +8,19 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from glowflow import weights
-from glowflow.config import RunConfig
+from glowflow.config import RunConfig, TrainConfig
 from glowflow.durable import load_json, replacing_directory, save_json, seal, verify
 from glowflow.errors import InputError, listed
 from glowflow.model import Glow
 from glowflow.progress import say
 from glowflow.provenance import provenance
 from glowflow.training.averaging import warmed_up
-from glowflow.training.optimizer import build_optimizer
+from glowflow.training.optimizer import build_optimizer, learning_rate
 from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
 OPTIMIZER = "optimizer.safetensors"
@@ -64,10 +65,26 @@ class TrainingState:
         """The model to evaluate and sample from: the averaged one, where there is one."""
         return self.model if self.averaged is None else cast("Glow", self.averaged.module)
 
-    def update_averages(self) -> None:
-        """Let the averages take in the weights as they are now."""
+    def begin_step(self, config: TrainConfig) -> float:
+        """Clear the gradients, and set the learning rate, which is returned."""
+        lr = learning_rate(config, self.progress.position)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad(set_to_none=True)
+        return lr
+
+    def gradient_norm(self) -> Tensor:
+        """The norm of all gradients together, ()."""
+        return get_total_norm([w.grad for w in self.model.parameters() if w.grad is not None])
+
+    def update(self, config: TrainConfig, gradient_norm: Tensor) -> None:
+        """Clip the gradients, if they are to be; update the weights, and let the averages take them in."""
+        if config.grad_clip is not None:
+            clip_grads_with_norm_(self.model.parameters(), config.grad_clip, gradient_norm)
+        self.optimizer.step()
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
+        self.progress.updates += 1
 
     def save_model(self, directory: Path, usual: Mapping[str, Any]) -> None:
         """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`.
