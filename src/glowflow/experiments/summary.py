@@ -23,6 +23,7 @@ def summary(study: Study, lines: Sequence[Line]) -> str:
         "the part of them that the preset takes while training, both with the weights that are evaluated (the averaged "
         "ones, where there are). ± is the standard deviation over seeds.",
         *_origin(lines),
+        *([CRITERION] if definition.orders or definition.alike else []),
     ]
     for preset in definition.presets:
         mine = [line for line in lines if line["preset"] == preset]
@@ -116,7 +117,7 @@ def _comparisons(definition: Definition, lines: Sequence[Line]) -> list[str]:
             gaps = [gap(by_seed(lines, a, value), by_seed(lines, b, value)) for value in values]
             cells = [cell for found in gaps for cell in _gap_cells(found, definition.seeds, equal=sign == "=")]
             rows.append([f"{a} {sign} {b}", *cells])
-    return [CRITERION, _markdown(head, rows)]
+    return [_markdown(head, rows)]
 
 
 def _gap_cells(found: Gap | None, seeds: int, *, equal: bool) -> tuple[str, str]:
