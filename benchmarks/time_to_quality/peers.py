@@ -213,16 +213,16 @@ class Freia(Peer):
     """FrEIA 0.2, the convolutional network with invertible downsampling of its tutorial, "for CIFAR10".
 
     https://vislearn.github.io/FrEIA/_build/html/tutorial/examples/convolutional.html (the network),
-    https://github.com/vislearn/FrEIA/tree/692b42a (until 2020 it had a README with the networks in its couplings and the
-    loss, and experiments/mnist_minimal_example, the only training on images that it ever came with: batches of 256,
+    https://github.com/vislearn/FrEIA/tree/692b42a (until 2020 it had a README with the networks in its couplings and
+    the loss, and experiments/mnist_minimal_example, the only training on images that it ever came with: batches of 256,
     normalised images, all weights from N(0, 0.01^2), Adam with 5e-4 and weight decay 5e-5, gradients clipped at 10).
 
     GLOW couplings with random permutations between them: 4 at full resolution with 3x3 convolutions, 12 downsampled
     once, every other one with 1x1 convolutions, then 12 fully connected ones on a quarter of the variables. Each has
     two networks of two layers, 256 channels, or 512 where fully connected. The tutorial doesn't train it (its page on
-    that is empty), so the training is that of the example with digits. What the documentation says now, for points in two
-    dimensions and in general (Adam with 1e-3, Xavier's initialisation), breaks down here: 1e16 bits/dim after 91 steps of
-    `small` on faces32, where this has 3.05 (validation images).
+    that is empty), so the training is that of the example with digits. What the documentation says now, for points in
+    two dimensions and in general (Adam with 1e-3, Xavier's initialisation), breaks down here: 1e16 bits/dim after 91
+    steps of `small` on faces32, where this has 3.05 (validation images).
 
     Not as there: grey images are downsampled once more before everything, since a coupling can't divide one channel
     (its tips say so too). The example's loss divides |z|^2 by D twice, the README's doesn't, which is taken. The
