@@ -14,7 +14,6 @@ control, trainings of one process that differ in the order in which a batch's gr
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -26,6 +25,8 @@ from pathlib import Path
 from statistics import median
 
 from lines import Line, complete
+
+from glowflow.durable import load_lines
 
 SETTINGS = ("--train.validation_images=100", "--train.init_batch_size=64", "--train.validate_every=160")
 BATCH = 16
@@ -39,7 +40,7 @@ def train(out: Path, preset: str, processes: int, images: int, *options: str) ->
     options = (f"--out={out}", f"--train.images={images}", *SETTINGS, *options)
     command = [sys.executable, "-m", *launcher, "glowflow", "train", preset, *options]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return load_lines(out / "metrics.jsonl")
 
 
 def same(preset: str, processes: int, positions: list[int]) -> Line:

@@ -18,6 +18,7 @@ from glowflow import Glow
 from glowflow.config import GlowConfig
 from glowflow.data import load
 from glowflow.data.order import Stream
+from glowflow.durable import load_lines
 from glowflow.evaluate import reconstruction_error
 from glowflow.presets import load as load_preset
 from glowflow.provenance import provenance
@@ -65,7 +66,7 @@ def main() -> None:
             model = Glow.from_pretrained(run).freeze()
             file.write(json.dumps({"weights": run.name, **measure(model, read_config(run)["train"]["data"])}) + "\n")
             file.flush()
-    for line in map(json.loads, options.out.read_text().splitlines()):
+    for line in load_lines(options.out):
         print(f"{line['data']}, {line['coupling']}, {line['weights']}: {line['largest_difference_levels']} levels")
 
 

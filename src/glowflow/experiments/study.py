@@ -104,7 +104,7 @@ class Study:
         if self.definition.figure == "time":
             self._measure_speeds()
         trainings = self.remaining()
-        total = len({json.dumps(training.settings) for training in self.definition.trainings()})
+        total = len({training.directory for training in self.definition.trainings()})
         needed = estimates(trainings, self.device, self.definition.validations, self.samples_per_training)
         minutes = {training.directory: n for training, n in zip(trainings, needed, strict=True)}
         elsewhere, expected, factor = set[str](), 0.0, 1.0
