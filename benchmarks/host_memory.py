@@ -19,6 +19,7 @@ from typing import Any, get_args
 
 import torch
 
+from glowflow.allocator import keep_freed_memory
 from glowflow.execution import Execution, Memory
 from glowflow.experiments.bench import Work, sampling, training
 from glowflow.presets import load
@@ -39,6 +40,7 @@ def peak_megabytes() -> float:
 
 def flat(preset: str, memory: Memory, steps: int, batch: int) -> dict[str, Any]:
     """Resident memory at eleven moments, the first after a tenth of the steps."""
+    keep_freed_memory()
     config = load(preset).run.model
     step = training(config, Execution(memory), torch.rand(batch, *config.image_shape) - 0.5)
     noted = []
@@ -51,6 +53,7 @@ def flat(preset: str, memory: Memory, steps: int, batch: int) -> dict[str, Any]:
 
 def large(preset: str, memory: Memory, _steps: int, batch: int) -> dict[str, Any]:
     """Time and peak memory of the second of two training steps, and of drawing images."""
+    keep_freed_memory()
     config = load(preset).run.model
     x = torch.rand(batch, *config.image_shape) - 0.5
     noted: dict[str, float] = {}

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig
 from glowflow.data.order import Stream, uniform_noise
 from glowflow.errors import InputError
@@ -32,6 +33,7 @@ class Glowflow:
         self.run = run
         self.recipe: dict[str, Any] = asdict(run) | {"precision": str(precision or torch.float32)}
         self.batch_size, self.init_size = run.train.batch_size, run.train.init_batch_size
+        keep_freed_memory()
         self.training = TrainingState.new(run, "cpu")
         self.training.model.execute(Execution(precision=precision))
         self.objective = Objective(self.training.model)

@@ -298,9 +298,18 @@ class FrozenGlow(Glow):
         self.levels = nn.ModuleList([level.freeze() for level in model._chains])
         self.prior = cast("TopPrior", model.prior.freeze())
         self.classifier = deepcopy(model.classifier)
-        self.execution = model.execution
         self._exact = [] if model.dtype == torch.float64 else [deepcopy(model)]  # a list: it's no part of this module
         self.requires_grad_(requires_grad=False).eval()
+        self.execution = Execution()
+        if model.execution.compiled:
+            self._run_once()
+        self.execution = model.execution
+
+    @torch.no_grad()
+    def _run_once(self) -> None:
+        """Decode an image, so that what is kept for its size is there, and compiling finds the steps as they stay."""
+        y = torch.zeros(1, dtype=torch.int64, device=self.device) if self.config.num_classes else None
+        self.inverse(self.unflatten(torch.zeros(1, self.config.num_dims, device=self.device, dtype=self.dtype)), y)
 
     def _in_float64(self) -> Glow:
         """The float64 form, made when it's first needed."""

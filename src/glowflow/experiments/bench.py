@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from glowflow.allocator import keep_freed_memory
 from glowflow.bijections import Coupling
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.execution import Execution, Memory
@@ -44,7 +45,7 @@ class Timing:
 def timings(works: dict[str, Work], batch_size: int, rounds: int) -> list[Timing]:
     """Run each piece of work once per round, in turn, after a first round that isn't counted."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
-    with progress("Timing", (rounds + 1) * len(works)) as advance:
+    with progress("Timing", (rounds + 1) * len(works), "runs") as advance:
         for _ in range(rounds + 1):
             for name, work in works.items():
                 seconds[name].append(timed(work))
@@ -86,6 +87,7 @@ def measure(config: GlowConfig, execution: Execution, x: Tensor, rounds: int, de
         rounds: How often each piece of work is timed.
         depths: Numbers of steps K for the memory.
     """
+    keep_freed_memory()  # as training does; the peer has it, too
     peer, precision = normflows_glow(config, x), execution.precision
     train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
     train |= {memory: training(config, Execution(memory, precision), x) for memory in MEMORIES}
@@ -218,7 +220,7 @@ def activations(
 ) -> list[dict[str, int | str]]:
     """Activation memory in bytes of a training step, for each depth K, in each memory mode and of the peer."""
     rows: list[dict[str, int | str]] = []
-    with progress("Memory", len(depths)) as advance:
+    with progress("Memory", len(depths), "depths") as advance:
         for steps in depths:
             deep = replace(config, steps=steps)
             model, peer = _built(deep, x), normflows_glow(deep, x)

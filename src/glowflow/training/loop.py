@@ -10,6 +10,7 @@ from statistics import fmean
 import torch
 
 from glowflow import data
+from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split
 from glowflow.data.order import Stream
@@ -56,6 +57,7 @@ def train(
     out, config, options = Path(out), with_absolute_paths(config), options or Options()
     processes = options.processes
     check(out, config)
+    keep_freed_memory()
     if config.train.batch_size < processes.count:
         raise InputError(f"A batch of {config.train.batch_size} images can't be shared by {processes.count} processes.")
     splits = data.prepare(config.train.data, config.model.image_shape)
