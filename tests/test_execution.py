@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch._dynamo.exc import BackendCompilerFailed
+from torch._dynamo.utils import counters
 from torch.utils._pytree import tree_leaves
 
 from glowflow import Glow, GlowConfig, execution
@@ -68,6 +69,16 @@ def test_compiled_steps_are_the_steps(capfd: pytest.CaptureFixture[str]) -> None
     assert isinstance(frozen, Chain)
     torch.testing.assert_close(execution.inverse(frozen, y, Execution(compiled=True)), x.detach(), rtol=0, atol=1e-4)
     assert "Not compiled" not in capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+def test_a_frozen_model_is_compiled_once() -> None:
+    model = Glow(GlowConfig((1, 8, 8), levels=1, steps=2, width=4)).execute(Execution(compiled=True)).freeze()
+    model.sample(2)
+    compiled = counters["stats"]["unique_graphs"]
+    model.sample(2)
+    assert counters["stats"]["unique_graphs"] == compiled > 0
 
 
 def test_without_a_compiler_functions_run_as_they_are(
