@@ -21,7 +21,8 @@ import torch
 
 from glowflow.allocator import keep_freed_memory
 from glowflow.execution import Execution, Memory
-from glowflow.experiments.bench import Work, sampling, training
+from glowflow.experiments.apart import Work
+from glowflow.experiments.bench import sampling, training
 from glowflow.presets import load
 from glowflow.provenance import provenance
 

@@ -1,6 +1,8 @@
 """Memory is counted right, reversible training's doesn't grow with depth, and `glowflow bench` tells it."""
 
 import json
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from glowflow import GlowConfig
 from glowflow.cli import main
 from glowflow.experiments.allocations import activation_bytes
+from glowflow.experiments.apart import apart
 from glowflow.experiments.bench import activations
 
 
@@ -40,6 +43,14 @@ def test_memory_of_reversible_training_does_not_grow_with_depth() -> None:
     assert held[64, "reversible"] < held[64, "store"] / 30
 
 
+def test_work_apart_is_done_when_it_is_asked_for(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    with apart(partial(partial, done.mkdir)) as work:
+        assert not done.exists()
+        work()
+        assert done.is_dir()
+
+
 def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ["--preset", "digits", "--batch", "2", "--rounds", "1", "--depths", "[1, 2]", "--json", "bench.json"]
@@ -47,6 +58,7 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     figures = json.loads(Path("bench.json").read_text())
     names = [row["name"] for row in figures["training"]]
     assert names[:4] == ["bare convolutions", "store", "checkpoint", "reversible"]
+    assert ("normflows" in names) == (find_spec("normflows") is not None)
     assert all(row["seconds"] > 0 for row in figures["training"] + figures["sampling"])
     assert "bare convolutions" in capsys.readouterr().out
     assert main(["bench", "--batch", "0"]) == 2

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from statistics import median
@@ -17,13 +18,13 @@ from glowflow.bijections import Coupling
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.execution import Execution, Memory
 from glowflow.experiments.allocations import activation_bytes
+from glowflow.experiments.apart import Work, apart
 from glowflow.experiments.peer import normflows_glow
 from glowflow.model import Glow
 from glowflow.progress import progress
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import build_optimizer
 
-Work = Callable[[], None]
 FLOOR = "bare convolutions"
 MEMORIES: tuple[Memory, ...] = get_args(Memory)
 
@@ -87,8 +88,8 @@ def measure(config: GlowConfig, execution: Execution, x: Tensor, rounds: int, de
         rounds: How often each piece of work is timed.
         depths: Numbers of steps K for the memory.
     """
-    keep_freed_memory()  # as training does; the peer has it, too
-    peer, precision = normflows_glow(config, x), execution.precision
+    keep_freed_memory()  # as training does
+    precision = execution.precision
     train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
     train |= {memory: training(config, Execution(memory, precision), x) for memory in MEMORIES}
     draw: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=False)}
@@ -96,13 +97,15 @@ def measure(config: GlowConfig, execution: Execution, x: Tensor, rounds: int, de
     if execution.compiled:
         train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x)
         draw["glowflow, compiled"] = sampling(config, Execution(precision=precision, compiled=True), x)
-    if peer is not None:
-        train["normflows"], draw["normflows"] = peer_training(peer, x), peer_sampling(peer, x)
-    return {
-        "training": [asdict(timing) for timing in timings(train, len(x), rounds)],
-        "sampling": [asdict(timing) for timing in timings(draw, len(x), rounds)],
-        "activations": activations(config, depths, precision, x),
-    }
+    with ExitStack() as stack:
+        if normflows_glow(replace(config, steps=1), x) is not None:
+            train["normflows"] = stack.enter_context(apart(partial(peer_training, config, x)))
+            draw["normflows"] = stack.enter_context(apart(partial(peer_sampling, config, x)))
+        found = {
+            "training": [asdict(timing) for timing in timings(train, len(x), rounds)],
+            "sampling": [asdict(timing) for timing in timings(draw, len(x), rounds)],
+        }
+    return found | {"activations": activations(config, depths, precision, x)}
 
 
 def training(config: GlowConfig, execution: Execution, x: Tensor, settings: TrainConfig | None = None) -> Work:
@@ -123,8 +126,9 @@ def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
     return draw
 
 
-def peer_training(peer: nn.Module, x: Tensor) -> Work:
-    """A training step of another code base's model, by its `log_prob`."""
+def peer_training(config: GlowConfig, x: Tensor) -> Work:
+    """A training step of normflows' model, by its `log_prob`."""
+    peer = _peer(config, x)
     return _stepping(partial(_peer_loss, peer, x), torch.optim.Adamax(peer.parameters(), lr=1e-6))
 
 
@@ -137,8 +141,9 @@ def _stepping(loss: Callable[[], Tensor], optimizer: torch.optim.Optimizer) -> W
     return step
 
 
-def peer_sampling(peer: nn.Module, x: Tensor) -> Work:
-    """Drawing images from another code base's model, by its `sample`."""
+def peer_sampling(config: GlowConfig, x: Tensor) -> Work:
+    """Drawing images from normflows' model, by its `sample`."""
+    peer = _peer(config, x)
 
     def draw() -> None:
         with torch.no_grad():
@@ -233,6 +238,13 @@ def activations(
                 rows.append({"steps": steps, "memory": "normflows", "bytes": held})
             advance(1, f"K = {steps}")
     return rows
+
+
+def _peer(config: GlowConfig, x: Tensor) -> nn.Module:
+    peer = normflows_glow(config, x)
+    if peer is None:
+        raise ValueError("normflows isn't installed, or has no such model.")
+    return peer
 
 
 def _peer_loss(peer: nn.Module, x: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from statistics import median
 import torch
 
 from glowflow.execution import Execution
-from glowflow.experiments.bench import Work, timed
+from glowflow.experiments.apart import Work
+from glowflow.experiments.bench import timed
 from glowflow.experiments.bench import training as step
 from glowflow.experiments.definition import Training
 from glowflow.training.record import SAMPLE_TEMPERATURES
