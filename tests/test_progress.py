@@ -21,6 +21,14 @@ def test_lines_have_count_rate_and_time_left(
     ]
 
 
+def test_a_slow_rate_is_not_zero(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 30.0])
+    monkeypatch.setattr("glowflow.progress.time.monotonic", lambda: next(clock))
+    with progress("Training", total=2) as advance:
+        advance(1)
+    assert capsys.readouterr().err == "Training: 1/2 images, 0.033/s, 0:00:30 left\n"
+
+
 def test_work_inside_other_work_is_silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.0)
     with progress("Outer", total=2) as outer, progress("Inner", total=1) as inner:

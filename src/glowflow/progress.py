@@ -59,7 +59,12 @@ def progress(description: str, total: int, unit: str = "images", done: int = 0) 
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:.0f} {task.fields['unit']}/s")
+        return Text(f"{_number(task.speed or 0)} {task.fields['unit']}/s")
+
+
+def _number(rate: float) -> str:
+    """Whole from 1 on."""
+    return f"{rate:.0f}" if rate >= 1 or not rate else f"{rate:.2g}"
 
 
 @contextmanager
@@ -93,7 +98,7 @@ def _lines(description: str, total: int, unit: str, done: int) -> Iterator[Calla
         if now - last >= SECONDS_BETWEEN_LINES or (done >= total and now - began > 1):
             rate = (done - first) / max(now - began, 1e-9)
             left = timedelta(seconds=round(max(total - done, 0) / rate)) if rate else "?"
-            say(f"{description}: {done}/{total} {unit}, {rate:.0f}/s, {left} left{'  ' if note else ''}{note}")
+            say(f"{description}: {done}/{total} {unit}, {_number(rate)}/s, {left} left{'  ' if note else ''}{note}")
             last = now
 
     yield advance
