@@ -10,9 +10,10 @@ import torch
 
 from glowflow import GlowConfig
 from glowflow.cli import main
+from glowflow.errors import InputError
 from glowflow.experiments.allocations import activation_bytes
 from glowflow.experiments.apart import apart
-from glowflow.experiments.bench import activations
+from glowflow.experiments.bench import _convolution_calls, activations
 
 
 def test_activation_bytes_are_those_of_the_tensors_alive_at_once() -> None:
@@ -49,6 +50,19 @@ def test_work_apart_is_done_when_it_is_asked_for(tmp_path: Path) -> None:
         assert not done.exists()
         work()
         assert done.is_dir()
+
+
+def test_work_apart_that_fails_is_an_input_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="ended"), apart(partial(int, "no number")):  # type: ignore[arg-type]
+        pass
+    assert "no number" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_the_floor_has_the_networks_convolutions_and_no_border(batch_size: int) -> None:
+    calls = _convolution_calls(GlowConfig((3, 8, 8), 2, 4, 8), torch.zeros(batch_size, 3, 8, 8))
+    assert len(calls) == 2 * 4 * 3 + 1  # three for each coupling, one for the split's prior
+    assert {call.inputs[0] for call in calls} == {batch_size}
 
 
 def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

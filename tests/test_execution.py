@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from typing import get_args
 
 import pytest
@@ -134,18 +135,33 @@ def test_low_precision_changes_little_and_encoding_nothing() -> None:
     assert torch.equal(model.freeze().decode(z), images)
 
 
-@pytest.mark.parametrize("memory", ["checkpoint", "reversible"])
+@pytest.mark.parametrize("memory", get_args(Memory))
 @pytest.mark.parametrize("precision", [None, torch.bfloat16])
-def test_whole_models_have_the_same_gradients_in_every_mode(memory: Memory, precision: torch.dtype | None) -> None:
+def test_gradients_of_whole_models_are_near_the_exact_ones(memory: Memory, precision: torch.dtype | None) -> None:
     torch.manual_seed(0)
     model, x = randomize(Glow(GlowConfig((3, 16, 16), 2, 10, 16)), 0.02), torch.rand(4, 3, 16, 16) - 0.5
-    found = {}
-    for mode in ("store", memory):
-        model.execute(Execution(mode, precision)).zero_grad(set_to_none=True)
-        model.log_prob(x).mean().backward()
-        found[mode] = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
-    difference = (found[memory] - found["store"]).norm() / found["store"].norm()
-    assert difference < (1e-4 if precision is None else 0.05)
+    exact = whole_gradient(deepcopy(model).double(), x.double(), Execution())
+    found = whole_gradient(model, x, Execution(memory, precision))
+    assert (found - exact).norm() / exact.norm() < (1e-4 if precision is None else 0.05)
+
+
+def whole_gradient(model: Glow, x: Tensor, execution: Execution) -> Tensor:
+    model.execute(execution).zero_grad(set_to_none=True)
+    model.log_prob(x).mean().backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("memory", get_args(Memory))
+def test_parameters_that_are_not_trained_have_no_gradient(memory: Memory) -> None:
+    torch.manual_seed(0)
+    model, x = randomize(Glow(GlowConfig((3, 8, 8), 1, 2, 8)), 0.1).double(), torch.rand(2, 3, 8, 8).double() - 0.5
+    everything = whole_gradient(model, x, Execution())
+    fixed = [p for name, p in model.named_parameters() if "conv1" in name]
+    for parameter in fixed:
+        parameter.requires_grad = False
+    found = whole_gradient(model, x, Execution(memory))
+    assert all(parameter.grad is None for parameter in fixed)
+    assert len(found) == len(everything) - sum(parameter.numel() for parameter in fixed)
 
 
 def test_fast_precision_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:

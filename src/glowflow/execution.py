@@ -21,6 +21,8 @@ from glowflow.bijections.step import FrozenStep, mixing
 from glowflow.compilation import Compiled
 
 Memory = Literal["store", "checkpoint", "reversible"]
+Gradients = list[Tensor | None]
+"""One per parameter; None where it isn't trained."""
 
 WORTHWHILE = 1.3
 """How many times faster a lower precision has to be before it is chosen."""
@@ -148,7 +150,7 @@ class _Reversible(torch.autograd.Function):
         y, matrices, biases, *anchors = ctx.saved_tensors
         inverses = torch.linalg.inv(float64(matrices)).to(matrices)
         grad_matrices, grad_biases = torch.empty_like(matrices), torch.empty_like(biases)
-        grad_parameters: list[Tensor] = []
+        grad_parameters: Gradients = []
         for index, coupling in reversed(list(enumerate(ctx.couplings))):
             u, grad_u, grads = _undo(coupling, y, grad_y, grad_log_det)
             grad_parameters[:0] = grads
@@ -162,9 +164,10 @@ class _Reversible(torch.autograd.Function):
         return None, grad_y, grad_matrices, grad_biases, *grad_parameters
 
 
-def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor, Gradients]:
     """The coupling's input, and the gradients of it and of the parameters; its network runs once, for both."""
     mask, parameters = coupling.mask, list(coupling.parameters())
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
     y_a, y_b = mask.split(y)
     with torch.enable_grad():
         x_a = y_a.detach().requires_grad_()
@@ -173,12 +176,13 @@ def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -
         again, log_det = coupling.transform(x_b, h)
         outputs = {mask.join(x_a, again): grad_y, log_det: grad_log_det}
         outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's log_det
-        inputs = [x_a, x_b, *parameters]
+        inputs = [x_a, x_b, *trained]
         grad_a, grad_b, *grads = torch.autograd.grad(list(outputs), inputs, list(outputs.values()), allow_unused=True)
-    laid_out = [_like(grad, parameter) for grad, parameter in zip(grads, parameters, strict=True)]
+    found = dict(zip(trained, grads, strict=True))
+    laid_out = [_like(found.get(parameter), parameter) for parameter in parameters]
     return mask.join(y_a, x_b.detach()), mask.join(grad_a, grad_b), laid_out
 
 
-def _like(grad: Tensor, parameter: Tensor) -> Tensor:
+def _like(grad: Tensor | None, parameter: Tensor) -> Tensor | None:
     """The gradient laid out as its parameter, so that autograd keeps it as it is, and no copy of a whole level's."""
     return grad if grad is None or grad.stride() == parameter.stride() else torch.empty_like(parameter).copy_(grad)

@@ -317,6 +317,10 @@ class FrozenGlow(Glow):
             self._exact = [self._exact[0]._in_float64().freeze()]
         return self._exact[0] if self._exact else self
 
+    def execute(self, execution: Execution) -> Self:
+        """Refused."""
+        raise ValueError("A frozen model is computed as it was when it was frozen: choose before.")
+
     def initialize(self, x: Tensor) -> None:
         """Refused."""
         raise ValueError("A frozen model can't be initialised: initialise the model that it is made from.")

@@ -53,10 +53,10 @@ def bench(
         check_picture(plot)
         canvas(6, 4)  # refuses before anything is measured
     where = device_named(device)
-    chosen, config = precision_named(precision, where), load(preset).run.model
-    x = torch.rand(batch, *config.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
+    chosen, run = precision_named(precision, where), load(preset).run
+    x = torch.rand(batch, *run.model.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
     execution = Execution(precision=chosen, compiled=compiled)
-    figures = measure(config, execution, x.contiguous(memory_format=torch.channels_last), rounds, depths)
+    figures = measure(run, execution, x.contiguous(memory_format=torch.channels_last), rounds, depths)
     kind = str(chosen or torch.float32).removeprefix("torch.")
     _show(figures, f"{preset}, batch {batch}, {where}, {kind} networks")
     settings = {"preset": preset, "batch": batch, "rounds": rounds, "precision": kind, "device": where}

@@ -58,10 +58,12 @@ def loaded(
     compiled: bool = False,
 ) -> "tuple[Glow, str]":
     """The model in its inference form, and the kind of its weights."""
+    from glowflow.allocator import keep_freed_memory
     from glowflow.execution import Execution
     from glowflow.model import Glow
     from glowflow.weights import find, load_config
 
+    keep_freed_memory()
     chosen = device_named(device)
     directory = find(model)
     kind = "raw" if raw else load_config(directory)["weights"]

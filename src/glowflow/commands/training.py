@@ -47,6 +47,8 @@ def train(
     """
     from dataclasses import replace
 
+    import torch
+
     from glowflow.execution import Execution
     from glowflow.processes import joined
     from glowflow.training import Options
@@ -58,9 +60,13 @@ def train(
     settings = settings if from_model is None else replace(settings, start=from_model)
     out = out or Path("runs") / Path(preset).stem
     where = device_named(device)
-    execution = Execution(memory, precision_named(precision, where), compiled)
     with joined(where) as processes:
-        options = Options(execution, micro_batch, tensorboard, processes)
+        kind = precision_named(precision, where)
+        if processes.add(torch.tensor([float(kind is None)], device=where)).item():  # each has tried for itself
+            kind = None
+        if precision == "auto" and kind is not None:
+            say("The couplings' networks compute in bfloat16, which is much faster here (--precision float32: not).")
+        options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes)
         state = run(RunConfig(model, settings), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(

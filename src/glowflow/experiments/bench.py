@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from glowflow.allocator import keep_freed_memory
 from glowflow.bijections import Coupling
-from glowflow.config import GlowConfig, TrainConfig
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.execution import Execution, Memory
 from glowflow.experiments.allocations import activation_bytes
 from glowflow.experiments.apart import Work, apart
@@ -25,7 +25,10 @@ from glowflow.progress import progress
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import build_optimizer
 
+OfPeer = Callable[[nn.Module, Tensor], Work]
 FLOOR = "bare convolutions"
+PEERS = {"normflows": False, "normflows, freed memory kept": True}
+"""As its users have it, and with what `keep_freed_memory` does; each in a process of its own."""
 MEMORIES: tuple[Memory, ...] = get_args(Memory)
 
 
@@ -77,35 +80,55 @@ def _synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def measure(config: GlowConfig, execution: Execution, x: Tensor, rounds: int, depths: Sequence[int]) -> dict[str, Any]:
+def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths: Sequence[int]) -> dict[str, Any]:
     """Everything: training and sampling beside their floors (and normflows, where it is installed), and memory.
 
     Args:
-        config: The model.
+        run: The model, and the optimiser of its training.
         execution: The precision of the couplings' networks, which the floor has too, and whether compiled training
             and sampling are measured beside the others; all memory modes are.
         x: A batch of continuous images, on the device to measure.
         rounds: How often each piece of work is timed.
         depths: Numbers of steps K for the memory.
     """
-    keep_freed_memory()  # as training does
-    precision = execution.precision
+    keep_freed_memory()  # as the commands do
+    config, precision = run.model, execution.precision
     train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
-    train |= {memory: training(config, Execution(memory, precision), x) for memory in MEMORIES}
+    train |= {memory: training(config, Execution(memory, precision), x, run.train) for memory in MEMORIES}
+    if execution.compiled:
+        train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x, run.train)
+    found: dict[str, Any] = {"training": _beside_peers(train, peer_training, config, x, rounds)}
+    train.clear()  # the models in it are large
     draw: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=False)}
     draw["glowflow"] = sampling(config, Execution(precision=precision), x)
     if execution.compiled:
-        train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x)
         draw["glowflow, compiled"] = sampling(config, Execution(precision=precision, compiled=True), x)
+    found["sampling"] = _beside_peers(draw, peer_sampling, config, x, rounds)
+    return found | {"activations": activations(config, depths, precision, x)}
+
+
+def _beside_peers(
+    works: dict[str, Work], of_peer: OfPeer, config: GlowConfig, x: Tensor, rounds: int
+) -> list[dict[str, Any]]:
+    """Timings of the works and, where normflows is installed, of its own."""
     with ExitStack() as stack:
         if normflows_glow(replace(config, steps=1), x) is not None:
-            train["normflows"] = stack.enter_context(apart(partial(peer_training, config, x)))
-            draw["normflows"] = stack.enter_context(apart(partial(peer_sampling, config, x)))
-        found = {
-            "training": [asdict(timing) for timing in timings(train, len(x), rounds)],
-            "sampling": [asdict(timing) for timing in timings(draw, len(x), rounds)],
-        }
-    return found | {"activations": activations(config, depths, precision, x)}
+            for name, keeps in PEERS.items():
+                build = partial(_peer_work, of_peer, config, (x.cpu(), x.device), keeps=keeps)
+                works[name] = stack.enter_context(apart(build))
+        return [asdict(timing) for timing in timings(works, len(x), rounds)]
+
+
+def _peer_work(of_peer: OfPeer, config: GlowConfig, images: tuple[Tensor, torch.device], *, keeps: bool) -> Work:
+    """In a process of its own: normflows' work on images that are to be on a device."""
+    if keeps:
+        keep_freed_memory()
+    values, device = images
+    x = values.to(device)
+    peer = normflows_glow(config, x)
+    if peer is None:
+        raise ValueError("normflows has no such model.")
+    return of_peer(peer, x)
 
 
 def training(config: GlowConfig, execution: Execution, x: Tensor, settings: TrainConfig | None = None) -> Work:
@@ -126,9 +149,8 @@ def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
     return draw
 
 
-def peer_training(config: GlowConfig, x: Tensor) -> Work:
-    """A training step of normflows' model, by its `log_prob`."""
-    peer = _peer(config, x)
+def peer_training(peer: nn.Module, x: Tensor) -> Work:
+    """A training step of another code base's model, by its `log_prob`."""
     return _stepping(partial(_peer_loss, peer, x), torch.optim.Adamax(peer.parameters(), lr=1e-6))
 
 
@@ -141,9 +163,8 @@ def _stepping(loss: Callable[[], Tensor], optimizer: torch.optim.Optimizer) -> W
     return step
 
 
-def peer_sampling(config: GlowConfig, x: Tensor) -> Work:
-    """Drawing images from normflows' model, by its `sample`."""
-    peer = _peer(config, x)
+def peer_sampling(peer: nn.Module, x: Tensor) -> Work:
+    """Drawing images from another code base's model, by its `sample`."""
 
     def draw() -> None:
         with torch.no_grad():
@@ -207,17 +228,20 @@ class _Calls(TorchFunctionMode):
 def _convolution_calls(config: GlowConfig, x: Tensor) -> list[_Call]:
     """Those of the couplings' networks for a batch like x; without those that are the same for all its images."""
     shapes: list[tuple[nn.Module, torch.Size]] = []
+    batch = 2  # by which they are told from those of a single, common image
     with torch.device("meta"):
         model = Glow(config)
         networks = [module.conditioner for module in model.modules() if isinstance(module, Coupling)]
         hooks = [n.register_forward_pre_hook(lambda n, args: shapes.append((n, args[0].shape))) for n in networks]
-        model.log_prob(torch.empty(x.shape), _labels(config, x.to("meta")))
+        images = torch.empty(batch, *x.shape[1:])
+        model.log_prob(images, _labels(config, images))
         for hook in hooks:
             hook.remove()
         with _Calls() as calls:
             for network, shape in shapes:
                 network(torch.empty(shape))
-    return [call for call in calls.noted if call.inputs[0] == len(x)]
+    own = [call for call in calls.noted if call.inputs[0] == batch]
+    return [call._replace(inputs=torch.Size((len(x), *call.inputs[1:]))) for call in own]
 
 
 def activations(
@@ -238,13 +262,6 @@ def activations(
                 rows.append({"steps": steps, "memory": "normflows", "bytes": held})
             advance(1, f"K = {steps}")
     return rows
-
-
-def _peer(config: GlowConfig, x: Tensor) -> nn.Module:
-    peer = normflows_glow(config, x)
-    if peer is None:
-        raise ValueError("normflows isn't installed, or has no such model.")
-    return peer
 
 
 def _peer_loss(peer: nn.Module, x: Tensor) -> Tensor:

@@ -57,13 +57,13 @@ def train(
     out, config, options = Path(out), with_absolute_paths(config), options or Options()
     processes = options.processes
     check(out, config)
-    keep_freed_memory()
     if config.train.batch_size < processes.count:
         raise InputError(f"A batch of {config.train.batch_size} images can't be shared by {processes.count} processes.")
     splits = data.prepare(config.train.data, config.model.image_shape)
     check_trainable(config.model, splits["train"])
     check_trainable(config.model, splits["validation"])
     with claimed(out, config) if processes.is_first else nullcontext():
+        keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names)
         state.model.execute(options.execution)
         return _train(config, out, splits, state, options)

@@ -166,7 +166,8 @@ class TrainingState:
         if self.averaged is not None:
             weights.save_tensors(directory / weights.RAW, self.model.state_dict())
         self.evaluated.save_pretrained(directory, "raw" if self.averaged is None else "averaged")
-        save_json(directory / PROVENANCE, provenance())
+        precision = self.model.execution.precision or self.model.dtype
+        save_json(directory / PROVENANCE, provenance() | {"precision": str(precision).removeprefix("torch.")})
 
 
 def set_aside_damaged(out: Path) -> None:
