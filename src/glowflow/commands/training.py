@@ -65,7 +65,9 @@ def train(
         if processes.add(torch.tensor([float(kind is None)], device=where)).item():  # each has tried for itself
             kind = None
         if precision == "auto" and kind is not None:
-            say("The couplings' networks compute in bfloat16, which is much faster here (--precision float32: not).")
+            say(
+                "The couplings' networks compute in bfloat16, which is much faster here, unless --precision is float32."
+            )
         options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes)
         state = run(RunConfig(model, settings), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"

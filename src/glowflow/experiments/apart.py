@@ -1,7 +1,7 @@
 """Work done in a process of its own, which has nothing of what this one has set up."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 import torch
@@ -28,32 +28,43 @@ def apart(build: Callable[[], Work]) -> Iterator[Work]:
     process.start()
     there.close()
 
-    def wait() -> None:
-        try:
-            here.recv()
-        except EOFError:
-            raise InputError("A process that was to be measured ended: its memory may not have sufficed.") from None
-
     def work() -> None:
-        here.send(None)
-        wait()
+        with _end_told():
+            here.send(None)
+            here.recv()
 
     try:
-        wait()  # it's being built
+        with _end_told():
+            here.recv()  # it's built
         yield work
     finally:
         here.close()
         process.join()
 
 
+@contextmanager
+def _end_told() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError):
+        raise InputError("A process that was to be measured ended: its memory may not have sufficed.") from None
+
+
 def _serve(pipe: Connection, build: Callable[[], Work], threads: int) -> None:
-    """Build the work, and do it whenever something is received, until the other end is closed."""
+    """Build the work, and do it whenever it's asked for."""
     torch.set_num_threads(threads)
     work = build()
-    with suppress(EOFError, OSError):  # the other end is closed
-        while True:
-            pipe.send(None)
-            pipe.recv()
-            work()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
+    while _is_asked(pipe):
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+
+def _is_asked(pipe: Connection) -> bool:
+    """Say that what there was to do is done, and wait; False when the other end is closed."""
+    try:
+        pipe.send(None)
+        pipe.recv()
+    except (EOFError, OSError):
+        return False
+    return True

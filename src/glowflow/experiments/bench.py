@@ -110,7 +110,7 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
 def _beside_peers(
     works: dict[str, Work], of_peer: OfPeer, config: GlowConfig, x: Tensor, rounds: int
 ) -> list[dict[str, Any]]:
-    """Timings of the works and, where normflows is installed, of its own."""
+    """Timings of the works and, where normflows is installed, of the same done by it, in turn."""
     with ExitStack() as stack:
         if normflows_glow(replace(config, steps=1), x) is not None:
             for name, keeps in PEERS.items():
