@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError
+from glowflow.execution import Execution
 from glowflow.images import dequantize, quantize
 from tests.helpers import jacobian_log_det, randomize
 
@@ -206,6 +207,8 @@ def test_the_frozen_model_is_the_same() -> None:
         frozen.save_pretrained("nowhere")
     with pytest.raises(ValueError, match="frozen"):
         frozen.initialize(torch.zeros(1, 3, 16, 16))
+    with pytest.raises(ValueError, match="frozen"):
+        frozen.execute(Execution("reversible"))
 
 
 def test_labels_are_asked_for_and_refused() -> None:
