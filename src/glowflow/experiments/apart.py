@@ -56,8 +56,13 @@ def _serve(pipe: Connection, build: Callable[[], Work], threads: int) -> None:
     work = build()
     while _is_asked(pipe):
         work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        synchronize()
+
+
+def synchronize() -> None:
+    """Wait until the device has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _is_asked(pipe: Connection) -> bool:

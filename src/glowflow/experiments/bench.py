@@ -18,7 +18,7 @@ from glowflow.bijections import Coupling
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.execution import Execution, Memory
 from glowflow.experiments.allocations import activation_bytes
-from glowflow.experiments.apart import Work, apart
+from glowflow.experiments.apart import Work, apart, synchronize
 from glowflow.experiments.peer import normflows_glow
 from glowflow.model import Glow
 from glowflow.progress import progress
@@ -68,16 +68,11 @@ def timings(works: dict[str, Work], batch_size: int, rounds: int) -> list[Timing
 
 def timed(work: Work) -> float:
     """Seconds that a piece of work takes, the device's included."""
-    _synchronize()
+    synchronize()
     began = time.perf_counter()
     work()
-    _synchronize()
+    synchronize()
     return time.perf_counter() - began
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths: Sequence[int]) -> dict[str, Any]:
