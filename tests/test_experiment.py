@@ -176,6 +176,15 @@ def test_dry_run_runs_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert [path.name for path in Path().iterdir()] == ["mini.yaml"]
 
 
+def test_what_another_experiment_trained_is_not_estimated_again() -> None:
+    write(temperatures=[], seeds=1, presets={"digits": 32})
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    other = definition.load(write("other.yaml", temperatures=[], seeds=1, presets={"digits": 32}))
+    for runs, left in (("runs/experiments", False), ("runs/elsewhere", True)):
+        minutes = study.Study(other, Path("out"), Path(runs)).minutes(other.trainings())
+        assert [each > 0 for each in minutes] == [left, left]
+
+
 def test_parts_of_an_experiment_add_up_and_trials_stay_apart(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     write(presets={"digits": 32, "digits-realnvp": 32}, temperatures=[])
@@ -198,7 +207,7 @@ def test_what_another_process_trains_is_left_to_it(capsys: pytest.CaptureFixture
         assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     said = capsys.readouterr().err
     assert "Another process is at it" in said
-    assert "1 trainings remain" in said
+    assert "1 training remains" in said
     assert [json.loads(line)["variation"] for line in lines()] == ["1x1"]
     assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     assert len(lines()) == 2

@@ -4,7 +4,8 @@ Each contender is trained on the same images, by its own code base's documented 
 every deviation), in turns of half a minute on the same cores, until each has had its `--minutes` of training. At 0.5,
 1, 2, 4, ... minutes of its own time, one evaluator (`judge.py`) takes its bits/dim of the same validation images, with
 the same noise. Before, each density is checked against a Jacobian (`density.py`), and put right where it's off by a
-constant. Reports are lines of the output file; a run that was stopped goes on by the same command, from checkpoints in
+constant. Reports are lines of the output file, and samples are kept in a directory of its name beside it, from which
+both figures are drawn again by `--draw-only`; a run that was stopped goes on by the same command, from checkpoints in
 `--work`, and a contender with its last report in the file isn't trained again.
 
     pip install 'glowflow[data,peers]'
@@ -14,7 +15,8 @@ constant. Reports are lines of the output file; a run that was stopped goes on b
         --y0ast ../y0ast --figure faces32.png --samples samples.png
 
     python benchmarks/time_to_quality digits trials.jsonl --contenders glowflow --ours wide=wide.yaml
-    python benchmarks/time_to_quality faces32 results/time-to-quality.jsonl --draw-only --figure faces32.png
+    python benchmarks/time_to_quality faces32 results/time-to-quality.jsonl --draw-only --split test \
+        --figure faces32.png --samples samples.png
 
 The test images stay untouched until the recipes are frozen: everything is judged on validation images, and only the
 last, final comparison is run with `--split test`. One that was made with other `--minutes` can be made longer.
@@ -32,16 +34,18 @@ from pathlib import Path
 import torch
 from contender import DATA, Contender, Task, plain, task
 from density import check
-from figure import Line, draw, show_samples, summary
+from figure import Line, draw, summary
 from judge import judge
 from ours import Glowflow
 from peers import CHECKOUTS, NAMES, PACKAGES, peer
+from PIL import Image
 from race import Lane, race
 
 from glowflow.config import RunConfig
 from glowflow.data import prepare
 from glowflow.durable import append, load_lines
 from glowflow.errors import InputError
+from glowflow.pictures import grid, save, stacked
 from glowflow.presets import load_run
 from glowflow.provenance import provenance
 
@@ -81,10 +85,9 @@ def compare(options: argparse.Namespace) -> None:
     if options.figure and lines:
         title = f"{options.task}, {model.num_bits} bits, {options.split} images"
         draw(lines, options.figure, title, model.num_bits)
-    if options.samples:
-        shown = {path.stem: torch.load(path, weights_only=True) for path in sorted(work_of(options).glob("*.samples"))}
-        if shown:
-            show_samples(shown, options.samples)
+    samples = sorted(samples_of(options).glob("*.png"))
+    if options.samples and samples:
+        save(stacked({path.stem: Image.open(path) for path in samples}), options.samples)
 
 
 def run(options: argparse.Namespace, builders: dict[str, Build], common: Line) -> None:
@@ -124,19 +127,21 @@ def run(options: argparse.Namespace, builders: dict[str, Build], common: Line) -
         print(
             f"{name}, {at.seconds / 60:.2f} minutes, {at.position:,} images: {bits} bits/dim, {at.status}", flush=True
         )
-        keep_samples(lane, folder / f"{name}.samples")
+        keep_samples(lane, samples_of(options) / f"{name}.png")
 
     race(lanes, minutes, options.slice, report)
 
 
 def keep_samples(lane: Lane, path: Path) -> None:
-    """Draw some images, where the model can."""
+    """Draw some images in a row, where the model can."""
     torch.manual_seed(0)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(lane.contender.sample(NUM_SAMPLES, TEMPERATURE).contiguous(), path)
+        samples = lane.contender.sample(NUM_SAMPLES, TEMPERATURE)
     except (RuntimeError, ValueError) as error:
         print(f"{lane.name} gave no samples: {error}")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(grid(samples, NUM_SAMPLES), path)
 
 
 def builders_of(options: argparse.Namespace) -> dict[str, Build]:
@@ -212,9 +217,17 @@ def _commit(checkout: Path | None) -> str | None:
 
 
 def work_of(options: argparse.Namespace) -> Path:
-    """Where checkpoints and samples of this comparison are kept."""
-    folder: Path = options.work / f"{options.task}-{options.split}-{options.seed}"
-    return folder
+    """Where the checkpoints of this comparison are kept."""
+    return _of_this(options, options.work)
+
+
+def samples_of(options: argparse.Namespace) -> Path:
+    """Where its samples are kept: beside its results, in a directory of the same name."""
+    return _of_this(options, options.out.with_suffix(""))
+
+
+def _of_this(options: argparse.Namespace, folder: Path) -> Path:
+    return folder / f"{options.task}-{options.split}-{options.seed}"
 
 
 def named_preset(text: str) -> tuple[str, str, torch.dtype | None]:
@@ -243,7 +256,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("runs/time-to-quality"), help="for checkpoints")
     parser.add_argument("--draw-only", action="store_true", help="of what has been recorded; train nothing")
     parser.add_argument("--figure", type=Path, help="draw bits/dim against minutes")
-    parser.add_argument("--samples", type=Path, help="draw samples, which are kept in --work")
+    parser.add_argument("--samples", type=Path, help="draw the samples, which are kept beside OUT")
     return parser.parse_args()
 
 

@@ -1,13 +1,10 @@
-"""What came out: a table, curves of bits/dim against minutes, and samples side by side."""
+"""What came out: a table, and curves of bits/dim against minutes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from glowflow.experiments.canvas import canvas
-from glowflow.pictures import grid, stacked
 
 Line = dict[str, Any]
 
@@ -78,8 +75,3 @@ def draw(lines: Sequence[Line], path: Path, title: str, num_bits: int) -> None:
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=150)
-
-
-def show_samples(samples: dict[str, torch.Tensor], path: Path) -> None:
-    """Samples of each contender in a row under its name."""
-    stacked({name: grid(images, len(images)) for name, images in samples.items()}).save(path)

@@ -66,7 +66,7 @@ def experiment(
         _check_library()
     if not figure_only and not study.run(None if slice is None else 60 * slice):
         remaining = len(study.remaining())
-        say(f"{remaining} trainings remain. The same command goes on.")
+        say(f"{remaining} {'training remains' if remaining == 1 else 'trainings remain'}. The same command goes on.")
         return
     _report(replace(study, definition=whole), with_figure=not no_figure, outdated=figure_only)
 
@@ -92,10 +92,8 @@ def _check_library() -> None:
 
 def _estimate(study: "Study") -> None:
     """Print what remains to be run, and for how long."""
-    from glowflow.experiments.estimates import estimates
-
     todo, definition = study.remaining(), study.definition
-    minutes = estimates(todo, study.device, definition.validations, study.samples_per_training)
+    minutes = study.minutes(todo)
     table = Table(title=f"{definition.name}: {len(todo)} trainings to run, about {sum(minutes):.0f} minutes here")
     for column in ("preset", "variation", "seeds", "images each", "minutes each"):
         table.add_column(column, justify="left" if column in {"preset", "variation"} else "right")

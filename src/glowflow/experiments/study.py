@@ -80,6 +80,16 @@ class Study:
                 todo.append(training)
         return todo
 
+    def minutes(self, trainings: list[Training]) -> list[float]:
+        """About how long each takes on this machine, less what is trained of it, by another experiment perhaps."""
+        whole = estimates(trainings, self.device, self.definition.validations, self.samples_per_training)
+        return [(1 - self._done(training)) * each for training, each in zip(trainings, whole, strict=True)]
+
+    def _done(self, training: Training) -> float:
+        """The share of a training that has been saved."""
+        path = self.runs / training.directory / LAST / PROGRESS
+        return load_json(path)["position"] / training.run.train.images if path.exists() else 0.0
+
     def speeds(self) -> dict[str, dict[str, Any]]:
         """What was measured of each preset's variations in turn."""
         files = {preset: self._speed_file(preset) for preset in self.definition.presets}
@@ -105,8 +115,7 @@ class Study:
             self._measure_speeds()
         trainings = self.remaining()
         total = len({training.directory for training in self.definition.trainings()})
-        needed = estimates(trainings, self.device, self.definition.validations, self.samples_per_training)
-        minutes = {training.directory: n for training, n in zip(trainings, needed, strict=True)}
+        minutes = {training.directory: n for training, n in zip(trainings, self.minutes(trainings), strict=True)}
         elsewhere, expected, factor = set[str](), 0.0, 1.0
         while todo := [training for training in self.remaining() if training.directory not in elsewhere]:
             allowed, training = None if deadline is None else deadline - time.monotonic(), todo[0]
@@ -123,7 +132,8 @@ class Study:
                 elsewhere.add(training.directory)
                 continue
             expected += minutes[training.directory]
-            factor = (time.monotonic() - began) / 60 / expected
+            if expected:
+                factor = (time.monotonic() - began) / 60 / expected
         return not self.remaining()
 
     def _run(self, training: Training, seconds: float | None) -> bool:
