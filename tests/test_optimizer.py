@@ -41,6 +41,9 @@ def test_matrices_are_orthogonalized_by_a_polynomial_of_their_singular_values() 
     found = orthogonalized(matrices)
     torch.testing.assert_close(found, u * s[:, None] @ v, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(orthogonalized(matrices.mT), found.mT)
+    low = orthogonalized(matrices, torch.bfloat16)
+    assert low.dtype == torch.float64
+    assert 0 < (low - found).norm() < 0.03 * found.norm()
     assert torch.linalg.svdvals(found)[:, :6].sub(1).abs().max() < 0.35
     assert torch.equal(orthogonalized(torch.zeros(1, 3, 3)), torch.zeros(1, 3, 3))
 

@@ -45,6 +45,7 @@ from glowflow.config import RunConfig
 from glowflow.data import prepare
 from glowflow.durable import append, load_lines
 from glowflow.errors import InputError
+from glowflow.execution import fast_precision
 from glowflow.pictures import grid, save, stacked
 from glowflow.presets import load_run
 from glowflow.provenance import provenance
@@ -53,6 +54,7 @@ MINUTES = (0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 NUM_SAMPLES = 12
 TEMPERATURE = 0.7
 OURS = "glowflow"
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 LARGEST_ERROR = 1e-6
 """Nats by which a density may be off a Jacobian's, in float64."""
 
@@ -149,7 +151,9 @@ def builders_of(options: argparse.Namespace) -> dict[str, Build]:
     checkouts = {name: getattr(options, name) for name in CHECKOUTS if getattr(options, name)}
     everyone = [OURS, *(name for name in NAMES if name.partition("-")[0] in {*PACKAGES, *checkouts})]
     wanted = everyone if options.contenders is None else options.contenders
-    presets = {OURS: (options.task, None)} | {name: (file, precision) for name, file, precision in options.ours}
+    fast = fast_precision("cpu")
+    presets = {OURS: (options.task, fast)}
+    presets |= {name: (file, PRECISIONS.get(precision, fast)) for name, file, precision in options.ours}
     names = [*dict.fromkeys([*wanted, *(name for name, _, _ in options.ours)])]
     return {name: _builder(name, presets, checkouts, options) for name in names}
 
@@ -230,12 +234,12 @@ def _of_this(options: argparse.Namespace, folder: Path) -> Path:
     return folder / f"{options.task}-{options.split}-{options.seed}"
 
 
-def named_preset(text: str) -> tuple[str, str, torch.dtype | None]:
-    """NAME=PRESET or NAME=PRESET:bfloat16."""
-    match = re.fullmatch(r"([\w.+-]+)=(.+?)(:bfloat16)?", text)
+def named_preset(text: str) -> tuple[str, str, str]:
+    """NAME=PRESET, whose precision is what `glowflow train` would choose here, or NAME=PRESET:PRECISION."""
+    match = re.fullmatch(rf"([\w.+-]+)=(.+?)(?::({'|'.join(PRECISIONS)}))?", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} isn't NAME=PRESET or NAME=FILE.yaml")
-    return match[1], match[2], torch.bfloat16 if match[3] else None
+    return match[1], match[2], match[3] or "auto"
 
 
 def parse() -> argparse.Namespace:
@@ -247,7 +251,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--at", type=float, nargs="+", default=MINUTES, help="minutes at which each is evaluated")
     parser.add_argument("--slice", type=float, default=30.0, help="seconds of training in a turn")
     parser.add_argument("--contenders", nargs="*", choices=[OURS, *NAMES], help="by default all whose code is there")
-    parser.add_argument("--ours", type=named_preset, nargs="+", default=[], metavar="NAME=PRESET[:bfloat16]")
+    parser.add_argument("--ours", type=named_preset, nargs="+", default=[], metavar="NAME=PRESET[:PRECISION]")
     for name in CHECKOUTS:
         parser.add_argument(f"--{name}", type=Path, help="a checkout of its code")
     parser.add_argument("--split", choices=["validation", "test"], default="validation", help="test: see above")

@@ -34,8 +34,7 @@ class Glowflow:
         self.recipe: dict[str, Any] = asdict(run) | {"precision": str(precision or torch.float32)}
         self.batch_size, self.init_size = run.train.batch_size, run.train.init_batch_size
         keep_freed_memory()
-        self.training = TrainingState.new(run, "cpu")
-        self.training.model.execute(Execution(precision=precision))
+        self.training = TrainingState.new(run, "cpu", execution=Execution(precision=precision))
         self.objective = Objective(self.training.model)
         self.skipped_in_a_row = 0
 

@@ -64,8 +64,7 @@ def train(
     check_trainable(config.model, splits["validation"])
     with claimed(out, config) if processes.is_first else nullcontext():
         keep_freed_memory()
-        state = TrainingState.new(config, device, splits["train"].class_names)
-        state.model.execute(options.execution)
+        state = TrainingState.new(config, device, splits["train"].class_names, options.execution)
         return _train(config, out, splits, state, options)
 
 

@@ -82,7 +82,23 @@ class GlowMuon(GlowAdamax):
     with a kernel (C_out, C_in, k, k) as the matrix of C_out rows. Its steps are then as long as Adam's, so that one
     learning rate serves both. Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the factor: Liu et al. 2025
     (Muon is Scalable for LLM Training), section 2.2. `torch.optim.Muon` takes matrices only.
+
+    Args:
+        params: The parameters.
+        lr: Learning rate.
+        betas: GlowAdamax's.
+        precision: Of the orthogonalisation, which is approximate anyway; None for the parameters' own.
     """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        precision: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(params, lr, betas)
+        self.precision = precision
 
     def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         kernels: dict[torch.Size, list[Tensor]] = {}
@@ -101,7 +117,7 @@ class GlowMuon(GlowAdamax):
         torch._foreach_lerp_(m, gradients, 1 - MOMENTUM)
         ahead = torch.stack(torch._foreach_lerp(gradients, m, MOMENTUM)).flatten(2)
         step_size = lr * 0.2 * sqrt(max(ahead.shape[1:]))
-        updates = orthogonalized(ahead).unflatten(2, kernels[0].shape[1:])
+        updates = orthogonalized(ahead, self.precision).unflatten(2, kernels[0].shape[1:])
         torch._foreach_add_(kernels, list(updates), alpha=-step_size)
 
 
@@ -110,28 +126,30 @@ def _is_kernel(w: Tensor) -> bool:
     return w.ndim == 4 and w[0].numel() > 1
 
 
-def orthogonalized(matrices: Tensor) -> Tensor:
+def orthogonalized(matrices: Tensor, precision: torch.dtype | None = None) -> Tensor:
     """About U V^T of matrices U S V^T, (N, rows, columns), of any scale: singular values become 0.7 to 1.2.
 
-    By five steps of the polynomial 3.4445 s - 4.775 s^3 + 2.0315 s^5. Jordan et al. 2024.
+    By five steps of the polynomial 3.4445 s - 4.775 s^3 + 2.0315 s^5, in the given precision. Jordan et al. 2024.
     """
     if matrices.shape[1] > matrices.shape[2]:
-        return orthogonalized(matrices.mT).mT
-    x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-20)
+        return orthogonalized(matrices.mT, precision).mT
+    x = (matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-20)).to(precision or matrices.dtype)
     for _ in range(5):
         square = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=-4.775, alpha=2.0315), x, beta=3.4445)
-    return x
+    return x.to(matrices.dtype)
 
 
-def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainConfig) -> Optimizer:
-    """The optimiser that the configuration names."""
+def build_optimizer(
+    parameters: Iterable[nn.Parameter], config: TrainConfig, precision: torch.dtype | None = None
+) -> Optimizer:
+    """The optimiser that the configuration names; Muon's matrix products in the given precision."""
     betas = (config.beta1, config.beta2)
     match config.optimizer:
         case "glow-adamax":
             return GlowAdamax(parameters, config.lr, betas)
         case "muon":
-            return GlowMuon(parameters, config.lr, betas)
+            return GlowMuon(parameters, config.lr, betas, precision)
         case "adamax":
             return Adamax(parameters, config.lr, betas)
         case "adam":

@@ -16,6 +16,7 @@ from glowflow import weights
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.durable import load_json, replacing_directory, save_json, seal, verify
 from glowflow.errors import InputError, listed
+from glowflow.execution import Execution
 from glowflow.model import Glow
 from glowflow.progress import say
 from glowflow.provenance import provenance
@@ -50,15 +51,22 @@ class TrainingState:
     progress: Progress = field(default_factory=Progress)
 
     @classmethod
-    def new(cls, config: RunConfig, device: str | torch.device, class_names: Sequence[str] = ()) -> "TrainingState":
-        """A model with fresh weights, which depend on the seed alone."""
+    def new(
+        cls,
+        config: RunConfig,
+        device: str | torch.device,
+        class_names: Sequence[str] = (),
+        execution: Execution = Execution(),  # noqa: B008 (frozen)
+    ) -> "TrainingState":
+        """A model with fresh weights, which depend on the seed alone, to be trained as `execution` says."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.train.seed)
             model = Glow(config.model, class_names if config.model.num_classes else None)
         model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         beta = config.train.averaging
         averaged = None if beta is None else AveragedModel(model, multi_avg_fn=warmed_up(beta))
-        return cls(model, averaged, build_optimizer(model.parameters(), config.train))
+        model.execute(execution)  # the averaged one is evaluated in the parameters' type
+        return cls(model, averaged, build_optimizer(model.parameters(), config.train, execution.precision))
 
     @property
     def evaluated(self) -> Glow:
