@@ -20,12 +20,14 @@ from glowflow.data import Dataset, load
 from glowflow.data.order import Stream
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Floats
+from glowflow.execution import Execution
 from glowflow.images import dequantize
 from glowflow.processes import ALONE, Processes
 from glowflow.training import loop, train
 from glowflow.training.batches import Batches
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.objective import Objective
+from glowflow.training.optimizer import GlowMuon
 from glowflow.training.run import claimed, read_config
 from glowflow.training.state import TrainingState
 from tests.helpers import assert_same, randomize
@@ -306,6 +308,15 @@ def test_readers_find_the_old_model_while_a_new_one_is_put_in_place(config: RunC
     (tmp_path / "run" / "best").rename(tmp_path / "run" / ".best.old")
     Glow.from_pretrained(tmp_path / "run")
     assert not (tmp_path / "run" / "best").exists()
+
+
+def test_the_precision_is_for_the_networks_and_for_muon_but_not_for_what_is_evaluated(config: RunConfig) -> None:
+    settings = replace(config.train, optimizer="muon", averaging=0.9)
+    state = TrainingState.new(replace(config, train=settings), "cpu", execution=Execution(precision=torch.bfloat16))
+    assert isinstance(state.optimizer, GlowMuon)
+    assert state.optimizer.precision is state.model.execution.precision is torch.bfloat16
+    assert state.evaluated.execution.precision is None
+    assert all(parameter.dtype == torch.float32 for parameter in state.model.parameters())
 
 
 def test_fresh_weights_depend_on_the_seed_alone(config: RunConfig) -> None:

@@ -39,7 +39,8 @@ def train(
         memory: What a step keeps for its backward pass: "store" everything; "checkpoint" the inputs of each step of
             flow; "reversible" the outputs of each level. The latter two need a third more arithmetic, and memory that
             (nearly, exactly) doesn't grow with depth.
-        precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
+        precision: Of the couplings' networks and of Muon's matrix products; "auto" is bfloat16 where the device is much
+            faster in it.
         compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
         micro_batch: At most so many images at a time go through the model, for the same result in less memory.
         from_model: Short for --train.start, and --from for that: a model that is to be trained further.
