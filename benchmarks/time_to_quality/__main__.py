@@ -30,6 +30,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import get_args
 
 import torch
 from contender import DATA, Contender, Task, plain, task
@@ -41,11 +42,11 @@ from peers import CHECKOUTS, NAMES, PACKAGES, peer
 from PIL import Image
 from race import Lane, race
 
+from glowflow.commands.inputs import Precision, precision_named
 from glowflow.config import RunConfig
 from glowflow.data import prepare
 from glowflow.durable import append, load_lines
 from glowflow.errors import InputError
-from glowflow.execution import fast_precision
 from glowflow.pictures import grid, save, stacked
 from glowflow.presets import load_run
 from glowflow.provenance import provenance
@@ -54,7 +55,6 @@ MINUTES = (0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 NUM_SAMPLES = 12
 TEMPERATURE = 0.7
 OURS = "glowflow"
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 LARGEST_ERROR = 1e-6
 """Nats by which a density may be off a Jacobian's, in float64."""
 
@@ -151,9 +151,8 @@ def builders_of(options: argparse.Namespace) -> dict[str, Build]:
     checkouts = {name: getattr(options, name) for name in CHECKOUTS if getattr(options, name)}
     everyone = [OURS, *(name for name in NAMES if name.partition("-")[0] in {*PACKAGES, *checkouts})]
     wanted = everyone if options.contenders is None else options.contenders
-    fast = fast_precision("cpu")
-    presets = {OURS: (options.task, fast)}
-    presets |= {name: (file, PRECISIONS.get(precision, fast)) for name, file, precision in options.ours}
+    ours: list[tuple[str, str, Precision]] = [(OURS, options.task, "auto"), *options.ours]
+    presets = {name: (file, precision_named(precision, "cpu")) for name, file, precision in ours}
     names = [*dict.fromkeys([*wanted, *(name for name, _, _ in options.ours)])]
     return {name: _builder(name, presets, checkouts, options) for name in names}
 
@@ -236,7 +235,7 @@ def _of_this(options: argparse.Namespace, folder: Path) -> Path:
 
 def named_preset(text: str) -> tuple[str, str, str]:
     """NAME=PRESET, whose precision is what `glowflow train` would choose here, or NAME=PRESET:PRECISION."""
-    match = re.fullmatch(rf"([\w.+-]+)=(.+?)(?::({'|'.join(PRECISIONS)}))?", text)
+    match = re.fullmatch(rf"([\w.+-]+)=(.+?)(?::({'|'.join(get_args(Precision))}))?", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} isn't NAME=PRESET or NAME=FILE.yaml")
     return match[1], match[2], match[3] or "auto"

@@ -83,12 +83,13 @@ class Study:
     def minutes(self, trainings: list[Training]) -> list[float]:
         """About how long each takes on this machine, less what is trained of it, by another experiment perhaps."""
         whole = estimates(trainings, self.device, self.definition.validations, self.samples_per_training)
-        return [(1 - self._done(training)) * each for training, each in zip(trainings, whole, strict=True)]
+        left = [1 - self._saved(training) / training.run.train.images for training in trainings]
+        return [share * each for share, each in zip(left, whole, strict=True)]
 
-    def _done(self, training: Training) -> float:
-        """The share of a training that has been saved."""
+    def _saved(self, training: Training) -> int:
+        """How many images of a training its last checkpoint has behind it."""
         path = self.runs / training.directory / LAST / PROGRESS
-        return load_json(path)["position"] / training.run.train.images if path.exists() else 0.0
+        return int(load_json(path)["position"]) if path.exists() else 0
 
     def speeds(self) -> dict[str, dict[str, Any]]:
         """What was measured of each preset's variations in turn."""
@@ -141,7 +142,7 @@ class Study:
         run, diverged, began = self.runs / training.directory, None, time.monotonic()
         try:
             state = train(training.run, run, self.device, Options(execution_of(training), seconds=seconds))
-            if load_json(run / LAST / PROGRESS)["position"] != state.progress.position:
+            if self._saved(training) != state.progress.position:
                 diverged = "The state at the end isn't finite."
         except TrainingDivergedError as error:
             diverged = str(error)
