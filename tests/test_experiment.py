@@ -198,6 +198,10 @@ def test_parts_of_an_experiment_add_up_and_trials_stay_apart(capsys: pytest.Capt
     assert "16 images per training" in capsys.readouterr().out
     assert len(lines()) == 5  # this preset's permutation is reversal: one training with two names
     assert Path("results/experiments/mini-16-images/summary.md").exists()
+    assert main(["experiment", "mini.yaml", "--presets", "digits", "--seeds", "3"]) == 0
+    captured = capsys.readouterr()
+    assert "8 of 12 trainings" in captured.out  # more seeds than its own are shown too
+    assert "4 of 6 trainings have their results in results/experiments/mini/trainings.jsonl" in captured.err
 
 
 def test_what_another_process_trains_is_left_to_it(capsys: pytest.CaptureFixture[str]) -> None:

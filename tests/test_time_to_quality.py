@@ -1,29 +1,38 @@
 """The comparison with other code bases: its clock, its evaluator, and glowflow training there as elsewhere."""
 
+import runpy
 import sys
 from dataclasses import replace
-from math import log, nan
+from math import log, nan, pi
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from glowflow import GlowConfig, InputError
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, prepare
+from glowflow.durable import load_lines
+from glowflow.presets import load
 from glowflow.training import train
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "time_to_quality"))
 
-from figure import curves, passing, summary
+from contender import Task
+from density import check
+from figure import curves, draw, label, passing, summary
 from judge import judge
 from ours import Glowflow
+from peers import PACKAGES, peer
 from race import Lane, race
 
+BENCHMARK = Path(sys.path[0])
 IMAGES = Dataset("noise", "train", np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), dtype=np.uint8))
+TASK = Task(load("faces32").run, num_train=1000, mirrored=True)
 
 
 class Clock:
@@ -171,6 +180,40 @@ def test_nats_are_counted_per_dimension_and_infinite_ones_reported(clock: Clock)
     assert (verdict.bits_per_dim, verdict.not_finite) == (None, 2)
 
 
+@pytest.mark.parametrize("off", [0.0, 0.5])
+def test_a_density_that_is_wrong_by_a_constant_is_found(clock: Clock, off: float) -> None:
+    class Stretched(Fake):
+        def latents(self, x: Tensor) -> Tensor:
+            return 2 * x.flatten(1)
+
+        def log_prob(self, x: Tensor) -> Tensor:
+            normal = -0.5 * (self.latents(x).square() + log(2 * pi))
+            return (normal + log(2)).sum(1) + off
+
+    assert check(lambda _: Stretched(clock, 1.0), TASK).largest_error == pytest.approx(off, abs=1e-9)
+
+
+def test_what_glowflow_calls_a_density_is_one() -> None:
+    def build(given: Task) -> Glowflow:
+        return Glowflow(given.run)
+
+    found = check(build, TASK)
+    assert found.largest_error < 1e-9
+    assert (found.dims, found.constant) == (48, 0.0)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_other_packages_give_densities_and_go_on(name: str) -> None:
+    pytest.importorskip(name)
+    assert check(lambda given: peer(name, given, {}), TASK).largest_error < 1e-6
+    assert peer(f"{name}-small", TASK, {}).recipe["batch_size"] == TASK.run.train.batch_size
+
+
+def test_a_checkout_that_is_not_given_is_asked_for() -> None:
+    with pytest.raises(InputError, match="needs a checkout of its code: give --y0ast PATH"):
+        peer("y0ast-small", TASK, {})
+
+
 def test_a_subset_is_always_the_same() -> None:
     assert np.array_equal(IMAGES.thinned(5).images, IMAGES.thinned(5).images)
     assert len(IMAGES.thinned(100)) == 20
@@ -205,6 +248,48 @@ def test_glowflow_trains_as_it_does_elsewhere(tmp_path: Path) -> None:
     assert all(torch.equal(again.training.tensors()[k], v) for k, v in contender.training.tensors().items())
     with pytest.raises(InputError, match="unconditional"):
         Glowflow(replace(config, model=replace(config.model, num_classes=2)))
+
+
+def test_the_command_goes_on_and_draws_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def command(*options: str) -> str:
+        given = ["digits", "out.jsonl", "--contenders", "glowflow", "--images", "4", "--at", "0.01", *options]
+        monkeypatch.setattr(sys, "argv", ["time_to_quality", *given])
+        runpy.run_path(str(BENCHMARK / "__main__.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    assert "after 0.0 minutes" in command("--minutes", "0.02")
+    first = load_lines(Path("out.jsonl"))
+    assert [line["kind"] for line in first] == ["density", "evaluation", "evaluation"]
+    assert "glowflow: done already." in command("--minutes", "0.02")
+    assert load_lines(Path("out.jsonl")) == first
+    command("--minutes", "0.03")
+    *before, last = load_lines(Path("out.jsonl"))
+    assert before == first
+    assert last["run"] == first[-1]["run"]
+    assert last["images"] > first[-1]["images"]
+    command("--minutes", "0.03", "--draw-only", "--samples", "samples.png")
+    with Image.open("samples.png") as samples, Image.open("out/digits-validation-0/glowflow.png") as row:
+        assert samples.width == row.width
+        assert samples.height > row.height  # with the name above
+
+
+def test_the_figure_shows_every_contender(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    common = {"run": "x", "bits_per_dim": 2.0, "standard_error": 0.1, "images": 1, "status": "running"}
+    names = {"glowflow": True, "glowflow-wide": True, "nflows-small": False, "nflows": False}
+    lines = [
+        common | {"contender": name, "run": name, "ours": ours, "at": at, "minutes": at}
+        for name, ours in names.items()
+        for at in (1.0, 2.0)
+    ]
+    draw([*lines, lines[-1] | {"bits_per_dim": None, "at": 4.0, "status": "diverged"}], tmp_path / "f.png", "f", 5)
+    with Image.open(tmp_path / "f.png") as figure:
+        assert figure.size == (1050, 675)
+    assert [label(name) for name in names] == ["glowflow", "glowflow-wide", "nflows", "nflows, documented size"]
 
 
 def test_of_a_training_that_was_begun_anew_the_last_counts() -> None:

@@ -1,6 +1,6 @@
 """How good a model do I have after the time that I can afford? Glowflow and other code bases, side by side.
 
-Each contender is trained on the same images, by its own code base's documented recipe (see `peers.py`, which lists
+Each contender is trained on the same images, by its own code base's documented recipe (see `peers/`, which lists
 every deviation), in turns of half a minute on the same cores, until each has had its `--minutes` of training. At 0.5,
 1, 2, 4, ... minutes of its own time, one evaluator (`judge.py`) takes its bits/dim of the same validation images, with
 the same noise. Before, each density is checked against a Jacobian (`density.py`), and put right where it's off by a
@@ -8,11 +8,16 @@ constant. Reports are lines of the output file, and samples are kept in a direct
 both figures are drawn again by `--draw-only`; a run that was stopped goes on by the same command, from checkpoints in
 `--work`, and a contender with its last report in the file isn't trained again.
 
-    pip install 'glowflow[data,peers]'
+    pip install 'glowflow[data,peers,bench]'
     git clone https://github.com/rosinality/glow-pytorch ../rosinality
     git clone https://github.com/y0ast/Glow-PyTorch ../y0ast
-    python benchmarks/time_to_quality faces32 results/time-to-quality.jsonl --rosinality ../rosinality \
-        --y0ast ../y0ast --figure faces32.png --samples samples.png
+    python benchmarks/time_to_quality faces32 mine.jsonl --rosinality ../rosinality --y0ast ../y0ast --contenders \
+        glowflow normflows-small FrEIA-small nflows-small rosinality-small y0ast-small \
+        --figure faces32.png --samples samples.png
+
+That takes two hours and some, 20 minutes for each; `-small` are the others' recipes at the size of glowflow's preset.
+Without `--contenders` the others take part at their documented sizes too. A preset of one's own joins by `--ours`, and
+what is stored in the repository is drawn again by `--draw-only`:
 
     python benchmarks/time_to_quality digits trials.jsonl --contenders glowflow --ours wide=wide.yaml
     python benchmarks/time_to_quality faces32 results/time-to-quality.jsonl --draw-only --split test \
@@ -28,6 +33,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import get_args
@@ -35,7 +41,7 @@ from typing import get_args
 import torch
 from contender import DATA, Contender, Task, plain, task
 from density import check
-from figure import Line, draw, summary
+from figure import OURS, draw, label, summary
 from judge import judge
 from ours import Glowflow
 from peers import CHECKOUTS, NAMES, PACKAGES, peer
@@ -47,6 +53,7 @@ from glowflow.config import RunConfig
 from glowflow.data import prepare
 from glowflow.durable import append, load_lines
 from glowflow.errors import InputError
+from glowflow.experiments.results import Line
 from glowflow.pictures import grid, save, stacked
 from glowflow.presets import load_run
 from glowflow.provenance import provenance
@@ -54,7 +61,6 @@ from glowflow.provenance import provenance
 MINUTES = (0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 NUM_SAMPLES = 12
 TEMPERATURE = 0.7
-OURS = "glowflow"
 LARGEST_ERROR = 1e-6
 """Nats by which a density may be off a Jacobian's, in float64."""
 
@@ -87,9 +93,9 @@ def compare(options: argparse.Namespace) -> None:
     if options.figure and lines:
         title = f"{options.task}, {model.num_bits} bits, {options.split} images"
         draw(lines, options.figure, title, model.num_bits)
-    samples = sorted(samples_of(options).glob("*.png"))
+    samples = sorted(samples_of(options).glob("*.png"), key=lambda path: (path.stem != OURS, path.stem))
     if options.samples and samples:
-        save(stacked({path.stem: Image.open(path) for path in samples}), options.samples)
+        save(stacked({label(path.stem): Image.open(path) for path in samples}), options.samples)
 
 
 def run(options: argparse.Namespace, builders: dict[str, Build], common: Line) -> None:
@@ -151,36 +157,33 @@ def builders_of(options: argparse.Namespace) -> dict[str, Build]:
     checkouts = {name: getattr(options, name) for name in CHECKOUTS if getattr(options, name)}
     everyone = [OURS, *(name for name in NAMES if name.partition("-")[0] in {*PACKAGES, *checkouts})]
     wanted = everyone if options.contenders is None else options.contenders
-    ours: list[tuple[str, str, Precision]] = [(OURS, options.task, "auto"), *options.ours]
-    presets = {name: (file, precision_named(precision, "cpu")) for name, file, precision in ours}
-    names = [*dict.fromkeys([*wanted, *(name for name, _, _ in options.ours)])]
-    return {name: _builder(name, presets, checkouts, options) for name in names}
+    presets: dict[str, tuple[str, Precision]] = {OURS: (options.task, "auto")}
+    presets |= {name: (preset, precision) for name, preset, precision in options.ours}
+    names = dict.fromkeys([*wanted, *(name for name, _, _ in options.ours)])
+    return {
+        name: _ours(*presets[name], options) if name in presets else partial(peer, name, checkouts=checkouts)
+        for name in names
+    }
 
 
-def _builder(
-    name: str,
-    presets: dict[str, tuple[str, torch.dtype | None]],
-    checkouts: dict[str, Path],
-    options: argparse.Namespace,
-) -> Build:
-    if name not in presets:
-        return lambda given: peer(name, given, checkouts)
-    preset, precision = presets[name]
+def _ours(preset: str, precision: Precision, options: argparse.Namespace) -> Build:
+    """How a preset of glowflow's is made, in a precision."""
     own, base = load_run(preset), load_run(options.task)
-    if (own.model.image_shape, own.model.num_bits, own.train.data) != (
-        base.model.image_shape,
-        base.model.num_bits,
-        base.train.data,
-    ):
+    if _images(own) != _images(base):
         raise InputError(f"{preset} is for other images than {options.task}: data, image shape and bits must be equal.")
 
     def build(given: Task) -> Contender:
         if not given.is_miniature:
-            return Glowflow(replace(own, train=replace(own.train, seed=options.seed)), precision)
+            seeded = replace(own, train=replace(own.train, seed=options.seed))
+            return Glowflow(seeded, precision_named(precision, "cpu"))
         size = {name: getattr(given.model, name) for name in ("image_shape", "levels", "steps", "width")}
         return Glowflow(RunConfig(replace(own.model, **size), given.run.train))
 
     return build
+
+
+def _images(run: RunConfig) -> tuple[tuple[int, int, int], int, str]:
+    return run.model.image_shape, run.model.num_bits, run.train.data
 
 
 def record(path: Path, line: Line) -> None:

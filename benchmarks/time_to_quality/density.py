@@ -6,7 +6,7 @@ from math import log, pi
 
 import torch
 from contender import Contender, Task
-from peers import Peer, quiet
+from peers.base import Peer, quiet
 from torch import Tensor
 from torch.autograd.functional import jacobian
 

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from peers import CHECKOUTS, PACKAGES
+
 from glowflow.experiments.canvas import canvas
+from glowflow.experiments.results import Line
 
-Line = dict[str, Any]
-
+OURS = "glowflow"
+SMALL = "-small"
 TICKS = (0.1, 0.2, 0.5, 1, 2, 4, 8, 12, 16, 20, 40, 60)
 """Minutes."""
 
@@ -53,20 +56,32 @@ def passing(name: str, curve: Sequence[Line], best: Line) -> str:
     return f"{name} didn't pass {goal}."
 
 
-def draw(lines: Sequence[Line], path: Path, title: str, num_bits: int) -> None:
+def label(name: str) -> str:
+    """What a contender is called in pictures: another's at glowflow's size by its name alone."""
+    return f"{name}, documented size" if name in {*PACKAGES, *CHECKOUTS} else name.removesuffix(SMALL)
+
+
+def style(name: str) -> dict[str, Any]:
+    """Its line, the same in every figure: glowflow's black, others dotted at their documented size."""
+    others = [*PACKAGES, *CHECKOUTS]
+    if name.removesuffix(SMALL) in others:
+        return {"color": f"C{others.index(name.removesuffix(SMALL))}", "linestyle": ":" if name in others else "-"}
+    return {"color": "black", "linewidth": 2} if name == OURS else {"color": "black", "linestyle": "--"}
+
+
+def draw(lines: Sequence[Line], path: Path, heading: str, num_bits: int) -> None:
     """Bits/dim against minutes of training, on a logarithmic axis; crosses where a training ended early."""
     figure = canvas(7, 4.5)
     axes = figure.subplots()
-    for index, (name, curve) in enumerate(sorted(curves(lines).items())):
+    for name, curve in sorted(curves(lines).items(), key=lambda found: (not found[1][0]["ours"], found[0])):
         shown = [line for line in curve if line["bits_per_dim"] is not None]
         ended = curve[-1]["status"] not in {"running", "finished"}
-        label = f"{name} ({curve[-1]['status'].partition(':')[0]})" if ended else name
-        style = "--" if name.endswith("-small") else "-"
+        title = label(name) + (f" ({curve[-1]['status'].partition(':')[0]})" if ended else "")
         minutes, bits = [line["minutes"] for line in shown], [line["bits_per_dim"] for line in shown]
-        axes.plot(minutes, bits, style, color=f"C{index % 10}", marker=".", label=label)
+        axes.plot(minutes, bits, marker=".", label=title, **style(name))
         if ended:
-            axes.plot([curve[-1]["minutes"]], [bits[-1] if bits else num_bits], "x", color=f"C{index % 10}")
-    axes.set(xscale="log", xlabel="minutes of training", ylabel="bits/dim", title=title)
+            axes.plot([curve[-1]["minutes"]], [bits[-1] if bits else num_bits], "x", color=style(name)["color"])
+    axes.set(xscale="log", xlabel="minutes of training", ylabel="bits/dim", title=heading)
     shown_range = axes.get_xlim()
     axes.set_xticks([tick for tick in TICKS if shown_range[0] <= tick <= shown_range[1]])
     axes.xaxis.set_major_formatter("{x:g}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from contender import Contender
-from peers import quiet
+from peers.base import quiet
 
 from glowflow.data import Dataset
 from glowflow.data.order import Stream, uniform_noise

@@ -22,7 +22,7 @@ def experiment(
     presets: str | None = None,
     seeds: int | None = None,
     images: int | None = None,
-    slice: float | None = None,  # noqa: A002 (the option's name)
+    slice: float = 150,  # noqa: A002 (the option's name)
     device: str | None = None,
     list_all: bool = False,
     dry_run: bool = False,
@@ -31,16 +31,19 @@ def experiment(
 ) -> None:
     """Run an experiment of the paper's, or go on with it: a set of trainings, a table and a figure.
 
-    Example: glowflow experiment ablation --presets digits --slice 120
+    Example: glowflow experiment ablation --out mine --presets digits
+
+    A training whose result is in the directory of results isn't run again. In a clone of the repository, that's so
+    of all; --out with a directory of one's own runs them here.
 
     Args:
         name: An experiment's name, or a YAML file of one's own; without it, all are listed.
         out: Where the directory with its results is.
         runs: Where its trainings are; those that experiments have in common are run once.
         presets: Train only these of its presets, separated by commas.
-        seeds: Train only so many seeds.
+        seeds: Train so many seeds, instead of its own number.
         images: Length of each training, instead of its own; the results are in a directory of their own.
-        slice: Stop after about so many minutes, saved; the same command goes on.
+        slice: Stop after about so many minutes, saved; the same command goes on. inf: at the end.
         device: cpu, cuda or mps; the best one present by default.
         list_all: List the experiments (--list for short).
         dry_run: Say what would be run, and for how long on this machine, by a few measured steps.
@@ -53,18 +56,23 @@ def experiment(
     from glowflow.experiments import definition
     from glowflow.experiments.study import Study
 
-    if slice is not None and not slice > 0:
+    if not slice > 0:
         raise InputError(f"--slice is {slice:g}; it takes a number of minutes above 0.")
     only = [word.strip() for word in presets.split(",")] if presets else []
     whole = definition.narrowed(definition.load(name), images=images)
     chosen = definition.narrowed(whole, only, seeds)
+    whole = replace(whole, seeds=max(whole.seeds, chosen.seeds))
     study = Study(chosen, out / chosen.name, runs, device_named(device))
+    if not figure_only and (known := len(study.results())):
+        say(
+            f"{known} of {len(chosen.trainings())} trainings have their results in {study.path}; they aren't run again."
+        )
     if dry_run:
         _estimate(study)
         return
     if not no_figure:
         _check_library()
-    if not figure_only and not study.run(None if slice is None else 60 * slice):
+    if not figure_only and not study.run(60 * slice):
         remaining = len(study.remaining())
         say(f"{remaining} {'training remains' if remaining == 1 else 'trainings remain'}. The same command goes on.")
         return

@@ -34,12 +34,22 @@ def draw(study: Study, lines: Sequence[Line]) -> list[Path]:
     for axes, preset in zip(figure.subplots(1, len(presets), squeeze=False)[0], presets, strict=True):
         drawn[study.definition.figure](study, axes, [line for line in lines if line["preset"] == preset])
         axes.set_title(Path(preset).stem)
+    _legend(figure)
     figure.savefig(study.out / "figure.png", dpi=150)
     return [study.out / "figure.png", *_galleries(study, lines)]
 
 
 def _figure(columns: int) -> "Figure":
     return canvas(5 * columns, 4, ", or give --no-figure")
+
+
+def _legend(figure: "Figure") -> None:
+    """One for all parts of the figure, beside them, where there's more than one name."""
+    named = {
+        name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if len(named) > 1:
+        figure.legend(named.values(), named.keys(), loc="outside right center", handlelength=3)
 
 
 def _against_epochs(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
@@ -65,7 +75,6 @@ def _curves(study: Study, axes: "Axes", lines: Sequence[Line], scale: Scale) -> 
             axes.plot(x, y.mean(0), color=colour, linestyle=dashes, label=variation)
     axes.set(ylabel="validation bits/dim")
     _crop(axes)
-    axes.legend(handlelength=3)
 
 
 def _crop(axes: "Axes") -> None:
@@ -105,7 +114,6 @@ def _temperatures(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
         known = {t: float(np.mean(list(kids))) for t, kids in values.items() if kids}
         axes.plot(list(known), list(known.values()), marker="o", label=variation)
     axes.set(xlabel="temperature", ylabel="KID", ylim=(min(0, axes.get_ylim()[0]), None))
-    axes.legend()
 
 
 def _galleries(study: Study, lines: Sequence[Line]) -> list[Path]:

@@ -2,7 +2,9 @@
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +30,29 @@ SAMPLES_FOR_KID = 500
 GRID = 4
 """Samples are shown in so many rows and columns."""
 ROUNDS = 7
+
+
+@dataclass
+class Forecast:
+    """How much longer trainings take: as estimated, times what those before took by their estimates.
+
+    Args:
+        minutes: Each training's estimate, by its directory.
+    """
+
+    minutes: Mapping[str, float]
+    began: float = field(default_factory=time.monotonic)
+    expected: float = 0.0
+    """Minutes estimated for what is finished."""
+
+    def finished(self, training: Training) -> None:
+        """Note that a training is."""
+        self.expected += self.minutes[training.directory]
+
+    def left(self, trainings: Sequence[Training]) -> float:
+        """Minutes for these."""
+        factor = (time.monotonic() - self.began) / 60 / self.expected if self.expected else 1.0
+        return factor * sum(self.minutes[training.directory] for training in trainings)
 
 
 @dataclass(frozen=True)
@@ -101,7 +126,7 @@ class Study:
         name = directory(line["preset"], line["seed"], line["settings"])
         return self.out / "samples" / f"{name}-T{temperature:g}.png"
 
-    def run(self, seconds: float | None = None) -> bool:
+    def run(self, seconds: float = inf) -> bool:
         """Run what remains, for about so long; returns whether all is finished then.
 
         Another process may do the same at the same time: a training that it's at is left to it.
@@ -109,22 +134,21 @@ class Study:
         Raises:
             TrainingInterruptedError: After Ctrl-C or SIGTERM in a training; its state is saved.
         """
-        began = time.monotonic()
-        deadline = None if seconds is None else began + seconds
+        deadline = time.monotonic() + seconds
         self.out.mkdir(parents=True, exist_ok=True)
         if self.definition.figure == "time":
             self._measure_speeds()
         trainings = self.remaining()
         total = len({training.directory for training in self.definition.trainings()})
-        minutes = {training.directory: n for training, n in zip(trainings, self.minutes(trainings), strict=True)}
-        elsewhere, expected, factor = set[str](), 0.0, 1.0
+        names = [training.directory for training in trainings]
+        forecast = Forecast(dict(zip(names, self.minutes(trainings), strict=True)))
+        elsewhere = set[str]()
         while todo := [training for training in self.remaining() if training.directory not in elsewhere]:
-            allowed, training = None if deadline is None else deadline - time.monotonic(), todo[0]
-            if allowed is not None and allowed <= 0:
+            allowed, training = deadline - time.monotonic(), todo[0]
+            if allowed <= 0:
                 return False
-            left = factor * sum(minutes[other.directory] for other in todo)
             count = total - len(todo) - len(elsewhere) + 1
-            say(f"Training {count} of {total}: {training}; about {left:.0f} minutes left.")
+            say(f"Training {count} of {total}: {training}; about {forecast.left(todo):.0f} minutes left.")
             try:
                 if not self._run(training, allowed):
                     return False
@@ -132,12 +156,10 @@ class Study:
                 say("Another process is at it; the others first.")
                 elsewhere.add(training.directory)
                 continue
-            expected += minutes[training.directory]
-            if expected:
-                factor = (time.monotonic() - began) / 60 / expected
+            forecast.finished(training)
         return not self.remaining()
 
-    def _run(self, training: Training, seconds: float | None) -> bool:
+    def _run(self, training: Training, seconds: float) -> bool:
         """Run one training and store its line; False if its time was too short."""
         run, diverged, began = self.runs / training.directory, None, time.monotonic()
         try:
@@ -147,7 +169,7 @@ class Study:
         except TrainingDivergedError as error:
             diverged = str(error)
         except TrainingInterruptedError:
-            if seconds is None or time.monotonic() - began < seconds:  # a signal, not the clock
+            if time.monotonic() - began < seconds:  # a signal, not the clock
                 raise
             return False
         if diverged:

@@ -1,0 +1,42 @@
+"""The other code bases as contenders, each with the recipe that its own documentation gives.
+
+Each is there twice: as documented, for GPUs, and `small`, with the steps K, width and batch size of glowflow's preset
+for the task, all else as documented, since a documented size may be far too large for two cores. Common to all:
+
+- They learn p(x) without labels, as everyone here; where a recipe has class-conditional latents (normflows), the same
+  without classes takes their place.
+- Images are quantised to the task's bits, and their noise is uniform in a quantised level.
+- Levels are as many as documented, where the side can be halved so often: 2 for 28x28 digits.
+- Digits are not mirrored, whatever the recipe does with its photographs.
+- Evaluation mode and raw weights: none of the recipes averages them.
+"""
+
+from pathlib import Path
+
+from contender import Task
+
+from glowflow.errors import InputError
+from peers.base import Peer
+from peers.freia import Freia
+from peers.nflows import Nflows
+from peers.normflows import Normflows
+from peers.rosinality import Rosinality
+from peers.y0ast import Y0ast
+
+PACKAGES: dict[str, type[Peer]] = {"normflows": Normflows, "FrEIA": Freia, "nflows": Nflows}
+CHECKOUTS: dict[str, type[Rosinality] | type[Y0ast]] = {"rosinality": Rosinality, "y0ast": Y0ast}
+NAMES = [name + suffix for name in [*PACKAGES, *CHECKOUTS] for suffix in ("", "-small")]
+
+
+def peer(name: str, task: Task, checkouts: dict[str, Path]) -> Peer:
+    """The contender of a name among `NAMES`.
+
+    Raises:
+        InputError: If its code isn't there.
+    """
+    base, _, suffix = name.partition("-")
+    if base in PACKAGES:
+        return PACKAGES[base](task, small=bool(suffix))
+    if base not in checkouts:
+        raise InputError(f"{name} needs a checkout of its code: give --{base} PATH.")
+    return CHECKOUTS[base](task, small=bool(suffix), checkout=checkouts[base])
