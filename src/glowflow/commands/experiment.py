@@ -43,7 +43,7 @@ def experiment(
         presets: Train only these of its presets, separated by commas.
         seeds: Train so many seeds, instead of its own number.
         images: Length of each training, instead of its own; the results are in a directory of their own.
-        slice: Stop after about so many minutes, saved; the same command goes on. inf: at the end.
+        slice: Stop after about so many minutes, saved; the same command goes on.
         device: cpu, cuda or mps; the best one present by default.
         list_all: List the experiments (--list for short).
         dry_run: Say what would be run, and for how long on this machine, by a few measured steps.
@@ -101,6 +101,9 @@ def _check_library() -> None:
 def _estimate(study: "Study") -> None:
     """Print what remains to be run, and for how long."""
     todo, definition = study.remaining(), study.definition
+    if not todo:
+        say("Nothing remains to be run.")
+        return
     minutes = study.minutes(todo)
     table = Table(title=f"{definition.name}: {len(todo)} trainings to run, about {sum(minutes):.0f} minutes here")
     for column in ("preset", "variation", "seeds", "images each", "minutes each"):
