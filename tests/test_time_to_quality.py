@@ -203,7 +203,7 @@ def test_what_glowflow_calls_a_density_is_one() -> None:
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_other_packages_give_densities_and_go_on(name: str) -> None:
+def test_other_packages_give_densities(name: str) -> None:
     pytest.importorskip(name)
     assert check(lambda given: peer(name, given, {}), TASK).largest_error < 1e-6
     assert peer(f"{name}-small", TASK, {}).recipe["batch_size"] == TASK.run.train.batch_size

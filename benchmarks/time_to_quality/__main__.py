@@ -8,7 +8,7 @@ constant. Reports are lines of the output file, and samples are kept in a direct
 both figures are drawn again by `--draw-only`; a run that was stopped goes on by the same command, from checkpoints in
 `--work`, and a contender with its last report in the file isn't trained again.
 
-    pip install 'glowflow[data,peers,bench]'
+    pip install 'glowflow[data,peers]'
     git clone https://github.com/rosinality/glow-pytorch ../rosinality
     git clone https://github.com/y0ast/Glow-PyTorch ../y0ast
     python benchmarks/time_to_quality faces32 mine.jsonl --rosinality ../rosinality --y0ast ../y0ast --contenders \
@@ -44,7 +44,7 @@ from density import check
 from figure import OURS, draw, label, summary
 from judge import judge
 from ours import Glowflow
-from peers import CHECKOUTS, NAMES, PACKAGES, peer
+from peers import CHECKOUTS, NAMES, PACKAGES, SMALL, peer
 from PIL import Image
 from race import Lane, race
 
@@ -155,7 +155,7 @@ def keep_samples(lane: Lane, path: Path) -> None:
 def builders_of(options: argparse.Namespace) -> dict[str, Build]:
     """How each contender is made."""
     checkouts = {name: getattr(options, name) for name in CHECKOUTS if getattr(options, name)}
-    everyone = [OURS, *(name for name in NAMES if name.partition("-")[0] in {*PACKAGES, *checkouts})]
+    everyone = [OURS, *(name for name in NAMES if name.removesuffix(SMALL) in {*PACKAGES, *checkouts})]
     wanted = everyone if options.contenders is None else options.contenders
     presets: dict[str, tuple[str, Precision]] = {OURS: (options.task, "auto")}
     presets |= {name: (preset, precision) for name, preset, precision in options.ours}
@@ -204,7 +204,7 @@ def is_done(lines: Sequence[Line], described: Line, minutes: float) -> bool:
 
 def code_of(name: str, options: argparse.Namespace) -> str:
     """Whose code it is, and which version: of a checkout, its commit."""
-    base = name.partition("-")[0]
+    base = name.removesuffix(SMALL)
     if base in CHECKOUTS:
         return f"{base} {_commit(getattr(options, base))}"
     distribution = base if base in PACKAGES else "glowflow"

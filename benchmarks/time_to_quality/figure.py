@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from peers import CHECKOUTS, PACKAGES
+from peers import CODES, SMALL
 
 from glowflow.experiments.canvas import canvas
 from glowflow.experiments.results import Line
 
 OURS = "glowflow"
-SMALL = "-small"
 TICKS = (0.1, 0.2, 0.5, 1, 2, 4, 8, 12, 16, 20, 40, 60)
 """Minutes."""
 
@@ -58,14 +57,14 @@ def passing(name: str, curve: Sequence[Line], best: Line) -> str:
 
 def label(name: str) -> str:
     """What a contender is called in pictures: another's at glowflow's size by its name alone."""
-    return f"{name}, documented size" if name in {*PACKAGES, *CHECKOUTS} else name.removesuffix(SMALL)
+    return f"{name}, documented size" if name in CODES else name.removesuffix(SMALL)
 
 
 def style(name: str) -> dict[str, Any]:
     """Its line, the same in every figure: glowflow's black, others dotted at their documented size."""
-    others = [*PACKAGES, *CHECKOUTS]
-    if name.removesuffix(SMALL) in others:
-        return {"color": f"C{others.index(name.removesuffix(SMALL))}", "linestyle": ":" if name in others else "-"}
+    code = name.removesuffix(SMALL)
+    if code in CODES:
+        return {"color": f"C{CODES.index(code)}", "linestyle": ":" if name in CODES else "-"}
     return {"color": "black", "linewidth": 2} if name == OURS else {"color": "black", "linestyle": "--"}
 
 

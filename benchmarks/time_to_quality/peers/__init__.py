@@ -25,7 +25,10 @@ from peers.y0ast import Y0ast
 
 PACKAGES: dict[str, type[Peer]] = {"normflows": Normflows, "FrEIA": Freia, "nflows": Nflows}
 CHECKOUTS: dict[str, type[Rosinality] | type[Y0ast]] = {"rosinality": Rosinality, "y0ast": Y0ast}
-NAMES = [name + suffix for name in [*PACKAGES, *CHECKOUTS] for suffix in ("", "-small")]
+CODES = (*PACKAGES, *CHECKOUTS)
+"""The code bases."""
+SMALL = "-small"
+NAMES = [code + suffix for code in CODES for suffix in ("", SMALL)]
 
 
 def peer(name: str, task: Task, checkouts: dict[str, Path]) -> Peer:
@@ -34,9 +37,9 @@ def peer(name: str, task: Task, checkouts: dict[str, Path]) -> Peer:
     Raises:
         InputError: If its code isn't there.
     """
-    base, _, suffix = name.partition("-")
-    if base in PACKAGES:
-        return PACKAGES[base](task, small=bool(suffix))
-    if base not in checkouts:
-        raise InputError(f"{name} needs a checkout of its code: give --{base} PATH.")
-    return CHECKOUTS[base](task, small=bool(suffix), checkout=checkouts[base])
+    code, small = name.removesuffix(SMALL), name.endswith(SMALL)
+    if code in PACKAGES:
+        return PACKAGES[code](task, small=small)
+    if code not in checkouts:
+        raise InputError(f"{name} needs a checkout of its code: give --{code} PATH.")
+    return CHECKOUTS[code](task, small=small, checkout=checkouts[code])

@@ -18,9 +18,9 @@ class StopRequest:
     signum: int | None = None
     _since = 0.0
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self, seconds: float) -> None:
         """Be due on a signal, or in so many seconds."""
-        self._deadline = time.monotonic() + seconds if seconds is not None else float("inf")
+        self._deadline = time.monotonic() + seconds
 
     @property
     def is_due(self) -> bool:
@@ -36,7 +36,7 @@ class StopRequest:
 
 
 @contextmanager
-def stop_requests(seconds: float | None = None) -> Iterator[StopRequest]:
+def stop_requests(seconds: float) -> Iterator[StopRequest]:
     """Turn the first SIGINT or SIGTERM, or the end of the seconds, into a request; a second signal interrupts."""
     request = StopRequest(seconds)
     if threading.current_thread() is not threading.main_thread():

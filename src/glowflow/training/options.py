@@ -1,6 +1,7 @@
 """How a training is run, beside what it is (`RunConfig`)."""
 
 from dataclasses import dataclass, field
+from math import inf
 
 from glowflow.config import check_whole
 from glowflow.execution import Execution
@@ -16,14 +17,14 @@ class Options:
         micro_batch: At most so many images go through the model at a time, which saves memory; by default all.
         tensorboard: Whether to write the metrics for TensorBoard too.
         processes: Those that share each batch, this one among them.
-        seconds: After so long the training stops as if asked to, saved; None trains to the end.
+        seconds: After so long the training stops as if asked to, saved.
     """
 
     execution: Execution = field(default_factory=Execution)
     micro_batch: int | None = None
     tensorboard: bool = False
     processes: Processes = ALONE
-    seconds: float | None = None
+    seconds: float = inf
 
     def __post_init__(self) -> None:
         if self.micro_batch is not None:
