@@ -225,10 +225,10 @@ def _samples(execution: Execution, config: GlowConfig) -> Work:
 
 def deep(count: Callable[[GlowConfig], Work], config: GlowConfig) -> Work:
     """What `count` would count of a model, which follows from what it counts of two with few steps."""
-    if config.steps <= STEPS:
+    if config.at(0).steps <= STEPS:
         return count(config)
     few, more = (count(replace(config, steps=steps)) for steps in (STEPS, STEPS + 1))
-    further, operations = config.steps - STEPS, Counter(few.operations)
+    further, operations = config.at(0).steps - STEPS, Counter(few.operations)
     for operation in few.operations | more.operations:
         operations[operation] += further * (more.operations[operation] - few.operations[operation])
     return Work(operations, few.held + further * (more.held - few.held))

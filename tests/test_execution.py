@@ -21,15 +21,14 @@ from glowflow.images import dequantize
 from glowflow.layouts import levels
 from tests.helpers import randomize
 
+REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "blocks": 1}
 CONFIGS = {
     "conv1x1": GlowConfig((3, 8, 8), 2, 3, 8),
     "conv1x1-lu": GlowConfig((3, 8, 8), 2, 3, 8, "affine-exp", "conv1x1-lu"),
     "shuffle": GlowConfig((3, 8, 8), 2, 3, 8, "additive", "shuffle"),
     "reverse": GlowConfig((3, 8, 8), 2, 3, 8, "affine-tanh", "reverse"),
     "deep": GlowConfig((1, 4, 4), 1, 19, 4),
-    "realnvp": GlowConfig(
-        (3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, logit=True
-    ),
+    "realnvp": GlowConfig((3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout=REALNVP, conditioner=ONE_BLOCK),
 }
 
 

@@ -37,7 +37,7 @@ def labels_of(config: GlowConfig, num: int) -> Tensor | None:
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("permutation", PERMUTATIONS)
 def test_log_det_is_that_of_the_jacobian(channels: int, levels: int, coupling: str, permutation: str) -> None:
-    config = GlowConfig((channels, 4, 4), levels, 2, 8, coupling, permutation)  # type: ignore[arg-type]
+    config = GlowConfig((channels, 4, 4), levels, 2, 8, coupling, permutation)
     model = build(config, std=0.1).double()
     x = torch.rand(2, *config.image_shape, dtype=torch.float64) - 0.5
     expected = jacobian_log_det(lambda batch: model.flatten(model(batch)[0]), x)
@@ -56,9 +56,8 @@ def test_realnvps_log_det_is_that_of_the_jacobian(channels: int, levels: int, *,
         coupling="affine-tanh",
         permutation="reverse",
         learn_top=False,
-        layout="realnvp",
-        residual_blocks=1,
-        logit=logit,
+        layout={"kind": "realnvp", "logit": logit},
+        conditioner={"kind": "residual", "blocks": 1},
     )
     model = build(config, std=0.1).double()
     x = torch.rand(2, *config.image_shape, dtype=torch.float64) - 0.5
@@ -114,7 +113,7 @@ def test_decoding_gives_the_quantised_images(num_bits: int) -> None:
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("permutation", PERMUTATIONS)
 def test_fresh_models_are_exact_inverses_after_initialisation(coupling: str, permutation: str) -> None:
-    config = replace(SMALL, coupling=coupling, permutation=permutation)  # type: ignore[arg-type]
+    config = replace(SMALL, coupling=coupling, permutation=permutation)
     model, images = Glow(config), images_of(config, 16)
     model.initialize(dequantize(images, 8))
     assert torch.equal(model.decode(model.encode(images)), images)

@@ -166,7 +166,9 @@ def test_clipping_bounds_the_gradient(config: RunConfig, tmp_path: Path, monkeyp
             gradients = [parameter.grad for group in self.param_groups for parameter in group["params"]]
             norms.append(float(torch.nn.utils.get_total_norm([g for g in gradients if g is not None])))
 
-    monkeypatch.setattr("glowflow.training.state.build_optimizer", lambda parameters, *_: Recorder(parameters, lr=0.0))
+    monkeypatch.setattr(
+        "glowflow.training.state.build_optimizer", lambda model, *_: Recorder(model.parameters(), lr=0.0)
+    )
     train(replace(config, train=replace(config.train, grad_clip=0.25)), tmp_path / "run")
     assert max(norms) == pytest.approx(0.25, rel=1e-3)
 

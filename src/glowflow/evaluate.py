@@ -16,6 +16,7 @@ from glowflow.data.order import Stream, uniform_noise
 from glowflow.errors import InputError
 from glowflow.images import bits_per_dim, dequantize, quantize
 from glowflow.model import Glow
+from glowflow.parts import LAYOUTS
 from glowflow.processes import ALONE, Processes
 from glowflow.progress import progress
 
@@ -191,5 +192,6 @@ def batch_size(config: GlowConfig) -> int:
     (100, 8)
     """
     _, height, width = config.image_shape
-    positions = height * width if config.layout == "realnvp" else height * width // 4
-    return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // (config.width * positions)))
+    positions = height * width if LAYOUTS.name_of(config.layout) == "realnvp" else height * width // 4
+    largest = max(config.at(level).width * (positions >> 2 * level) for level in range(config.num_levels))
+    return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // largest))

@@ -173,7 +173,8 @@ def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -
         x_a = y_a.detach().requires_grad_()
         h = coupling.condition(x_a)
         x_b = coupling.untransform(y_b, h).detach().requires_grad_()
-        again, log_det = coupling.transform(x_b, h)
+        again, log_derivative = coupling.transform(x_b, h)
+        log_det = log_derivative.sum((1, 2, 3))
         outputs = {mask.join(x_a, again): grad_y, log_det: grad_log_det}
         outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's log_det
         inputs = [x_a, x_b, *trained]

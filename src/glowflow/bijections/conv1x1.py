@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow.bijections.base import Bijection
+from glowflow.parts import PERMUTATIONS
 
 
 class Invertible1x1(Bijection):
@@ -16,6 +17,11 @@ class Invertible1x1(Bijection):
     log_det = H W ln |det W|. (B, C, H, W) -> (B, C, H, W). Kingma & Dhariwal 2018, section 3.2.
     Determinant and inverse are computed in float64.
     """
+
+    @classmethod
+    def build(cls, _: object, channels: int) -> "Invertible1x1":
+        """The permutation that a configuration asks for."""
+        return cls(channels)
 
     @abstractmethod
     def matrix(self) -> Tensor:
@@ -35,6 +41,7 @@ class Invertible1x1(Bijection):
         return mix(y, torch.linalg.inv(self.matrix()))
 
 
+@PERMUTATIONS.builds("conv1x1")
 class Conv1x1(Invertible1x1):
     """`Invertible1x1` with the matrix itself as its parameter, initialised as a random rotation.
 
@@ -58,6 +65,7 @@ class Conv1x1(Invertible1x1):
         return torch.linalg.slogdet(self.matrix()).logabsdet
 
 
+@PERMUTATIONS.builds("conv1x1-lu")
 class Conv1x1LU(Invertible1x1):
     """`Invertible1x1` whose matrix is W = (P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))))^T.
 

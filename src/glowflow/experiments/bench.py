@@ -130,7 +130,7 @@ def training(config: GlowConfig, execution: Execution, x: Tensor, settings: Trai
     """A training step on the batch x: forward, backward, update by the settings' optimiser, which hardly moves."""
     model = _built(config, x).execute(execution)
     slow = replace(settings or TrainConfig(), lr=1e-6)
-    optimizer = build_optimizer(model.parameters(), slow, execution.precision)
+    optimizer = build_optimizer(model, slow, execution.precision)
     return _stepping(partial(_loss, model, x), optimizer)
 
 

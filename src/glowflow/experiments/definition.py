@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from glowflow import presets
-from glowflow.config import GlowConfig, RunConfig, TrainConfig, check_whole
+from glowflow.checks import check_whole
+from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
 from glowflow.errors import InputError
 from glowflow.presets import documents
 
@@ -153,7 +154,14 @@ def load(name: str) -> Definition:
     for key in ("about", "claim", "source", "presets", "variations", "figure"):
         if key not in content:
             raise InputError(f"{name} lacks {key!r}.")
+    for settings in (content.get("shared"), *_values(content["variations"])):
+        if isinstance(settings, dict) and isinstance(settings.get("model"), dict):
+            settings["model"] = migrated(settings["model"])
     return Definition(Path(name).stem if documents.is_file(name) else name, **content)
+
+
+def _values(content: object) -> list[Any]:
+    return list(content.values()) if isinstance(content, dict) else []
 
 
 def narrowed(

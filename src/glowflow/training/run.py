@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
 from glowflow.data import is_name
 from glowflow.durable import save_text
 from glowflow.errors import InputError, RunBusyError
@@ -80,7 +80,7 @@ def read_config(out: Path) -> dict[str, dict[str, Any]]:
     parts = content if isinstance(content, dict) else {}
     if not all(isinstance(parts.get(part), dict) for part in ("model", "train")) or "data" not in parts["train"]:
         raise InputError(f"{out / CONFIG} is damaged: it should hold the settings of a run.")
-    return parts
+    return parts | {"model": migrated(parts["model"])}
 
 
 def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:

@@ -66,7 +66,7 @@ class TrainingState:
         beta = config.train.averaging
         averaged = None if beta is None else AveragedModel(model, multi_avg_fn=warmed_up(beta))
         model.execute(execution)  # the averaged one is evaluated in the parameters' type
-        return cls(model, averaged, build_optimizer(model.parameters(), config.train, execution.precision))
+        return cls(model, averaged, build_optimizer(model, config.train, execution.precision))
 
     @property
     def evaluated(self) -> Glow:
