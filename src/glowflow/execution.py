@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from glowflow.bijections import Bijection, Coupling, Step
+from glowflow.bijections.base import per_channel, per_image
 from glowflow.bijections.conv1x1 import float64, mix
 from glowflow.bijections.step import FrozenStep, mixing
 from glowflow.compilation import Compiled
@@ -157,11 +158,17 @@ class _Reversible(torch.autograd.Function):
             if index % ANCHOR_INTERVAL == 0 and index > 0:
                 y = anchors.pop()
             else:
-                y = mix(u - biases[index][:, None, None], inverses[index])
-            grad_matrices[index] = torch.einsum("bohw,bihw->oi", grad_u, y)
-            grad_biases[index] = grad_u.sum((0, 2, 3))
+                y = mix(u - per_channel(biases[index], u), inverses[index])
+            grad_matrices[index] = _outer(grad_u, y)
+            grad_biases[index] = grad_u.sum([0, *range(2, grad_u.ndim)])
             grad_y = mix(grad_u, matrices[index].T)
         return None, grad_y, grad_matrices, grad_biases, *grad_parameters
+
+
+def _outer(grad_u: Tensor, y: Tensor) -> Tensor:
+    """The gradient (C, C) of the matrix W, where u = W y at every position."""
+    grad_u, y = (values.reshape(*values.shape[:2], -1) for values in (grad_u, y))
+    return torch.einsum("bop,bip->oi", grad_u, y)
 
 
 def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor, Gradients]:
@@ -174,7 +181,7 @@ def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -
         h = coupling.condition(x_a)
         x_b = coupling.untransform(y_b, h).detach().requires_grad_()
         again, log_derivative = coupling.transform(x_b, h)
-        log_det = log_derivative.sum((1, 2, 3))
+        log_det = per_image(log_derivative)
         outputs = {mask.join(x_a, again): grad_y, log_det: grad_log_det}
         outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's log_det
         inputs = [x_a, x_b, *trained]

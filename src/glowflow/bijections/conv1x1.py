@@ -56,6 +56,10 @@ class Conv1x1(Invertible1x1):
         super().__init__()
         self.weight = nn.Parameter(_random_rotation(num_channels).float().contiguous())
 
+    def extra_repr(self) -> str:
+        """The number of channels."""
+        return f"{len(self.weight)}"
+
     def matrix(self) -> Tensor:
         """W."""
         return float64(self.weight)
@@ -92,6 +96,10 @@ class Conv1x1LU(Invertible1x1):
         self.upper = nn.Parameter(upper.triu(1).float())
         self.log_s = nn.Parameter(diagonal.abs().log().float())
 
+    def extra_repr(self) -> str:
+        """The number of channels."""
+        return f"{len(self.log_s)}"
+
     def matrix(self) -> Tensor:
         """W, composed in float64."""
         lower = float64(self.lower)
@@ -107,7 +115,10 @@ class Conv1x1LU(Invertible1x1):
 
 def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
     """W x + bias for each pixel's channels, in the type of x."""
-    return F.conv2d(x, matrix.to(x)[:, :, None, None], bias)
+    matrix = matrix.to(x)
+    if x.ndim == 4:
+        return F.conv2d(x, matrix[:, :, None, None], bias)
+    return F.linear(x.movedim(1, -1), matrix, bias).movedim(-1, 1)
 
 
 def _random_rotation(size: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glowflow.bijections.base import Bijection
+from glowflow.bijections.base import Bijection, per_image
 from glowflow.bijections.conditioner import Conditioner, PlainConditioner
 from glowflow.bijections.masks import Halves, Mask
 from glowflow.bijections.numerical import inverse_of_increasing
@@ -65,13 +65,17 @@ class Coupling(Bijection):
         """Transform the changing part, given the other."""
         x_a, x_b = self.mask.split(x)
         y_b, log_derivative = self.transform(x_b, self.condition(x_a))
-        return self.mask.join(x_a, y_b), log_derivative.sum((1, 2, 3))
+        return self.mask.join(x_a, y_b), per_image(log_derivative)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Transform the changing part back, given the same other part."""
         y_a, y_b = self.mask.split(y)
         x_b = self.untransform(y_b, self.condition(y_a))
         return self.mask.join(y_a, x_b)
+
+    def extra_repr(self) -> str:
+        """The mask."""
+        return f"mask={self.mask!r}"
 
     def condition(self, x_a: Tensor) -> Tensor:
         """The conditioner's output h for x_b, computed in `precision` where one is set, in x_a's type."""

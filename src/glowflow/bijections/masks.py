@@ -10,6 +10,9 @@ from torch import Tensor
 class Mask(ABC):
     """A division of x (B, C, H, W) into x_a, which the conditioner sees, and x_b, which changes."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     @abstractmethod
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x_a and x_b."""
@@ -67,6 +70,9 @@ class Checkerboard(Mask):
     def __init__(self, *, odd: bool = False) -> None:
         even_pixels, odd_pixels = (0, 3), (1, 2)  # of a 2x2 block, row by row
         self.changing = even_pixels if odd else odd_pixels
+
+    def __repr__(self) -> str:
+        return f"Checkerboard(odd={self.changing == (0, 3)})"
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The image with zeros where it changes, and the changing pixels."""

@@ -46,6 +46,10 @@ class Permute(Bijection):
         super().__init__()
         self.register_buffer("permutation", permutation)
 
+    def extra_repr(self) -> str:
+        """The number of channels."""
+        return f"{len(self.permutation)}"
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Take the channels in the permuted order."""
         return x[:, self.permutation], x.new_zeros(len(x))

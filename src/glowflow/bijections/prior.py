@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from glowflow.bijections.base import Bijection
+from glowflow.bijections.base import Bijection, per_image
 from glowflow.bijections.coupling import Coupling, deinterleave
 
 
@@ -49,7 +49,7 @@ class TopPrior(Bijection):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Standardise x (B, C, H, W), given labels (B,)."""
         eps, log_derivative = _standardize(x, *self.network(labels).expand(len(x), -1, -1, -1).chunk(2, dim=1))
-        return eps, log_derivative.sum((1, 2, 3))
+        return eps, per_image(log_derivative)
 
     def inverse(self, y: Tensor, labels: Tensor | None = None) -> Tensor:
         """Give y (B, C, H, W) its mean and scale back, given labels (B,)."""

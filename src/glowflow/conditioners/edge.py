@@ -28,6 +28,11 @@ class EdgeConv(Conditioner):
         super().__init__()
         self.weight = nn.Parameter(std * torch.randn(out_channels, in_channels + 1, 3, 3))
 
+    def extra_repr(self) -> str:
+        """The numbers of channels, without the one that marks the border."""
+        outputs, inputs, *_ = self.weight.shape
+        return f"{inputs - 1}, {outputs}"
+
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x and its border."""
         return edge_conv(x, self.weight)

@@ -22,6 +22,11 @@ class ZeroLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_features))
         self.logs = nn.Parameter(torch.zeros(out_features))
 
+    def extra_repr(self) -> str:
+        """The numbers of features."""
+        outputs, inputs = self.weight.shape
+        return f"{inputs}, {outputs}"
+
     def forward(self, x: Tensor) -> Tensor:
         """Multiply, shift, scale."""
         return F.linear(x, self.weight, self.bias) * (LOGS_FACTOR * self.logs).exp()
