@@ -12,6 +12,15 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
+def install(extra: str) -> str:
+    """How to install what an optional part needs, for a message; other words will do once PyPI has glowflow.
+
+    >>> install("demo")
+    "run pip install -e '.[demo]' in your clone of glowflow"
+    """
+    return f"run pip install -e '.[{extra}]' in your clone of glowflow"
+
+
 class InputError(ValueError):
     """Something the user gave can't be used; the message is one sentence.
 
