@@ -34,6 +34,14 @@ def _dataset() -> Dataset:
     return Dataset("noise", "test", images, groups=np.arange(23) % 4)
 
 
+def test_samples_do_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = randomize(Glow(GlowConfig((1, 6, 10), steps=2, width=8)), 0.1)
+    whole = sample(model, 9)
+    assert torch.equal(sample(model, 4), whole[:4])
+    monkeypatch.setattr(evaluate, "LARGEST_BATCH", 2)
+    assert torch.equal(sample(model, 9), whole)
+
+
 def test_scores_do_not_depend_on_the_batches(model: Glow, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scores(model, dataset, num_draws=2)
     monkeypatch.setattr(evaluate, "LARGEST_BATCH", 7)

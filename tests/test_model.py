@@ -194,6 +194,16 @@ def test_sampling_is_reproducible_and_temperature_scales_each_image() -> None:
     assert torch.equal(mixed[0], model.decode(torch.zeros(1, SMALL.num_dims))[0])
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 2), (3, 2, 2), (1, 6, 10), (3, 16, 16)])
+def test_the_first_images_do_not_depend_on_how_many_there_are(shape: tuple[int, int, int]) -> None:
+    config = GlowConfig(shape, steps=2, width=8)
+    model, images = build(config), images_of(config, 5)
+    two, five = (model.sample(num, generator=torch.Generator().manual_seed(0)) for num in (2, 5))
+    assert torch.equal(two, five[:2])
+    two, five = (model.encode(batch, generator=torch.Generator().manual_seed(0)) for batch in (images[:2], images))
+    torch.testing.assert_close(two, five[:2])
+
+
 def test_the_frozen_model_is_the_same() -> None:
     config = replace(SMALL, permutation="conv1x1-lu")
     model, images = build(config), images_of(config)

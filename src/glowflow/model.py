@@ -19,6 +19,7 @@ from glowflow.errors import InputError
 from glowflow.execution import Execution
 from glowflow.images import BIN_CENTRE, dequantize, to_uint8
 from glowflow.layouts import levels
+from glowflow.noise import normal, uniform
 
 
 class Glow(nn.Module):
@@ -113,7 +114,7 @@ class Glow(nn.Module):
         """
         if images.dtype != torch.uint8:
             raise ValueError(f"encode takes uint8 images, not {images.dtype}.")
-        noise = BIN_CENTRE if generator is None else _rand(images.shape, generator).to(self.device)
+        noise = BIN_CENTRE if generator is None else _uniform_like(images, generator).to(self.device)
         exact = self._in_float64()
         x = dequantize(images.to(self.device), self.config.num_bits, noise).to(exact.dtype)
         return self.flatten(exact(x, y)[0])
@@ -147,8 +148,7 @@ class Glow(nn.Module):
             y: Labels (num,) for a class-conditional model.
             generator: For reproducible images.
         """
-        device = generator.device if generator else self.device
-        eps = torch.randn(num, self.config.num_dims, generator=generator, device=device).to(self.device)
+        eps = normal(num, self.config.num_dims, generator, self.device)
         scale = torch.as_tensor(temperature, device=self.device, dtype=eps.dtype).reshape(-1, 1)
         if len(scale) not in {1, num}:
             raise ValueError(f"There are {len(scale)} temperatures for {num} images; give one, or one per image.")
@@ -348,5 +348,5 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def _rand(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    return torch.rand(shape, generator=generator, device=generator.device)
+def _uniform_like(images: Tensor, generator: torch.Generator) -> Tensor:
+    return uniform(len(images), prod(images.shape[1:]), generator).view(images.shape)

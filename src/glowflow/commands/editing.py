@@ -112,12 +112,13 @@ def vary(
     if keep is not None and not 0 <= keep <= levels:
         raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
     kept = [keep] if keep is not None else range(levels - 1, -1, -1)
-    generator = torch.Generator().manual_seed(seed)
-    rows = (
-        torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
-        for z in opened.z
-        for count in kept
-    )
+
+    def row(z: "Tensor", count: int) -> "Tensor":
+        """The image, then variations of it, whatever the other rows are."""
+        generator = torch.Generator().manual_seed(seed)
+        return torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
+
+    rows = (row(z, count) for z in opened.z for count in kept)
     _show(out, opened.decode(rows, len(images) * len(kept) * (num + 1)), num + 1)
     of = f"{'each of ' if len(images) > 1 else ''}{counted(len(images), 'image')}"
     say(f"{counted(num, 'variation')} of {of} in {out}, with {', '.join(map(str, kept))} levels kept.")
