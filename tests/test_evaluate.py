@@ -38,6 +38,7 @@ def test_samples_do_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch) -
     model = randomize(Glow(GlowConfig((1, 6, 10), steps=2, width=8)), 0.1)
     whole = sample(model, 9)
     assert torch.equal(sample(model, 4), whole[:4])
+    assert sample(model, 0).shape == (0, 1, 6, 10)
     monkeypatch.setattr(evaluate, "LARGEST_BATCH", 2)
     assert torch.equal(sample(model, 9), whole)
 

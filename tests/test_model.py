@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError
-from glowflow.execution import Execution
+from glowflow.execution import Execution, Memory
 from glowflow.images import dequantize, quantize
 from tests.helpers import jacobian_log_det, randomize
 
@@ -219,6 +219,42 @@ def test_the_frozen_model_is_the_same() -> None:
         frozen.initialize(torch.zeros(1, 3, 16, 16))
     with pytest.raises(ValueError, match="frozen"):
         frozen.execute(Execution("reversible"))
+
+
+EMPTIED = (
+    SMALL,
+    replace(SMALL, num_classes=3, classifier=True),
+    replace(SMALL, num_classes=3, coupling="additive", permutation="conv1x1-lu"),
+    replace(SMALL, layout="realnvp", coupling="affine-tanh", residual_blocks=1, logit=True, permutation="reverse"),
+)
+
+
+@pytest.mark.parametrize("config", EMPTIED)
+@pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
+def test_no_images_are_images(config: GlowConfig, memory: Memory) -> None:
+    model, images, y = build(config), images_of(config, 0), labels_of(config, 0)
+    model.execute(Execution(memory))
+    x = dequantize(images, 8)
+    model.initialize(x)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    model.log_prob(x, y).sum().backward()
+    for form in (model, model.freeze()):
+        z = form.encode(images, y, torch.Generator())
+        assert z.shape == (0, config.num_dims)
+        for decoded in (form.decode(z, y), form.decode(z, y, exact=False), form.sample(0, y=y)):
+            assert decoded.shape == images.shape
+        if config.num_classes:
+            assert form.classify(x).shape == (0, 3)
+            assert form.log_prob_and_logits(x, y)[1].shape == (0, 3)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_a_frozen_model_knows_its_type(coupling: str) -> None:
+    """Even where every number of it is a constant."""
+    model = build(replace(SMALL, coupling=coupling, learn_top=False))  # type: ignore[arg-type]
+    images = images_of(SMALL)
+    assert torch.equal(model.freeze().decode(model.freeze().encode(images)), images)
+    assert model.double().freeze().dtype == torch.float64
 
 
 def test_labels_are_asked_for_and_refused() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
+from itertools import chain
 from math import log, pi, prod
 from pathlib import Path
 from typing import Self, cast
@@ -227,12 +228,17 @@ class Glow(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return next(self.parameters()).device
+        return self._first_tensor.device
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the parameters."""
-        return next(self.parameters()).dtype
+        return self._first_tensor.dtype
+
+    @property
+    def _first_tensor(self) -> Tensor:
+        """A parameter, or a frozen model's constant."""
+        return next(tensor for tensor in chain(self.parameters(), self.buffers()) if tensor.is_floating_point())
 
     def _in_float64(self) -> "Glow":
         if self.dtype == torch.float64:
