@@ -18,6 +18,7 @@ from glowflow.evaluate import (
     standard_error,
     usual,
 )
+from glowflow.images import Array
 from glowflow.pictures import grid, stacked
 from tests.helpers import randomize
 
@@ -83,7 +84,7 @@ def test_reconstruction_error_counts_levels(model: Glow, dataset: Dataset) -> No
     assert reconstruction_error(model, dataset) == 0
 
     class OffByTwo(Glow):
-        def decode(self, z: Tensor, y: Tensor | None = None, *, exact: bool = True) -> Tensor:
+        def decode(self, z: Array, y: Array | None = None, *, exact: bool = True) -> Tensor:
             images = super().decode(z, y, exact=exact)
             images[-1, 0, 0, 0] = (images[-1, 0, 0, 0].int() + 16) % 256
             return images

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from math import log
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -219,6 +220,25 @@ def test_the_frozen_model_is_the_same() -> None:
         frozen.initialize(torch.zeros(1, 3, 16, 16))
     with pytest.raises(ValueError, match="frozen"):
         frozen.execute(Execution("reversible"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_arrays_of_numpy_are_tensors(tmp_path: Path) -> None:
+    model = Glow(replace(SMALL, num_classes=2), np.array(["cat", "dog"]))  # type: ignore[arg-type]
+    model.save_pretrained(tmp_path)
+    assert Glow.from_pretrained(tmp_path).class_names == ["cat", "dog"]
+    images, y = images_of(SMALL, 2), torch.tensor([1, 0])
+    pixels = images.numpy()
+    pixels.setflags(write=False)
+    z = model.encode(pixels, y.numpy())
+    assert torch.equal(z, model.encode(images, y))
+    assert torch.equal(model.decode(z.numpy(), y.numpy()), images)
+    assert torch.equal(model.encode(pixels[:, ::-1], y.numpy()), model.encode(images.flip(1), y))
+    x = dequantize(pixels, 8)
+    assert torch.equal(model.log_prob(x, y.numpy()), model.log_prob(x, y))
+    assert model.sample(np.int64(2), np.array([0.5, 1.0]), y.numpy()).shape == images.shape  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="encode takes uint8 images"):
+        model.encode(x.numpy(), y.numpy())
 
 
 EMPTIED = (
