@@ -4,12 +4,16 @@ from collections.abc import Sequence
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message, no more than fit into it.
+    """Names for a message, no more than fit into it, those with commas between quotation marks.
 
     >>> listed(["cat", "cow", "dog"], most=2)
     'cat, cow, ...'
+    >>> listed(["Paris, France", "Rome"])
+    "'Paris, France', Rome"
     """
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    return ", ".join(repr(name) if "," in name else name for name in names[:most]) + (
+        ", ..." if len(names) > most else ""
+    )
 
 
 def install(extra: str) -> str:
