@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message, no more than fit into it, those with commas between quotation marks.
+    """Names for a message, no more than fit into it, a name with ", " in it between quotation marks.
 
     >>> listed(["cat", "cow", "dog"], most=2)
     'cat, cow, ...'
     >>> listed(["Paris, France", "Rome"])
     "'Paris, France', Rome"
     """
-    return ", ".join(repr(name) if "," in name else name for name in names[:most]) + (
-        ", ..." if len(names) > most else ""
-    )
+    shown = [repr(name) if ", " in name else name for name in names[:most]]
+    return ", ".join(shown) + (", ..." if len(names) > most else "")
 
 
 def install(extra: str) -> str:
