@@ -400,6 +400,27 @@ def test_attributes_of_any_name(home: Path, capsys: pytest.CaptureFixture[str]) 
     assert "1 image edited in edited.png." in capsys.readouterr().err
 
 
+def test_attributes_with_commas(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, kind in {"Paris, France": "dark", "Paris": "bright", "a,b=c": "dark"}.items():
+        shutil.copytree(home / "pictures" / kind, home / "places" / name)
+    shutil.copytree(home / "run", home / "abroad")
+
+    def found(*arguments: str) -> set[str]:
+        capsys.readouterr()
+        assert main(["attributes", "abroad", "--data", "places", *arguments]) == 0
+        return {line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()}
+
+    assert found("--names", "Paris, France") == {"Paris, France"}
+    assert found("--names", "Paris,Paris, France") == {"Paris", "Paris, France"}
+    assert found("--names", "Paris, a,b=c") == {"Paris", "a,b=c"}
+    assert found("--names", "Paris", "--names", "a,b=c") == {"Paris", "a,b=c"}
+    assert found("--names", "Paris", "--orthogonal-to", "Paris, France") == {"Paris", "Paris, France"}
+    picture = str(home / "pictures" / "dark" / "0.png")
+    assert main(["edit", "abroad", picture, "--by.Paris, France", "0.5", "--by", "a,b=c=-1"]) == 0
+    sentence = fails(capsys, "attributes", "abroad", "--data", "places", "--names", "Paris, Texas")
+    assert "images are 'Texas'; it tells Paris, 'Paris, France', a,b=c." in sentence
+
+
 def test_small_images_are_enlarged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (3, 5), "red").save(home / "small.png")
     for command in ("reconstruct run small.png", "vary run small.png --num 1", "interpolate run small.png small.png"):

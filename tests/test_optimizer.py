@@ -96,7 +96,7 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
 
 def test_matrices_are_the_kernels_of_convolutions_and_not_their_norms() -> None:
     residual = {"kind": "residual", "blocks": 2}
-    model = Glow(GlowConfig((3, 8, 8), levels=2, steps=1, width=4, conditioner=["conv", residual], num_classes=2))
+    model = Glow(GlowConfig((3, 8, 8), levels=2, steps=1, width=4, conditioner=("conv", residual), num_classes=2))
     found = {id(w) for w in matrices_of(model)}
     kernels = {name for name, w in model.named_parameters() if w.ndim == 4 and w[0].numel() > 1}
     assert {name for name, w in model.named_parameters() if id(w) in found} == kernels

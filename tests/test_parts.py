@@ -89,7 +89,7 @@ OWN = GlowConfig(
     width=8,
     coupling={"kind": "bent", "strength": 0.25},
     permutation="turned",
-    conditioner=["linear", "conv"],
+    conditioner=("linear", "conv"),
 )
 
 
@@ -167,7 +167,7 @@ def test_a_name_is_taken_once() -> None:
 
 
 def test_levels_can_differ_in_steps_width_and_conditioner() -> None:
-    config = GlowConfig((3, 16, 16), levels=2, steps=[1, 3], width=[4, 8], conditioner=["conv", "residual"])
+    config = GlowConfig((3, 16, 16), levels=2, steps=(1, 3), width=(4, 8), conditioner=("conv", "residual"))
     model = Glow(config)
     lower, upper = ([m for m in level.modules() if isinstance(m, Coupling)] for level in model.levels)
     assert (len(lower), len(upper)) == (1 + 1, 3)  # and the split's prior
@@ -179,6 +179,6 @@ def test_levels_can_differ_in_steps_width_and_conditioner() -> None:
 
 def test_a_list_needs_a_value_for_each_level() -> None:
     with pytest.raises(InputError, match="steps has 3 values for 2 levels"):
-        GlowConfig((3, 8, 8), levels=2, steps=[1, 2, 3])
+        GlowConfig((3, 8, 8), levels=2, steps=(1, 2, 3))
     with pytest.raises(InputError, match="width is 0"):
-        GlowConfig((3, 8, 8), levels=2, width=[4, 0])
+        GlowConfig((3, 8, 8), levels=2, width=(4, 0))

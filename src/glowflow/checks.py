@@ -1,5 +1,7 @@
 """Checks of settings, each refusing with one sentence that names the setting."""
 
+from numbers import Integral
+
 from glowflow.errors import InputError
 
 LARGEST_WHOLE = 2**63 - 1
@@ -7,7 +9,7 @@ LARGEST_WHOLE = 2**63 - 1
 
 def is_whole(value: object) -> bool:
     """Whether this is a whole number; true and false aren't."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:

@@ -1,7 +1,7 @@
 """What can be chosen: the model's shape and the training's settings, as frozen dataclasses free of torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from glowflow.checks import check_choice, check_number, check_whole, is_whole
@@ -41,8 +41,8 @@ class GlowConfig:
 
     image_shape: Shape
     levels: int | None = None
-    steps: int | list[int] = 32
-    width: int | list[int] = 512
+    steps: int | tuple[int, ...] = 32
+    width: int | tuple[int, ...] = 512
     coupling: Part = "affine"
     permutation: Part = "conv1x1"
     num_bits: int = 8
@@ -50,11 +50,11 @@ class GlowConfig:
     num_classes: int = 0
     classifier: bool = False
     layout: Part = "glow"
-    conditioner: Part | list[Part] = "conv"
+    conditioner: Part | tuple[Part, ...] = "conv"
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _check_shape(self.image_shape)
-        object.__setattr__(self, "image_shape", tuple(self.image_shape))
         _check_levels(self.image_shape, self.levels)
         check_whole("num_bits", self.num_bits, 1, 8)
         check_whole("num_classes", self.num_classes, 0)
@@ -70,16 +70,16 @@ class GlowConfig:
         channels, height, width = self.image_shape
         shape = (channels << level, height >> level, width >> level)
         values = (getattr(self, name) for name in ("steps", "width", "conditioner"))
-        return Level(shape, *(value[level] if isinstance(value, list) else value for value in values))
+        return Level(shape, *(value[level] if isinstance(value, tuple) else value for value in values))
 
     def _per_level(self, name: str) -> Any:  # noqa: ANN401 (whatever it is)
         """A setting that may be a list with a value for each level, checked."""
         value = getattr(self, name)
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, tuple):
             return _checked(name, value)
         if len(value) != self.num_levels:
             raise InputError(f"{name} has {len(value)} values for {self.num_levels} levels: give one for each level.")
-        return [_checked(name, each) for each in value]
+        return tuple(_checked(name, each) for each in value)
 
     @property
     def num_levels(self) -> int:
@@ -169,8 +169,20 @@ def default_levels(image_shape: Shape) -> int:
     return max((n for n in levels if min(height, width) >> n >= 4), default=levels[-1])
 
 
+def _make_plain(config: "GlowConfig | TrainConfig") -> None:
+    """Have every field in Python's own types, which JSON and YAML know."""
+    for field in fields(config):
+        object.__setattr__(config, field.name, _plain(getattr(config, field.name)))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
+    """A value in Python's own types: numbers and arrays of NumPy and torch have `tolist`, and sequences are tuples."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, tuple | list) else value
+
+
 def _check_shape(shape: Shape) -> None:
-    if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(is_whole, shape)) or min(shape) < 1:
+    if not isinstance(shape, tuple) or len(shape) != 3 or not all(map(is_whole, shape)) or min(shape) < 1:
         raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
     if not valid_levels(shape):
         _, height, width = shape
@@ -236,6 +248,7 @@ class TrainConfig:
     start: str | None = None
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         for name in ("images", "batch_size", "validate_every", "validation_images"):
             check_whole(name, getattr(self, name), 1)
         for name in ("init_batch_size", "warmup_images", "cooldown_images", "seed"):

@@ -63,7 +63,7 @@ def _realnvp_level(config: GlowConfig, index: int) -> Chain:
     The top is squeezed at its end, which changes no density, so that its latents are laid out as Glow's.
     """
     level = config.at(index)
-    level = level if isinstance(config.width, list) else replace(level, width=level.width << index)
+    level = level if isinstance(config.width, tuple) else replace(level, width=level.width << index)
     channels, height, width = level.shape
     top = index == config.num_levels - 1
     board = [

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from glowflow.durable import replacing
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 
 SMALLEST_TILE = 64
 GAP = 2
@@ -102,7 +102,7 @@ def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) 
     try:
         import av  # noqa: PLC0415 (an optional extra)
     except ImportError:
-        raise InputError(f"{path} takes another package: pip install 'glowflow[video]', or write a .webp.") from None
+        raise InputError(f"{path} needs another package: {install('video')}, or write a .webp.") from None
     with replacing(path) as partial, av.open(partial, "w", format="mp4") as file:
         stream = file.add_stream("libx264", rate=1000 // FRAME_MILLISECONDS, options={"crf": "16"})
         stream.width, stream.height = (side + side % 2 for side in frames[0].size)  # the codec wants even ones

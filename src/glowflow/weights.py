@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from glowflow.config import migrated
 from glowflow.durable import beside, load_json, replacing, save_json
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, install, listed
 
 FORMAT_VERSION = 2
 """What is written; format 1, whose settings are named otherwise, is read too (`config.migrated`)."""
@@ -158,9 +158,7 @@ def _download(repository: str) -> Path:
         from huggingface_hub import snapshot_download  # noqa: PLC0415 (an optional extra)
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
     except ImportError:
-        raise InputError(
-            f"There is no directory {repository}; to load it from the hub, pip install 'glowflow[hub]'."
-        ) from None
+        raise InputError(f"There is no directory {repository}; to load it from the hub, {install('hub')}.") from None
     try:
         return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL, RAW, USUAL, "directions.*"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:

@@ -61,7 +61,9 @@ class ActNorm(Bijection):
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
-        """Set bias and scale such that each channel of x becomes standardised."""
+        """Set bias and scale such that each channel of x becomes standardised; an empty batch leaves them."""
+        if not len(x):
+            return self.forward(x)[0]
         all_but_channels = [0, *range(2, x.ndim)]
         self.bias.copy_(-x.mean(all_but_channels))
         std = (x + per_channel(self.bias, x)).square().mean(all_but_channels).sqrt()

@@ -17,6 +17,7 @@ from glowflow.commands.inputs import (
     decoded,
     image_files,
     loaded,
+    names_in,
     needed_label,
     print_rows,
 )
@@ -112,12 +113,13 @@ def vary(
     if keep is not None and not 0 <= keep <= levels:
         raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
     kept = [keep] if keep is not None else range(levels - 1, -1, -1)
-    generator = torch.Generator().manual_seed(seed)
-    rows = (
-        torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
-        for z in opened.z
-        for count in kept
-    )
+
+    def row(z: "Tensor", count: int) -> "Tensor":
+        """The image, then variations of it, whatever the other rows are."""
+        generator = torch.Generator().manual_seed(seed)
+        return torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
+
+    rows = (row(z, count) for z in opened.z for count in kept)
     _show(out, opened.decode(rows, len(images) * len(kept) * (num + 1)), num + 1)
     of = f"{'each of ' if len(images) > 1 else ''}{counted(len(images), 'image')}"
     say(f"{counted(num, 'variation')} of {of} in {out}, with {', '.join(map(str, kept))} levels kept.")
@@ -126,9 +128,9 @@ def vary(
 def attributes(
     model: str,
     data: str | None = None,
-    names: str | None = None,
+    names: list[str] | None = None,
     method: Literal["means", "logistic"] = "means",
-    orthogonal_to: str | None = None,
+    orthogonal_to: list[str] | None = None,
     scale: float = 1.0,
     split: SplitName = "train",
     num_images: int | None = None,
@@ -145,10 +147,11 @@ def attributes(
     Args:
         model: A run's directory, or a directory made by save_pretrained.
         data: A data set's name (or hf:NAME), a folder, or an .npz file; by default what the run was trained on.
-        names: Only these attributes, separated by commas: Smiling,Beard
+        names: Only these attributes, separated by commas: Smiling,Beard; or given several times. A name with commas in
+            it is written as it is.
         method: "means", the difference of the mean latents with and without it, as in the original's demonstration; or
             "logistic", the normal of a logistic regression's boundary, which keeps apart what often comes together.
-        orthogonal_to: Attributes, separated by commas, that are not to change along the way; each direction loses what
+        orthogonal_to: Attributes, given as names are, that are not to change along the way; each direction loses what
             it shares with theirs.
         scale: How far a strength of 1 goes, in differences of the means. Where a change is hardly to be seen, 2 to 4
             (the faces that come with glowflow have 2 to 5); too far, pictures fall apart.
@@ -157,6 +160,7 @@ def attributes(
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import Directions, digest_of, fit
+    from glowflow.latents.fitting import truths
 
     if num_images is not None and num_images < 1:
         raise InputError(f"--num_images is {num_images}; it takes a number of at least 1.")
@@ -167,8 +171,9 @@ def attributes(
     glow, _ = loaded(model, device)
     dataset = dataset_for(model, data, glow, split)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
-    others = _separated(orthogonal_to)
-    wanted = tuple(dict.fromkeys((*_separated(names), *others))) if names else None
+    known, _ = truths(dataset)
+    others = names_in(orthogonal_to, known)
+    wanted = tuple(dict.fromkeys((*names_in(names, known), *others))) if names else None
     found = fit(glow, dataset, wanted, method).orthogonal_to(others)
     found = found.scaled([scale] * len(found.names))
     if digest_of(model) != before:
@@ -245,11 +250,6 @@ def _own_directory(model: str) -> Path:
     if not os.access(model, os.W_OK | os.X_OK):
         raise InputError(f"Directions can't be written into {model}: it takes the permission to write there.")
     return found
-
-
-def _separated(names: str | None) -> list[str]:
-    """Names that are separated by commas."""
-    return [name.strip() for name in names.split(",")] if names else []
 
 
 def _strength(said: str) -> tuple[str, float]:

@@ -44,8 +44,10 @@ class Training:
     def settings(self) -> dict[str, dict[str, Any]]:
         """All that determines its result: whatever isn't a default. Two trainings that agree in it are one."""
         model, train = _changed(self.run.model, GlowConfig((1, 2, 2))), _changed(self.run.train, TrainConfig())
-        model["image_shape"] = list(self.run.model.image_shape)
-        return {"model": model, "train": train, "execution": {"precision": self.precision}}
+        model["image_shape"] = self.run.model.image_shape
+        settings = {"model": model, "train": train, "execution": {"precision": self.precision}}
+        plain: dict[str, dict[str, Any]] = json.loads(json.dumps(settings))  # as it's stored
+        return plain
 
     @property
     def directory(self) -> str:

@@ -208,7 +208,7 @@ def _check_expressible(config: GlowConfig) -> None:
         raise InputError(
             "The original can't express this model: it has no RealNVP layout, no residual networks, no logit."
         )
-    if config.permutation not in PERMUTATION or isinstance(config.steps, list) or isinstance(config.width, list):
+    if config.permutation not in PERMUTATION or isinstance(config.steps, tuple) or isinstance(config.width, tuple):
         raise InputError(
             f"The original can't express this model: its permutations are {', '.join(PERMUTATION)}, and all its levels "
             "have as many steps, of the same width."

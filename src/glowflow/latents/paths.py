@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from glowflow.model import Glow
+from glowflow.noise import normal
 
 Path = Literal["linear", "spherical"]
 
@@ -55,8 +56,7 @@ def redraw(
     if not 0 <= keep <= len(shapes):
         raise ValueError(f"The model has {len(shapes)} levels: {keep} of them can't be kept.")
     fine = sum(prod(shape) for shape in shapes[: len(shapes) - keep])
-    device = generator.device if generator else z.device
-    eps = torch.randn(len(z), fine, generator=generator, dtype=z.dtype, device=device).to(z.device)
+    eps = normal(len(z), fine, generator, z.device, z.dtype)
     return torch.cat([temperature * eps, z[:, fine:]], dim=1)
 
 

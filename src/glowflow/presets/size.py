@@ -28,7 +28,7 @@ def size(config: GlowConfig) -> Size:
     base = _measure(replace(config, steps=1))
     parameters, flops = base.parameters, base.flops
     for level in levels:
-        longer = _measure(replace(config, steps=[1 + (level == other) for other in levels]))
+        longer = _measure(replace(config, steps=tuple(1 + (level == other) for other in levels)))
         more = config.at(level).steps - 1
         parameters += more * (longer.parameters - base.parameters)
         flops += more * (longer.flops - base.flops)

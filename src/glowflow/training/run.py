@@ -1,5 +1,6 @@
 """A run's directory: it belongs to one configuration, which stands in its `config.yaml`."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -85,9 +86,8 @@ def read_config(out: Path) -> dict[str, dict[str, Any]]:
 
 def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:
     """The settings as `config.yaml` has them."""
-    content = asdict(config)
-    content["model"]["image_shape"] = list(config.model.image_shape)
-    return content
+    plain: dict[str, dict[str, Any]] = json.loads(json.dumps(asdict(config)))
+    return plain
 
 
 def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> str:
