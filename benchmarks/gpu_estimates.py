@@ -193,10 +193,11 @@ def training(config: GlowConfig, batch: int, averaging: float | None, execution:
 
 def _gradients(batch: int, averaging: float | None, execution: Execution, config: GlowConfig) -> Work:
     with Fake(), Operations() as operations:
-        model, x = _built(config, execution), torch.zeros(batch, *config.image_shape)
+        model, noise = _built(config, execution), torch.zeros(batch, *config.image_shape)
         objective, parameters = Objective(model), tuple(model.parameters())
+        images = noise.to(torch.uint8)
         operations.counts.clear()
-        held = activation_bytes(lambda: objective(x).total, ())
+        held = activation_bytes(lambda: objective(images, noise).total, ())
         if averaging is not None:
             warmed_up(averaging)(parameters, parameters, 1)
     return Work(operations.counts, held)

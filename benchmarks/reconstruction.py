@@ -32,7 +32,8 @@ def fresh(preset: str, coupling: str) -> tuple[Glow, str]:
     torch.manual_seed(0)
     model = Glow(replace(run.model, coupling=coupling))
     training = load(run.train.data, run.model.image_shape, "train")
-    model.initialize(Batches(training, run, "cpu").at(0, run.train.init_batch_size, Stream.INITIALIZATION)[0])
+    images, noise, _ = Batches(training, run, "cpu").at(0, run.train.init_batch_size, Stream.INITIALIZATION)
+    model.initialize(model.dequantizer(images, noise)[0])
     return model, run.train.data
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from glowflow.checks import check_choice, check_number, check_whole, is_whole
 from glowflow.errors import InputError
-from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, Part
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Part
 
 Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
@@ -34,6 +34,7 @@ class GlowConfig:
         layout: How the layers are arranged: {layouts}. With the option `logit` of both, the logit of the pixels comes
             first, which suits images that are mostly black or white.
         conditioner: The network in each coupling: {conditioners}. It may be a list, one for each level.
+        dequantizer: How the values of an image become continuous: {dequantizers}.
 
     Raises:
         InputError: For a combination that can't be built, naming the possible ones.
@@ -51,6 +52,7 @@ class GlowConfig:
     classifier: bool = False
     layout: Part = "glow"
     conditioner: Part | tuple[Part, ...] = "conv"
+    dequantizer: Part = "uniform"
 
     def __post_init__(self) -> None:
         _make_plain(self)
@@ -58,8 +60,8 @@ class GlowConfig:
         _check_levels(self.image_shape, self.levels)
         check_whole("num_bits", self.num_bits, 1, 8)
         check_whole("num_classes", self.num_classes, 0)
-        for name, kind in {"coupling": COUPLINGS, "permutation": PERMUTATIONS, "layout": LAYOUTS}.items():
-            object.__setattr__(self, name, kind.normal(getattr(self, name)))
+        for kind in (COUPLINGS, PERMUTATIONS, LAYOUTS, DEQUANTIZERS):
+            object.__setattr__(self, kind.name, kind.normal(getattr(self, kind.name)))
         for name in ("steps", "width", "conditioner"):
             object.__setattr__(self, name, self._per_level(name))
         if self.classifier and not self.num_classes:
@@ -106,6 +108,7 @@ GlowConfig.__doc__ = (GlowConfig.__doc__ or "").format(
     permutations=PERMUTATIONS.described(),
     layouts=LAYOUTS.described(),
     conditioners=CONDITIONERS.described(),
+    dequantizers=DEQUANTIZERS.described(),
 )
 
 

@@ -14,7 +14,7 @@ from glowflow.config import GlowConfig
 from glowflow.data import Dataset
 from glowflow.data.order import Stream, uniform_noise
 from glowflow.errors import InputError
-from glowflow.images import bits_per_dim, dequantize, quantize
+from glowflow.images import quantize
 from glowflow.model import Glow
 from glowflow.parts import LAYOUTS
 from glowflow.processes import ALONE, Processes
@@ -85,10 +85,10 @@ def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
 def _draw_scores(
     model: Glow, dataset: Dataset, rows: range, noise: tuple[int, int], advance: Callable[..., None]
 ) -> Floats:
-    config, parts = model.config, [np.empty(0)]
-    for _, x, y in dequantized(model, dataset, rows, *noise):
-        parts.append(bits_per_dim(model.log_prob(x, y), config.num_dims, config.num_bits).double().cpu().numpy())
-        advance(len(x))
+    parts = [np.empty(0)]
+    for _, images, u, y in _noisy(model, dataset, rows, *noise):
+        parts.append(model.bits_per_dim(images, u, y).double().cpu().numpy())
+        advance(len(images))
     return np.concatenate(parts)
 
 
@@ -146,11 +146,18 @@ def dequantized(
         draw: Which draw of the dequantisation noise.
         seed: Of the noise.
     """
-    config = model.config
+    for start, images, noise, y in _noisy(model, dataset, rows, draw, seed):
+        yield start, model.dequantizer(images, noise)[0], y
+
+
+def _noisy(
+    model: Glow, dataset: Dataset, rows: range, draw: int, seed: int
+) -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
+    """First row, images, noise and labels of each batch of some rows."""
     for start, images, y in _batches(model, dataset, rows):
         position = draw * len(dataset) + start
-        noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), config.image_shape)
-        yield start, dequantize(images, config.num_bits, noise.to(images.device)), y
+        noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), model.config.image_shape)
+        yield start, images, noise.to(images.device), y
 
 
 def _batches(model: Glow, dataset: Dataset, rows: range) -> Iterator[tuple[int, Tensor, Tensor | None]]:

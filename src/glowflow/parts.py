@@ -137,6 +137,8 @@ CONDITIONERS = Kind("conditioner")
 """Networks inside couplings; built by (options, inputs, outputs, width, size): channels, hidden channels, (H, W)."""
 PERMUTATIONS = Kind("permutation")
 """What mixes the channels between two couplings; built by (options, channels)."""
+DEQUANTIZERS = Kind("dequantizer")
+"""From uint8 images to continuous ones; built by (options, config)."""
 LAYOUTS = Kind("layout")
 """How the layers are arranged, level by level; built by (options, config)."""
 
@@ -204,6 +206,12 @@ class Shuffle:
 @dataclass(frozen=True)
 class Reverse:
     """The reversed order of the channels."""
+
+
+@DEQUANTIZERS.option("uniform")
+@dataclass(frozen=True)
+class Uniform:
+    """A uniform distribution over each bin."""
 
 
 @LAYOUTS.option("glow")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glowflow.data.order import Stream, uniform_noise
 from glowflow.evaluate import batch_size
-from glowflow.images import bits_per_dim, dequantize, quantize
+from glowflow.images import quantize
 from glowflow.model import Glow
 
 LARGEST_BATCH = 16
@@ -160,10 +160,8 @@ class Engine:
 
     def _bits_per_dim(self, images: Tensor, y: Tensor | None) -> Tensor:
         """Bits/dim (B,), by the same noise for each image, so that it doesn't depend on its place in a batch."""
-        config = self.glow.config
-        noise = uniform_noise(0, Stream.EVALUATION, 0, 1, config.image_shape)
-        x = dequantize(images, config.num_bits, noise).to(self.glow.device)
-        return bits_per_dim(self.glow.log_prob(x, y), config.num_dims, config.num_bits)
+        noise = uniform_noise(0, Stream.EVALUATION, 0, 1, self.glow.config.image_shape)
+        return self.glow.bits_per_dim(images, noise.expand(images.shape), y)
 
 
 def _unanswered(batch: list[_Job]) -> list[_Job]:

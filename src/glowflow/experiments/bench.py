@@ -20,6 +20,7 @@ from glowflow.execution import Execution, Memory
 from glowflow.experiments.allocations import activation_bytes
 from glowflow.experiments.apart import Work, apart, synchronize
 from glowflow.experiments.peer import normflows_glow
+from glowflow.images import BIN_CENTRE, to_uint8
 from glowflow.model import Glow
 from glowflow.progress import progress
 from glowflow.training.objective import Objective
@@ -131,7 +132,7 @@ def training(config: GlowConfig, execution: Execution, x: Tensor, settings: Trai
     model = _built(config, x).execute(execution)
     slow = replace(settings or TrainConfig(), lr=1e-6)
     optimizer = build_optimizer(model, slow, execution.precision)
-    return _stepping(partial(_loss, model, x), optimizer)
+    return _stepping(_loss(model, x), optimizer)
 
 
 def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
@@ -251,7 +252,7 @@ def activations(
             model, peer = _built(deep, x), normflows_glow(deep, x)
             for memory in MEMORIES:
                 model.execute(Execution(memory, precision)).zero_grad(set_to_none=True)
-                held = activation_bytes(partial(_loss, model, x), model.parameters())
+                held = activation_bytes(_loss(model, x), model.parameters())
                 rows.append({"steps": steps, "memory": memory, "bytes": held})
             if peer is not None:
                 held = activation_bytes(partial(_peer_loss, peer, x), peer.parameters())
@@ -271,8 +272,14 @@ def _built(config: GlowConfig, x: Tensor) -> Glow:
     return model
 
 
-def _loss(model: Glow, x: Tensor) -> Tensor:
-    return Objective(model)(x, _labels(model.config, x)).total
+def _loss(model: Glow, x: Tensor) -> Callable[[], Tensor]:
+    """What a training step differentiates, for the images x."""
+    images, noise = to_uint8(x, model.config.num_bits), torch.full_like(x, BIN_CENTRE)
+    return partial(_total, Objective(model), images, noise, _labels(model.config, x))
+
+
+def _total(objective: Objective, *batch: Tensor | None) -> Tensor:
+    return objective(*batch).total
 
 
 def _labels(config: GlowConfig, x: Tensor) -> Tensor | None:

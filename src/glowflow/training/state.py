@@ -21,6 +21,7 @@ from glowflow.model import Glow
 from glowflow.progress import say
 from glowflow.provenance import provenance
 from glowflow.training.averaging import warmed_up
+from glowflow.training.batches import Batch
 from glowflow.training.optimizer import build_optimizer, learning_rate
 from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
@@ -72,6 +73,10 @@ class TrainingState:
     def evaluated(self) -> Glow:
         """The model to evaluate and sample from: the averaged one, where there is one."""
         return self.model if self.averaged is None else cast("Glow", self.averaged.module)
+
+    def initialize(self, batch: Batch) -> None:
+        """Data-dependent initialisation of everything that has one, on a batch."""
+        self.model.initialize(self.model.dequantizer.initialize(batch.images, batch.noise))
 
     def begin_step(self, config: TrainConfig) -> float:
         """Clear the gradients, and set the learning rate, which is returned."""
