@@ -6,7 +6,6 @@ The whole objective is sharded (parameters between steps, gradients and the opti
 """
 
 from copy import deepcopy
-from typing import get_args
 
 import torch
 import torch.distributed as dist
@@ -16,8 +15,9 @@ from torch.distributed.fsdp import fully_shard
 
 from glowflow import Glow, GlowConfig
 from glowflow.bijections import Step
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.images import dequantize
+from glowflow.parts import MEMORIES
 from glowflow.training.objective import Objective
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     model.initialize(dequantize(images, 8))
     for parameter in model.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)  # away from zero
-    for memory in get_args(Memory):
+    for memory in MEMORIES.names:
         for each_step in (False, True):
             try:
                 told = (

@@ -37,7 +37,7 @@ from torch.utils.flop_counter import flop_registry
 
 from glowflow import Glow
 from glowflow.config import GlowConfig
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.experiments.allocations import activation_bytes
 from glowflow.presets import load, names
 from glowflow.presets.size import size
@@ -60,7 +60,7 @@ SAMPLES = 16
 """Images drawn at once."""
 FREE = re.compile("aten::(empty|new_empty|_unsafe_view|_linalg_check_errors)")
 """Operations that launch no kernel, besides views."""
-MEMORIES: tuple[Memory, ...] = ("store", "reversible")
+MODES = ("store", "reversible")
 Row = dict[str, Any]
 
 
@@ -250,7 +250,7 @@ def estimates(preset: str) -> Iterator[Row]:
     batch, averaging = run.train.batch_size // max(about.gpus, 1), run.train.averaging
     for gpu in GPUS:
         precision = torch.bfloat16 if gpu.bfloat16_flops else None
-        works = {memory: training(model, batch, averaging, Execution(memory, precision)) for memory in MEMORIES}
+        works = {memory: training(model, batch, averaging, Execution(memory, precision)) for memory in MODES}
         for name, work in works.items():
             yield {"preset": preset, "work": name, "gpu": gpu.name, "batch": batch, **work.on(gpu, batch)}
         drawn = sampling(model, Execution(precision=precision)).on(gpu, SAMPLES)
@@ -295,7 +295,7 @@ def main() -> None:
     }
     content = {"measured": False, "assumed": assumed, "gpus": [asdict(gpu) for gpu in GPUS], "estimates": rows}
     options.out.write_text(json.dumps(content | provenance(), indent=1) + "\n")
-    print(table(rows, MEMORIES), table(rows, ("sample",)), sep="\n\n")
+    print(table(rows, MODES), table(rows, ("sample",)), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.images import dequantize, quantize
 from tests.helpers import jacobian_log_det, randomize
 
@@ -251,7 +251,7 @@ EMPTIED = (
 
 @pytest.mark.parametrize("config", EMPTIED)
 @pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
-def test_no_images_are_images(config: GlowConfig, memory: Memory) -> None:
+def test_no_images_are_images(config: GlowConfig, memory: str) -> None:
     model, images, y = build(config), images_of(config, 0), labels_of(config, 0)
     model.execute(Execution(memory))
     x = dequantize(images, 8)

@@ -13,7 +13,7 @@ from glowflow import Glow, GlowConfig, InputError
 from glowflow.bijections import Bijection, Coupling, Mask, Reverse
 from glowflow.conditioners import Conditioner
 from glowflow.config import RunConfig
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, Kind
 from glowflow.training import train
 from tests.helpers import jacobian_log_det, randomize
@@ -105,7 +105,7 @@ def test_own_parts_have_the_likelihood_of_the_jacobian_and_decode_exactly() -> N
 
 
 @pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
-def test_own_parts_train_in_every_memory_mode(memory: Memory) -> None:
+def test_own_parts_train_in_every_memory_mode(memory: str) -> None:
     torch.manual_seed(0)
     model, x = randomize(Glow(OWN)).double(), torch.rand(3, 2, 8, 8, dtype=torch.float64) - 0.5
     gradients = []

@@ -139,6 +139,8 @@ PERMUTATIONS = Kind("permutation")
 """What mixes the channels between two couplings; built by (options, channels)."""
 DEQUANTIZERS = Kind("dequantizer")
 """From uint8 images to continuous ones; built by (options, config)."""
+MEMORIES = Kind("memory")
+"""What a training step keeps for its backward pass; built by (options)."""
 LAYOUTS = Kind("layout")
 """How the layers are arranged, level by level; built by (options, config)."""
 
@@ -212,6 +214,29 @@ class Reverse:
 @dataclass(frozen=True)
 class Uniform:
     """A uniform distribution over each bin."""
+
+
+@MEMORIES.option("store")
+@dataclass(frozen=True)
+class Store:
+    """Everything: the fastest."""
+
+
+@MEMORIES.option("checkpoint")
+@dataclass(frozen=True)
+class Checkpoint:
+    """The inputs of each step of flow, which is run again for a third more arithmetic."""
+
+
+@MEMORIES.option("reversible")
+@dataclass(frozen=True)
+class Reversible:
+    """The outputs of each level and every eighth step's input; the steps are undone, for a third more arithmetic."""
+
+    anchor_interval: int = 8
+
+    def __post_init__(self) -> None:
+        check_whole("anchor_interval", self.anchor_interval, 1)
 
 
 @LAYOUTS.option("glow")

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from statistics import median
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +16,13 @@ from torch.overrides import TorchFunctionMode
 from glowflow.allocator import keep_freed_memory
 from glowflow.bijections import Coupling
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.experiments.allocations import activation_bytes
 from glowflow.experiments.apart import Work, apart, synchronize
 from glowflow.experiments.peer import normflows_glow
 from glowflow.images import BIN_CENTRE, to_uint8
 from glowflow.model import Glow
+from glowflow.parts import MEMORIES
 from glowflow.progress import progress
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import build_optimizer
@@ -30,7 +31,6 @@ OfPeer = Callable[[nn.Module, Tensor], Work]
 FLOOR = "bare convolutions"
 PEERS = {"normflows": False, "normflows, freed memory kept": True}
 """As its users have it, and with what `keep_freed_memory` does; each in a process of its own."""
-MEMORIES: tuple[Memory, ...] = get_args(Memory)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
     keep_freed_memory()  # as the commands do
     config, precision = run.model, execution.precision
     train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
-    train |= {memory: training(config, Execution(memory, precision), x, run.train) for memory in MEMORIES}
+    train |= {memory: training(config, Execution(memory, precision), x, run.train) for memory in MEMORIES.names}
     if execution.compiled:
         train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x, run.train)
     found: dict[str, Any] = {"training": _beside_peers(train, peer_training, config, x, rounds)}
@@ -250,7 +250,7 @@ def activations(
         for steps in depths:
             deep = replace(config, steps=steps)
             model, peer = _built(deep, x), normflows_glow(deep, x)
-            for memory in MEMORIES:
+            for memory in MEMORIES.names:
                 model.execute(Execution(memory, precision)).zero_grad(set_to_none=True)
                 held = activation_bytes(_loss(model, x), model.parameters())
                 rows.append({"steps": steps, "memory": memory, "bytes": held})
