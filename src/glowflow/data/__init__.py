@@ -3,9 +3,10 @@
 from glowflow.config import Shape
 from glowflow.data.cache import cache_directory
 from glowflow.data.dataset import SPLITS, Dataset, Split
-from glowflow.data.image_file import read_image
+from glowflow.data.image_file import read_image, read_images
 from glowflow.data.published import PUBLISHED, Published
 from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, prepare
+from glowflow.data.value_range import Range, for_all_kinds
 
 __all__ = [
     "BUILT_IN",
@@ -14,11 +15,14 @@ __all__ = [
     "BuiltIn",
     "Dataset",
     "Published",
+    "Range",
     "Shape",
     "Split",
     "cache_directory",
+    "for_all_kinds",
     "is_name",
     "load",
     "prepare",
     "read_image",
+    "read_images",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
-from glowflow.data.cache import Builder, Names, Source, digest
+from glowflow.data.cache import Builder, Names, Source, digest, keyed
 from glowflow.data.dataset import SPLITS, Split
-from glowflow.data.image_file import UnreadableError, check_channels, decode, fit
+from glowflow.data.image_file import UNKNOWN, UnreadableError, check_channels, fit, opened
 from glowflow.data.splits import Rows, complete
+from glowflow.data.value_range import Range, Seen, together, told, usual
 from glowflow.errors import InputError
 from glowflow.progress import progress, say
 
@@ -33,6 +34,9 @@ BATCH = 256
 """Files read before the next are begun."""
 MOST_NAMED = 20
 """Unreadable files that are named one by one."""
+
+Result = NDArray[np.uint8] | Seen | UnreadableError
+"""Of a file: its image; what was seen in it, if its values have no range yet; or what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,10 @@ class ImageFile:
     label: str | None
 
 
-def source(folder: Path, image_shape: Shape) -> Source:
+def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] = UNKNOWN) -> Source:
     """The images in `folder`, cropped and reduced to `image_shape`.
+
+    Values of more than 8 bits are read by the ranges given, or else by those that `usual` finds for all files together.
 
     Raises:
         InputError: the folder has no images, or image files can't have that shape.
@@ -58,9 +64,11 @@ def source(folder: Path, image_shape: Shape) -> Source:
     files = find_files(folder)
     if not files:
         raise InputError(f"The folder {folder} has no images: it should hold files such as .png or .jpg.")
-    where = f"folder-{digest(os.fspath(folder))}-{'x'.join(map(str, image_shape))}-"
+    where = f"folder-{digest(os.fspath(folder))}-{keyed(value_ranges)}{'x'.join(map(str, image_shape))}-"
     key = where + digest(*(_fingerprint(folder, file) for file in files))
-    return Source(folder.name, key, lambda builder: _build(builder, folder, files, image_shape), replaces=where)
+    return Source(
+        folder.name, key, lambda builder: _build(builder, folder, files, image_shape, value_ranges), replaces=where
+    )
 
 
 def find_files(folder: Path) -> list[ImageFile]:
@@ -84,18 +92,20 @@ def _arranged(paths: list[tuple[str, ...]]) -> list[ImageFile]:
     return [ImageFile("/".join(path), split, label) for path, split, label in zip(paths, splits, labels, strict=True)]
 
 
-def _build(builder: Builder, folder: Path, files: list[ImageFile], image_shape: Shape) -> Names:
+def _build(
+    builder: Builder, folder: Path, files: list[ImageFile], image_shape: Shape, value_ranges: Mapping[str, Range]
+) -> Names:
     channels, height, width = image_shape
     files = _within_splits(files, folder)
     images = builder.scratch("images", (len(files), height, width, channels), np.uint8)
-    readable = _read_all(folder, files, image_shape, images)
+    readable, ranges = _read_all(_Reader(folder, files, image_shape, images), value_ranges)
     files = [files[row] for row in readable]
     labels, class_names = _labels(files, folder)
     names = np.array([os.fsencode(file.name) for file in files])
     for split, rows in _splits(files, folder).items():
         builder.gather(split, "images", images, readable[rows])
         builder.save(split, labels=None if labels is None else labels[rows], sources=names[rows])
-    return Names(classes=class_names)
+    return Names(classes=class_names, value_ranges=ranges)
 
 
 def _within_splits(files: Sequence[ImageFile], folder: Path) -> list[ImageFile]:
@@ -126,25 +136,66 @@ def _labels(files: Sequence[ImageFile], folder: Path) -> tuple[NDArray[np.int64]
     return np.array([number[file.label] for file in files if file.label is not None], np.int64), tuple(classes)
 
 
-def _read_all(folder: Path, files: Sequence[ImageFile], image_shape: Shape, out: NDArray[np.uint8]) -> Rows:
-    """Write every readable image to its row of `out`; the rows written.
+def _read_all(reader: _Reader, value_ranges: Mapping[str, Range]) -> tuple[Rows, dict[str, Range]]:
+    """Read every readable image; the rows written, and the ranges that values of more than 8 bits were read by.
 
     Raises:
         InputError: an image is too small, or more than a tenth of the files are unreadable.
     """
-    readable, bad = [], []
-    with progress(f"Reading {folder.name}", total=len(files)) as advance:
-        for row, result in enumerate(_results(folder, files, image_shape)):
-            if isinstance(result, UnreadableError):
-                bad.append(row)
-                _report(files, bad, folder, result)
-            else:
-                out[row] = result
-                readable.append(row)
-            advance(1)
-    if bad:
-        say(f"Skipped {len(bad)} unreadable of {len(files)} files in {folder}.")
-    return np.array(readable, np.int64)
+    deep = reader.read(range(len(reader.files)), {})  # those of 8 bits; the values of the others are looked at
+    seen = together(deep.values())
+    ranges = {kind: value_ranges.get(kind, usual(values)) for kind, values in seen.items()}
+    told(seen, ranges, reader.folder.name)
+    if deep:
+        reader.read(list(deep), ranges)
+    if reader.bad:
+        say(f"Skipped {len(reader.bad)} unreadable of {len(reader.files)} files in {reader.folder}.")
+    return np.sort(np.array(reader.readable, np.int64)), ranges
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Writes images to the rows of `out`, and keeps which could be read and which couldn't."""
+
+    folder: Path
+    files: Sequence[ImageFile]
+    image_shape: Shape
+    out: NDArray[np.uint8]
+    readable: list[int] = field(default_factory=list)
+    bad: list[int] = field(default_factory=list)
+
+    def read(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> dict[int, Seen]:
+        """Write the images of these rows, but for those whose values need another range: what was seen in them."""
+        deep = {}
+        with progress(f"Reading {self.folder.name}", total=len(rows)) as advance:
+            for row, result in zip(rows, self._results(rows, ranges), strict=True):
+                if isinstance(result, UnreadableError):
+                    self.bad.append(row)
+                    _report(self.files, self.bad, self.folder, result)
+                elif isinstance(result, Seen):
+                    deep[row] = result
+                else:
+                    self.out[row] = result
+                    self.readable.append(row)
+                advance(1)
+        return deep
+
+    def _results(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> Iterator[Result]:
+        """Of each file, in order; Pillow decodes outside of Python's lock."""
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for start in range(0, len(rows), BATCH):
+                paths = [self.folder / self.files[row].name for row in rows[start : start + BATCH]]
+                yield from threads.map(partial(_read, self.image_shape, ranges), paths)
+
+
+def _read(image_shape: Shape, ranges: Mapping[str, Range], path: Path) -> Result:
+    try:
+        with opened(path) as picture:
+            if (seen := picture.seen) and seen.kind not in ranges:
+                return seen
+            return fit(picture.eight_bits(image_shape[0], ranges), image_shape, path)
+    except UnreadableError as error:
+        return error
 
 
 def _report(files: Sequence[ImageFile], bad: Sequence[int], folder: Path, error: UnreadableError) -> None:
@@ -155,23 +206,6 @@ def _report(files: Sequence[ImageFile], bad: Sequence[int], folder: Path, error:
         )
     if len(bad) <= MOST_NAMED:
         say(f"Skipped {files[bad[-1]].name}, which can't be read: {error}")
-
-
-def _results(
-    folder: Path, files: Sequence[ImageFile], image_shape: Shape
-) -> Iterator[NDArray[np.uint8] | UnreadableError]:
-    """Each file's image or what is wrong with it, in order; Pillow decodes outside of Python's lock."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for start in range(0, len(files), BATCH):
-            paths = [folder / file.name for file in files[start : start + BATCH]]
-            yield from threads.map(partial(_read, image_shape), paths)
-
-
-def _read(image_shape: Shape, path: Path) -> NDArray[np.uint8] | UnreadableError:
-    try:
-        return fit(decode(path, image_shape[0]), image_shape, path)
-    except UnreadableError as error:
-        return error
 
 
 def _fingerprint(folder: Path, file: ImageFile) -> str:
