@@ -11,7 +11,7 @@ from glowflow.commands.inputs import SplitName, check_picture, print_rows, wide_
 from glowflow.errors import InputError, listed
 
 if TYPE_CHECKING:
-    from glowflow.data import BuiltIn, Dataset, Published
+    from glowflow.data import BuiltIn, Dataset, Published, Range
 
 
 def list_() -> None:
@@ -62,7 +62,11 @@ def _size(image_shape: Sequence[int]) -> str:
 
 
 def prepare(
-    data: str, image_shape: tuple[int, int, int] | None = None, files: Path | None = None, download: bool = False
+    data: str,
+    image_shape: tuple[int, int, int] | None = None,
+    files: Path | None = None,
+    download: bool = False,
+    value_range: tuple[float, float] | None = None,
 ) -> None:
     """Prepare a data set's cache: a published one from its files, any other as training would when it starts.
 
@@ -73,6 +77,8 @@ def prepare(
         image_shape: [channels, height, width]; by default the first that a data set is listed with.
         files: The folder with the files of a published data set; the message of a missing one tells what it holds.
         download: Have torchvision download the files first, to the folder given with --files or one in the cache.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            usual ones that hold the values of all files.
     """
     from glowflow.data import PUBLISHED
     from glowflow.data.published import fetch
@@ -80,7 +86,7 @@ def prepare(
     if download and data not in PUBLISHED:
         raise InputError(f"--download is for the published data sets ({', '.join(PUBLISHED)}), and {data} isn't one.")
     folder = fetch(data, files) if download else files
-    for dataset in _prepared(data, image_shape, folder).values():
+    for dataset in _prepared(data, image_shape, folder, value_range).values():
         size = _size(dataset.image_shape)
         Console().print(
             f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}", highlight=False, soft_wrap=True
@@ -94,6 +100,7 @@ def show(
     split: SplitName = "train",
     num: int = 64,
     num_bits: int = 8,
+    value_range: tuple[float, float] | None = None,
 ) -> None:
     """Show what a data set looks like to a model: a picture of its images, how many there are, its labels.
 
@@ -106,6 +113,8 @@ def show(
         split: Which part of the data.
         num: How many images, spread over the data.
         num_bits: Quantise them to so many bits.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            usual ones that hold the values of all files.
     """
     from math import ceil, sqrt
 
@@ -118,7 +127,7 @@ def show(
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
     check_picture(out)
-    splits = _prepared(data, image_shape)
+    splits = _prepared(data, image_shape, None, value_range)
     dataset = splits[split]
     if not len(dataset):
         raise InputError(f"{dataset.name} has no images in its {split} split.")
@@ -128,16 +137,23 @@ def show(
     print_rows(_description(dataset, splits, PUBLISHED[data].description if data in PUBLISHED else ""))
 
 
-def _prepared(data: str, image_shape: tuple[int, int, int] | None, files: Path | None = None) -> "dict[Any, Dataset]":
-    from glowflow.data import BUILT_IN, PUBLISHED, is_name, prepare
+def _prepared(
+    data: str, image_shape: tuple[int, int, int] | None, files: Path | None, value_range: "Range | None"
+) -> "dict[Any, Dataset]":
+    from glowflow.data import BUILT_IN, PUBLISHED, check_needed, for_all_kinds, is_name, prepare
 
     entry: BuiltIn | Published | None = BUILT_IN.get(data) or PUBLISHED.get(data)
     if image_shape is None and entry is None and (is_name(data) or Path(data).exists()):
         raise InputError(f'Give the images of {data} a size: --image_shape "[channels, height, width]".')
-    return dict(prepare(data, image_shape or (entry.shapes[0] if entry else (3, 32, 32)), files=files))
+    shape = image_shape or (entry.shapes[0] if entry else (3, 32, 32))
+    splits = prepare(data, shape, files=files, value_ranges=for_all_kinds(value_range))
+    check_needed(value_range, splits["train"].value_ranges, f"the images of {data}")
+    return dict(splits)
 
 
 def _description(dataset: "Dataset", splits: "dict[Any, Dataset]", description: str) -> dict[str, str]:
+    from glowflow.data import described
+
     rows = {
         "data": dataset.name,
         "images": ", ".join(f"{name} {len(part):,}" for name, part in splits.items()),
@@ -145,6 +161,8 @@ def _description(dataset: "Dataset", splits: "dict[Any, Dataset]", description: 
     }
     if description:
         rows["what"] = description
+    if dataset.value_ranges:
+        rows["values"] = described(dataset.value_ranges)
     if dataset.labels is not None:
         counts = {name: int((dataset.labels == i).sum()) for i, name in enumerate(dataset.class_names)}
         rows[f"labels ({dataset.split})"] = listed([f"{name} {count:,}" for name, count in counts.items()])

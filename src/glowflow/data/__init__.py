@@ -6,7 +6,7 @@ from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.image_file import read_image, read_images
 from glowflow.data.published import PUBLISHED, Published
 from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, prepare
-from glowflow.data.value_range import Range, for_all_kinds
+from glowflow.data.value_range import Range, check_needed, described, for_all_kinds
 
 __all__ = [
     "BUILT_IN",
@@ -19,6 +19,8 @@ __all__ = [
     "Shape",
     "Split",
     "cache_directory",
+    "check_needed",
+    "described",
     "for_all_kinds",
     "is_name",
     "load",

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from glowflow.config import Shape
 from glowflow.data.in_flight import InFlight
 from glowflow.data.samples import Samples, samples
-from glowflow.data.value_range import Range, Seen, together, told, usual
+from glowflow.data.value_range import Range, Seen, check_needed, together, told, usual
 from glowflow.errors import InputError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -55,18 +55,31 @@ def read_image(
 
 
 def read_images(
-    paths: Sequence[Path], image_shape: Shape, *, enlarge: bool = False, value_ranges: Mapping[str, Range] = UNKNOWN
+    paths: Sequence[Path],
+    image_shape: Shape,
+    *,
+    enlarge: bool = False,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
+    chosen: Range | None = None,
 ) -> NDArray[np.uint8]:
-    """The images in several files, uint8 (N, H, W, C), all with the same value range; see `read_image`.
+    """The images in several files, uint8 (N, H, W, C), all with the same value range, which is reported.
 
-    A range that isn't given is decided from the values of all the files, and reported.
+    Args:
+        paths: Of the files.
+        image_shape: (C, H, W).
+        enlarge: Enlarge smaller images instead of refusing them.
+        value_ranges: As for `read_image`; what isn't there is decided from the values of all the files.
+        chosen: A range that a user chose, which goes before these.
+
+    Raises:
+        InputError: as `read_image`, or a range was chosen and no file has more than 8 bits.
     """
     check_channels(image_shape)
-    seen = together(found for path in paths if (found := _values_of(path)) and found.kind not in value_ranges)
-    ranges = {kind: usual(values) for kind, values in seen.items()}
-    told(seen, ranges, "the images")
-    known = {**ranges, **value_ranges}
-    return np.stack([read_image(path, image_shape, enlarge=enlarge, value_ranges=known) for path in paths])
+    seen = together(found for path in paths if (found := _values_of(path)))
+    check_needed(chosen, seen, "these files")
+    ranges = {kind: chosen or value_ranges.get(kind) or usual(values) for kind, values in seen.items()}
+    told(seen, ranges, "these files")
+    return np.stack([read_image(path, image_shape, enlarge=enlarge, value_ranges=ranges) for path in paths])
 
 
 def _values_of(path: Path) -> Seen | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glowflow.config import checked_range
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -56,7 +57,7 @@ FRACTIONS: tuple[Range, ...] = ((0, 1), (-1, 1))
 TOLERANCE = 0.05
 """The share of a range by which floating-point values may exceed it: resizing and rounding do that."""
 LEAST_USED = 0.25
-"""The share of a range of whole numbers that floating-point values fill at least, where it's theirs."""
+"""The share of the largest number in a range that floating-point values reach at least, where the range is theirs."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,13 @@ def usual(seen: Seen) -> Range:
         if _holds(limits, seen, 0 if is_whole else TOLERANCE):
             return limits
     for limits in () if is_whole else WHOLE:
-        if _holds(limits, seen, TOLERANCE) and seen.high - seen.low > LEAST_USED * (limits[1] - limits[0]):
+        if _holds(limits, seen, TOLERANCE) and _largest(seen.low, seen.high) > LEAST_USED * _largest(*limits):
             return limits
     return seen.low, seen.high if seen.high > seen.low else seen.low + 1
+
+
+def _largest(low: float, high: float) -> float:
+    return max(abs(low), abs(high))
 
 
 def _holds(limits: Range, seen: Seen, tolerance: float) -> bool:
@@ -135,17 +140,16 @@ def _levels(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.
 
 def for_all_kinds(limits: Range | None) -> dict[str, Range]:
     """The range that a user chose, for every kind; none of one where none was chosen."""
-    return {} if limits is None else dict.fromkeys(KINDS, checked(limits))
+    return {} if limits is None else dict.fromkeys(KINDS, checked_range(limits))
 
 
-def checked(limits: Range) -> Range:
-    """The range; InputError if it isn't one."""
-    low, high = limits
-    if not (isfinite(low) and isfinite(high) and low < high):
+def check_needed(chosen: Range | None, found: Mapping[str, object], where: str) -> None:
+    """Refuse a range that a user chose for files of which none has values of more than 8 bits."""
+    if chosen is not None and not found:
         raise InputError(
-            f"The value range is {low:g},{high:g}; it takes two numbers, the smaller first, such as 0,4095."
+            f"--value-range is for image files of more than 8 bits, but none of {where} has more: leave it out, and 0 "
+            "is black, 255 is white."
         )
-    return low, high
 
 
 def described(ranges: Mapping[str, Range]) -> str:
