@@ -53,6 +53,7 @@ class Source:
         replaces: the start of the keys of which this one is the newest version; the others are removed.
         origin: what it's built from; what was built from anything else is built anew. Empty to take what is there.
         needs: what is to be done first, of a data set whose files aren't at hand: it's in the cache, or can't be had.
+        outdated: says what is wrong with a directory of an older version, which is used all the same; empty if nothing.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Source:
     replaces: str = ""
     origin: str = ""
     needs: str = ""
+    outdated: Callable[[], str] = str
 
 
 @dataclass
@@ -152,6 +154,8 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
     """
     cache = cache or cache_directory()
     if splits := stored(source, cache):
+        if not splits["train"].digest and (problem := source.outdated()):
+            say(f"{problem} To prepare {source.name} again, remove {cache / source.key}.")
         return splits
     if source.needs:
         raise InputError(source.needs)

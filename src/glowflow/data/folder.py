@@ -32,6 +32,8 @@ EXTENSIONS = frozenset(
 SPLIT_FOLDERS: Mapping[str, Split] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 BATCH = 256
 """Files read before the next are begun."""
+MOST_LOOKED_AT = 100
+"""Files that are opened to find out whether a folder has some of more than 8 bits."""
 MOST_NAMED = 20
 """Unreadable files that are named one by one."""
 
@@ -66,9 +68,8 @@ def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] =
         raise InputError(f"The folder {folder} has no images: it should hold files such as .png or .jpg.")
     where = f"folder-{digest(os.fspath(folder))}-{keyed(value_ranges)}{'x'.join(map(str, image_shape))}-"
     key = where + digest(*(_fingerprint(folder, file) for file in files))
-    return Source(
-        folder.name, key, lambda builder: _build(builder, folder, files, image_shape, value_ranges), replaces=where
-    )
+    build = partial(_build, folder=folder, files=files, image_shape=image_shape, value_ranges=value_ranges)
+    return Source(folder.name, key, build, replaces=where, outdated=partial(_outdated, folder, files))
 
 
 def find_files(folder: Path) -> list[ImageFile]:
@@ -106,6 +107,22 @@ def _build(
         builder.gather(split, "images", images, readable[rows])
         builder.save(split, labels=None if labels is None else labels[rows], sources=names[rows])
     return Names(classes=class_names, value_ranges=ranges)
+
+
+def _outdated(folder: Path, files: Sequence[ImageFile]) -> str:
+    """What older versions did wrong: they chose a value range for each file of more than 8 bits by itself."""
+    some = files[:: -(-len(files) // MOST_LOOKED_AT)]
+    if not any(_is_deep(folder / file.name) for file in some):
+        return ""
+    return f"An older glowflow prepared {folder.name}, and chose a value range for each of its images by itself."
+
+
+def _is_deep(path: Path) -> bool:
+    try:
+        with opened(path) as picture:
+            return picture.seen is not None
+    except UnreadableError:
+        return False
 
 
 def _within_splits(files: Sequence[ImageFile], folder: Path) -> list[ImageFile]:

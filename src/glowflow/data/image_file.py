@@ -78,7 +78,7 @@ def read_images(
     seen = together(found for path in paths if (found := _values_of(path)))
     check_needed(chosen, seen, "these files")
     ranges = {kind: chosen or value_ranges.get(kind) or usual(values) for kind, values in seen.items()}
-    told(seen, ranges, "these files")
+    told(seen, ranges)
     return np.stack([read_image(path, image_shape, enlarge=enlarge, value_ranges=ranges) for path in paths])
 
 

@@ -109,8 +109,8 @@ def prepare(
 
 
 def _agree(splits: Mapping[Split, Dataset] | None, value_ranges: Mapping[str, Range]) -> bool:
-    """Whether what is prepared was read by these ranges, or would have been."""
-    if splits is None:
+    """Whether what is prepared was read by these ranges, or would have been; older versions didn't note theirs."""
+    if splits is None or not splits["train"].digest:
         return False
     return all(value_ranges.get(kind, limits) == limits for kind, limits in splits["train"].value_ranges.items())
 

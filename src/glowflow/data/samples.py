@@ -22,6 +22,8 @@ SIGNED = 2
 """The sample format of TIFF for signed whole numbers."""
 EXCHANGED = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
 """For each order of bytes in Pillow's decoders the other one."""
+MISTAKEN = {"int8": np.int8, "uint32": np.uint32}
+"""Kinds that Pillow takes for others, unsigned or signed."""
 GREY_AND_OPACITY = "LA;16B"
 
 
@@ -30,7 +32,7 @@ class Samples:
     """The numbers of an upright image.
 
     Attributes:
-        kind: of `KINDS`.
+        kind: of `KINDS`, or int8.
         values: (H, W) or (H, W, 3).
         stated: the range, where the file itself says which numbers are black and white.
         largest: the largest value that the file says it may have, where it says so.
@@ -58,43 +60,47 @@ class Samples:
 
 
 def samples(image: Image.Image) -> Samples | None:
-    """The numbers of an image that was opened and not decoded yet; None if they have 8 bits at most."""
+    """The numbers of an image that was opened and not decoded yet; None if they have 8 bits at most.
+
+    Raises:
+        ValueError: Pillow would take the numbers for others.
+    """
     if decoder := _colour_decoder(image):
         return _colour(image, decoder)
+    if len(image.getbands()) > 1 and _tag(image, BITS_PER_SAMPLE) == 16 and ";16" not in _decoder(image):
+        raise ValueError("its 16-bit colours are stored one after the other, in planes")
     if not (kind := _kind(image)):
         return None
-    stated, tags = _stated(image), _tags(image)  # before it's decoded
+    stated, largest = _stated(image), _tag(image, MAX_SAMPLE_VALUE)  # before it's decoded
     values = np.asarray(ImageOps.exif_transpose(image))
-    if kind == "int8":
-        return Samples(kind, values.view(np.int8))
-    values = values.view(np.uint32) if kind == "uint32" else values
-    largest = tags.get(MAX_SAMPLE_VALUE, (None,))[0]
-    is_told = kind == "uint16" and largest is not None and largest < 65535
-    return Samples(kind, values, stated, largest if is_told else None)
+    values = values.view(MISTAKEN.get(kind, values.dtype))
+    return Samples(kind, values, stated, largest if kind == "uint16" and 0 < largest < 65535 else None)
 
 
 def _kind(image: Image.Image) -> str:
     """The kind of numbers in an image of one channel; empty for 8 bits."""
-    tags = _tags(image)
-    bits, is_signed = tags.get(BITS_PER_SAMPLE, (0,))[0], tags.get(SAMPLE_FORMAT, (1,))[0] == SIGNED
+    bits, is_signed = _tag(image, BITS_PER_SAMPLE), _tag(image, SAMPLE_FORMAT) == SIGNED
     if image.mode == "L":
         return "int8" if is_signed and bits == 8 else ""
-    if image.mode == "I" and tags:
-        return f"{'' if is_signed else 'u'}int{bits}"
+    if image.mode == "I" and bits:
+        return f"{'' if is_signed else 'u'}int{bits:g}"
     if image.mode == "I":
         return "uint16" if image.format == "PPM" else "int32"
     return "float32" if image.mode == "F" else "uint16" if image.mode.startswith("I;16") else ""
 
 
 def _stated(image: Image.Image) -> Range | None:
-    """The range of formats that state which number is white: PGM's, which Pillow scales, and TIFF's of 12 bits."""
+    """The range of formats that state which number is white: PGM, which Pillow scales, and TIFF of 8 and 12 bits."""
     if image.format == "PPM" and image.mode == "I" and _decoder(image) != "I;16B":
         return 0, 65535
-    return (0, 4095) if _tags(image).get(BITS_PER_SAMPLE, (0,))[0] == 12 else None
+    return {8: (-128, 127), 12: (0, 4095)}.get(int(_tag(image, BITS_PER_SAMPLE)))
 
 
-def _tags(image: Image.Image) -> Any:  # noqa: ANN401 (a mapping of Pillow's)
-    return getattr(image, "tag_v2", {})
+def _tag(image: Image.Image, number: int) -> float:
+    """The first number that a TIFF file has under a tag; 0 where there is none."""
+    found = getattr(image, "tag_v2", {}).get(number)
+    first = found[0] if isinstance(found, tuple) and found else found
+    return first if isinstance(first, int | float) else 0
 
 
 def _colour_decoder(image: Image.Image) -> str:

@@ -23,7 +23,6 @@ Range = tuple[float, float]
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
-        "int8": "signed 8-bit values",
         "uint16": "16-bit values",
         "int16": "signed 16-bit values",
         "uint32": "32-bit values",
@@ -35,7 +34,6 @@ KINDS: Mapping[str, str] = MappingProxyType(
 
 WHOLE_RANGES: Mapping[str, Range] = MappingProxyType(
     {
-        "int8": (-128, 127),
         "uint16": (0, 65535),
         "int16": (-32768, 32767),
         "uint32": (0, 2**32 - 1),
@@ -50,7 +48,7 @@ TOMOGRAPHY: Range = (-1024, 3071)
 """Of computed tomography, in Hounsfield units: 12 bits that begin at -1024."""
 WHOLE = sorted(
     [*((0, 2**n - 1) for n in BITS), *((-(2 ** (n - 1)), 2 ** (n - 1) - 1) for n in BITS), TOMOGRAPHY],
-    key=lambda limits: (limits[1] - limits[0], limits != TOMOGRAPHY, limits[0] < 0),
+    key=lambda limits: (limits[1] - limits[0], limits == TOMOGRAPHY, limits[0] < 0),
 )
 """Usual ranges of whole numbers, the narrowest first."""
 FRACTIONS: tuple[Range, ...] = ((0, 1), (-1, 1))
@@ -161,14 +159,15 @@ def described(ranges: Mapping[str, Range]) -> str:
     return "; ".join(f"{KINDS[kind]} from {low:g} (black) to {high:g} (white)" for kind, (low, high) in ranges.items())
 
 
-def told(seen: Mapping[str, Seen], ranges: Mapping[str, Range], where: str) -> None:
-    """Report by which range values of more than 8 bits are read, and how many files have pixels that aren't finite."""
+def told(seen: Mapping[str, Seen], ranges: Mapping[str, Range], where: str = "") -> None:
+    """Report how values of more than 8 bits, in the folder `where`, are read, and where some are not finite."""
     for kind, values in seen.items():
         low, high = (f"{limit:g}" for limit in ranges[kind])
-        found = f"{values.low:g} to {values.high:g}" if values.low <= values.high else "no finite ones"
+        found = f"go from {values.low:g} to {values.high:g}" if values.low <= values.high else "are not finite"
+        files = f"{values.files:,} file{'' if values.files == 1 else 's'}{f' of {where}' if where else ''}"
         say(
-            f"{KINDS[kind].capitalize()} of {where} ({found}) are read with {low} as black and {high} as white; "
+            f"{KINDS[kind].capitalize()} in {files} {found}: {low} is read as black and {high} as white. "
             "--value-range LOW,HIGH sets other limits."
         )
         if values.not_finite:
-            say(f"Pixels that aren't finite numbers become black; {values.not_finite} of {where} have some.")
+            say(f"Pixels that aren't finite numbers are read as black. {values.not_finite:,} of these files have some.")

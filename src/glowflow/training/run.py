@@ -106,6 +106,13 @@ def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) 
         for defaults in [as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # of settings newer than the run
         for part, settings in new.items()
         for name, value in settings.items()
-        if old[part].get(name, defaults[part][name]) != value and (part, name) not in MAY_CHANGE
+        if old[part].get(name, defaults[part][name]) != value
+        and (part, name) not in MAY_CHANGE
+        and not (name == "start" and _are_one_place(old[part].get(name), value))
     ]
     return "; ".join(changed)
+
+
+def _are_one_place(old: str | None, new: str | None) -> bool:
+    """Whether two paths are the same, one of which may be relative; there need be nothing any more."""
+    return bool(old and new) and Path(str(old)).resolve() == Path(str(new)).resolve()
