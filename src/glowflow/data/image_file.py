@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -23,8 +23,8 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
 UNKNOWN: Mapping[str, Range] = MappingProxyType({})
 """The value ranges where none is known."""
-IN_FLIGHT = InFlight(2**26)
-"""Room for the pixels that are decoded at once: some 300 MB as Pillow keeps them, and as much again in between."""
+IN_FLIGHT = InFlight(2**27)
+"""Room for the pixels that are decoded at once: some 500 MB as Pillow keeps them, and as much again in between."""
 
 
 class UnreadableError(Exception):
@@ -139,7 +139,8 @@ class Picture:
     def _scaled(self, known: Mapping[str, Range]) -> Image.Image:
         found = self._samples
         if found is None:
-            return ImageOps.exif_transpose(self._image)
+            ImageOps.exif_transpose(self._image, in_place=True)
+            return self._image
         return found.image(found.stated or known.get(found.kind) or usual(found.seen))
 
 
@@ -153,8 +154,8 @@ def opened(file: Path | BinaryIO) -> Iterator[Picture]:
     with ExitStack() as stack:
         with _unreadable():
             image = stack.enter_context(Image.open(file))
-        stack.enter_context(IN_FLIGHT.room(image.width * image.height))
-        yield Picture(image)
+        with IN_FLIGHT.room(image.width * image.height), closing(image):
+            yield Picture(image)
 
 
 @contextmanager
@@ -191,7 +192,7 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:
     if mode == "RGBA" or not image.has_transparency_data:
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     opaque = Image.new("RGBA", image.size, "white")
     opaque.alpha_composite(image.convert("RGBA"))
     return opaque.convert(mode)

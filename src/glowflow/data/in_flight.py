@@ -6,13 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
+from glowflow.allocator import give_back_freed_memory
+
 
 class InFlight:
-    """Room for some number of pixels, shared by the threads that decode images."""
+    """Room for some number of pixels, shared by the threads that decode images.
+
+    Args:
+        most: that many pixels, of images that are there at once; and no more than a quarter of it remains as freed
+            memory of images that were there.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.pixels = 0
+        self.freed = 0
         self._changed = Condition()
 
     @contextmanager
@@ -24,6 +32,13 @@ class InFlight:
         try:
             yield
         finally:
-            with self._changed:
-                self.pixels -= pixels
-                self._changed.notify_all()
+            self._leave(pixels)
+
+    def _leave(self, pixels: int) -> None:
+        with self._changed:
+            self.freed += pixels
+            if self.freed > self.most // 4:
+                give_back_freed_memory()
+                self.freed = 0
+            self.pixels -= pixels
+            self._changed.notify_all()
