@@ -65,7 +65,7 @@ def train(
     splits = data.prepare(config.train.data, config.model.image_shape, value_ranges=chosen)
     check_needed(config.train.value_range, splits["train"].value_ranges, f"the images of {config.train.data}")
     images = splits["train"].digest or identity.digest_of(splits)
-    same_images.check(out, config, images)
+    same_images.check(out, config, images, splits["train"].class_names)
     check_trainable(config.model, splits["train"])
     check_trainable(config.model, splits["validation"])
     with claimed(out, config) if processes.is_first else nullcontext():

@@ -1,11 +1,13 @@
 """Which images a run is trained on: known by a digest, so that the run goes on wherever they are moved to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from glowflow import weights
 from glowflow.config import RunConfig
 from glowflow.data import is_name
 from glowflow.durable import load_json, save_json
-from glowflow.errors import InputError
+from glowflow.errors import InputError, listed
 from glowflow.progress import say
 from glowflow.training.run import has_begun, read_config
 
@@ -30,21 +32,24 @@ def check_place(out: Path, config: RunConfig) -> None:
         )
 
 
-def check(out: Path, config: RunConfig, digest: str) -> None:
+def check(out: Path, config: RunConfig, digest: str, class_names: Sequence[str]) -> None:
     """Refuse to go on with the run in `out` on other images than those that it began with.
 
     Args:
         out: The run's directory.
         config: The run's settings now.
         digest: Of the images now.
+        class_names: Those of the images now.
 
     Raises:
         InputError: If the run records other images.
     """
     if not has_begun(out) or recorded(out) in {"", digest}:
         return
-    old, new = _place(out), config.train.data
+    old, new, trained = _place(out), config.train.data, weights.load_config(weights.find(out))["class_names"]
     why = f"aren't those that were in {old}" if old != new else "have changed (added, removed, renamed or edited)"
+    if trained and sorted(trained) != sorted(class_names):
+        why = f"have the classes {listed(class_names)} now, and it was trained on {listed(trained)}"
     raise InputError(
         f"{out} can't go on: the images of {new} {why}. Give --data with the place of the images that it was trained "
         f"on; or train its model further on these with --from {out} and another --out."
