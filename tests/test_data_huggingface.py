@@ -159,3 +159,15 @@ def test_the_code_needs_little_of_the_library(monkeypatch: pytest.MonkeyPatch, t
     splits = prepare("hf:small", (3, 8, 8))
     assert sum(len(splits[split]) for split in SPLITS) == 5
     assert np.concatenate([splits[split].images for split in SPLITS]).any()
+
+
+def test_values_of_16_bits_have_one_range_for_the_whole_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dark, bright = np.full((8, 8), 257 * 20, np.uint16), np.full((8, 8), 65535, np.uint16)
+    name = saved(tmp_path / "deep", train=table([dark, bright] * 4))
+    splits = prepare(name, (1, 8, 8))
+    assert {int(image.max()) for split in SPLITS for image in splits[split].images} == {20, 255}
+    assert "16-bit values from 0 (black) to 65535 (white)" in capsys.readouterr().err
+    chosen = prepare(name, (1, 8, 8), value_ranges={"uint16": (0, 257 * 20)})
+    assert {int(image.max()) for split in SPLITS for image in chosen[split].images} == {255}

@@ -5,7 +5,7 @@ from glowflow.data.cache import cache_directory
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.image_file import read_image, read_images
 from glowflow.data.published import PUBLISHED, Published
-from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, prepare
+from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, of_run, prepare
 from glowflow.data.value_range import Range, check_needed, described, for_all_kinds
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "for_all_kinds",
     "is_name",
     "load",
+    "of_run",
     "prepare",
     "read_image",
     "read_images",

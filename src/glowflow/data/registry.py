@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from glowflow.config import Shape
+from glowflow.config import RunConfig, Shape
 from glowflow.data import arrays, digits, faces, folder, photos, published
 from glowflow.data.cache import Source, prepared, stored
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
 from glowflow.data.image_file import UNKNOWN
 from glowflow.data.published import PUBLISHED, huggingface, tfrecords
-from glowflow.data.value_range import Range
+from glowflow.data.value_range import Range, for_all_kinds
 from glowflow.errors import InputError
 
 
@@ -90,6 +90,12 @@ def load(
     if split not in SPLITS:
         raise InputError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
     return prepare(source, image_shape, cache, value_ranges=value_ranges)[split]
+
+
+def of_run(run: RunConfig, split: Split) -> Dataset:
+    """One split of a training's data, as the training reads it; see `load`."""
+    ranges = for_all_kinds(run.train.value_range)
+    return load(run.train.data, run.model.image_shape, split, value_ranges=ranges)
 
 
 def prepare(
