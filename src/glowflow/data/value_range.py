@@ -58,7 +58,7 @@ LEAST_USED = 0.25
 """The share of the largest number in a range that floating-point values reach at least, where the range is theirs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The values in files of one kind.
 
