@@ -70,8 +70,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         if self._hosts is not None and _hostname(scope) not in self._hosts:
-            names = listed(sorted(self._hosts))
-            return error(400, f"The request is for another host: this server is {names} (behind a proxy, see --behind).")
+            own = listed(sorted(self._hosts))
+            return error(400, f"The request is for another host: this server is {own} (behind a proxy, see --behind).")
         return busy() if self._num_requests > MOST_REQUESTS else None
 
 

@@ -1,32 +1,23 @@
-// The page. What is shown is a function of one state, which is never changed but replaced:
-//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, facts}, the last four
-//                null where they don't apply
-//   blend, path  how far from one to the other, and which way
-//   levels       for each level: {take: "own" | "other" | "drawn", seed, eps}
-//   strengths    of attributes by name, without those at 0
-//   temperature  of random images
-//   label        the class, null for a model without
-//   first        the seed of the first of the random images that can be chosen
-//   own          names of the visitor's own sliders
-//   handfuls     images with and without what the next slider of one's own is to be of: {with, without}
+// The page: its parts, and what happens when a visitor does something. What is shown is a function of one state (state.js).
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
 import { description, gauge, measure, warning } from "./facts.js";
 import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes, typed } from "./files.js";
 import { History } from "./history.js";
 import { latest } from "./latest.js";
-import { between, difference, levelSlices, mixed, moved, scaled } from "./latents.js";
+import { difference, levelSlices, scaled } from "./latents.js";
 import { fromHash, toHash } from "./link.js";
 import { keep, recalled } from "./own.js";
 import { enlarged, LARGE, Painter, present } from "./painter.js";
 import { isSame } from "./same.js";
 import { inWords, show, slider } from "./sliders.js";
+import { canSwap, composed, edited, isEdited, nameOf, subjectOf, swapped, unedited, warmed, withoutSecond } from "./state.js";
+import { attempt, complain, say } from "./voice.js";
 
 const USUAL_TEMPERATURE = 0.7;
 const NUM_RANDOM = 12;
 const MOST_SEEDS = 2 ** 31;
 const MOST_IN_HANDFUL = 50;
-const SECONDS_TO_READ = 12;
 
 const $ = (id) => document.getElementById(id);
 
@@ -35,7 +26,6 @@ const directions = new Map(); // attribute -> its vector (D,); also of deleted o
 const rows = new Map(); // attribute -> its slider: {row, valueOf}, what it shows of the strengths
 const latents = new Map(); // seed -> promise of its latents, the latest few
 const pictures = new WeakMap(); // image -> Map of class -> promise of its Blob
-let silence; // the timer that ends what is said
 let strip = {}; // what its pictures are of: {first, temperature, label}
 let kept; // names of the visitor's own sliders that are kept beyond a reload
 
@@ -67,7 +57,7 @@ async function freshState() {
   const first = someSeed();
   const known = model.attributes.map(({ name }) => name);
   return {
-    ...plain(await random(first, USUAL_TEMPERATURE)),
+    ...unedited(await random(first, USUAL_TEMPERATURE), slices.length),
     other: null,
     path: "linear",
     temperature: USUAL_TEMPERATURE,
@@ -78,26 +68,9 @@ async function freshState() {
   };
 }
 
-/** What an image is without any edit. */
-function plain(face) {
-  return { face, ...unedited() };
-}
-
-function unedited() {
-  return { blend: 0, levels: slices.map(() => ({ take: "own" })), strengths: {} };
-}
-
-function compose({ face, other, blend, path, levels, strengths, temperature }) {
-  const takes = { own: () => face.z, other: () => other.z, drawn: ({ eps }) => scaled(eps, temperature) };
-  const start = levels.every(({ take }) => take === "own")
-    ? face.z
-    : mixed(levels.map((level) => takes[level.take](level)), slices);
-  const blended = other && blend ? between(start, other.z, blend, path) : start;
-  return moved(blended, Object.entries(strengths).map(([name, strength]) => [directions.get(name), strength]));
-}
-
-function isEdited({ blend, levels, strengths }) {
-  return blend !== 0 || levels.some(({ take }) => take !== "own") || Object.keys(strengths).length > 0;
+/** The latents of a state's picture. */
+function compose(state) {
+  return composed(state, slices, directions);
 }
 
 /** What the sliders are at: pairs of a name, in words, and a strength. */
@@ -107,17 +80,6 @@ function editsOf({ strengths }) {
 
 function titleOf(attribute) {
   return model.attributes.some(({ name }) => name === attribute) ? inWords(attribute) : attribute;
-}
-
-/** The strengths with others of some attributes. */
-function withStrengths(changed) {
-  const all = Object.entries({ ...past.now.strengths, ...changed });
-  return Object.fromEntries(all.filter(([, value]) => value !== 0));
-}
-
-/** What a picture is of, whichever edits, temperature and class it has. */
-function subjectOf({ z, eps }) {
-  return eps ?? z;
 }
 
 function preview(change) {
@@ -156,10 +118,6 @@ function describe(state) {
   $("picture").setAttribute("aria-label", nameOf(state));
   $("description").textContent = description(state, editsOf(state));
   renderFacts(state.face);
-}
-
-function nameOf(state) {
-  return `${state.face.name}${isEdited(state) ? ", edited" : ""}`;
 }
 
 function renderFacts(face) {
@@ -261,7 +219,7 @@ async function choose(promise) {
 }
 
 function edit(image) {
-  commit(plain(image));
+  commit(unedited(image, slices.length));
   say(image.facts ? `${image.name}: ${judgement(image.facts)}` : "", "unseen"); // it's seen beside the picture
 }
 
@@ -366,7 +324,7 @@ function attributeSlider(name, opposite) {
   const valueOf = (strengths) => (strengths[name] ?? 0) - (strengths[opposite] ?? 0);
   const changed = (value) => {
     const ends = opposite ? { [name]: Math.max(value, 0), [opposite]: Math.max(-value, 0) } : { [name]: value };
-    return { strengths: withStrengths(ends) };
+    return { strengths: edited(past.now.strengths, ends) };
   };
   slider(row, {
     value: 0,
@@ -383,7 +341,7 @@ function renderOwn({ own }) {
   for (const name of kept ?? []) rows.delete(name);
   $("own").hidden = !own.length;
   $("own").replaceChildren($("own").querySelector("legend"), ...own.map(ownSlider));
-  keep(model.name, own.map((name) => [name, directions.get(name)]));
+  if (kept) keep(model.name, own.map((name) => [name, directions.get(name)])); // at first they are what is kept
   kept = own;
 }
 
@@ -461,14 +419,14 @@ function randomButton(seed, label, action) {
 function listen() {
   $("undo").onclick = undo;
   $("redo").onclick = redo;
-  $("reset").onclick = () => commit(unedited());
+  $("reset").onclick = () => commit(unedited(past.now.face, slices.length));
   $("compare").onclick = compare;
   $("share").onclick = () => attempt(share);
   for (const id of ["others", "other-examples"]) $(id).onclick = () => commit({ first: someSeed() });
   $("random-second").onclick = () => attempt(drawSecond);
-  $("remove-second").onclick = removeSecond;
-  $("swap").onclick = swap;
-  $("class").onchange = takeClass;
+  $("remove-second").onclick = () => commit(withoutSecond(past.now));
+  $("swap").onclick = () => commit(swapped(past.now));
+  $("class").onchange = () => commit({ label: Number($("class").value) });
   $("picture").addEventListener("shown", (event) => event.detail.isSettled && lightUp());
   $("picture").addEventListener("turned", () => {
     lightUp();
@@ -477,8 +435,8 @@ function listen() {
   for (const input of document.querySelectorAll("input[name=path]")) input.onchange = () => commit({ path: input.value });
   slider($("temperature-row"), {
     value: USUAL_TEMPERATURE,
-    onInput: (temperature) => preview(warmed(temperature)),
-    onChange: (temperature, gesture) => commit(warmed(temperature), gesture),
+    onInput: (temperature) => preview(warmed(past.now, temperature)),
+    onChange: (temperature, gesture) => commit(warmed(past.now, temperature), gesture),
   });
   slider($("blend").parentElement, {
     value: 0,
@@ -586,38 +544,6 @@ async function drawSecond() {
   if (image) blendIn(image);
 }
 
-/** The change to a temperature, of the image too if it's a random one. */
-function warmed(temperature) {
-  const { face } = past.now;
-  return face.eps ? { temperature, face: { ...face, temperature, z: scaled(face.eps, temperature) } } : { temperature };
-}
-
-/** Whether the same picture can be had with the images' roles exchanged: levels of their own aren't blended both ways. */
-function canSwap({ other, blend, levels }) {
-  return other && (blend === 0 || levels.every(({ take }) => take === "own"));
-}
-
-function swap() {
-  const { face, other, blend, levels, temperature } = past.now;
-  const isWhole = levels.every(({ take }) => take === "own");
-  const exchanged = { own: { take: "other" }, other: { take: "own" } };
-  commit({
-    face: other,
-    other: face,
-    temperature: other.temperature ?? temperature,
-    ...(isWhole ? { blend: 1 - blend } : { levels: levels.map((level) => exchanged[level.take] ?? level) }),
-  });
-}
-
-function removeSecond() {
-  const levels = past.now.levels.map((level) => (level.take === "other" ? { take: "own" } : level));
-  commit({ other: null, blend: 0, levels });
-}
-
-function takeClass() {
-  commit({ label: Number($("class").value) });
-}
-
 /* A slider of one's own */
 
 /** Read files into one of the handfuls. */
@@ -707,7 +633,7 @@ function makeSlider() {
 }
 
 function deleteSlider(name) {
-  commit({ own: past.now.own.filter((other) => other !== name), strengths: withStrengths({ [name]: 0 }) });
+  commit({ own: past.now.own.filter((other) => other !== name), strengths: edited(past.now.strengths, { [name]: 0 }) });
   ($("sliders").querySelector("input") ?? $("make-name")).focus();
   say(`The slider ${name} is deleted.`);
 }
@@ -734,25 +660,4 @@ function lightUp() {
   const context = $("ambience").getContext("2d");
   context.clearRect(0, 0, width, height);
   context.drawImage($("picture"), 0, 0, width, height);
-}
-
-/* What is said */
-
-function attempt(action) {
-  return Promise.resolve().then(action).catch(complain);
-}
-
-function complain(error) {
-  say(error.message, "problem");
-}
-
-/**
- * Say something for a while: as a "problem", or "unseen", to screen readers alone, where it's seen elsewhere; or what the
- * page is "working" at, until something else is said.
- */
-function say(text, kind = "") {
-  $("status").className = kind;
-  $("status").textContent = text;
-  clearTimeout(silence);
-  if (kind !== "working") silence = setTimeout(() => ($("status").textContent = ""), SECONDS_TO_READ * 1000);
 }
