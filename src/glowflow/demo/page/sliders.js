@@ -36,5 +36,6 @@ export function show(row, value) {
   if (output) output.textContent = text;
   input.setAttribute("aria-valuetext", text);
   row.classList.toggle("moved", Number(input.value) !== Number(input.defaultValue));
+  row.classList.toggle("below", Number(input.value) < 0);
   return Number(input.value);
 }
