@@ -602,6 +602,21 @@ def test_a_slider_of_ones_own(page: Page, tmp_path: Path) -> None:
     assert page.locator("#sliders").get_by_label("Noisy in a way").first.input_value() == "1"
 
 
+def test_a_browser_that_keeps_nothing(browser: Browser, address: str, tmp_path: Path) -> None:
+    with visited(browser, address) as page:
+        page.context.add_init_script(
+            "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('none'); } })"
+        )
+        page.reload()
+        settle(page)
+        for side in ("#with", "#without"):
+            page.set_input_files(f"{side} input", image_file(tmp_path, f"{side[1:]}.png", len(side))[0])
+            playwright.expect(page.locator(f"{side} li")).to_have_count(1)
+        page.get_by_label("Name").fill("Grain")
+        page.get_by_role("button", name="Make the slider").click()
+        status(page, "stands first")
+
+
 def test_a_slider_of_ones_own_from_the_page(page: Page) -> None:
     page.locator("#offers button").last.click()
     status(page, "is among the images with it: 1 so far")

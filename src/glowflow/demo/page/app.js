@@ -150,8 +150,7 @@ function isRefused(event) {
   return event.target.closest?.("[aria-disabled=true]");
 }
 
-/** Show an image on a canvas, by default as the class has it. */
-function presentImage(canvas, image, picture = pictureOf(image, past.now.label)) {
+function presentImage(canvas, image, picture = pictureOf(image)) {
   attempt(() => present(canvas, subjectOf(image), picture));
 }
 
@@ -195,7 +194,8 @@ function someSeed() {
   return Math.floor(Math.random() * MOST_SEEDS);
 }
 
-function pictureOf(image, label) {
+/** The promise of an image's picture, as a class has it. */
+function pictureOf(image, label = past.now.label) {
   if (!pictures.has(image)) pictures.set(image, new Map());
   return cached(pictures.get(image), label, () => decode(Float64Array.from(image.z), label));
 }

@@ -69,11 +69,12 @@ export class Painter {
   }
 
   async #paint({ z, label, isSettled, subject }) {
-    const bitmap = await createImageBitmap(await decode(z, label));
+    const blob = await decode(z, label);
+    const bitmap = await createImageBitmap(blob);
     if (subject !== this.#wanted) return;
     put(this.canvas, bitmap);
     this.#turn();
-    this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled } }));
+    this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled, blob } }));
   }
 }
 
