@@ -389,7 +389,7 @@ async function drawRandom(index, mine) {
   const { z } = await random(mine.first + index, mine.temperature);
   if (strip !== mine) return;
   const picture = decode(Float32Array.from(z), mine.label);
-  await picture.catch(() => null); // so long the one at another temperature stays
+  await picture.catch(() => null); // until then the picture at the former temperature stays
   if (strip !== mine) return;
   const canvases = ["strip", "offers"].map((id) => $(id).children[index].firstElementChild);
   await Promise.all(canvases.map((canvas) => present(canvas, mine.first + index, picture)));

@@ -14,7 +14,7 @@ export class Gestures {
     element.addEventListener("keydown", ({ key, timeStamp }) => this.#follow(key, timeStamp, TOGETHER));
   }
 
-  /** What a change belongs to that happens now; one that nothing led to, as by a screen reader, is by itself. */
+  /** The gesture of a change that happens now. A change without a key or a pointer, as by a screen reader, is its own. */
   get current() {
     if (performance.now() - this.#time > TOGETHER) this.#current = Symbol();
     return this.#current;

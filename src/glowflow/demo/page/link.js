@@ -22,8 +22,8 @@ export function toHash(state, names) {
 }
 
 /**
- * What a text says, with what it doesn't say at its default: `state`, or null if it names no image, and `ignored`, a
- * sentence about what in it can't be taken, empty if there is nothing.
+ * What a text says: `state`, where what it doesn't say is at its default, or null if it names no image; and `ignored`, a
+ * sentence about the parts that can't be used, empty if there are none.
  */
 export function fromHash(text, names, numLevels, numClasses) {
   const parts = new Parts(text.replace(/^#/, ""));

@@ -6,17 +6,17 @@ export function recalled(model, numDims) {
     const sliders = JSON.parse(sessionStorage.getItem(key(model)) ?? "[]");
     return sliders.filter(([, vector]) => vector.length === numDims).map(([name, vector]) => [name, Float64Array.from(vector)]);
   } catch {
-    return []; // a browser that allows no storage, or what isn't ours
+    return []; // the browser allows no storage, or what it stores isn't a list of sliders
   }
 }
 
-/** Keep pairs of a name and a vector, in place of those before; none if they don't fit. */
+/** Keep pairs of a name and a vector, in place of those that were kept; none is kept if they don't fit. */
 export function keep(model, sliders) {
   try {
     sessionStorage.removeItem(key(model));
     sessionStorage.setItem(key(model), JSON.stringify(sliders.map(([name, vector]) => [name, [...vector]])));
   } catch {
-    // then a reload loses them
+    // a reload loses them then
   }
 }
 

@@ -1,5 +1,5 @@
 // Pictures of latents on canvases. None is ever shown as the picture of something else, in whatever order they come: each
-// has a subject, which is compared by what it says (see `isSame`).
+// has a subject, what it is a picture of. Subjects are compared by `isSame`.
 
 import { decode } from "./api.js";
 import { isSame } from "./same.js";
@@ -39,7 +39,7 @@ export class Painter {
     if (!this.#isBusy) this.#run();
   }
 
-  /** The picture of the subject before stays for a moment; one that takes longer gets an empty canvas. */
+  /** Get ready for a subject: the former one's picture stays for a moment, then the canvas is emptied. */
   #expect(subject) {
     if (isSame(this.#wanted, subject)) return;
     this.#wanted = subject;
@@ -80,7 +80,7 @@ export class Painter {
 
 const presented = new WeakMap(); // canvas -> the subject and the picture that it is to show
 
-/** Show a picture, the promise of a Blob, on a canvas; until it's there, one of the same subject may stay. */
+/** Show a picture, the promise of a Blob, on a canvas. Until it's there, only one of the same subject stays. */
 export async function present(canvas, subject, picture) {
   const before = presented.get(canvas);
   if (before?.picture === picture) return;

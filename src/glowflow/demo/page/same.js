@@ -1,4 +1,4 @@
-// When two states, or parts of them, say the same. States are never changed, so most of what is the same is one object.
+// Whether two values say the same: states, or parts of them. States are never changed, so most equal parts are one object.
 
 export function isSame(one, other) {
   if (one === other) return true;
