@@ -81,6 +81,12 @@ def test_sub_folders_are_labels(make: Callable[..., Path], tmp_path: Path) -> No
         assert [data.class_names[k] for k in data.labels] == [data.describe(i)[0] for i in range(len(data))]
 
 
+def test_folders_that_are_numbers_come_in_their_order(make: Callable[..., Path], tmp_path: Path) -> None:
+    make(*(f"{name}/{number}.png" for name in ("10", "9", "a", "01", "2", "B") for number in range(2)))
+    splits = prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
+    assert splits["train"].class_names == ("01", "2", "9", "10", "B", "a")
+
+
 def test_folders_of_splits_are_kept_and_a_missing_one_is_held_out(make: Callable[..., Path], tmp_path: Path) -> None:
     make(*_names(9, "train/cat/"), *_names(9, "train/dog/"), *_names(2, "val/dog/"), *_names(1, "val/cat/"))
     splits = prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")

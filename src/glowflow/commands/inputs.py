@@ -88,7 +88,7 @@ def dataset_for(
     dataset = load(data, glow.config.image_shape, split)
     if not may_be_empty and not len(dataset):
         raise InputError(f"{dataset.name} has no images in its {split} split.")
-    return dataset.with_classes(glow.class_names) if glow.class_names and len(dataset) else dataset
+    return dataset.with_classes(glow.class_names) if len(dataset) else dataset
 
 
 def print_rows(rows: dict[str, str]) -> None:

@@ -116,7 +116,7 @@ def _splits(files: Sequence[ImageFile], folder: Path) -> dict[Split, Rows]:
 
 def _labels(files: Sequence[ImageFile], folder: Path) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
     """Each file's class and the classes' names; none unless every file has one and there are at least two."""
-    classes = sorted({file.label for file in files if file.label is not None})
+    classes = sorted({file.label for file in files if file.label is not None}, key=_numbers_first)
     unlabelled = [file for file in files if file.label is None]
     if classes and unlabelled:
         say(f"The sub-folders of {folder} don't count as labels, because {unlabelled[0].name} is in none.")
@@ -124,6 +124,11 @@ def _labels(files: Sequence[ImageFile], folder: Path) -> tuple[NDArray[np.int64]
         return None, ()
     number = {name: place for place, name in enumerate(classes)}
     return np.array([number[file.label] for file in files if file.label is not None], np.int64), tuple(classes)
+
+
+def _numbers_first(name: str) -> tuple[bool, int, str]:
+    """The order of classes: names that are numbers as numbers (1, 2, 10), then the others as text."""
+    return (False, int(name), name) if name.isdecimal() else (True, 0, name)
 
 
 def _read_all(folder: Path, files: Sequence[ImageFile], image_shape: Shape, out: NDArray[np.uint8]) -> Rows:
