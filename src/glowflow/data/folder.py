@@ -1,13 +1,13 @@
 """A folder of image files.
 
-Sub-folders named train, validation (or val) and test are splits; the folders in them are labels. Without such splits
-the sub-folders themselves are labels.
+Sub-folders named train, validation and test (or as `splits.NAMES` has it) are splits; the folders in them are labels.
+Without a train folder the sub-folders themselves are labels.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,17 +20,15 @@ from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source, digest
 from glowflow.data.dataset import SPLITS, Split
 from glowflow.data.image_file import UnreadableError, check_channels, decode, fit
-from glowflow.data.splits import Rows, complete
-from glowflow.errors import InputError
+from glowflow.data.listing import Listing, listing
+from glowflow.data.splits import Rows, complete, split_named
+from glowflow.errors import InputError, listed
 from glowflow.progress import progress, say
 
-EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
-    | {".tga", ".tif", ".tiff", ".webp"}
-)
-SPLIT_FOLDERS: Mapping[str, Split] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 BATCH = 256
 """Files read before the next are begun."""
+MOST_PLACES = 5
+"""Sub-folders without a split that are named."""
 MOST_NAMED = 20
 """Unreadable files that are named one by one."""
 
@@ -46,6 +44,11 @@ class ImageFile:
     split: Split | None
     label: str | None
 
+    @property
+    def top(self) -> str:
+        """The sub-folder that it's in; empty for none."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
 
 def source(folder: Path, image_shape: Shape) -> Source:
     """The images in `folder`, cropped and reduced to `image_shape`.
@@ -55,38 +58,36 @@ def source(folder: Path, image_shape: Shape) -> Source:
     """
     check_channels(image_shape)
     folder = folder.resolve()
-    files = find_files(folder)
+    found = listing(folder)
+    files = arranged(found.files)
     if not files:
-        raise InputError(f"The folder {folder} has no images: it should hold files such as .png or .jpg.")
+        raise _empty(found)
     where = f"folder-{digest(os.fspath(folder))}-{'x'.join(map(str, image_shape))}-"
     key = where + digest(*(_fingerprint(folder, file) for file in files))
-    return Source(folder.name, key, lambda builder: _build(builder, folder, files, image_shape), replaces=where)
+    return Source(folder.name, key, lambda builder: _build(builder, folder, found, image_shape), replaces=where)
 
 
-def find_files(folder: Path) -> list[ImageFile]:
-    """Every image file below `folder`, by path; nothing hidden."""
-    names, seen = [], {os.path.realpath(folder)}
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        places = {os.path.realpath(Path(parent) / name): name for name in folders if not name.startswith(".")}
-        folders[:] = [name for place, name in places.items() if place not in seen]  # a link may lead back
-        seen.update(places)
-        shown = [name for name in files if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS]
-        names += [(Path(parent) / name).relative_to(folder).as_posix() for name in shown]
-    return _arranged([PurePosixPath(name).parts for name in sorted(names)])
+def _empty(found: Listing) -> InputError:
+    left_out = "; ".join(found.left_out())
+    reason = f" that can be read; left out: {left_out}." if left_out else ": it should hold files such as .png or .jpg."
+    return InputError(f"The folder {found.folder} has no images{reason}")
 
 
-def _arranged(paths: list[tuple[str, ...]]) -> list[ImageFile]:
-    by_split = any(len(path) > 1 and path[0].lower() == "train" for path in paths)
+def arranged(names: Sequence[str]) -> list[ImageFile]:
+    """Image files with what their folders say of them."""
+    paths = [PurePosixPath(name).parts for name in names]
+    by_split = any(len(path) > 1 and split_named(path[0]) == "train" for path in paths)
     if not by_split:
         return [ImageFile("/".join(path), "train", path[0] if len(path) > 1 else None) for path in paths]
-    splits = [SPLIT_FOLDERS.get(path[0].lower()) if len(path) > 1 else None for path in paths]
+    splits = [split_named(path[0]) if len(path) > 1 else None for path in paths]
     labels = [path[1] if len(path) > 2 else None for path in paths]
     return [ImageFile("/".join(path), split, label) for path, split, label in zip(paths, splits, labels, strict=True)]
 
 
-def _build(builder: Builder, folder: Path, files: list[ImageFile], image_shape: Shape) -> Names:
+def _build(builder: Builder, folder: Path, found: Listing, image_shape: Shape) -> Names:
     channels, height, width = image_shape
-    files = _within_splits(files, folder)
+    found.report()
+    files = _within_splits(arranged(found.files), folder)
     images = builder.scratch("images", (len(files), height, width, channels), np.uint8)
     readable = _read_all(folder, files, image_shape, images)
     files = [files[row] for row in readable]
@@ -99,10 +100,15 @@ def _build(builder: Builder, folder: Path, files: list[ImageFile], image_shape: 
 
 
 def _within_splits(files: Sequence[ImageFile], folder: Path) -> list[ImageFile]:
-    within = [file for file in files if file.split]
-    if len(within) < len(files):
-        say(f"{len(files) - len(within)} images of {folder} lie outside of train, validation and test: left out.")
-    return within
+    outside = [file for file in files if not file.split]
+    if outside:
+        places = listed(sorted({file.top or "in no sub-folder" for file in outside}), MOST_PLACES)
+        say(f"{len(outside):,} images of {folder} lie outside of train, validation and test: left out ({places}).")
+    for split in SPLITS:
+        folders = sorted({file.top for file in files if split == file.split == split_named(file.top)})
+        if len(folders) > 1:
+            say(f"The images in {' and '.join(folders)} of {folder} together are the {split} split.")
+    return [file for file in files if file.split]
 
 
 def _splits(files: Sequence[ImageFile], folder: Path) -> dict[Split, Rows]:

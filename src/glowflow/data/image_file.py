@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from glowflow.config import Shape
+from glowflow.data.formats import advice, open_image
 from glowflow.errors import InputError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -42,7 +43,8 @@ def read_image(path: Path, image_shape: Shape, *, enlarge: bool = False) -> NDAr
             raise InputError(f"There is no file {path}.") from error
         if isinstance(error.__cause__, OSError) and error.__cause__.strerror:
             raise InputError(f"{path} can't be read: {error.__cause__.strerror}.") from error
-        raise InputError(f"{path} can't be read as an image ({error}): give an image file such as a PNG.") from error
+        instead = advice(path.suffix.lower()) or "give an image file such as a PNG"
+        raise InputError(f"{path} can't be read as an image ({error}): {instead}.") from error
     return fit(image, image_shape, path, enlarge=enlarge)
 
 
@@ -61,7 +63,7 @@ def decode(file: Path | BinaryIO, channels: int) -> Image.Image:
         UnreadableError: whatever it was that the decoder stumbled over.
     """
     try:
-        with Image.open(file) as image:
+        with open_image(file) as image:
             return upright(image, channels)
     except Exception as error:  # broken files make Pillow raise nearly anything, SyntaxError included
         raise UnreadableError(str(error) or type(error).__name__) from error

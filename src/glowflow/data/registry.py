@@ -118,6 +118,8 @@ def _at(path: Path, image_shape: Shape, name: str) -> Source:
         return arrays.source(path, image_shape)
     if path.is_file():
         raise InputError(f"{path} is a file that no data set can be read from: give an .npy or .npz file, or a folder.")
+    if path.exists():
+        raise InputError(f"{path} is neither a folder nor a regular file: give an .npy or .npz file, or a folder.")
     raise _unknown(name)
 
 

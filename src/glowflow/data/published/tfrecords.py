@@ -35,7 +35,10 @@ NAME = re.compile(r".*?(-r(?P<level>\d\d))?(-s-\d+-of-(?P<shards>\d+))?\.tfrecor
 
 def has_shards(folder: Path) -> bool:
     """Whether a folder holds such files."""
-    return any(next(place.glob("*.tfrecords"), None) for place in (folder, folder / "train"))
+    try:
+        return any(next(place.glob("*.tfrecords"), None) for place in (folder, folder / "train"))
+    except PermissionError:
+        return False
 
 
 def source(folder: Path, image_shape: Shape) -> Source:
