@@ -1,8 +1,10 @@
 """Kinds of image files that Pillow reads only with the help of other packages."""
 
 import os
+import struct
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,22 @@ def test_without_the_package_it_is_named(
 def test_other_packages_are_loaded_only_to_read_images() -> None:
     code = "import sys, glowflow.cli, glowflow.data; sys.exit(any(name.startswith('pillow_') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_pillow_warns_of_does_not_reach_the_user(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    for number in range(12):
+        Image.new("L", (8, 8)).save(tmp_path / "odd" / f"{number}.jpg", exif=exif.tobytes()[:24])
+    file = BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "TIFF")
+    samples = file.getvalue().replace(struct.pack("<HHI", 0x115, 3, 1), struct.pack("<HHI", 0x115, 3, 9))
+    (tmp_path / "odd" / "logged.tif").write_bytes(samples)
+    command = [sys.executable, "-m", "glowflow", "data", "prepare", "odd", "--image_shape", "[1, 8, 8]"]
+    environment = os.environ | {"GLOWFLOW_CACHE": str(tmp_path / "cache")}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert [line.split()[:2] for line in result.stderr.splitlines()] == [["Skipped", "logged.tif,"], ["Skipped", "1"]]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
-    warnings.filterwarnings("ignore", r"Image size .* exceeds limit")  # Pillow's, of a user's own large pictures
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # they don't name the picture, which is read all the same
     try:
         _run([_with_underscores(word) for word in _with_strengths(sys.argv[1:] if arguments is None else arguments)])
     except InputError as error:

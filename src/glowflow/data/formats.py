@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 from collections.abc import Mapping
@@ -118,6 +119,7 @@ def _may_be_opened(path: Path) -> bool:
 
 @cache
 def _teach_pillow() -> None:
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # or Python prints what it logs, without the file's name
     for plugin in PLUGINS:
         with suppress(ImportError, OSError):  # isn't installed, or is broken: its files are unreadable then
             import_module(plugin.module)
