@@ -3,9 +3,10 @@
 from glowflow.config import Shape
 from glowflow.data.cache import cache_directory
 from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.data.glimpse import Glimpse
 from glowflow.data.image_file import read_image
 from glowflow.data.published import PUBLISHED, Published
-from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, prepare
+from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, look_at, prepare
 
 __all__ = [
     "BUILT_IN",
@@ -13,12 +14,14 @@ __all__ = [
     "SPLITS",
     "BuiltIn",
     "Dataset",
+    "Glimpse",
     "Published",
     "Shape",
     "Split",
     "cache_directory",
     "is_name",
     "load",
+    "look_at",
     "prepare",
     "read_image",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source, digest
-from glowflow.data.dataset import Split
-from glowflow.data.splits import complete, split_named, splits_among
+from glowflow.data.dataset import Dataset, Split
+from glowflow.data.glimpse import Glimpse, spread
+from glowflow.data.splits import Rows, complete, split_named, splits_among
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -35,21 +36,52 @@ def source(path: Path, image_shape: Shape) -> Source:
     shape = "x".join(map(str, image_shape))
     where = f"array-{digest(str(path))}-{shape}-"
     key = f"{where}{status.st_size:x}-{status.st_mtime_ns:x}"
-    return Source(path.name, key, lambda builder: _build(builder, path, image_shape), replaces=where)
+    return Source(
+        path.name,
+        key,
+        lambda builder: _build(builder, path, image_shape),
+        replaces=where,
+        glimpse=lambda split, num: _glimpse(split, num, path, image_shape),
+    )
 
 
 def _build(builder: Builder, path: Path, image_shape: Shape) -> Names:
+    splits, class_names = _splits(path, image_shape)
+    for split, part in splits.items():
+        builder.gather(split, "images", part.images, part.rows)
+        builder.save(split, labels=part.labels)
+    return Names(classes=class_names)
+
+
+def _glimpse(split: Split, num: int, path: Path, image_shape: Shape) -> Glimpse:
+    splits, class_names = _splits(path, image_shape)
+    part = splits[split]
+    images = part.images[part.rows[spread(len(part.rows), num)]]
+    shown = Dataset(path.name, split, images, class_names=class_names)
+    return Glimpse(shown, {name: len(other.rows) for name, other in splits.items()}, part.labels)
+
+
+class _Part(NamedTuple):
+    """A split: rows of an array of images (M, H, W, C), and the labels of these rows."""
+
+    images: NDArray[np.uint8]
+    rows: Rows
+    labels: NDArray[np.int64] | None
+
+
+def _splits(path: Path, image_shape: Shape) -> tuple[dict[Split, _Part], tuple[str, ...]]:
+    """Every split of the file, and the classes' names."""
     arrays, names = _read(path)
     images = {split: _as_images(arrays[name], image_shape, f"{path}, array {name}") for split, name in names.items()}
     labels = _labels(arrays, names, path)
     given = {split: np.arange(len(values)) for split, values in images.items()}
     keys = [str(row) for row in range(len(images["train"]))]
+    parts = {}
     for split, rows in complete(given, keys, str(path)).items():
         origin: Split = split if split in images else "train"
-        builder.gather(split, "images", images[origin], rows)
-        builder.save(split, labels=labels[origin][rows] if labels else None)
+        parts[split] = _Part(images[origin], rows, labels[origin][rows] if labels else None)
     most = max((int(values.max()) for values in labels.values()), default=-1)
-    return Names(classes=tuple(str(label) for label in range(most + 1)))
+    return parts, tuple(str(label) for label in range(most + 1))
 
 
 def _read(path: Path) -> tuple[Arrays, dict[Split, str]]:

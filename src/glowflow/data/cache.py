@@ -21,6 +21,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike, NDArray
 
 from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.data.glimpse import Glimpse
 from glowflow.durable import sync
 from glowflow.errors import InputError
 from glowflow.locks import lock
@@ -50,6 +51,7 @@ class Source:
         replaces: the start of the keys of which this one is the newest version; the others are removed.
         origin: what it's built from; what was built from anything else is built anew. Empty to take what is there.
         needs: what is to be done first, of a data set whose files aren't at hand: it's in the cache, or can't be had.
+        glimpse: gives a few images of a split without a build; None where a build is as fast.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Source:
     replaces: str = ""
     origin: str = ""
     needs: str = ""
+    glimpse: Callable[[Split, int], Glimpse] | None = None
 
 
 @dataclass
@@ -125,6 +128,11 @@ def cache_directory() -> Path:
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "glowflow"
+
+
+def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | None:
+    """Every split of `source`, if the cache has it whole."""
+    return _whole(source, cache or cache_directory())
 
 
 def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:

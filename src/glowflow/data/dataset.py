@@ -68,9 +68,12 @@ class Dataset:
 
     def thinned(self, count: int) -> Dataset:
         """At most `count` of the images, at random but always the same."""
-        chosen = np.sort(np.random.default_rng(0).permutation(len(self))[:count])
+        return self.chosen(np.sort(np.random.default_rng(0).permutation(len(self))[:count]))
+
+    def chosen(self, rows: NDArray[np.int64]) -> Dataset:
+        """The images at some rows, and what is known about them."""
         columns = {name: getattr(self, name) for name in ("images", "labels", "attributes", "groups", "sources")}
-        return replace(self, **{name: column[chosen] for name, column in columns.items() if column is not None})
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
     def with_classes(self, names: Sequence[str]) -> Dataset:
         """The data set with its labels as indices into a model's class names; unchanged for a model without classes.

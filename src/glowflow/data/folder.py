@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source, digest
-from glowflow.data.dataset import SPLITS, Split
+from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.data.glimpse import Glimpse, spread
 from glowflow.data.image_file import UnreadableError, check_channels, decode, fit
 from glowflow.data.listing import Listing, listing
 from glowflow.data.splits import Rows, complete, split_named
@@ -64,7 +65,13 @@ def source(folder: Path, image_shape: Shape) -> Source:
         raise _empty(found)
     where = f"folder-{digest(os.fspath(folder))}-{'x'.join(map(str, image_shape))}-"
     key = where + digest(*(_fingerprint(folder, file) for file in files))
-    return Source(folder.name, key, lambda builder: _build(builder, folder, found, image_shape), replaces=where)
+    return Source(
+        folder.name,
+        key,
+        lambda builder: _build(builder, folder, found, image_shape),
+        replaces=where,
+        glimpse=lambda split, num: _glimpse(split, num, folder, found, image_shape),
+    )
 
 
 def _empty(found: Listing) -> InputError:
@@ -82,6 +89,21 @@ def arranged(names: Sequence[str]) -> list[ImageFile]:
     splits = [split_named(path[0]) if len(path) > 1 else None for path in paths]
     labels = [path[1] if len(path) > 2 else None for path in paths]
     return [ImageFile("/".join(path), split, label) for path, split, label in zip(paths, splits, labels, strict=True)]
+
+
+def _glimpse(split: Split, num: int, folder: Path, found: Listing, image_shape: Shape) -> Glimpse:
+    """Images of a split; all counts and labels, which follow from the files' names."""
+    channels, height, width = image_shape
+    found.report()
+    files = _within_splits(arranged(found.files), folder)
+    labels, class_names = _labels(files, folder)
+    rows = _splits(files, folder)
+    chosen = rows[split][spread(len(rows[split]), num)]
+    images = np.empty((len(chosen), height, width, channels), np.uint8)
+    readable = _read_all(folder, [files[row] for row in chosen], image_shape, images)
+    names = np.array([os.fsencode(files[row].name) for row in chosen[readable]])
+    shown = Dataset(folder.name, split, images[readable], class_names=class_names, sources=names)
+    return Glimpse(shown, {s: len(r) for s, r in rows.items()}, None if labels is None else labels[rows[split]])
 
 
 def _build(builder: Builder, folder: Path, found: Listing, image_shape: Shape) -> Names:

@@ -10,9 +10,10 @@ from types import MappingProxyType
 
 from glowflow.config import Shape
 from glowflow.data import arrays, digits, faces, folder, photos, published
-from glowflow.data.cache import Source, prepared
+from glowflow.data.cache import Source, prepared, stored
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
+from glowflow.data.glimpse import Glimpse, of_prepared
 from glowflow.data.published import PUBLISHED, huggingface, tfrecords
 from glowflow.errors import InputError
 
@@ -86,9 +87,16 @@ def prepare(
     source: str | Path, image_shape: Shape, cache: Path | None = None, files: Path | None = None
 ) -> dict[Split, Dataset]:
     """Every split of a data set; see `load`. `files` is the folder with the files of a published one."""
-    if len(image_shape) != 3 or min(image_shape) < 1:
-        raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
     return prepared(find(source, image_shape, files), cache)
+
+
+def look_at(source: str | Path, image_shape: Shape, split: Split, num: int, cache: Path | None = None) -> Glimpse:
+    """At most `num` images of a split, for which no others are read if the data set isn't prepared; see `load`."""
+    found = find(source, image_shape)
+    splits = stored(found, cache)
+    if splits is None and found.glimpse is not None:
+        return found.glimpse(split, num)
+    return of_prepared(splits or prepared(found, cache), split, num)
 
 
 def is_name(source: str) -> bool:
@@ -98,6 +106,8 @@ def is_name(source: str) -> bool:
 
 def find(source: str | Path, image_shape: Shape, files: Path | None = None) -> Source:
     """What `source` names, at an image shape; see `load` and `prepare`."""
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
     if isinstance(source, str) and source in PUBLISHED:
         return published.source(source, image_shape, files)
     if files is not None and source not in BUILT_IN and not Path(source).exists():

@@ -12,6 +12,7 @@ from glowflow.config import Shape
 from glowflow.data.cache import Source, digest
 from glowflow.data.dataset import Split
 from glowflow.data.image_file import check_channels
+from glowflow.data.published.few import glimpse
 from glowflow.data.published.fitting import centre
 from glowflow.data.published.optional import imported
 from glowflow.data.published.reading import Item, Part, Reading, refused
@@ -35,7 +36,13 @@ def source(name: str, image_shape: Shape) -> Source:
     where = f"hf-{digest(os.path.realpath(folder) if folder.is_dir() else name)}-{shape}-"
     statuses = [(path.name, path.stat()) for path in sorted(folder.rglob("*"))] if folder.is_dir() else []
     key = where + digest(*(f"{file} {status.st_size} {status.st_mtime_ns}" for file, status in statuses))
-    return Source(name, key, lambda builder: build(builder, _read(name), form, name), replaces=where)
+    return Source(
+        name,
+        key,
+        lambda builder: build(builder, _read(name), form, name),
+        replaces=where,
+        glimpse=lambda split, num: glimpse(_read(name), form, name, split, num),
+    )
 
 
 def _read(name: str) -> Reading:
