@@ -63,6 +63,19 @@ def test_without_the_package_it_is_named(
         prepare(tmp_path / "phone", (3, 8, 8), tmp_path / "cache")
 
 
+@pytest.mark.parametrize(
+    ("package", "start", "kind"),
+    [("pillow_heif", b"\0\0\0\x18ftypheic", "HEIC"), ("pillow_jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL")],
+)
+def test_a_file_with_the_ending_of_another_kind_is_known_by_its_content(
+    package: str, start: bytes, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "IMG_1.jpg").write_bytes(start + bytes(100))
+    with pytest.raises(InputError, match=f"it holds {kind}; to read {kind}: pip install"):
+        read_image(tmp_path / "IMG_1.jpg", (3, 8, 8))
+
+
 def test_other_packages_are_loaded_only_to_read_images() -> None:
     code = "import sys, glowflow.cli, glowflow.data; sys.exit(any(name.startswith('pillow_') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 PILLOWS = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
@@ -34,17 +35,24 @@ class Plugin:
         kind: what people call such files.
         install: the command that installs it.
         endings: how the names of such files end.
+        start: matches their first bytes.
     """
 
     module: str
     kind: str
     install: str
     endings: frozenset[str]
+    start: re.Pattern[bytes]
 
     @property
     def is_installed(self) -> bool:
         """Whether the package is there."""
         return find_spec(self.module.partition(".")[0]) is not None
+
+    @property
+    def advice(self) -> str:
+        """What to do where it isn't."""
+        return f"to read {self.kind}: {self.install}"
 
 
 PLUGINS = (
@@ -53,8 +61,15 @@ PLUGINS = (
         "HEIC",
         "pip install 'glowflow[heif]'",
         frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"}),
+        re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL),
     ),
-    Plugin("pillow_jxl", "JPEG XL", "pip install pillow-jxl-plugin", frozenset({".jxl"})),
+    Plugin(
+        "pillow_jxl",
+        "JPEG XL",
+        "pip install pillow-jxl-plugin",
+        frozenset({".jxl"}),
+        re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
+    ),
 )
 
 OTHERS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -95,8 +110,7 @@ def advice(ending: str) -> str:
     >>> advice(".mov"), advice(".png")
     ('save frames of videos as .png', '')
     """
-    missing = [plugin for plugin in PLUGINS if not plugin.is_installed]
-    installs = {f"to read {plugin.kind}: {plugin.install}": plugin.endings for plugin in missing}
+    installs = {plugin.advice: plugin.endings for plugin in PLUGINS if not plugin.is_installed}
     return next((words for words, endings in {**installs, **OTHERS}.items() if ending in endings), "")
 
 
@@ -105,11 +119,28 @@ def open_image(file: Path | BinaryIO) -> Image.Image:
 
     Raises:
         OSError: it's neither a file nor a folder: opening a pipe would wait for somebody to write into it.
+        UnidentifiedImageError: no kind that can be read; the message says what its content needs, whatever its name.
     """
     if isinstance(file, Path) and not _may_be_opened(file):
         raise OSError(errno.EINVAL, "It isn't a regular file", os.fspath(file))
     _teach_pillow()
-    return Image.open(file)
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError as error:
+        start = _start(file)
+        for plugin in PLUGINS:
+            if plugin.start.match(start) and not plugin.is_installed:
+                raise UnidentifiedImageError(f"it holds {plugin.kind}; {plugin.advice}") from error
+        raise
+
+
+def _start(file: Path | BinaryIO) -> bytes:
+    """The first bytes."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return opened.read(16)
+    file.seek(0)
+    return file.read(16)
 
 
 def _may_be_opened(path: Path) -> bool:

@@ -73,8 +73,8 @@ def _build(builder: Builder, image_shape: Shape) -> Names:
 
 def _glimpse(split: Split, num: int, image_shape: Shape) -> Glimpse:
     counts = {other: len(_Patches.of(other, image_shape).order) for other in SPLITS}
-    rows = spread(counts[split], num)
-    return Glimpse(Dataset("photos", split, _Patches.of(split, image_shape).cut(rows)), counts)
+    patches, rows = _Patches.of(split, image_shape), spread(counts[split], num)
+    return Glimpse(Dataset("photos", split, patches.cut(rows), groups=patches.scenes(rows)), counts)
 
 
 @dataclass(frozen=True)
