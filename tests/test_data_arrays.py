@@ -61,12 +61,12 @@ def test_splits_of_an_npz_are_known_by_the_names_that_people_use(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrays: dict[str, Any] = {"Train": _images(6), "val": _images(5), "testing": _images(4), "faces": _images(3)}
-    labels = {f"{name}_labels": np.arange(len(images)) for name, images in arrays.items()}
+    labels: dict[str, Any] = {f"{name}_labels": np.arange(len(images)) for name, images in arrays.items()}
     np.savez(tmp_path / "a.npz", **arrays, **labels)
     splits = prepare(tmp_path / "a.npz", (3, 4, 6), tmp_path / "cache")
     for split, name in zip(SPLITS, arrays, strict=False):
         assert (splits[split].images == arrays[name]).all()
-        assert (splits[split].labels == labels[f"{name}_labels"]).all()
+        np.testing.assert_array_equal(splits[split].labels, labels[f"{name}_labels"])
     assert "faces, which is neither train nor validation nor test" in capsys.readouterr().err
 
 

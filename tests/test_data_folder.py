@@ -207,11 +207,13 @@ def test_a_class_that_is_left_out_is_told(
     make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(*_names(5, "cats/"), *_names(5, "dogs/"))
-    for name in ("cats/clip.MOV", "dogs/1.CR2", "dogs/2.cr2", "dogs/notes.txt"):
+    (tmp_path / "pictures" / "eels").mkdir()
+    for name in ("cats/clip.MOV", "dogs/1.CR2", "eels/2.cr2", "dogs/notes.txt"):
         (tmp_path / "pictures" / name).write_bytes(b"x")
     prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
     shown = capsys.readouterr().err
-    assert "2 .cr2 (export camera raw as .jpg or .tif); 1 .mov (save frames of videos as .png)." in shown
+    assert "2 .cr2 (export camera raw as .jpg or .tif); 1 .mov (save frames of videos as .png); " in shown
+    assert "no other images are in eels." in shown
     assert ".txt" not in shown
     prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
     assert not capsys.readouterr().err  # once is enough

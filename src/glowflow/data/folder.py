@@ -92,7 +92,7 @@ def arranged(names: Sequence[str]) -> list[ImageFile]:
 
 
 def _glimpse(split: Split, num: int, folder: Path, found: Listing, image_shape: Shape) -> Glimpse:
-    """Images of a split; all counts and labels, which follow from the files' names."""
+    """Images of a split; counts and labels of all that aren't found to be unreadable, which follow from their names."""
     channels, height, width = image_shape
     found.report()
     files = _within_splits(arranged(found.files), folder)
@@ -101,6 +101,7 @@ def _glimpse(split: Split, num: int, folder: Path, found: Listing, image_shape: 
     chosen = rows[split][spread(len(rows[split]), num)]
     images = np.empty((len(chosen), height, width, channels), np.uint8)
     readable = _read_all(folder, [files[row] for row in chosen], image_shape, images)
+    rows[split] = np.setdiff1d(rows[split], np.delete(chosen, readable))
     names = np.array([os.fsencode(files[row].name) for row in chosen[readable]])
     shown = Dataset(folder.name, split, images[readable], class_names=class_names, sources=names)
     return Glimpse(shown, {s: len(r) for s, r in rows.items()}, None if labels is None else labels[rows[split]])

@@ -80,16 +80,18 @@ OTHERS: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
         "export drawings as .png": frozenset({".ai", ".emf", ".eps", ".svg", ".svgz", ".wmf"}),
         "convert to .png": frozenset(
-            {".apng", ".cur", ".dds", ".dib", ".icns", ".ico", ".j2k", ".jpf", ".jpx", ".kra", ".pcx", ".psb", ".psd"}
-            | {".qoi", ".sgi", ".xbm", ".xcf", ".xpm"}
+            {".apng", ".bpg", ".cur", ".dds", ".dib", ".djvu", ".hdp", ".icns", ".ico", ".j2c", ".j2k", ".jpc", ".jpf"}
+            | {".jps", ".jpx", ".jxr", ".kra", ".mpo", ".pcx", ".psb", ".psd", ".qoi", ".sgi", ".wdp", ".xbm", ".xcf"}
+            | {".xpm"}
         ),
         "convert measurements to .tif": frozenset(
             {".dcm", ".dicom", ".exr", ".fit", ".fits", ".fts", ".hdr", ".nii", ".pfm"}
         ),
         "save frames of videos as .png": frozenset(
-            {".3gp", ".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"}
+            {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm"}
+            | {".wmv"}
         ),
-        "unpack archives": frozenset({".7z", ".rar", ".tar", ".tgz", ".zip"}),
+        "unpack archives": frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"}),
     }
 )
 """Endings of files that hold pictures and aren't read, by what to do about them."""

@@ -33,6 +33,7 @@ class Listing:
         folder: where it began.
         files: the image files, sorted by name.
         endings: how many files there are that hold pictures and can't be read, by the endings of their names.
+        in_vain: folders that hold such files and no image files.
         special: pipes, sockets and devices that are named like image files.
         unreadable: folders that can't be read, each with the system's reason; "" is the folder itself.
         systems: folders of thumbnails and the like.
@@ -43,6 +44,7 @@ class Listing:
     folder: Path
     files: list[str] = field(default_factory=list)
     endings: Counter[str] = field(default_factory=Counter)
+    in_vain: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     systems: list[str] = field(default_factory=list)
@@ -74,7 +76,8 @@ class Listing:
         by_advice: dict[str, list[str]] = {}
         for ending, count in self.endings.most_common():
             by_advice.setdefault(advice(ending), []).append(f"{count:,} {ending}")
-        return "; ".join(f"{', '.join(counts)} ({words})" for words, counts in by_advice.items())
+        kinds = "; ".join(f"{', '.join(counts)} ({words})" for words, counts in by_advice.items())
+        return kinds + (f"; no other images are in {_some(self.in_vain)}" if self.in_vain else "")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -90,6 +93,7 @@ def listing(folder: Path) -> Listing:
     for place in places:  # which grows
         places.extend(walk.through(place))
     walk.found.files.sort()
+    walk.found.in_vain = sorted(walk.unread_in - set(map(_parent, walk.found.files)) - {""})
     return walk.found
 
 
@@ -103,11 +107,19 @@ class _Place:
 
 @dataclass
 class _Walk:
-    """A walk: what was found so far of files that end like this, and how many paths have led to each folder."""
+    """A walk, with what was found so far.
+
+    Attributes:
+        found: the listing.
+        endings: how the names of files end that can be read.
+        paths: how many paths have led to each folder, by its real path.
+        unread_in: the folders in which there are files of other kinds.
+    """
 
     found: Listing
     endings: frozenset[str]
     paths: Counter[str] = field(default_factory=Counter)
+    unread_in: set[str] = field(default_factory=set)
 
     def through(self, place: _Place) -> Iterator[_Place]:
         """Put the files of a folder where they belong; the sub-folders that are to be entered."""
@@ -135,6 +147,7 @@ class _Walk:
             (self.found.special if is_special else self.found.files).append(name)
         elif ending in PICTURES:
             self.found.endings[ending] += 1
+            self.unread_in.add(_parent(name))
 
     def _below(self, entry: os.DirEntry[str], name: str, place: _Place) -> _Place | None:
         """A sub-folder as a place, unless it's to be left out."""
@@ -149,6 +162,10 @@ class _Walk:
         else:
             return _Place(name, (*place.above, real))
         return None
+
+
+def _parent(name: str) -> str:
+    return name.rpartition("/")[0]
 
 
 def _lies_in(path: str, folder: str) -> bool:
