@@ -90,13 +90,13 @@ def prepare(
     return prepared(find(source, image_shape, files), cache)
 
 
-def look_at(source: str | Path, image_shape: Shape, split: Split, num: int, cache: Path | None = None) -> Glimpse:
+def look_at(source: str | Path, image_shape: Shape, split: Split, num: int) -> Glimpse:
     """At most `num` images of a split, for which no others are read if the data set isn't prepared; see `load`."""
     found = find(source, image_shape)
-    splits = stored(found, cache)
+    splits = stored(found)
     if splits is None and found.glimpse is not None:
         return found.glimpse(split, num)
-    return of_prepared(splits or prepared(found, cache), split, num)
+    return of_prepared(splits or prepared(found), split, num)
 
 
 def is_name(source: str) -> bool:

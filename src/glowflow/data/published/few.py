@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -36,9 +37,9 @@ def _built(reading: Reading, form: Form, name: str, split: Split) -> Dataset:
     with TemporaryDirectory() as directory:
         builder = Builder(Path(directory))
         names = build(builder, reading, form, name)
-        columns = {column: np.array(values) for column, values in builder.columns[split].items()}
+        facts: dict[str, Any] = {column: np.array(values) for column, values in builder.columns[split].items()}
         builder.columns.clear()
-    return Dataset(names.title, split, class_names=names.classes, attribute_names=names.attributes, **columns)
+    return Dataset(names.title, split, class_names=names.classes, attribute_names=names.attributes, **facts)
 
 
 @dataclass(frozen=True)
