@@ -62,7 +62,11 @@ def _size(image_shape: Sequence[int]) -> str:
 
 
 def prepare(
-    data: str, image_shape: tuple[int, int, int] | None = None, files: Path | None = None, download: bool = False
+    data: str,
+    image_shape: tuple[int, int, int] | None = None,
+    files: Path | None = None,
+    download: bool = False,
+    value_range: tuple[float, float] | None = None,
 ) -> None:
     """Prepare a data set's cache: a published one from its files, any other as training would when it starts.
 
@@ -73,14 +77,19 @@ def prepare(
         image_shape: [channels, height, width]; by default the first that a data set is listed with.
         files: The folder with the files of a published data set; the message of a missing one tells what it holds.
         download: Have torchvision download the files first, to the folder given with --files or one in the cache.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            usual ones that hold the values of all files.
     """
-    from glowflow.data import PUBLISHED, prepare
+    from glowflow.data import PUBLISHED, check_needed, for_all_kinds, prepare
     from glowflow.data.published import fetch
 
     if download and data not in PUBLISHED:
         raise InputError(f"--download is for the published data sets ({', '.join(PUBLISHED)}), and {data} isn't one.")
     folder = fetch(data, files) if download else files
-    for dataset in prepare(data, _shape_of(data, image_shape), files=folder).values():
+    shape = _shape_of(data, image_shape)
+    splits = prepare(data, shape, files=folder, value_ranges=for_all_kinds(value_range))
+    check_needed(value_range, splits["train"].value_ranges, f"the images of {data}")
+    for dataset in splits.values():
         size = _size(dataset.image_shape)
         Console().print(
             f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}", highlight=False, soft_wrap=True
@@ -94,6 +103,7 @@ def show(
     split: SplitName = "train",
     num: int = 64,
     num_bits: int = 8,
+    value_range: tuple[float, float] | None = None,
 ) -> None:
     """Show what a data set looks like to a model: a picture of its images, how many there are, its labels.
 
@@ -106,19 +116,22 @@ def show(
         split: Which part of the data.
         num: How many images, spread over the data.
         num_bits: Quantise them to so many bits.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            usual ones that hold the values of all files.
     """
     from math import ceil, sqrt
 
-    from glowflow.data import PUBLISHED, look_at
+    from glowflow.data import PUBLISHED, check_needed, for_all_kinds, look_at
     from glowflow.images import quantize
     from glowflow.pictures import grid, save
 
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
     check_picture(out)
-    found = look_at(data, _shape_of(data, image_shape), split, num)
+    found = look_at(data, _shape_of(data, image_shape), split, num, value_ranges=for_all_kinds(value_range))
     if not len(found.shown):
         raise InputError(f"{found.shown.name} has no images in its {split} split.")
+    check_needed(value_range, found.shown.value_ranges, f"the images of {data}")
     images, _ = found.shown.batch(range(len(found.shown)))
     save(grid(quantize(images, num_bits), ceil(sqrt(len(images)))), out)
     print_rows(_description(found, PUBLISHED[data].description if data in PUBLISHED else ""))
@@ -135,6 +148,8 @@ def _shape_of(data: str, image_shape: tuple[int, int, int] | None) -> tuple[int,
 
 
 def _description(found: "Glimpse", description: str) -> dict[str, str]:
+    from glowflow.data import described
+
     shown = found.shown
     rows = {
         "data": shown.name,
@@ -145,6 +160,8 @@ def _description(found: "Glimpse", description: str) -> dict[str, str]:
         rows["what"] = description
     if not found.is_prepared:
         rows["prepared"] = f"not yet: only the {len(shown):,} images shown were looked at"
+    if shown.value_ranges:
+        rows["values" if found.is_prepared else f"values (of the {len(shown):,} shown)"] = described(shown.value_ranges)
     if found.labels is not None:
         counts = {name: int((found.labels == i).sum()) for i, name in enumerate(shown.class_names)}
         rows[f"labels ({_part(found, len(found.labels))})"] = listed([f"{name} {n:,}" for name, n in counts.items()])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
+from glowflow.data.value_range import Range
 from glowflow.errors import InputError, listed
 from glowflow.progress import say
 
@@ -36,6 +37,8 @@ class Dataset:
         groups: int64 (N,), the cluster (scene) each image was taken from, or None when images are independent. Errors
             of a mean over images are to be computed over clusters.
         sources: bytes (N,), the file each image came from (`os.fsencode`d), or None.
+        value_ranges: of files of more than 8 bits, the values that became black and white, by the kind of values.
+        digest: of the images, labels and names of classes of all splits (`identity.digest_of`); empty if unknown.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Dataset:
     attribute_names: tuple[str, ...] = ()
     groups: NDArray[np.int64] | None = None
     sources: NDArray[np.bytes_] | None = None
+    value_ranges: Mapping[str, Range] = field(default_factory=dict)
+    digest: str = ""
 
     def __len__(self) -> int:
         """The number of images."""

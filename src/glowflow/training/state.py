@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from glowflow import weights
 from glowflow.config import RunConfig, TrainConfig
+from glowflow.data import Range
 from glowflow.durable import load_json, replacing_directory, save_json, seal, verify
 from glowflow.errors import InputError, listed
 from glowflow.execution import Execution
@@ -49,6 +50,8 @@ class TrainingState:
     averaged: AveragedModel | None
     optimizer: Optimizer
     progress: Progress = field(default_factory=Progress)
+    value_ranges: Mapping[str, Range] = field(default_factory=dict)
+    """Those of the images, to be stored with the model."""
 
     @classmethod
     def new(
@@ -181,6 +184,8 @@ class TrainingState:
         if self.averaged is not None:
             weights.save_tensors(directory / weights.RAW, self.model.state_dict())
         self.evaluated.save_pretrained(directory, "raw" if self.averaged is None else "averaged")
+        if self.value_ranges:
+            save_json(directory / weights.VALUE_RANGES, self.value_ranges)
         precision = self.model.execution.precision or self.model.dtype
         save_json(directory / PROVENANCE, provenance() | {"precision": str(precision).removeprefix("torch.")})
 

@@ -39,6 +39,7 @@ def _built(reading: Reading, form: Form, name: str, split: Split) -> Dataset:
         names = build(builder, reading, form, name)
         facts: dict[str, Any] = {column: np.array(values) for column, values in builder.columns[split].items()}
         builder.columns.clear()
+    facts |= {"value_ranges": names.value_ranges}
     return Dataset(names.title, split, class_names=names.classes, attribute_names=names.attributes, **facts)
 
 

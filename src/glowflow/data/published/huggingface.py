@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from glowflow.config import Shape
-from glowflow.data.cache import Source, digest
+from glowflow.data.cache import Source, digest, keyed
 from glowflow.data.dataset import Split
-from glowflow.data.image_file import check_channels
+from glowflow.data.image_file import UNKNOWN, check_channels
 from glowflow.data.published.few import glimpse
 from glowflow.data.published.fitting import centre
 from glowflow.data.published.optional import imported
 from glowflow.data.published.reading import Item, Part, Reading, refused
 from glowflow.data.published.writer import Form, build
 from glowflow.data.splits import splits_among
+from glowflow.data.value_range import WHOLE_RANGES, Range
 from glowflow.errors import InputError, listed
 
 PREFIX = "hf:"
@@ -25,14 +26,17 @@ LABELS = ("label", "labels", "fine_label")
 """Columns of labels, the likeliest first, where there are several."""
 
 
-def source(name: str, image_shape: Shape) -> Source:
+def source(name: str, image_shape: Shape, value_ranges: Mapping[str, Range] = UNKNOWN) -> Source:
     """The data set hf:NAME, cropped and reduced to `image_shape`; fetched when it's prepared, and not again.
+
+    Values of more than 8 bits are read by the ranges given, or by all that their type can hold.
 
     Raises:
         InputError: image files can't have that shape.
     """
     check_channels(image_shape)
-    folder, shape, form = Path(name.removeprefix(PREFIX)), "x".join(map(str, image_shape)), Form(image_shape, centre)
+    folder, shape = Path(name.removeprefix(PREFIX)), keyed(value_ranges) + "x".join(map(str, image_shape))
+    form = Form(image_shape, centre, value_ranges={**WHOLE_RANGES, **value_ranges})
     where = f"hf-{digest(os.path.realpath(folder) if folder.is_dir() else name)}-{shape}-"
     statuses = [(path.name, path.stat()) for path in sorted(folder.rglob("*"))] if folder.is_dir() else []
     key = where + digest(*(f"{file} {status.st_size} {status.st_mtime_ns}" for file, status in statuses))
