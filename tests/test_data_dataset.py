@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from glowflow.data.dataset import Dataset
+from glowflow.data.identity import digest_of
 from glowflow.errors import InputError
 
 
@@ -13,6 +14,16 @@ def dataset() -> Dataset:
     images = np.arange(5 * 2 * 3 * 3, dtype=np.uint8).reshape(5, 2, 3, 3)
     images.setflags(write=False)  # as a read-only map is
     return Dataset("tiny", "train", images, labels=np.array([4, 3, 2, 1, 0]))
+
+
+def test_the_digest_is_of_images_and_names_of_classes_whatever_their_order() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 2, 2, 1)).astype(np.uint8)
+    first = Dataset("a", "train", images, np.array([0, 1, 2, 0]), ("10", "2", "a"))
+    renumbered = Dataset("b", "train", images.copy(), np.array([1, 0, 2, 1]), ("2", "10", "a"))
+    relabelled = Dataset("a", "train", images, np.array([0, 1, 2, 1]), ("10", "2", "a"))
+    digests = [digest_of({"train": dataset}) for dataset in (first, renumbered, relabelled)]
+    assert digests[0] == digests[1] != digests[2]
+    assert digest_of({"train": first}) != digest_of({"test": first})
 
 
 def test_a_batch_is_channels_first_in_channels_last_memory(dataset: Dataset) -> None:

@@ -146,10 +146,11 @@ def _check_number(name: str, value: float | None, low: float, below: float = flo
 
 def checked_range(limits: Sequence[float]) -> tuple[float, float]:
     """The value range; InputError if it isn't two finite numbers, the smaller first."""
-    if len(limits) != 2 or not all(map(isfinite, limits)) or not limits[0] < limits[1]:
-        given = ",".join(f"{limit:g}" for limit in limits)
+    numbers = [limit for limit in limits if isinstance(limit, int | float) and isfinite(limit)]
+    if not len(limits) == len(numbers) == 2 or not numbers[0] < numbers[1]:
+        given = ",".join(map(str, limits))
         raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
-    return limits[0], limits[1]
+    return numbers[0], numbers[1]
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

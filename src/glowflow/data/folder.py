@@ -112,7 +112,7 @@ def _glimpse(split: Split, num: int, found: Listing, image_shape: Shape, value_r
     rows = _splits(files, folder)
     chosen = rows[split][spread(len(rows[split]), num)]
     images = np.empty((len(chosen), height, width, channels), np.uint8)
-    readable, ranges = _read_all(_Reader(folder, [files[row] for row in chosen], image_shape, images), value_ranges)
+    readable, ranges = _read_all(folder, [files[row] for row in chosen], image_shape, images, value_ranges)
     rows[split] = np.setdiff1d(rows[split], np.delete(chosen, readable))
     names = np.array([os.fsencode(files[row].name) for row in chosen[readable]])
     facts: dict[str, Any] = {"class_names": class_names, "sources": names, "value_ranges": ranges}
@@ -126,7 +126,7 @@ def _build(builder: Builder, found: Listing, image_shape: Shape, value_ranges: M
     found.report()
     files = _within_splits(arranged(found.files), folder)
     images = builder.scratch("images", (len(files), height, width, channels), np.uint8)
-    readable, ranges = _read_all(_Reader(folder, files, image_shape, images), value_ranges)
+    readable, ranges = _read_all(folder, files, image_shape, images, value_ranges)
     files = [files[row] for row in readable]
     labels, class_names = _labels(files, folder)
     names = np.array([os.fsencode(file.name) for file in files])
@@ -190,20 +190,27 @@ def _numbers_first(name: str) -> tuple[bool, int, str]:
     return (False, int(name), name) if name.isdecimal() else (True, 0, name)
 
 
-def _read_all(reader: _Reader, value_ranges: Mapping[str, Range]) -> tuple[Rows, dict[str, Range]]:
-    """Read every readable image; the rows written, and the ranges that values of more than 8 bits were read by.
+def _read_all(
+    folder: Path,
+    files: Sequence[ImageFile],
+    image_shape: Shape,
+    out: NDArray[np.uint8],
+    value_ranges: Mapping[str, Range],
+) -> tuple[Rows, dict[str, Range]]:
+    """Write every readable image to its row of `out`; the rows written, and the value ranges that were used.
 
     Raises:
         InputError: an image is too small, or more than a tenth of the files are unreadable.
     """
-    deep = reader.read(range(len(reader.files)), {})  # those of 8 bits; the values of the others are looked at
+    reader = _Reader(folder, files, image_shape, out)
+    deep = reader.read(range(len(files)), {})  # writes those of 8 bits, and looks at the values of the others
     seen = together(deep.values())
     ranges = {kind: value_ranges.get(kind, usual(values)) for kind, values in seen.items()}
-    told(seen, ranges, reader.folder.name)
+    told(seen, ranges, folder.name)
     if deep:
         reader.read(list(deep), ranges)
     if reader.bad:
-        say(f"Skipped {len(reader.bad)} unreadable of {len(reader.files)} files in {reader.folder}.")
+        say(f"Skipped {len(reader.bad)} unreadable of {len(files)} files in {folder}.")
     return np.sort(np.array(reader.readable, np.int64)), ranges
 
 

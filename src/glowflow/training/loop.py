@@ -9,10 +9,9 @@ from statistics import fmean
 
 import torch
 
-from glowflow import data
 from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
-from glowflow.data import Dataset, Split, check_needed, for_all_kinds, identity
+from glowflow.data import Dataset, Split, for_all_kinds
 from glowflow.data.order import Stream
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Floats, scores, usual
@@ -58,22 +57,17 @@ def train(
     out, config, options = Path(out), with_absolute_paths(config), options or Options()
     processes = options.processes
     check(out, config)
-    same_images.check_place(out, config)
     if config.train.batch_size < processes.count:
         raise InputError(f"A batch of {config.train.batch_size} images can't be shared by {processes.count} processes.")
-    chosen = for_all_kinds(config.train.value_range)
-    splits = data.prepare(config.train.data, config.model.image_shape, value_ranges=chosen)
-    check_needed(config.train.value_range, splits["train"].value_ranges, f"the images of {config.train.data}")
-    images = splits["train"].digest or identity.digest_of(splits)
-    same_images.check(out, config, images)
+    splits = same_images.prepared(out, config)
     check_trainable(config.model, splits["train"])
     check_trainable(config.model, splits["validation"])
     with claimed(out, config) if processes.is_first else nullcontext():
         if processes.is_first:
-            same_images.record(out, images)
+            same_images.record(out, splits["train"].digest)
         keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names, options.execution)
-        state.value_ranges = chosen or splits["train"].value_ranges
+        state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
         return _train(config, out, splits, state, options)
 
 

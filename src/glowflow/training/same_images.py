@@ -1,23 +1,38 @@
 """Which images a run is trained on: known by a digest, so that the run goes on wherever they are moved to."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from glowflow import data, weights
 from glowflow.config import RunConfig
-from glowflow.data import is_name
+from glowflow.data import Dataset, Split, check_needed, for_all_kinds, identity, is_name
 from glowflow.durable import load_json, save_json
-from glowflow.errors import InputError
+from glowflow.errors import InputError, listed
 from glowflow.progress import say
 from glowflow.training.run import has_begun, read_config
 
 IMAGES = "images.json"
 
 
-def check_place(out: Path, config: RunConfig) -> None:
-    """Refuse to go on with the run in `out` from a place where its images can't be.
+def prepared(out: Path, config: RunConfig) -> dict[Split, Dataset]:
+    """Every split of the data of the run in `out`: the images that it began with, if it has begun.
 
     Raises:
-        InputError: If there is nothing, or if it's another place and the run doesn't record which images it has.
+        InputError: If the data can't be used, or aren't those images, or if nobody knows.
     """
+    _check_place(out, config)
+    settings = config.train
+    ranges = for_all_kinds(settings.value_range)
+    splits = data.prepare(settings.data, config.model.image_shape, value_ranges=ranges)
+    check_needed(settings.value_range, splits["train"].value_ranges, f"the images of {settings.data}")
+    digest = splits["train"].digest or identity.digest_of(splits)  # older versions prepared data without one
+    _check(out, config, digest, splits["train"].class_names)
+    return {split: replace(dataset, digest=digest) for split, dataset in splits.items()}
+
+
+def _check_place(out: Path, config: RunConfig) -> None:
+    """Refuse a place where the images of a run that has begun can't be, or can't be known."""
     if not has_begun(out):
         return
     old, new = _place(out), config.train.data
@@ -30,21 +45,14 @@ def check_place(out: Path, config: RunConfig) -> None:
         )
 
 
-def check(out: Path, config: RunConfig, digest: str) -> None:
-    """Refuse to go on with the run in `out` on other images than those that it began with.
-
-    Args:
-        out: The run's directory.
-        config: The run's settings now.
-        digest: Of the images now.
-
-    Raises:
-        InputError: If the run records other images.
-    """
+def _check(out: Path, config: RunConfig, digest: str, class_names: Sequence[str]) -> None:
+    """Refuse images, by their digest, other than those that the run records; the classes are for the message."""
     if not has_begun(out) or recorded(out) in {"", digest}:
         return
-    old, new = _place(out), config.train.data
+    old, new, trained = _place(out), config.train.data, weights.load_config(weights.find(out))["class_names"]
     why = f"aren't those that were in {old}" if old != new else "have changed (added, removed, renamed or edited)"
+    if trained and sorted(trained) != sorted(class_names):
+        why = f"have the classes {listed(class_names)} now, and it was trained on {listed(trained)}"
     raise InputError(
         f"{out} can't go on: the images of {new} {why}. Give --data with the place of the images that it was trained "
         f"on; or train its model further on these with --from {out} and another --out."
