@@ -1,6 +1,8 @@
 """What can be chosen: the model's shape and the training's settings, as frozen dataclasses free of torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from glowflow.errors import InputError
@@ -142,6 +144,15 @@ def _check_number(name: str, value: float | None, low: float, below: float = flo
         raise InputError(f"{name} is {value}; it takes a number {allowed}.")
 
 
+def checked_range(limits: Sequence[float]) -> tuple[float, float]:
+    """The value range; InputError if it isn't two finite numbers, the smaller first."""
+    numbers = [limit for limit in limits if isinstance(limit, int | float) and isfinite(limit)]
+    if not len(limits) == len(numbers) == 2 or not numbers[0] < numbers[1]:
+        given = ",".join(map(str, limits))
+        raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
+    return numbers[0], numbers[1]
+
+
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise InputError(f"{name} is {value!r}; it takes one of {', '.join(choices)}.")
@@ -172,6 +183,8 @@ class TrainConfig:
         validate_every: Images between validations (bits/dim, sample grids, best and last checkpoints).
         validation_images: At most so many validation images are used while training.
         seed: Of the weights, the order of the images and all noise.
+        value_range: The values of image files of more than 8 bits that become black and white: [low, high]. None takes
+            a usual range that holds the values of all files.
         start: A model of the same architecture whose weights the training begins with, instead of fresh ones: a run's
             directory, a directory made by save_pretrained, or a name on the hub.
     """
@@ -194,6 +207,7 @@ class TrainConfig:
     validate_every: int = 10_000
     validation_images: int = 1_000
     seed: int = 0
+    value_range: tuple[float, float] | None = None
     start: str | None = None
 
     def __post_init__(self) -> None:
@@ -215,6 +229,8 @@ class TrainConfig:
         _check_choice("optimizer", self.optimizer, ("glow-adamax", "muon", "adamax", "adam", "adamw"))
         if self.grad_clip is not None:
             _check_number("grad_clip", self.grad_clip, 1e-12)
+        if self.value_range is not None:
+            object.__setattr__(self, "value_range", checked_range(self.value_range))
 
 
 @dataclass(frozen=True)

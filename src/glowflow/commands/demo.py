@@ -38,7 +38,7 @@ def demo(
     try:
         from glowflow.demo import serving
         from glowflow.demo.server import application
-        from glowflow.weights import usual
+        from glowflow.weights import usual, value_ranges
     except ModuleNotFoundError as error:
         raise InputError(f"The page needs {error.name}: pip install 'glowflow[demo]'.") from None
     if not 0 <= port <= 65535:
@@ -48,7 +48,8 @@ def demo(
     with serving.listening(host, port) as listener:
         serving.leave_a_core()
         glow, _ = loaded(model, device)
-        app = application(glow, _name(model), _directions(model), usual(model), serving.hosts(listener, host, behind))
+        hosts = serving.hosts(listener, host, behind)
+        app = application(glow, _name(model), _directions(model), usual(model), hosts, value_ranges(model))
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
         serving.serve(app, listener)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from glowflow.data import Range
     from glowflow.model import Glow
 
 COLUMNS, FRAMES = 9, 48
@@ -42,6 +43,7 @@ def interpolate(
     num: int | None = None,
     path: Literal["linear", "spherical"] = "linear",
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Turn one image into another through the latents between theirs.
@@ -57,6 +59,8 @@ def interpolate(
         num: Images on the way, both ends counted; 9 in a picture and 48 in an animation by default.
         path: "linear", a straight line, or "spherical", which keeps latents as far out as random ones.
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import interpolate as between
@@ -65,7 +69,7 @@ def interpolate(
     num = (FRAMES if is_animation(out) else COLUMNS) if num is None else num
     check_num(num, 2, "a path's ends")
     check_picture(out, may_move=True)
-    opened = _Opened.read(model, [first, last], label, device)
+    opened = _Opened.read(model, [first, last], label, value_range, device)
     z = between(opened.z[0], opened.z[1], num, path)
     _show(out, opened.decode([z], num), num)
     say(f"{num} images from {first} to {last} in {out}.")
@@ -80,6 +84,7 @@ def vary(
     temperature: float = 0.7,
     label: str | None = None,
     seed: int = 0,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Draw images anew but for their coarsest levels: each row starts with an image, variations of it follow.
@@ -96,6 +101,8 @@ def vary(
         temperature: Standard deviation of the latents that are drawn.
         label: The images' class, by name or number, for a class-conditional model.
         seed: For the same picture again.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
@@ -107,7 +114,7 @@ def vary(
         raise InputError(f"--temperature is {temperature:g}; it takes a number of at least 0.")
     check_seed(seed)
     check_picture(out)
-    opened = _Opened.read(model, images, label, device)
+    opened = _Opened.read(model, images, label, value_range, device)
     levels = opened.glow.config.num_levels
     if keep is not None and not 0 <= keep <= levels:
         raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
@@ -132,6 +139,7 @@ def attributes(
     scale: float = 1.0,
     split: SplitName = "train",
     num_images: int | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Find the directions in latent space along which attributes of images change, for `edit` and `demo`.
@@ -154,6 +162,8 @@ def attributes(
             (the faces that come with glowflow have 2 to 5); too far, pictures fall apart.
         split: Which part of the data.
         num_images: At most so many of them, chosen at random.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import Directions, digest_of, fit
@@ -165,7 +175,7 @@ def attributes(
     directory = _own_directory(model)
     before = digest_of(model)
     glow, _ = loaded(model, device)
-    dataset = dataset_for(model, data, glow, split)
+    dataset = dataset_for(model, data, glow, split, value_range)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
     others = _separated(orthogonal_to)
     wanted = tuple(dict.fromkeys((*_separated(names), *others))) if names else None
@@ -192,6 +202,7 @@ def edit(
     out: Path = Path("edited.png"),
     num: int | None = None,
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Change attributes of images: each row leads from an image to the edited one.
@@ -206,6 +217,8 @@ def edit(
         out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
         num: Images in each row, both ends counted; 2 in a picture and 48 in an animation by default.
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
@@ -222,7 +235,7 @@ def edit(
     for name in strengths:
         directions.index(name)
     check_picture(out, may_move=True)
-    opened = _Opened.read(model, images, label, device)
+    opened = _Opened.read(model, images, label, value_range, device)
     shares = [index / (num - 1) for index in range(num)]
     rows = (
         torch.cat([directions.edit(z[None], {name: share * strengths[name] for name in strengths}) for share in shares])
@@ -274,9 +287,11 @@ class _Opened:
     label: int | None
 
     @classmethod
-    def read(cls, model: str, images: list[Path], label: str | None, device: str | None) -> "_Opened":
+    def read(
+        cls, model: str, images: list[Path], label: str | None, value_range: "Range | None", device: str | None
+    ) -> "_Opened":
         glow, _ = loaded(model, device)
-        batch, labels = image_files(glow, images, label).batch(range(len(images)))
+        batch, labels = image_files(model, glow, images, label, value_range).batch(range(len(images)))
         y = None if labels is None else labels.to(glow.device)
         return cls(glow, glow.encode(batch, y).cpu(), needed_label(glow, label))
 

@@ -12,6 +12,7 @@ def encode(
     images: list[Path],
     out: Path = Path("latents.safetensors"),
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Write the latents of images into a file, for `decode` and for programs of one's own.
@@ -26,6 +27,8 @@ def encode(
         images: Image files; they are cropped and resized to the model's size.
         out: The file (.safetensors).
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
@@ -37,7 +40,7 @@ def encode(
     if out.suffix != ".safetensors":
         raise InputError(f"{out} can't be written: its name has to end in .safetensors.")
     glow, _ = loaded(model, device)
-    dataset = image_files(glow, images, label)
+    dataset = image_files(model, glow, images, label, value_range)
     size, parts = batch_size(glow.config), []
     with progress("Latents", len(images)) as advance:
         for start in range(0, len(images), size):

@@ -72,6 +72,7 @@ def reconstruct(
     images: list[Path],
     out: Path = Path("reconstruction.png"),
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Encode image files and decode them again: the upper row shows the images, the lower one what came back.
@@ -84,6 +85,8 @@ def reconstruct(
         images: Image files; they are cropped and resized to the model's size.
         out: The picture (.png, or whatever Pillow writes).
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
@@ -94,7 +97,7 @@ def reconstruct(
 
     check_picture(out)
     glow, _ = loaded(model, device)
-    dataset = image_files(glow, images, label)
+    dataset = image_files(model, glow, images, label, value_range)
     batch, y = dataset.batch(range(len(images)))
     decoded = glow.decode(glow.encode(batch, y), y).cpu()
     original = quantize(batch, glow.config.num_bits)
