@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
+from glowflow.commands.drawing import check_enlarge, draw, draw_or_animate, names_of
 from glowflow.commands.inputs import (
     SplitName,
     check_num,
@@ -42,6 +43,7 @@ def interpolate(
     out: Path = Path("interpolation.png"),
     num: int | None = None,
     path: Literal["linear", "spherical"] = "linear",
+    enlarge: int | None = None,
     label: str | None = None,
     device: str | None = None,
 ) -> None:
@@ -57,6 +59,8 @@ def interpolate(
         out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
         num: Images on the way, both ends counted; 9 in a picture and 48 in an animation by default.
         path: "linear", a straight line, or "spherical", which keeps latents as far out as random ones.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
         device: cpu, cuda or mps; the best one present by default.
     """
@@ -65,10 +69,12 @@ def interpolate(
 
     num = (FRAMES if is_animation(out) else COLUMNS) if num is None else num
     check_num(num, 2, "a path's ends")
+    check_enlarge(enlarge)
     check_picture(out, may_move=True)
     opened = _Opened.read(model, [first, last], label, device)
     z = between(opened.z[0], opened.z[1], num, path)
-    _show(out, opened.decode([z], num), num)
+    begin, end = names_of([first, last])
+    draw_or_animate(out, opened.decode([z], num), num, enlarge, [(begin,), *[()] * (num - 2), (end,)])
     say(f"{num} images from {first} to {last} in {out}.")
 
 
@@ -79,6 +85,7 @@ def vary(
     keep: int | None = None,
     num: int = 8,
     temperature: float = 0.7,
+    enlarge: int | None = None,
     label: str | None = None,
     seed: int = 0,
     device: str | None = None,
@@ -95,6 +102,8 @@ def vary(
         keep: How many of the coarsest levels are kept; by default a row for each number, from all but one to none.
         num: Variations in each row.
         temperature: Standard deviation of the latents that are drawn.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
         seed: For the same picture again.
         device: cpu, cuda or mps; the best one present by default.
@@ -107,6 +116,7 @@ def vary(
     if not 0 <= temperature < inf:
         raise InputError(f"--temperature is {temperature:g}; it takes a number of at least 0.")
     check_seed(seed)
+    check_enlarge(enlarge)
     check_picture(out)
     opened = _Opened.read(model, images, label, device)
     levels = opened.glow.config.num_levels
@@ -120,7 +130,12 @@ def vary(
         return torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
 
     rows = (row(z, count) for z in opened.z for count in kept)
-    _show(out, opened.decode(rows, len(images) * len(kept) * (num + 1)), num + 1)
+    pictures = opened.decode(rows, len(images) * len(kept) * (num + 1))
+    names = [(name,) if len(images) > 1 else () for name in names_of(images)]
+    beside = [
+        (*name, f"{counted(count, 'coarsest level') if count else 'no level'} kept") for name in names for count in kept
+    ]
+    draw(out, pictures, num + 1, enlarge, [("image",), ("variations",), *[()] * (num - 1)], beside)
     of = f"{'each of ' if len(images) > 1 else ''}{counted(len(images), 'image')}"
     say(f"{counted(num, 'variation')} of {of} in {out}, with {', '.join(map(str, kept))} levels kept.")
 
@@ -171,9 +186,9 @@ def attributes(
     glow, _ = loaded(model, device)
     dataset = dataset_for(model, data, glow, split)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
-    known, _ = truths(dataset)
-    others = names_in(orthogonal_to, known)
-    wanted = tuple(dict.fromkeys((*names_in(names, known), *others))) if names else None
+    possible, _ = truths(dataset)
+    others = names_in(orthogonal_to, possible)
+    wanted = tuple(dict.fromkeys((*names_in(names, possible), *others))) if names else None
     found = fit(glow, dataset, wanted, method).orthogonal_to(others)
     found = found.scaled([scale] * len(found.names))
     if digest_of(model) != before:
@@ -196,6 +211,7 @@ def edit(
     by: list[str] | None = None,
     out: Path = Path("edited.png"),
     num: int | None = None,
+    enlarge: int | None = None,
     label: str | None = None,
     device: str | None = None,
 ) -> None:
@@ -210,6 +226,8 @@ def edit(
         by: How much of each attribute, -1 to 1: --by.Smiling 0.8 --by.Beard -1
         out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
         num: Images in each row, both ends counted; 2 in a picture and 48 in an animation by default.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
         device: cpu, cuda or mps; the best one present by default.
     """
@@ -226,6 +244,7 @@ def edit(
     strengths = dict(_strength(said) for said in by)
     for name in strengths:
         directions.index(name)
+    check_enlarge(enlarge)
     check_picture(out, may_move=True)
     opened = _Opened.read(model, images, label, device)
     shares = [index / (num - 1) for index in range(num)]
@@ -233,7 +252,9 @@ def edit(
         torch.cat([directions.edit(z[None], {name: share * strengths[name] for name in strengths}) for share in shares])
         for z in opened.z
     )
-    _show(out, opened.decode(rows, len(images) * num), num)
+    above = [tuple(f"{name} {round(share * strengths[name], 2):g}" for name in strengths) for share in shares[1:]]
+    beside = [(name,) for name in names_of(images)]
+    draw_or_animate(out, opened.decode(rows, len(images) * num), num, enlarge, [("image",), *above], beside)
     say(f"{counted(len(images), 'image')} edited in {out}.")
 
 
@@ -283,14 +304,3 @@ class _Opened:
     def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":
         """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all."""
         return decoded(self.glow, rows, total, self.label)
-
-
-def _show(out: Path, images: "Tensor", columns: int) -> None:
-    """Write rows of images as a picture, or, the columns one after the other, as an animation."""
-    from glowflow.pictures import animate, grid, is_animation, save
-
-    if not is_animation(out):
-        save(grid(images, columns), out)
-        return
-    rows = images.unflatten(0, (-1, columns))
-    animate([grid(rows[:, index], len(rows)) for index in range(columns)], out)
