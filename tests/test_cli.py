@@ -548,6 +548,15 @@ def test_pictures_can_be_looked_at(capsys: pytest.CaptureFixture[str], command: 
     assert "--enlarge is 0; it takes a whole number" in fails(capsys, *command.split(), "--enlarge", "0")
 
 
+def test_a_picture_of_one_image_is_that_image() -> None:
+    """However large it was drawn."""
+    for name, options in {"small": BARE, "large": (), "larger": ("--enlarge", "33")}.items():
+        assert main(["sample", "run", "--num", "1", "--out", f"{name}.png", *options]) == 0
+        assert main(["encode", "run", f"{name}.png", "--out", f"{name}.safetensors"]) == 0
+    small, *others = (load_file(f"{name}.safetensors")["z"] for name in ("small", "large", "larger"))
+    assert all(torch.equal(small, other) for other in others)
+
+
 @pytest.mark.parametrize("name", ["x.mpg", "x.psd", "x.h5", "x.xbm", "x"])
 def test_pictures_that_cannot_be_written(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert "a picture's name ends in .png" in fails(capsys, "sample", "run", "--num", "1", "--out", name)

@@ -29,7 +29,7 @@ def read_image(path: Path, image_shape: Shape, *, enlarge: bool = False) -> NDAr
     Args:
         path: Of the file.
         image_shape: (C, H, W).
-        enlarge: Enlarge a smaller image instead of refusing it.
+        enlarge: Enlarge a smaller image instead of refusing it, and take one whose pixels were enlarged as what it was.
 
     Raises:
         InputError: the file can't be read, the image is smaller than H x W, or C isn't 1, 3 or 4.
@@ -90,8 +90,16 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
     down = min(image.height, round(image.width * height / width))
     left, top = (image.width - across) // 2, (image.height - down) // 2
     cropped = image.crop((left, top, left + across, top + down))
-    resized = cropped.resize((width, height), Image.Resampling.BICUBIC)
+    original = _unenlarged(cropped, (width, height)) if enlarge else None
+    resized = original or cropped.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(resized).reshape(height, width, channels)
+
+
+def _unenlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
+    """The image of this size that was enlarged to this one pixel by pixel, as the commands draw images, if one was."""
+    small = image.resize(size, Image.Resampling.NEAREST)
+    again = small.resize(image.size, Image.Resampling.NEAREST)
+    return small if again.tobytes() == image.tobytes() else None
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
