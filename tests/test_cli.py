@@ -548,6 +548,11 @@ def test_pictures_can_be_looked_at(capsys: pytest.CaptureFixture[str], command: 
     assert "--enlarge is 0; it takes a whole number" in fails(capsys, *command.split(), "--enlarge", "0")
 
 
+def test_pictures_are_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = fails(capsys, "sample", "run", "--num", "1100", "--enlarge", "64")
+    assert "samples.png would have 294,125,568 pixels: give a smaller --enlarge" in sentence
+
+
 def test_a_picture_of_one_image_is_that_image() -> None:
     """However large it was drawn."""
     for name, options in {"small": BARE, "large": (), "larger": ("--enlarge", "33")}.items():

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from glowflow.captions import Caption
 
 LARGEST_FACTOR = 64
+MOST_PIXELS = 2**28
+"""Of a picture, or of all of an animation's: less than a gigabyte of colours."""
 
 
 def check_enlarge(enlarge: int | None) -> None:
@@ -41,7 +43,8 @@ def draw(
     from glowflow.captions import captioned
     from glowflow.pictures import grid, save, suitable
 
-    picture = grid(images, columns, enlarge or suitable(images, columns))
+    factor = _bounded(enlarge or suitable(images, columns), images, out)
+    picture = grid(images, columns, factor)
     save(picture if enlarge == 1 else captioned(picture, above, beside), out)
 
 
@@ -60,8 +63,16 @@ def draw_or_animate(
         draw(out, images, columns, enlarge, above, beside)
         return
     frames = images.unflatten(0, (-1, columns)).unbind(1)
-    factor = enlarge or suitable(frames[0], len(frames[0]))
+    factor = _bounded(enlarge or suitable(frames[0], len(frames[0])), images, out)
     animate([grid(frame, len(frame), factor) for frame in frames], out)
+
+
+def _bounded(factor: int, images: "Tensor", out: Path) -> int:
+    """A factor, if images so large fit into memory."""
+    pixels = factor**2 * images[:, 0].numel()
+    if pixels > MOST_PIXELS:
+        raise InputError(f"{out} would have {pixels:,} pixels: give a smaller --enlarge, or ask for fewer images.")
+    return factor
 
 
 def whole_rows(images: "Tensor", columns: int) -> "Tensor":
