@@ -12,12 +12,13 @@ Caption: TypeAlias = tuple[str, ...]
 Font = ImageFont.FreeTypeFont
 
 SIZE = 14
-"""Pixels, of the letters."""
+"""Height of the letters, in pixels."""
 LINE = 18
-"""Pixels from line to line."""
+"""Height of a line, in pixels."""
 MARGIN = 8
+"""Pixels around captions, and between the picture and its edge where it has captions."""
 WIDEST = 220
-"""Pixels, of a caption beside a row."""
+"""Width of a caption beside a row at most, in pixels."""
 CUT = "…"
 OTHERS = (
     "DejaVuSans.ttf",
@@ -32,7 +33,7 @@ OTHERS = (
     "malgun.ttf",
     "seguiemj.ttf",
 )
-"""Fonts that systems have. Pillow's own has little but English."""
+"""Fonts that systems have, for what Pillow's own lacks, which has little but English."""
 
 
 def captioned(picture: Image.Image, above: Sequence[Caption] = (), beside: Sequence[Caption] = ()) -> Image.Image:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LARGEST_FACTOR = 64
 MOST_PIXELS = 2**28
-"""Of a picture, or of all of an animation's: less than a gigabyte of colours."""
+"""What a picture has at most, or an animation in all its frames: less than a gigabyte of colours."""
 
 
 def check_enlarge(enlarge: int | None) -> None:

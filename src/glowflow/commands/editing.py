@@ -90,7 +90,7 @@ def vary(
     seed: int = 0,
     device: str | None = None,
 ) -> None:
-    """Draw images anew but for their coarsest levels: each row starts with an image, variations of it follow.
+    """Draw variations of images that share their coarsest levels: each row starts with an image.
 
     Example: glowflow vary faces a.png --keep 2
 
@@ -130,12 +130,11 @@ def vary(
         return torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
 
     rows = (row(z, count) for z in opened.z for count in kept)
-    pictures = opened.decode(rows, len(images) * len(kept) * (num + 1))
     names = [(name,) if len(images) > 1 else () for name in names_of(images)]
-    beside = [
-        (*name, f"{counted(count, 'coarsest level') if count else 'no level'} kept") for name in names for count in kept
-    ]
-    draw(out, pictures, num + 1, enlarge, [("image",), ("variations",), *[()] * (num - 1)], beside)
+    shares = [f"{counted(count, 'coarsest level') if count else 'no level'} kept" for count in kept]
+    beside = [(*name, share) for name in names for share in shares]
+    above = [("image",), ("variations",), *[()] * (num - 1)]
+    draw(out, opened.decode(rows, len(beside) * len(above)), len(above), enlarge, above, beside)
     of = f"{'each of ' if len(images) > 1 else ''}{counted(len(images), 'image')}"
     say(f"{counted(num, 'variation')} of {of} in {out}, with {', '.join(map(str, kept))} levels kept.")
 
