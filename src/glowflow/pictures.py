@@ -13,7 +13,7 @@ from glowflow.errors import InputError, install
 
 SMALLEST_TILE = 64
 """Pixels of an image's longer side, where there are many images; twice that where there are few."""
-FEW = 32
+FEW = 100
 LARGEST_TILE = 256
 SCREEN = 1600, 1040
 """Pixels, as wide and as high as pictures of few images become."""
