@@ -12,8 +12,9 @@ from glowflow.durable import replacing
 from glowflow.errors import InputError, install
 
 SMALLEST_TILE = 64
-"""Pixels of an image's longer side, where there are many images; twice that where there are few."""
-FEW = 100
+"""Pixels of an image's longer side."""
+FEW, SMALLEST_OF_FEW = 100, 100
+"""So many images, or fewer, have at least so many pixels, which a short caption needs."""
 LARGEST_TILE = 256
 SCREEN = 1600, 1040
 """Pixels, as wide and as high as pictures of few images become."""
@@ -57,7 +58,7 @@ def suitable(images: Tensor, columns: int) -> int:
     *_, height, width = images.shape
     rows = -(-len(images) // columns)
     fitting = min(LARGEST_TILE // max(height, width), SCREEN[0] // (columns * width), SCREEN[1] // (rows * height))
-    return max(fitting, _factor(SMALLEST_TILE * (2 if len(images) <= FEW else 1), (width, height)))
+    return max(fitting, _factor(SMALLEST_OF_FEW if len(images) <= FEW else SMALLEST_TILE, (width, height)))
 
 
 def _factor(side: int, size: tuple[int, int]) -> int:
