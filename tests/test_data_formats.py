@@ -47,8 +47,8 @@ def test_a_turned_heic_file_stands_upright(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "name", "install"),
     [
-        ("pillow_heif", "a.HEIC", r"to read HEIC: pip install 'glowflow\[heif\]'"),
-        ("pillow_jxl", "a.jxl", "to read JPEG XL: pip install pillow-jxl-plugin"),
+        ("pillow_heif", "a.HEIC", r"to read HEIC: run pip install -e '\.\[heif\]'"),
+        ("pillow_jxl", "a.jxl", "to read JPEG XL: run pip install pillow-jxl-plugin"),
     ],
 )
 def test_without_the_package_it_is_named(
@@ -72,7 +72,7 @@ def test_a_file_with_the_ending_of_another_kind_is_known_by_its_content(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     (tmp_path / "IMG_1.jpg").write_bytes(start + bytes(100))
-    with pytest.raises(InputError, match=f"it holds {kind}; to read {kind}: pip install"):
+    with pytest.raises(InputError, match=f"it holds {kind}; to read {kind}: run pip install"):
         read_image(tmp_path / "IMG_1.jpg", (3, 8, 8))
 
 

@@ -108,7 +108,7 @@ def test_once_prepared_the_library_is_not_needed(tmp_path: Path, monkeypatch: py
     prepare(name, (3, 16, 16))
     monkeypatch.setitem(sys.modules, "datasets", None)
     assert len(load(name, (3, 16, 16), "train"))
-    with pytest.raises(InputError, match=r"pip install 'glowflow\[huggingface\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[huggingface\]'"):
         load(name, (3, 8, 8), "train")
 
 

@@ -731,4 +731,4 @@ def test_the_extra_is_asked_for(capsys: pytest.CaptureFixture[str], monkeypatch:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert main(["demo"]) == 2
-    assert "pip install 'glowflow[demo]'" in capsys.readouterr().err
+    assert "pip install -e '.[demo]'" in capsys.readouterr().err

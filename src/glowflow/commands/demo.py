@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glowflow.commands.inputs import loaded
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def demo(
         from glowflow.demo.server import application
         from glowflow.weights import usual, value_ranges
     except ModuleNotFoundError as error:
-        raise InputError(f"The page needs {error.name}: pip install 'glowflow[demo]'.") from None
+        raise InputError(f"The page needs {error.name}, which is not installed: {install('demo')}.") from None
     if not 0 <= port <= 65535:
         raise InputError(f"--port is {port}; it takes a whole number from 0 to 65535.")
     if behind is not None and not re.fullmatch(NAME, behind):

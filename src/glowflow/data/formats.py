@@ -19,6 +19,8 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from glowflow.errors import install
+
 PILLOWS = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
     | {".tga", ".tif", ".tiff", ".webp"}
@@ -59,14 +61,14 @@ PLUGINS = (
     Plugin(
         "pillow_heif.HeifImagePlugin",
         "HEIC",
-        "pip install 'glowflow[heif]'",
+        install("heif"),
         frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"}),
         re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL),
     ),
     Plugin(
         "pillow_jxl",
         "JPEG XL",
-        "pip install pillow-jxl-plugin",
+        "run pip install pillow-jxl-plugin",
         frozenset({".jxl"}),
         re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
     ),

@@ -43,7 +43,7 @@ def read_image(
     Args:
         path: Of the file.
         image_shape: (C, H, W).
-        enlarge: Enlarge a smaller image instead of refusing it.
+        enlarge: Enlarge a smaller image instead of refusing it, and take one whose pixels were enlarged as what it was.
         value_ranges: For files of more than 8 bits, the values that become black and white, by the kind of values
             (such as those of a `Dataset`). A kind that isn't there gets the usual range that holds the file's values.
 
@@ -188,8 +188,16 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
     down = min(image.height, round(image.width * height / width))
     left, top = (image.width - across) // 2, (image.height - down) // 2
     cropped = image.crop((left, top, left + across, top + down))
-    resized = cropped.resize((width, height), Image.Resampling.BICUBIC)
+    original = _unenlarged(cropped, (width, height)) if enlarge else None
+    resized = original or cropped.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(resized).reshape(height, width, channels)
+
+
+def _unenlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
+    """The image of this size that was enlarged to this one pixel by pixel, as the commands draw images, if one was."""
+    small = image.resize(size, Image.Resampling.NEAREST)
+    again = small.resize(image.size, Image.Resampling.NEAREST)
+    return small if again.tobytes() == image.tobytes() else None
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:
