@@ -68,6 +68,9 @@ PARTS = {"model": GlowConfig, "train": TrainConfig}
 OPTIONAL = {"model", "name"}
 """Parameters that, where they have a default, may stand without an option's name before them, or be left out."""
 
+REPEATED = {"by": "NAME=STRENGTH", "names": "NAME", "orthogonal_to": "NAME"}
+"""What stands after options that may be given several times."""
+
 SHORT = {"--from": "--from_model", "--list": "--list_all"}  # words of Python's
 """Other names of options."""
 
@@ -104,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
-    warnings.filterwarnings("ignore", r"Image size .* exceeds limit")  # Pillow's, of a user's own large pictures
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # they don't name the picture, which is read all the same
     try:
         words = [_with_underscores(word) for word in _with_strengths(sys.argv[1:] if arguments is None else arguments)]
         _run(_with_lists(words))
@@ -216,7 +219,7 @@ def _command_parser(command: Command) -> ArgumentParser:
     for name in optional:
         parser.add_argument(name, nargs="?", default=parameters[name].default, help=texts[name])
     for name in repeated:  # options that may be given several times
-        parser.add_argument(f"--{name}", action="append", metavar="NAME=STRENGTH", help=texts[name])
+        parser.add_argument(f"--{name}", action="append", metavar=REPEATED.get(name), help=texts[name])
     for name in switches:  # options without a value
         parser.add_argument(f"--{name}", action="store_true", help=texts[name])
     return parser

@@ -1,9 +1,10 @@
 """What can be chosen: the model's shape and the training's settings, as frozen dataclasses free of torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
-from typing import Literal
+from numbers import Integral
+from typing import Any, Literal
 
 from glowflow.errors import InputError
 
@@ -55,8 +56,8 @@ class GlowConfig:
     logit: bool = False
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _check_shape(self.image_shape)
-        object.__setattr__(self, "image_shape", tuple(self.image_shape))
         _check_levels(self.image_shape, self.levels)
         check_whole("steps", self.steps, 1)
         check_whole("width", self.width, 1)
@@ -110,8 +111,20 @@ def default_levels(image_shape: Shape) -> int:
     return max((n for n in levels if min(height, width) >> n >= 4), default=levels[-1])
 
 
+def _make_plain(config: "GlowConfig | TrainConfig") -> None:
+    """Have every field in Python's own types, which JSON and YAML know."""
+    for field in fields(config):
+        object.__setattr__(config, field.name, _plain(getattr(config, field.name)))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
+    """A value in Python's own types: numbers and arrays of NumPy and torch have `tolist`, and sequences are tuples."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, tuple | list) else value
+
+
 def _check_shape(shape: Shape) -> None:
-    if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(_is_whole, shape)) or min(shape) < 1:
+    if not isinstance(shape, tuple) or len(shape) != 3 or not all(map(_is_whole, shape)) or min(shape) < 1:
         raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
     if not valid_levels(shape):
         _, height, width = shape
@@ -128,7 +141,7 @@ def _check_levels(shape: Shape, levels: int | None) -> None:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:
@@ -211,6 +224,7 @@ class TrainConfig:
     start: str | None = None
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         for name in ("images", "batch_size", "validate_every", "validation_images"):
             check_whole(name, getattr(self, name), 1)
         for name in ("init_batch_size", "warmup_images", "cooldown_images", "seed"):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from glowflow.durable import beside, load_json, replacing, save_json
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, install, listed
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
@@ -166,9 +166,7 @@ def _download(repository: str) -> Path:
         from huggingface_hub import snapshot_download  # noqa: PLC0415 (an optional extra)
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
     except ImportError:
-        raise InputError(
-            f"There is no directory {repository}; to load it from the hub, pip install 'glowflow[hub]'."
-        ) from None
+        raise InputError(f"There is no directory {repository}; to load it from the hub, {install('hub')}.") from None
     wanted = [CONFIG, MODEL, RAW, USUAL, VALUE_RANGES, "directions.*"]
     try:
         return Path(snapshot_download(repository, allow_patterns=wanted))

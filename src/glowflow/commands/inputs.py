@@ -8,7 +8,7 @@ from glowflow.errors import InputError, listed
 from glowflow.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import torch
     from rich.console import Console
@@ -91,7 +91,7 @@ def dataset_for(
     check_needed(value_range, dataset.value_ranges, f"the images of {data}")
     if not may_be_empty and not len(dataset):
         raise InputError(f"{dataset.name} has no images in its {split} split.")
-    return dataset.with_classes(glow.class_names) if glow.class_names and len(dataset) else dataset
+    return dataset.with_classes(glow.class_names) if len(dataset) else dataset
 
 
 def _trained_on(model: str) -> str:
@@ -178,6 +178,29 @@ def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | Non
                 images.append(glow.decode(part, y).cpu())
                 advance(len(part))
     return torch.cat(images)
+
+
+def names_in(said: "Sequence[str] | None", known: "Sequence[str]") -> list[str]:
+    """Names that a user gave, each alone or several separated by commas.
+
+    A known name that has commas itself isn't divided; of several that begin alike, the longest is taken.
+
+    >>> names_in(["red,Paris, France, blue"], ["Paris, France", "Paris", "red"])
+    ['red', 'Paris, France', 'blue']
+    """
+    return [name for text in said or () for name in _divided(text.split(","), known)]
+
+
+def _divided(parts: list[str], known: "Sequence[str]") -> list[str]:
+    """The names that parts of a text, put together where they are a known name, are."""
+    names = []
+    while parts:
+        possible = [(end, ",".join(parts[:end])) for end in range(len(parts), 0, -1)]
+        spaced = [(end, name) for end, text in possible for name in (text, text.strip()) if name in known]
+        end, name = next(iter(spaced), (1, parts[0].strip()))
+        names.append(name)
+        parts = parts[end:]
+    return names
 
 
 def check_parent(path: Path) -> None:

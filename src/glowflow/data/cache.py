@@ -21,6 +21,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike, NDArray
 
 from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.data.glimpse import Glimpse
 from glowflow.data.identity import digest_of
 from glowflow.data.value_range import Range
 from glowflow.durable import sync
@@ -54,6 +55,7 @@ class Source:
         origin: what it's built from; what was built from anything else is built anew. Empty to take what is there.
         needs: what is to be done first, of a data set whose files aren't at hand: it's in the cache, or can't be had.
         outdated: says what is wrong with a directory of an older version, which is used all the same; empty if nothing.
+        glimpse: gives a few images of a split without a build; None where a build is as fast.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Source:
     origin: str = ""
     needs: str = ""
     outdated: Callable[[], str] = str
+    glimpse: Callable[[Split, int], Glimpse] | None = None
 
 
 @dataclass

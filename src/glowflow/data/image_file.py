@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from glowflow.config import Shape
+from glowflow.data.formats import advice, open_image
 from glowflow.data.in_flight import InFlight
 from glowflow.data.samples import Samples, samples
 from glowflow.data.value_range import Range, Seen, check_needed, together, told, usual
@@ -42,7 +43,7 @@ def read_image(
     Args:
         path: Of the file.
         image_shape: (C, H, W).
-        enlarge: Enlarge a smaller image instead of refusing it.
+        enlarge: Enlarge a smaller image instead of refusing it, and take one whose pixels were enlarged as what it was.
         value_ranges: For files of more than 8 bits, the values that become black and white, by the kind of values
             (such as those of a `Dataset`). A kind that isn't there gets the usual range that holds the file's values.
 
@@ -97,7 +98,8 @@ def _sentence(path: Path) -> Iterator[None]:
             raise InputError(f"There is no file {path}.") from error
         if isinstance(error.__cause__, OSError) and error.__cause__.strerror:
             raise InputError(f"{path} can't be read: {error.__cause__.strerror}.") from error
-        raise InputError(f"{path} can't be read as an image ({error}): give an image file such as a PNG.") from error
+        instead = advice(path.suffix.lower()) or "give an image file such as a PNG"
+        raise InputError(f"{path} can't be read as an image ({error}): {instead}.") from error
 
 
 def check_channels(image_shape: Shape) -> None:
@@ -153,7 +155,7 @@ def opened(file: Path | BinaryIO) -> Iterator[Picture]:
     """
     with ExitStack() as stack:
         with _unreadable():
-            image = stack.enter_context(Image.open(file))
+            image = stack.enter_context(open_image(file))
         with IN_FLIGHT.room(image.width * image.height), closing(image):
             yield Picture(image)
 
@@ -186,8 +188,16 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
     down = min(image.height, round(image.width * height / width))
     left, top = (image.width - across) // 2, (image.height - down) // 2
     cropped = image.crop((left, top, left + across, top + down))
-    resized = cropped.resize((width, height), Image.Resampling.BICUBIC)
+    original = _unenlarged(cropped, (width, height)) if enlarge else None
+    resized = original or cropped.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(resized).reshape(height, width, channels)
+
+
+def _unenlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
+    """The image of this size that was enlarged to this one pixel by pixel, as the commands draw images, if one was."""
+    small = image.resize(size, Image.Resampling.NEAREST)
+    again = small.resize(image.size, Image.Resampling.NEAREST)
+    return small if again.tobytes() == image.tobytes() else None
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:

@@ -13,6 +13,7 @@ from glowflow.data import arrays, digits, faces, folder, photos, published
 from glowflow.data.cache import Source, prepared, stored
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
+from glowflow.data.glimpse import Glimpse, of_prepared
 from glowflow.data.image_file import UNKNOWN
 from glowflow.data.published import PUBLISHED, huggingface, tfrecords
 from glowflow.data.value_range import Range, for_all_kinds
@@ -106,12 +107,32 @@ def prepare(
     value_ranges: Mapping[str, Range] = UNKNOWN,
 ) -> dict[Split, Dataset]:
     """Every split of a data set; see `load`. `files` is the folder with the files of a published one."""
-    if len(image_shape) != 3 or min(image_shape) < 1:
-        raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
+    return prepared(_chosen(source, image_shape, cache, files, value_ranges), cache)
+
+
+def look_at(
+    source: str | Path,
+    image_shape: Shape,
+    split: Split,
+    num: int,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
+) -> Glimpse:
+    """At most `num` images of a split, for which no others are read if the data set isn't prepared; see `load`."""
+    found = _chosen(source, image_shape, None, None, value_ranges)
+    splits = stored(found)
+    if splits is None and found.glimpse is not None:
+        return found.glimpse(split, num)
+    return of_prepared(splits or prepared(found), split, num)
+
+
+def _chosen(
+    source: str | Path, image_shape: Shape, cache: Path | None, files: Path | None, value_ranges: Mapping[str, Range]
+) -> Source:
+    """What is named: as it's prepared without ranges if these are the same, else with them."""
     plain = find(source, image_shape, files)
     if not value_ranges or _agree(stored(plain, cache), value_ranges):
-        return prepared(plain, cache)
-    return prepared(find(source, image_shape, files, value_ranges), cache)
+        return plain
+    return find(source, image_shape, files, value_ranges)
 
 
 def _agree(splits: Mapping[Split, Dataset] | None, value_ranges: Mapping[str, Range]) -> bool:
@@ -133,6 +154,8 @@ def find(
     value_ranges: Mapping[str, Range] = UNKNOWN,
 ) -> Source:
     """What `source` names, at an image shape; see `load` and `prepare`."""
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
     if isinstance(source, str) and source in PUBLISHED:
         return published.source(source, image_shape, files)
     if files is not None and source not in BUILT_IN and not Path(source).exists():
@@ -155,6 +178,8 @@ def _at(path: Path, image_shape: Shape, name: str, value_ranges: Mapping[str, Ra
         return arrays.source(path, image_shape)
     if path.is_file():
         raise InputError(f"{path} is a file that no data set can be read from: give an .npy or .npz file, or a folder.")
+    if path.exists():
+        raise InputError(f"{path} is neither a folder nor a regular file: give an .npy or .npz file, or a folder.")
     raise _unknown(name)
 
 

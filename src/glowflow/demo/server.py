@@ -26,6 +26,7 @@ from glowflow.demo import requests, uploads
 from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.engine import BusyError, Engine
 from glowflow.demo.guard import Guard, busy, error
+from glowflow.demo.opposites import opposites
 from glowflow.latents import Directions, interpolate, paths
 from glowflow.model import Glow
 from glowflow.pictures import as_picture
@@ -264,7 +265,11 @@ def deadline(seconds_per_picture: float) -> float:
 
 
 def _attributes(directions: Directions) -> list[Mapping[str, Any]]:
-    return [{"name": name, **about} for name, about in zip(directions.names, directions.about, strict=True)]
+    others = opposites(directions)
+    return [
+        {"name": name, **({"opposite": others[name]} if name in others else {}), **about}
+        for name, about in zip(directions.names, directions.about, strict=True)
+    ]
 
 
 def _bytes(numbers: Tensor, kind: str) -> bytes:

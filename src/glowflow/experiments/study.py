@@ -189,7 +189,7 @@ class Study:
         """What the trained model shows on all validation images; test images stay untouched."""
         model = Glow.from_pretrained(run / LAST, self.device).freeze()
         validation = of_run(training.run, "validation")
-        found = likelihood(model, validation)
+        found = likelihood(model, validation.with_classes(model.class_names))
         temperatures = self.definition.temperatures
         judge = judge_for(training.run, self.out) if temperatures else None
         kids = {f"{t:g}": self._samples(line, model, t, judge) for t in temperatures}

@@ -79,8 +79,6 @@ def _train(
     options: Options,
 ) -> TrainingState:
     settings, processes = config.train, options.processes
-    batches = Batches(splits["train"], config, state.model.device)
-    validation = splits["validation"].thinned(settings.validation_images)
 
     # Model, averages and optimiser: as the run left them, from another model, or fresh
     if processes.is_first:
@@ -89,10 +87,12 @@ def _train(
     resumed = state.restore(out)
     if resumed:
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
-    else:
-        if settings.start is not None:
-            state.start_from(settings.start)
-        elif settings.init_batch_size:
+    elif settings.start is not None:
+        state.start_from(settings.start)
+    training, validation = (splits[name].with_classes(state.model.class_names) for name in ("train", "validation"))
+    batches, validation = Batches(training, config, state.model.device), validation.thinned(settings.validation_images)
+    if not resumed:
+        if settings.start is None and settings.init_batch_size:
             state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
         processes.take_from_first(state.model)
         state.evaluated.load_state_dict(state.model.state_dict())

@@ -86,6 +86,15 @@ def build(
     return replace(names, title=whole_name, value_ranges=ranges)
 
 
+def divided(reading: Reading, split: Split) -> dict[Split, Rows]:
+    """The rows of a published split that each split takes: all of them, unless others are held out of "train"."""
+    part = reading.parts[split]
+    missing = [other for other in SPLITS if other not in reading.parts] if split == "train" else []
+    if missing and len(part) > len(missing):
+        return hold_out(part.each_key(), missing, MOST_HELD_OUT)
+    return {split: np.arange(len(part)), **dict.fromkeys(missing, np.empty(0, np.int64))}
+
+
 @dataclass(frozen=True)
 class _Output:
     """A split being written: which rows of a part it takes, ascending, and its columns."""
@@ -111,11 +120,7 @@ class _Writer:
 
     def outputs(self, split: Split) -> list[_Output]:
         """What a published split is written to: itself, and if it's the training split those that are held out."""
-        part = self.reading.parts[split]
-        missing = [other for other in SPLITS if other not in self.reading.parts] if split == "train" else []
-        rows: dict[Split, Rows] = {split: np.arange(len(part)), **dict.fromkeys(missing, np.empty(0, np.int64))}
-        if missing and len(part) > len(missing):
-            rows = hold_out(part.each_key(), missing, MOST_HELD_OUT)
+        part, rows = self.reading.parts[split], divided(self.reading, split)
         width = max((len(os.fsencode(key)) for key in part.each_key()), default=1) if self.reading.named else 0
         return [_Output(to, taken, self.columns(to, len(taken), width)) for to, taken in rows.items()]
 
