@@ -1,7 +1,8 @@
 """What can be chosen: the model's shape and the training's settings, as frozen dataclasses free of torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Any, Literal
 
 from glowflow.checks import check_choice, check_number, check_whole, is_whole
@@ -201,6 +202,15 @@ def _check_levels(shape: Shape, levels: int | None) -> None:
         raise InputError(f"An image of {shape[1]}x{shape[2]} can't have {levels} levels; it can have {choices}.")
 
 
+def checked_range(limits: Sequence[float]) -> tuple[float, float]:
+    """The value range; InputError if it isn't two finite numbers, the smaller first."""
+    numbers = [limit for limit in limits if isinstance(limit, int | float) and isfinite(limit)]
+    if not len(limits) == len(numbers) == 2 or not numbers[0] < numbers[1]:
+        given = ",".join(map(str, limits))
+        raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
+    return numbers[0], numbers[1]
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How a model is trained. Lengths are counted in images, so that they hold for any batch size.
@@ -226,6 +236,8 @@ class TrainConfig:
         validate_every: Images between validations (bits/dim, sample grids, best and last checkpoints).
         validation_images: At most so many validation images are used while training.
         seed: Of the weights, the order of the images and all noise.
+        value_range: The values of image files of more than 8 bits that become black and white: [low, high]. None takes
+            a usual range that holds the values of all files.
         start: A model of the same architecture whose weights the training begins with, instead of fresh ones: a run's
             directory, a directory made by save_pretrained, or a name on the hub.
     """
@@ -248,6 +260,7 @@ class TrainConfig:
     validate_every: int = 10_000
     validation_images: int = 1_000
     seed: int = 0
+    value_range: tuple[float, float] | None = None
     start: str | None = None
 
     def __post_init__(self) -> None:
@@ -270,6 +283,8 @@ class TrainConfig:
         check_choice("optimizer", self.optimizer, ("glow-adamax", "muon", "adamax", "adam", "adamw"))
         if self.grad_clip is not None:
             check_number("grad_clip", self.grad_clip, 1e-12)
+        if self.value_range is not None:
+            object.__setattr__(self, "value_range", checked_range(self.value_range))
 
 
 @dataclass(frozen=True)

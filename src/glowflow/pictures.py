@@ -12,6 +12,12 @@ from glowflow.durable import replacing
 from glowflow.errors import InputError, install
 
 SMALLEST_TILE = 64
+"""Pixels of an image's longer side."""
+FEW, SMALLEST_OF_FEW = 100, 100
+"""So many images, or fewer, have at least so many pixels, which a short caption needs."""
+LARGEST_TILE = 256
+SCREEN = 1600, 1040
+"""Pixels, as wide and as high as pictures of few images become."""
 GAP = 2
 ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
 VIDEO = ".mp4"
@@ -27,10 +33,13 @@ def as_picture(image: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(shown))
 
 
-def grid(images: Tensor, columns: int) -> Image.Image:
-    """A picture of images (N, C, H, W), uint8, in rows of `columns`; small ones are enlarged."""
+def grid(images: Tensor, columns: int, enlarge: int | None = None) -> Image.Image:
+    """A picture of images (N, C, H, W), uint8, in rows of `columns`.
+
+    Each pixel becomes `enlarge` pixels each way; by default as many as give an image SMALLEST_TILE.
+    """
     tiles = [as_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
-    scale = max(1, -(-SMALLEST_TILE // max(tiles[0].size)))
+    scale = enlarge or _factor(SMALLEST_TILE, tiles[0].size)
     width, height = (scale * side for side in tiles[0].size)
     rows = -(-len(tiles) // columns)
     canvas = Image.new(tiles[0].mode, (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
@@ -39,6 +48,22 @@ def grid(images: Tensor, columns: int) -> Image.Image:
         large = tile.resize((width, height), Image.Resampling.NEAREST)
         canvas.paste(large, (column * (width + GAP), row * (height + GAP)))
     return canvas
+
+
+def suitable(images: Tensor, columns: int) -> int:
+    """By how much to enlarge images (N, C, H, W), in rows of `columns`, for a screen.
+
+    Few fill it, up to LARGEST_TILE each; many, which don't fit onto it, stay large enough to be looked at.
+    """
+    *_, height, width = images.shape
+    rows = -(-len(images) // columns)
+    fitting = min(LARGEST_TILE // max(height, width), SCREEN[0] // (columns * width), SCREEN[1] // (rows * height))
+    return max(fitting, _factor(SMALLEST_OF_FEW if len(images) <= FEW else SMALLEST_TILE, (width, height)))
+
+
+def _factor(side: int, size: tuple[int, int]) -> int:
+    """The smallest that makes the longer side so long."""
+    return max(1, -(-side // max(size)))
 
 
 def stacked(pictures: dict[str, Image.Image]) -> Image.Image:

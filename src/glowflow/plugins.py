@@ -1,4 +1,4 @@
-"""Files of a user's own that register parts: imported because the user names them on the command line, and only then."""
+"""Files of a user's own that register parts: imported since the user names them on the command line, and only then."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location

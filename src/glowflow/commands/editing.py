@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
+from glowflow.commands.drawing import check_enlarge, draw, draw_or_animate, names_of
 from glowflow.commands.inputs import (
     SplitName,
     check_num,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from glowflow.data import Range
     from glowflow.model import Glow
 
 COLUMNS, FRAMES = 9, 48
@@ -42,7 +44,9 @@ def interpolate(
     out: Path = Path("interpolation.png"),
     num: int | None = None,
     path: Literal["linear", "spherical"] = "linear",
+    enlarge: int | None = None,
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Turn one image into another through the latents between theirs.
@@ -57,7 +61,11 @@ def interpolate(
         out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
         num: Images on the way, both ends counted; 9 in a picture and 48 in an animation by default.
         path: "linear", a straight line, or "spherical", which keeps latents as far out as random ones.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import interpolate as between
@@ -65,10 +73,12 @@ def interpolate(
 
     num = (FRAMES if is_animation(out) else COLUMNS) if num is None else num
     check_num(num, 2, "a path's ends")
+    check_enlarge(enlarge)
     check_picture(out, may_move=True)
-    opened = _Opened.read(model, [first, last], label, device)
+    opened = _Opened.read(model, [first, last], label, value_range, device)
     z = between(opened.z[0], opened.z[1], num, path)
-    _show(out, opened.decode([z], num), num)
+    begin, end = names_of([first, last])
+    draw_or_animate(out, opened.decode([z], num), num, enlarge, [(begin,), *[()] * (num - 2), (end,)])
     say(f"{num} images from {first} to {last} in {out}.")
 
 
@@ -79,11 +89,13 @@ def vary(
     keep: int | None = None,
     num: int = 8,
     temperature: float = 0.7,
+    enlarge: int | None = None,
     label: str | None = None,
     seed: int = 0,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
-    """Draw images anew but for their coarsest levels: each row starts with an image, variations of it follow.
+    """Draw variations of images that share their coarsest levels: each row starts with an image.
 
     Example: glowflow vary faces a.png --keep 2
 
@@ -95,8 +107,12 @@ def vary(
         keep: How many of the coarsest levels are kept; by default a row for each number, from all but one to none.
         num: Variations in each row.
         temperature: Standard deviation of the latents that are drawn.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
         seed: For the same picture again.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
@@ -107,8 +123,9 @@ def vary(
     if not 0 <= temperature < inf:
         raise InputError(f"--temperature is {temperature:g}; it takes a number of at least 0.")
     check_seed(seed)
+    check_enlarge(enlarge)
     check_picture(out)
-    opened = _Opened.read(model, images, label, device)
+    opened = _Opened.read(model, images, label, value_range, device)
     levels = opened.glow.config.num_levels
     if keep is not None and not 0 <= keep <= levels:
         raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
@@ -120,7 +137,11 @@ def vary(
         return torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
 
     rows = (row(z, count) for z in opened.z for count in kept)
-    _show(out, opened.decode(rows, len(images) * len(kept) * (num + 1)), num + 1)
+    names = [(name,) if len(images) > 1 else () for name in names_of(images)]
+    shares = [f"{counted(count, 'coarsest level') if count else 'no level'} kept" for count in kept]
+    beside = [(*name, share) for name in names for share in shares]
+    above = [("image",), ("variations",), *[()] * (num - 1)]
+    draw(out, opened.decode(rows, len(beside) * len(above)), len(above), enlarge, above, beside)
     of = f"{'each of ' if len(images) > 1 else ''}{counted(len(images), 'image')}"
     say(f"{counted(num, 'variation')} of {of} in {out}, with {', '.join(map(str, kept))} levels kept.")
 
@@ -134,6 +155,7 @@ def attributes(
     scale: float = 1.0,
     split: SplitName = "train",
     num_images: int | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Find the directions in latent space along which attributes of images change, for `edit` and `demo`.
@@ -157,6 +179,8 @@ def attributes(
             (the faces that come with glowflow have 2 to 5); too far, pictures fall apart.
         split: Which part of the data.
         num_images: At most so many of them, chosen at random.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import Directions, digest_of, fit
@@ -169,11 +193,11 @@ def attributes(
     directory = _own_directory(model)
     before = digest_of(model)
     glow, _ = loaded(model, device)
-    dataset = dataset_for(model, data, glow, split)
+    dataset = dataset_for(model, data, glow, split, value_range)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
-    known, _ = truths(dataset)
-    others = names_in(orthogonal_to, known)
-    wanted = tuple(dict.fromkeys((*names_in(names, known), *others))) if names else None
+    possible, _ = truths(dataset)
+    others = names_in(orthogonal_to, possible)
+    wanted = tuple(dict.fromkeys((*names_in(names, possible), *others))) if names else None
     found = fit(glow, dataset, wanted, method).orthogonal_to(others)
     found = found.scaled([scale] * len(found.names))
     if digest_of(model) != before:
@@ -196,7 +220,9 @@ def edit(
     by: list[str] | None = None,
     out: Path = Path("edited.png"),
     num: int | None = None,
+    enlarge: int | None = None,
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Change attributes of images: each row leads from an image to the edited one.
@@ -210,7 +236,11 @@ def edit(
         by: How much of each attribute, -1 to 1: --by.Smiling 0.8 --by.Beard -1
         out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
         num: Images in each row, both ends counted; 2 in a picture and 48 in an animation by default.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
@@ -226,14 +256,17 @@ def edit(
     strengths = dict(_strength(said) for said in by)
     for name in strengths:
         directions.index(name)
+    check_enlarge(enlarge)
     check_picture(out, may_move=True)
-    opened = _Opened.read(model, images, label, device)
+    opened = _Opened.read(model, images, label, value_range, device)
     shares = [index / (num - 1) for index in range(num)]
     rows = (
         torch.cat([directions.edit(z[None], {name: share * strengths[name] for name in strengths}) for share in shares])
         for z in opened.z
     )
-    _show(out, opened.decode(rows, len(images) * num), num)
+    above = [tuple(f"{name} {round(share * strengths[name], 2):g}" for name in strengths) for share in shares[1:]]
+    beside = [(name,) for name in names_of(images)]
+    draw_or_animate(out, opened.decode(rows, len(images) * num), num, enlarge, [("image",), *above], beside)
     say(f"{counted(len(images), 'image')} edited in {out}.")
 
 
@@ -274,23 +307,14 @@ class _Opened:
     label: int | None
 
     @classmethod
-    def read(cls, model: str, images: list[Path], label: str | None, device: str | None) -> "_Opened":
+    def read(
+        cls, model: str, images: list[Path], label: str | None, value_range: "Range | None", device: str | None
+    ) -> "_Opened":
         glow, _ = loaded(model, device)
-        batch, labels = image_files(glow, images, label).batch(range(len(images)))
+        batch, labels = image_files(model, glow, images, label, value_range).batch(range(len(images)))
         y = None if labels is None else labels.to(glow.device)
         return cls(glow, glow.encode(batch, y).cpu(), needed_label(glow, label))
 
     def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":
         """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all."""
         return decoded(self.glow, rows, total, self.label)
-
-
-def _show(out: Path, images: "Tensor", columns: int) -> None:
-    """Write rows of images as a picture, or, the columns one after the other, as an animation."""
-    from glowflow.pictures import animate, grid, is_animation, save
-
-    if not is_animation(out):
-        save(grid(images, columns), out)
-        return
-    rows = images.unflatten(0, (-1, columns))
-    animate([grid(rows[:, index], len(rows)) for index in range(columns)], out)

@@ -40,7 +40,7 @@ def interpolate(first: Tensor, last: Tensor, num: int, path: Path = "linear") ->
 def redraw(
     model: Glow, z: Tensor, keep: int, temperature: float = 1.0, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Latents (B, D) with the `keep` coarsest levels of z (B, D), and the finer ones drawn anew.
+    """Latents (B, D) with the `keep` coarsest levels of z (B, D), and the finer ones drawn again.
 
     Args:
         model: Whose latents they are.
