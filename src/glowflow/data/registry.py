@@ -15,6 +15,7 @@ from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
 from glowflow.data.published import PUBLISHED, huggingface, tfrecords
 from glowflow.errors import InputError
+from glowflow.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def find(source: str | Path, image_shape: Shape, files: Path | None = None) -> S
         return BUILT_IN[source].source(image_shape)
     if isinstance(source, str) and source.startswith(huggingface.PREFIX):
         return huggingface.source(source, image_shape)
-    return _at(Path(source).expanduser(), image_shape, str(source))
+    return _at(Path(expanded(str(source))), image_shape, str(source))
 
 
 def _at(path: Path, image_shape: Shape, name: str) -> Source:
