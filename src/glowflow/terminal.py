@@ -4,7 +4,6 @@ import io
 import os
 import sys
 from contextlib import suppress
-from functools import cache
 from typing import IO, TextIO, cast
 
 from rich.console import Console
@@ -72,12 +71,12 @@ def reports() -> Console:
     return Console(file=cast("IO[str]", Reports()), markup=False, emoji=False, highlight=False)
 
 
+class _Nowhere(io.TextIOBase):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 def _error() -> TextIO:
     """Standard error itself, also while a live bar has taken its place; without one, a stream that drops everything."""
     stream: TextIO | None = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
-    return _nowhere() if stream is None else stream
-
-
-@cache
-def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")
+    return cast("TextIO", _Nowhere()) if stream is None else stream
