@@ -75,7 +75,7 @@ def test_a_terminal_that_lacks_characters(
     assert main(arguments.split()) == (2 if "absent" in arguments else 0)
     for stream in (out, err):
         stream.flush()
-    text = (out.buffer.getvalue() + err.buffer.getvalue()).decode(encoding)  # type: ignore[attr-defined]
+    text = (out.buffer.getvalue() + err.buffer.getvalue()).decode(encoding)
     if "show" in arguments:
         assert f"na{'ï' if encoding != 'ascii' else chr(92) + 'xef'}ve [red] :smile: " in text
         assert "caf\\udce9 " in text
@@ -85,7 +85,7 @@ def test_tables_are_drawn_in_the_characters_of_the_terminal(home: Path, monkeypa
     out = io.TextIOWrapper(io.BytesIO(), "ascii")
     monkeypatch.setattr(sys, "stdout", out)
     assert main(["presets"]) == 0
-    assert b"\\u2" not in out.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"\\u2" not in out.buffer.getvalue()
 
 
 def test_files_are_in_utf_8_in_any_locale(odd: Path) -> None:

@@ -10,7 +10,7 @@ from glowflow import InputError
 from glowflow.cli import main
 from glowflow.config import RunConfig
 from glowflow.experiments import definition
-from glowflow.presets import load_run
+from glowflow.presets import load_run, read
 from glowflow.training.run import claimed, read_config
 from tests.helpers import sentence
 
@@ -98,7 +98,7 @@ def test_a_word_in_an_experiment(home: Path) -> None:
 )
 def test_numbers_are_what_people_take_them_for(home: Path, text: str, number: float) -> None:
     Path("mine.yaml").write_text(f"{PRESET}  {{weight_y: {text}}}")
-    content = definition.documents.read(definition.DEFINITIONS, "mine.yaml", "", "")
+    content = read("mine.yaml")
     assert content["train"]["weight_y"] == number
     assert type(content["train"]["weight_y"]) is type(number)
 
