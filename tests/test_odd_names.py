@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
+from glowflow import Glow, GlowConfig
 from glowflow.cli import main
+from glowflow.demo.server import application
 from glowflow.durable import load_json, save_json, save_text
 from tests.helpers import sentence
 
@@ -59,6 +62,13 @@ def test_everything_about_a_model_of_an_odd_name(odd: Path, capsys: pytest.Captu
     for ending in ("json", "png", "safetensors", "webp", "mp4"):
         assert Path(f"{LATIN}.{ending}").stat().st_size > 0
     assert "the model's classes are caf" in sentence(capsys, "sample", out, "--label", "cafe")
+
+
+def test_the_page_shows_a_model_of_odd_names(home: Path) -> None:
+    glow = Glow(GlowConfig((3, 8, 8), steps=1, width=8, num_classes=2), [LATIN, "naïve"])
+    app = application(glow.freeze(), LATIN)
+    with TestClient(app, base_url="http://testserver") as client:
+        assert client.get("/api/model").json()["class_names"] == [LATIN, "naïve"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from torch import Tensor
 
@@ -24,7 +24,7 @@ from glowflow.data.image_file import MODES
 from glowflow.demo import requests, uploads
 from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.engine import BusyError, Engine
-from glowflow.demo.guard import Guard, busy, error
+from glowflow.demo.guard import Guard, Json, busy, error
 from glowflow.latents import Directions, interpolate, paths
 from glowflow.model import Glow
 from glowflow.pictures import as_picture
@@ -144,7 +144,7 @@ class Demo:
 
     async def health(self, _: Request) -> Response:
         """That the server answers."""
-        return JSONResponse({"status": "ok"})
+        return Json({"status": "ok"})
 
     async def openapi(self, _: Request) -> Response:
         """The description of all this."""
@@ -166,7 +166,7 @@ class Demo:
             "finds_faces": self.finder is not None,
             "limits": {"bytes": uploads.MOST_BYTES, "types": list(uploads.FORMATS), "frames": MOST_FRAMES},
         }
-        return JSONResponse(about)
+        return Json(about)
 
     async def vectors(self, _: Request) -> Response:
         """The directions, float32 (A, D)."""
@@ -197,7 +197,7 @@ class Demo:
             "exact": encoded.is_exact,
             "face_found": has_face,
         }
-        return JSONResponse(answer)
+        return Json(answer)
 
     async def decode(self, request: Request) -> Response:
         """The picture of latents: exact for float64, a little faster for float32."""
