@@ -158,7 +158,7 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
 
 def _os_error(error: OSError) -> int:
     """Tell what the system refused to read or write; no word of a reader that has gone, as `head` does."""
-    if error.filename is None or _is_output(error.filename):
+    if _is_output(error.filename) or terminal.is_output_lost():
         terminal.drop_output()
         if isinstance(error, BrokenPipeError):
             return BROKEN_PIPE
@@ -173,10 +173,8 @@ def _run(arguments: list[str]) -> None:
     if isinstance(command, dict):
         command, chosen = command[chosen.subcommand], chosen[chosen.subcommand]
     values = {name: _meant(parameter, chosen[name]) for name, parameter in signature(command).parameters.items()}
-    if any(_is_output(value) for value in values.values() if isinstance(value, Path)):
-        with redirect_stdout(sys.stderr):  # a file that the command writes has standard output for itself
-            command(**values)
-    else:
+    is_taken = any(_is_output(value) for value in values.values() if isinstance(value, Path))
+    with redirect_stdout(sys.stderr if is_taken else sys.stdout):  # a result has standard output for itself
         command(**values)
 
 

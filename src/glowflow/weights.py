@@ -59,11 +59,11 @@ def _may_be_on_hub(model: str) -> bool:
 
 def _missing(model: str, run: Path) -> InputError:
     """The sentence for what is no model, with the name of one that may be meant."""
-    names = [*map(str, _runs_in(run.parent)), *bundled()]
-    near = [] if run.exists() else difflib.get_close_matches(str(run), names, n=1)
+    names = {path.name: str(path) for path in _runs_in(run.parent)} | {name: name for name in bundled()}
+    near = [] if run.exists() else difflib.get_close_matches(run.name, names, n=1)
     ours = listed(bundled()) or "none does yet"
     otherwise = f"it should be a run directory, one with {CONFIG} and {MODEL}, or one that comes with glowflow ({ours})"
-    return InputError(f"No model in {model}: {f'perhaps {near[0]} is meant' if near else otherwise}.")
+    return InputError(f"No model in {model}: {f'perhaps {names[near[0]]} is meant' if near else otherwise}.")
 
 
 def _runs_in(folder: Path) -> list[Path]:

@@ -30,7 +30,7 @@ class Json(JSONResponse):
 
     def render(self, content: object) -> bytes:
         """The content as it's sent."""
-        return json.dumps(content, allow_nan=False).encode()
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Json:
