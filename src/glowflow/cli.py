@@ -158,7 +158,7 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
 
 def _os_error(error: OSError) -> int:
     """Tell what the system refused to read or write; no word of a reader that has gone, as `head` does."""
-    if _is_output(error.filename) or terminal.is_output_lost():
+    if error.filename is None or _is_output(error.filename):
         terminal.drop_output()
         if isinstance(error, BrokenPipeError):
             return BROKEN_PIPE

@@ -23,15 +23,6 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def is_output_lost() -> bool:
-    """Whether standard output holds what nobody takes."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
-
-
 def drop_output() -> None:
     """Drop what standard output still holds: Python would report it when it ends."""
     with suppress(OSError, ValueError):
