@@ -8,28 +8,64 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from glowflow.destinations import deliver, destination, is_written_in_place
 from glowflow.errors import InputError
 
 DIGESTS = "digests.json"
+LONGEST_NAME = 128
+"""Bytes of a name that leave room for more in any file system."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all."""
-    partial = beside(path, "partial")
+    """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all.
+
+    A link stays, and the file that it leads to is replaced. Other names of this file (hard links) keep its old content.
+    What isn't a file, such as a pipe or a device, is written to as soon as the content is whole.
+    """
+    in_place = is_written_in_place(path)
+    target = destination(path)
+    try:
+        with _delivering(path) if in_place else _replacing(target) as partial:
+            yield partial
+    except OSError as error:
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    partial = beside(target, "partial")
     try:
         partial.touch()
-        mode = partial.stat().st_mode
+        mode = (target if os.access(target, os.W_OK) else partial).stat().st_mode
         yield partial
         partial.chmod(mode)  # safetensors would keep other users from reading it
         sync(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+        _rename(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _delivering(path: Path) -> Iterator[Path]:
+    with TemporaryDirectory() as folder:
+        partial = Path(folder) / "partial"
+        partial.touch()
+        yield partial
+        deliver(partial, path)
+
+
+def _rename(partial: Path, target: Path) -> None:
+    """Put a file in the place of another, or its content where the place can't be taken, as that of a mounted file."""
+    try:
+        partial.replace(target)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        deliver(partial, target)
 
 
 @contextmanager
@@ -40,15 +76,16 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
     For the one process that writes there; readers may come at any time.
 
     Args:
-        target: The directory.
-        previous: Where its old content is kept. By default it isn't, and `recover` puts a replacement right that was
-            cut short.
+        target: The directory, or a link to it, which stays.
+        previous: Where its old content is kept, or the link to it. By default it isn't kept, and `recover` puts a
+            replacement right that was cut short.
     """
+    target = destination(target) if previous is None else target
     partial, old = beside(target, "partial"), beside(target, "old")
     if previous is None:
         recover(target)
     else:
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -63,7 +100,7 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
         target.rename(previous or old)
     partial.rename(target)
     sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
 
 
 def recover(target: Path) -> None:
@@ -75,9 +112,16 @@ def recover(target: Path) -> None:
         old.rename(target)
 
 
+def _remove(directory: Path) -> None:
+    """Remove a directory as far as possible, or the link to one."""
+    directory.unlink() if directory.is_symlink() else shutil.rmtree(directory, ignore_errors=True)
+
+
 def beside(path: Path, suffix: str) -> Path:
     """A hidden path in the same directory."""
-    return path.with_name(f".{path.name}.{suffix}")
+    name = os.fsencode(path.name)
+    shown = path.name if len(name) <= LONGEST_NAME else hashlib.blake2b(name, digest_size=16).hexdigest()
+    return path.with_name(f".{shown}.{suffix}")
 
 
 def sync(path: Path) -> None:
@@ -92,9 +136,9 @@ def sync(path: Path) -> None:
 
 
 def save_text(path: Path, content: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file in UTF-8, whole or not at all; names in other encodings come out as they were."""
     with replacing(path) as partial:
-        partial.write_text(content)
+        partial.write_text(content, encoding="utf-8", errors="surrogateescape")
 
 
 def append(path: Path, line: str) -> None:
@@ -113,7 +157,7 @@ def append(path: Path, line: str) -> None:
 def load_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON objects that `append` wrote, without lines that a crash cut short; none if there is no such file."""
     lines = []
-    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         with suppress(json.JSONDecodeError):
             lines.append(json.loads(line))
     return lines
@@ -127,7 +171,7 @@ def save_json(path: Path, content: Mapping[str, Any]) -> None:
 def load_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; InputError if it can't be read."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -149,7 +193,7 @@ def verify(directory: Path) -> None:
         InputError: If one is missing or differs, naming it; or if the directory isn't sealed.
     """
     digests = load_json(directory / DIGESTS)
-    if (directory / DIGESTS).read_text() != _json(digests):
+    if (directory / DIGESTS).read_text(encoding="utf-8") != _json(digests):
         raise InputError(f"{directory / DIGESTS} is damaged: it isn't what was written.")
     for name, written in digests.items():
         if not (directory / name).is_file():

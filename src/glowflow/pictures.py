@@ -128,7 +128,7 @@ def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) 
         import av  # noqa: PLC0415 (an optional extra)
     except ImportError:
         raise InputError(f"{path} needs another package: {install('video')}, or write a .webp.") from None
-    with replacing(path) as partial, av.open(partial, "w", format="mp4") as file:
+    with replacing(path) as partial, partial.open("wb") as raw, av.open(raw, "w", format="mp4") as file:
         stream = file.add_stream("libx264", rate=1000 // FRAME_MILLISECONDS, options={"crf": "16"})
         stream.width, stream.height = (side + side % 2 for side in frames[0].size)  # the codec wants even ones
         stream.pix_fmt = "yuv420p"

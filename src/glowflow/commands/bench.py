@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from glowflow.commands.inputs import Precision, check_parent, check_picture, device_named, precision_named
 from glowflow.errors import InputError
+from glowflow.terminal import output
 
 
 def bench(
@@ -74,7 +74,7 @@ def _show(figures: dict[str, Any], title: str) -> None:
         for row in figures[what]:
             speed, first = f"{row['images_per_second']:.2f}", f"{row['first_seconds']:.1f}"
             table.add_row(what, row["name"], speed, f"{row['ratio']:.2f}", first)
-    Console().print(table)
+    output().print(table)
     rows = figures["activations"]
     memory = Table(title="Activation memory of a training step, MB")
     depths = sorted({row["steps"] for row in rows})
@@ -83,7 +83,7 @@ def _show(figures: dict[str, Any], title: str) -> None:
     for how in dict.fromkeys(row["memory"] for row in rows):
         held = {row["steps"]: row["bytes"] for row in rows if row["memory"] == how}
         memory.add_row(how, *(f"{held[steps] / 1e6:.1f}" for steps in depths))
-    Console().print(memory)
+    output().print(memory)
 
 
 def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:

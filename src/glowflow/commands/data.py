@@ -1,10 +1,10 @@
 """The commands that list, prepare and show data sets."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from glowflow.commands.inputs import SplitName, check_picture, print_rows, wide_console
@@ -37,8 +37,7 @@ def list_() -> None:
     console.print(table)
     console.print(
         "Besides: a folder of images (sub-folders are labels) or of the original's TFRecord shards, an .npy or .npz "
-        "file of uint8 images, hf:NAME for a data set of the Hugging Face hub.",
-        highlight=False,
+        "file of uint8 images, hf:NAME for a data set of the Hugging Face hub."
     )
 
 
@@ -91,9 +90,7 @@ def prepare(
     check_needed(value_range, splits["train"].value_ranges, f"the images of {data}")
     for dataset in splits.values():
         size = _size(dataset.image_shape)
-        Console().print(
-            f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}", highlight=False, soft_wrap=True
-        )
+        sys.stdout.write(f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}\n")
 
 
 def show(

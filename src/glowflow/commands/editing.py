@@ -1,10 +1,10 @@
 """The commands that change images through their latents."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from math import inf, nan
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from glowflow.commands.drawing import check_enlarge, draw, draw_or_animate, names_of
@@ -23,6 +23,7 @@ from glowflow.commands.inputs import (
     print_rows,
 )
 from glowflow.errors import InputError, listed
+from glowflow.paths import quoted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def attributes(
     (known.joined(found) if known else found).save(directory, model)
     counts = [f"{facts['with']:,} images with it, {facts['without']:,} without" for facts in found.about]
     print_rows(dict(zip(found.names, counts, strict=True)))
-    example = f"glowflow edit {quote(model)} IMAGE {quote(f'--by.{found.names[0]}=1')}"
+    example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}"
     say(f"{counted(len(found.names), 'direction')} in {directory}. Next: {example}")
 
 

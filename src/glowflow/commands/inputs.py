@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from glowflow.destinations import obstacle
 from glowflow.errors import InputError, listed
 from glowflow.progress import progress
 
@@ -120,9 +121,9 @@ def print_rows(rows: dict[str, str]) -> None:
 
 def wide_console() -> "Console":
     """Standard output, wide enough for a large table where it's no terminal."""
-    from rich.console import Console
+    from glowflow.terminal import output
 
-    return Console(width=None if sys.stdout.isatty() else 180)
+    return output(None if sys.stdout.isatty() else 180)
 
 
 def label_index(glow: "Glow", label: str | None) -> int | None:
@@ -205,8 +206,7 @@ def _divided(parts: list[str], known: "Sequence[str]") -> list[str]:
 
 def check_parent(path: Path) -> None:
     """Refuse a file that can't be written where it should be."""
-    if not path.parent.is_dir() or path.is_dir():
-        reason = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+    if reason := obstacle(path):
         raise InputError(f"{path} can't be written: {reason}.")
 
 

@@ -1,8 +1,7 @@
 """The commands that turn latents into images and back."""
 
+import sys
 from pathlib import Path
-
-from rich.console import Console
 
 from glowflow.commands.drawing import check_enlarge, draw, names_of, whole_rows
 from glowflow.commands.inputs import Precision, check_picture, check_seed, counted, image_files, label_index, loaded
@@ -118,4 +117,4 @@ def reconstruct(
     draw(out, torch.cat([original, decoded]), len(images), enlarge, above, beside=[("image",), ("what came back",)])
     for path, value, difference in zip(images, bits, worst, strict=True):
         exact = "reconstructed exactly" if difference == 0 else f"off by up to {difference} of 256 levels"
-        Console().print(f"{path}: {value:.3f} bits/dim, {exact}", markup=False, highlight=False, soft_wrap=True)
+        sys.stdout.write(f"{path}: {value:.3f} bits/dim, {exact}\n")

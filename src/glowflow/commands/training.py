@@ -8,6 +8,7 @@ from rich.table import Table
 from glowflow.commands.inputs import Precision, device_named, precision_named, wide_console
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
+from glowflow.paths import quoted
 from glowflow.progress import say
 
 
@@ -77,7 +78,7 @@ def train(
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
         f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "
-        f"Next: glowflow evaluate {out}; glowflow sample {out} --out samples.png"
+        f"Next: glowflow evaluate {quoted(out)}; glowflow sample {quoted(out)} --out samples.png"
     )
 
 

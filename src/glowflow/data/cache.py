@@ -27,6 +27,7 @@ from glowflow.data.value_range import Range
 from glowflow.durable import sync
 from glowflow.errors import InputError
 from glowflow.locks import lock
+from glowflow.paths import expanded
 from glowflow.progress import say
 
 FORMAT = 1
@@ -134,11 +135,20 @@ def keyed(value_ranges: Mapping[str, Range]) -> str:
 
 
 def cache_directory() -> Path:
-    """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow."""
-    if chosen := os.environ.get("GLOWFLOW_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "glowflow"
+    """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow.
+
+    Raises:
+        InputError: If there is no home directory for it.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    chosen = os.environ.get("GLOWFLOW_CACHE") or f"{base}/glowflow"
+    try:
+        return Path(expanded(chosen))
+    except InputError:
+        raise InputError(
+            f"Prepared data can't be kept in {chosen}, since there is no such home directory: name another directory "
+            "in the environment variable GLOWFLOW_CACHE."
+        ) from None
 
 
 def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | None:
@@ -201,11 +211,11 @@ def _partial(source: Source, cache: Path) -> Path:
     """The directory to build in, with what an interrupted build from the same origin left there."""
     directory = cache / f".{source.key}.partial"
     origin = directory / f"{SCRATCH}origin"
-    if (origin.read_text() if origin.exists() else "") != source.origin:
+    if (origin.read_text(encoding="utf-8") if origin.exists() else "") != source.origin:
         shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(exist_ok=True)
     if source.origin:
-        origin.write_text(source.origin)
+        origin.write_text(source.origin, encoding="utf-8")
     return directory
 
 

@@ -21,6 +21,7 @@ Figure = Literal["epochs", "time", "final", "temperatures"]
 PRECISIONS = ("float32", "bfloat16")
 OWN = {"images": "presets", "seed": "seeds", "validate_every": "validations"}
 """Settings of a training that the experiment has under names of its own."""
+CONFIGURATIONS: Mapping[str, type] = {"model": GlowConfig, "train": TrainConfig}
 PARTS = {
     "model": [field.name for field in fields(GlowConfig)],
     "train": [field.name for field in fields(TrainConfig) if field.name not in OWN],
@@ -229,6 +230,8 @@ def _check_settings(settings: object, source: str) -> None:
                 f"{source} sets train.{key}, which an experiment says under {OWN[key]!r} for all trainings."
             )
         documents.check_keys(content, PARTS[part], f"{source} {part},")
+        if part in CONFIGURATIONS:
+            documents.check_text(content, CONFIGURATIONS[part], f"{source} {part},")
     precision = settings.get("execution", {}).get("precision", PRECISIONS[0])
     if precision not in PRECISIONS:
         raise InputError(f"{source} has the precision {precision!r}; it takes one of {', '.join(PRECISIONS)}.")
