@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import sys
 import warnings
 from argparse import HelpFormatter
@@ -16,7 +17,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from glowflow import __version__
+from glowflow import __version__, signals
 from glowflow.commands import (
     bench,
     conversion,
@@ -93,8 +94,9 @@ class Parser(ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 (a training failed), 2 (a user's mistake), 128 + signal."""
-    code = _exit_code(arguments)
-    if "TORCHELASTIC_RUN_ID" in os.environ:  # started by torchrun: see `glowflow.processes.joined`
+    with signals.ending_by_error():
+        code = _exit_code(arguments)
+    if signals.is_launched():  # see `glowflow.processes.joined`
         sys.stdout.flush()
         os._exit(code)
     return code
@@ -112,8 +114,9 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         return _fail(str(error), 1)
     except TrainingInterruptedError as error:
         return _fail("" if is_silent() else str(error), 128 + error.signum)
-    except KeyboardInterrupt:
-        return _fail("Interrupted; the same command starts again.", 130)
+    except KeyboardInterrupt as error:
+        signum = error.signum if isinstance(error, signals.EndedError) else signal.SIGINT
+        return _fail("Interrupted; the same command starts again.", 128 + signum)
     return 0
 
 

@@ -132,7 +132,7 @@ class Study:
         Another process may do the same at the same time: a training that it's at is left to it.
 
         Raises:
-            TrainingInterruptedError: After Ctrl-C or SIGTERM in a training; its state is saved.
+            TrainingInterruptedError: After a signal in a training; its state is saved.
         """
         deadline = time.monotonic() + seconds
         self.out.mkdir(parents=True, exist_ok=True)

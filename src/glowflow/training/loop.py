@@ -51,7 +51,7 @@ def train(
 
     Raises:
         InputError: If the configuration, the data or the directory can't be used.
-        TrainingInterruptedError: After Ctrl-C or SIGTERM, or `options.seconds`; the state is saved.
+        TrainingInterruptedError: After a signal (see `glowflow.signals`), or `options.seconds`; the state is saved.
         TrainingDivergedError: After too many steps without a finite loss; the last checkpoint is left as it was.
     """
     out, config, options = Path(out), with_absolute_paths(config), options or Options()
