@@ -27,11 +27,18 @@ from glowflow.commands import (
     evaluation,
     experiment,
     latents,
+    memory,
     pictures,
     training,
 )
 from glowflow.config import GlowConfig, TrainConfig
-from glowflow.errors import InputError, ProcessLostError, TrainingDivergedError, TrainingInterruptedError
+from glowflow.errors import (
+    InputError,
+    MemoryShortError,
+    ProcessLostError,
+    TrainingDivergedError,
+    TrainingInterruptedError,
+)
 from glowflow.progress import is_silent
 
 Command = Callable[..., None]
@@ -110,7 +117,7 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         return _fail(str(error), USER_ERROR)
     except OSError as error:
         return _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}.", USER_ERROR)
-    except (TrainingDivergedError, ProcessLostError) as error:
+    except (TrainingDivergedError, ProcessLostError, MemoryShortError) as error:
         return _fail(str(error), 1)
     except TrainingInterruptedError as error:
         return _fail("" if is_silent() else str(error), 128 + error.signum)
@@ -127,7 +134,8 @@ def _run(arguments: list[str]) -> None:
     command = COMMANDS[name]
     if isinstance(command, dict):
         command, chosen = command[chosen.subcommand], chosen[chosen.subcommand]
-    command(**vars(chosen))
+    with memory.explained(signature(command).parameters):
+        command(**vars(chosen))
 
 
 def _with_strengths(arguments: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Images as pictures to look at: grids, titles, animations."""
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from glowflow.config import Shape
 from glowflow.durable import replacing
 from glowflow.errors import InputError
 
 SMALLEST_TILE = 64
 GAP = 2
+MOST_PIXELS = 2**27
+"""Of a picture. Programs don't open larger ones, nor does Pillow, by which they are written."""
 ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
 VIDEO = ".mp4"
 FRAME_MILLISECONDS = 40
@@ -30,7 +34,7 @@ def as_picture(image: NDArray[np.uint8]) -> Image.Image:
 def grid(images: Tensor, columns: int) -> Image.Image:
     """A picture of images (N, C, H, W), uint8, in rows of `columns`; small ones are enlarged."""
     tiles = [as_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
-    scale = max(1, -(-SMALLEST_TILE // max(tiles[0].size)))
+    scale = _enlargement(*tiles[0].size)
     width, height = (scale * side for side in tiles[0].size)
     rows = -(-len(tiles) // columns)
     canvas = Image.new(tiles[0].mode, (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
@@ -39,6 +43,19 @@ def grid(images: Tensor, columns: int) -> Image.Image:
         large = tile.resize((width, height), Image.Resampling.NEAREST)
         canvas.paste(large, (column * (width + GAP), row * (height + GAP)))
     return canvas
+
+
+def check_count(num: int, image_shape: Shape) -> None:
+    """Refuse more images (C, H, W) than one picture can hold; InputError says how many that is."""
+    _, *sides = image_shape
+    most = MOST_PIXELS // prod(side * _enlargement(*sides) + GAP for side in sides)
+    if num > most:
+        size = "x".join(map(str, image_shape))
+        raise InputError(f"A picture holds at most {most:,} images of {size}, and this one would have {num:,}.")
+
+
+def _enlargement(*sides: int) -> int:
+    return max(1, -(-SMALLEST_TILE // max(sides)))
 
 
 def stacked(pictures: dict[str, Image.Image]) -> Image.Image:

@@ -113,7 +113,7 @@ def show(
 
     from glowflow.data import PUBLISHED
     from glowflow.images import quantize
-    from glowflow.pictures import grid, save
+    from glowflow.pictures import check_count, grid, save
 
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
@@ -122,6 +122,7 @@ def show(
     dataset = splits[split]
     if not len(dataset):
         raise InputError(f"{dataset.name} has no images in its {split} split.")
+    check_count(min(num, len(dataset)), dataset.image_shape)
     indices = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).round().astype(np.int64)
     images, _ = dataset.batch(indices)
     save(grid(quantize(images, num_bits), ceil(sqrt(len(indices)))), out)

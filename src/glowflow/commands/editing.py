@@ -15,6 +15,7 @@ from glowflow.commands.inputs import (
     counted,
     dataset_for,
     decoded,
+    encoded,
     image_files,
     loaded,
     needed_label,
@@ -276,9 +277,7 @@ class _Opened:
     @classmethod
     def read(cls, model: str, images: list[Path], label: str | None, device: str | None) -> "_Opened":
         glow, _ = loaded(model, device)
-        batch, labels = image_files(glow, images, label).batch(range(len(images)))
-        y = None if labels is None else labels.to(glow.device)
-        return cls(glow, glow.encode(batch, y).cpu(), needed_label(glow, label))
+        return cls(glow, encoded(glow, image_files(glow, images, label)), needed_label(glow, label))
 
     def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":
         """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all."""

@@ -4,7 +4,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from glowflow.commands.inputs import Precision, check_picture, check_seed, counted, image_files, label_index, loaded
+from glowflow.commands.inputs import (
+    Precision,
+    check_columns,
+    check_picture,
+    check_seed,
+    counted,
+    decoded,
+    encoded,
+    image_files,
+    label_index,
+    loaded,
+    needed_label,
+)
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -44,21 +56,18 @@ def sample(
     import torch
 
     from glowflow.evaluate import sample as draw
-    from glowflow.pictures import grid, save
+    from glowflow.pictures import check_count, grid, save
 
     temperatures = temperature if isinstance(temperature, list) else [temperature]
-    if (
-        num < 1
-        or not temperatures
-        or not all(0 <= each < inf for each in temperatures)
-        or (columns is not None and columns < 1)
-    ):
-        raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
+    if num < 1 or not temperatures or not all(0 <= each < inf for each in temperatures):
+        raise InputError("--num takes a number of at least 1, and --temperature one of at least 0.")
+    check_columns(columns)
     check_seed(seed)
     check_picture(out)
     glow, _ = loaded(model, device, precision=precision, compiled=compiled)
+    check_count(num * len(temperatures), glow.config.image_shape)
     several = len(temperatures) > 1
-    chosen, columns = label_index(glow, label), columns or (num if several else ceil(sqrt(num)))
+    chosen, columns = label_index(glow, label), min(num, columns or (num if several else ceil(sqrt(num))))
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
     y = labels if glow.class_names else None
     save(grid(torch.cat([draw(glow, num, each, y, seed) for each in temperatures]), columns), out)
@@ -90,16 +99,17 @@ def reconstruct(
 
     from glowflow.evaluate import scores
     from glowflow.images import quantize
-    from glowflow.pictures import grid, save
+    from glowflow.pictures import check_count, grid, save
 
     check_picture(out)
     glow, _ = loaded(model, device)
+    check_count(2 * len(images), glow.config.image_shape)
     dataset = image_files(glow, images, label)
-    batch, y = dataset.batch(range(len(images)))
-    decoded = glow.decode(glow.encode(batch, y), y).cpu()
+    batch, _ = dataset.batch(range(len(images)))
+    back = decoded(glow, [encoded(glow, dataset)], len(images), needed_label(glow, label))
     original = quantize(batch, glow.config.num_bits)
-    save(grid(torch.cat([original, decoded]), len(images)), out)
-    worst = (original.int() - decoded.int()).abs().flatten(1).amax(1).tolist()
+    save(grid(torch.cat([original, back]), len(images)), out)
+    worst = (original.int() - back.int()).abs().flatten(1).amax(1).tolist()
     for path, value, difference in zip(images, scores(glow, dataset), worst, strict=True):
         exact = "reconstructed exactly" if difference == 0 else f"off by up to {difference} of 256 levels"
         Console().print(f"{path}: {value:.3f} bits/dim, {exact}", markup=False, highlight=False, soft_wrap=True)
