@@ -17,7 +17,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from glowflow import __version__, signals
+from glowflow import __version__, signals, threads
 from glowflow.commands import (
     bench,
     conversion,
@@ -75,6 +75,9 @@ GROUPS = {
 PARTS = {"model": GlowConfig, "train": TrainConfig}
 OPTIONAL = {"model", "name"}
 """Parameters that, where they have a default, may stand without an option's name before them, or be left out."""
+
+LONG = {"train", "evaluate", "score", "attributes"}
+"""Commands that may take hours, so that a trial of threads pays (see `glowflow.threads`)."""
 
 SHORT = {"--from": "--from_model", "--list": "--list_all"}  # words of Python's
 """Other names of options."""
@@ -134,8 +137,10 @@ def _run(arguments: list[str]) -> None:
     command = COMMANDS[name]
     if isinstance(command, dict):
         command, chosen = command[chosen.subcommand], chosen[chosen.subcommand]
+    given = vars(chosen)
+    threads.ask(given.pop("threads", None), is_long=name in LONG)
     with memory.explained(signature(command).parameters):
-        command(**vars(chosen))
+        command(**given)
 
 
 def _with_strengths(arguments: Sequence[str]) -> list[str]:
@@ -213,6 +218,8 @@ def _command_parser(command: Command) -> ArgumentParser:
         parser.add_argument(name, nargs="?", default=parameters[name].default, help=texts[name])
     for name in repeated:  # options that may be given several times
         parser.add_argument(f"--{name}", action="append", metavar="NAME=STRENGTH", help=texts[name])
+    if "device" in parameters:
+        parser.add_argument("--threads", metavar="N|auto", help=threads.HELP)
     for name in switches:  # options without a value
         parser.add_argument(f"--{name}", action="store_true", help=texts[name])
     return parser
@@ -290,7 +297,8 @@ def _options(words: list[str]) -> list[str]:
     if not callable(entry):
         return []
     parts = [f"--{part}.{field.name}" for part, kind in PARTS.items() for field in fields(kind)]
-    return [*(f"--{name}" for name in signature(entry).parameters), *(parts if entry is COMMANDS["train"] else ())]
+    names = [*signature(entry).parameters, "threads"]
+    return [*(f"--{name}" for name in names), *(parts if entry is COMMANDS["train"] else ())]
 
 
 def _fail(message: str, code: int) -> int:

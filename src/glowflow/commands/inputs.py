@@ -61,8 +61,10 @@ def loaded(
 ) -> "tuple[Glow, str]":
     """The model in its inference form, and the kind of its weights."""
     from glowflow.allocator import keep_freed_memory
+    from glowflow.evaluate import batch_size
     from glowflow.execution import Execution
     from glowflow.model import Glow
+    from glowflow.threads import settle
     from glowflow.weights import find, load_config
 
     keep_freed_memory()
@@ -71,7 +73,16 @@ def loaded(
     kind = "raw" if raw else load_config(directory)["weights"]
     glow = Glow.from_pretrained(directory, chosen, raw=raw)
     execution = Execution(precision=precision_named(precision, chosen), compiled=compiled)
-    return glow.execute(execution).freeze(), kind
+    frozen = glow.execute(execution).freeze()
+    if frozen.device.type == "cpu":
+        settle(lambda count: frozen.sample(count, 0.0, _any_class(frozen, count)), batch_size(frozen.config))
+    return frozen, kind
+
+
+def _any_class(glow: "Glow", count: int) -> "Tensor | None":
+    import torch
+
+    return torch.zeros(count, dtype=torch.int64) if glow.class_names else None
 
 
 def dataset_for(

@@ -9,7 +9,7 @@ from statistics import fmean
 
 import torch
 
-from glowflow import data
+from glowflow import data, threads
 from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split
@@ -18,6 +18,7 @@ from glowflow.errors import InputError, TrainingDivergedError, TrainingInterrupt
 from glowflow.evaluate import Floats, scores, usual
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
+from glowflow.training import computing
 from glowflow.training.batches import Ahead, Batches, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.gradient import Gradient
@@ -26,6 +27,7 @@ from glowflow.training.objective import Objective
 from glowflow.training.options import Options
 from glowflow.training.record import Record
 from glowflow.training.run import check, claimed, with_absolute_paths
+from glowflow.training.slowdown import Slowdown
 from glowflow.training.state import TrainingState, set_aside_damaged
 
 RECORDS_PER_VALIDATION = 10
@@ -65,7 +67,8 @@ def train(
     with claimed(out, config) if processes.is_first else nullcontext():
         keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names, options.execution)
-        return _train(config, out, splits, state, options)
+        with threads.restored():
+            return _train(config, out, splits, state, options)
 
 
 def _train(
@@ -79,11 +82,12 @@ def _train(
     batches = Batches(splits["train"], config, state.model.device)
     validation = splits["validation"].thinned(settings.validation_images)
 
-    # Model, averages and optimiser: as the run left them, from another model, or fresh
+    # Model, averages, optimiser and threads: as the run left them, from another model, or fresh
     if processes.is_first:
         set_aside_damaged(out)
     processes.wait()
     resumed = state.restore(out)
+    computing.settle(state, batches, options, resumed=resumed)
     if resumed:
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
     else:
@@ -106,8 +110,11 @@ def _train(
     skipped_in_a_row = 0
     window: list[dict[str, float]] = []
     window_began = time.monotonic()
+    slowdown = Slowdown(threads.in_use()) if state.model.device.type == "cpu" else None
     with stop_requests(options.seconds) as stop, progress("Training", settings.images, done=at.position) as advance:
         while at.position < settings.images:
+            step_began = time.monotonic()
+
             # Loss and gradient over all processes, fetched from the device in one transfer
             lr = state.begin_step(settings)
             loss, norm = gradient.accumulate(at.position), state.gradient_norm()
@@ -132,6 +139,8 @@ def _train(
             advance(min(settings.batch_size, settings.images - before), f"{bits:.3f} bits/dim")
 
             # Record
+            if slowdown and (warning := slowdown.after(settings.batch_size, time.monotonic() - step_began)):
+                say(warning)
             finished = at.position >= settings.images
             if window and (finished or _crossed(before, at.position, settings.validate_every / RECORDS_PER_VALIDATION)):
                 seconds = time.monotonic() - window_began

@@ -39,6 +39,10 @@ class Progress:
     """Steps whose loss or gradient wasn't finite."""
     best: float | None = None
     """Lowest bits/dim on validation images, once there is one."""
+    threads: int | None = None
+    """With how many each process computes, on which last digits depend; None in checkpoints that don't record it."""
+    processes: int = 1
+    """How many there were."""
 
 
 @dataclass
