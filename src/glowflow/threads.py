@@ -34,6 +34,8 @@ HOPELESS = 4.0
 """How many times as long as the best number others may take to be tried further."""
 TOO_LONG = 2.0
 """Seconds. Where one thread takes longer for an image, a trial would take minutes, and all threads are taken."""
+SECONDS_TO_PREPARE = 1.0
+"""So long work may take the first time with a number of threads."""
 ROUNDS = 5
 """How often each number is tried at least, in turn with the others."""
 SECONDS_OF_TRAINING, SECONDS_OF_COMMAND = 1.0, 0.3
@@ -102,13 +104,15 @@ class Trial:
         with restored():
             if len(numbers) == 1 or mean(_timed(1, partial(work, 1))) > TOO_LONG:
                 return cls({numbers[-1]: 0.0})
-            alone = _measured(partial(work, 1), numbers, mean, rounds=2)
-            shortest = min(alone.values())
-            promising = [number for number in numbers if alone[number] < HOPELESS * shortest]
-            if len(promising) == 1:
+            alone: dict[int, float] = {}
+            for allowed in (SECONDS_TO_PREPARE, 0.0):  # what is made when it's first needed, the first time
+                alone |= _measured(partial(work, 1), numbers, mean)
+                limit = max(allowed, HOPELESS * min(alone.values()))
+                numbers = [number for number in numbers if alone[number] < limit]
+            if len(numbers) == 1:
                 return cls(alone)
-            count = max(1, min(largest, round(seconds / 20 / shortest)))
-            return cls(_measured(partial(work, count), promising, mean, ROUNDS, seconds))
+            count = max(1, min(largest, round(seconds / 20 / min(alone.values()))))
+            return cls(_measured(partial(work, count), numbers, mean, ROUNDS, seconds))
 
     @property
     def best(self) -> int:
@@ -185,16 +189,16 @@ def _measured(
     work: Callable[[], object],
     numbers: Sequence[int],
     mean: Callable[[float], float],
-    rounds: int,
+    rounds: int = 1,
     seconds: float = 0.0,
 ) -> dict[int, float]:
-    """Mean seconds with each number, in at least so many rounds, without the longest: the first, or a disturbed one."""
+    """Mean seconds with each number, in at least so many rounds; of several, without the longest, a disturbed one."""
     taken: dict[int, list[float]] = {number: [] for number in numbers}
     began = time.perf_counter()
     while len(taken[numbers[0]]) < rounds or mean(time.perf_counter() - began) < seconds:
         for number in numbers:
             taken[number].append(_timed(number, work))
-    return {number: mean(fmean(sorted(each)[:-1])) for number, each in taken.items()}
+    return {number: mean(fmean(sorted(each)[:-1] or each)) for number, each in taken.items()}
 
 
 def _timed(number: int, work: Callable[[], object]) -> float:
