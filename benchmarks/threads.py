@@ -1,7 +1,8 @@
 """Does the trial of threads choose well? Trainings with fixed numbers of them against `auto`.
 
-Both are measured on quiet cores, and on cores that other processes keep busy. Every training is a process of its own and runs for the same time, the choices in turn. A training's rate is that of its
-steps; what the trial takes before them is noted beside it.
+Both are measured on quiet cores, and on cores that other processes keep busy. Every training is a process of its own
+and runs for the same time, the choices in turn. A training's rate is that of its steps; `other_seconds` is what it took
+besides, for its trial among other things.
 
     python benchmarks/threads.py results/threads.json --preset digits --seconds 20 --rounds 3
 """

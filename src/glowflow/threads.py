@@ -66,15 +66,17 @@ def asked() -> Wish:
     return _wishes[0]
 
 
-def settle(work: Work, largest: int) -> None:
-    """Compute with as many threads as the user wants from now on; for "auto", by a trial of work on so many images."""
-    wish = asked()
-    if wish == "auto":
+def settle(work: Work, largest: int, device: str) -> None:
+    """Compute with as many threads as the user wants from now on.
+
+    For "auto", they are found by a trial of work on at most so many images: once, and on the CPU alone.
+    """
+    if asked() == "auto" and device == "cpu":
         trial = Trial.of(work, largest, SECONDS_OF_COMMAND)
         if trial.best < most():  # else all is as it would be anyway
             say(str(trial))
-        use(trial.best)
-    elif wish is not None:
+        _wishes[:] = [trial.best]
+    if isinstance(wish := asked(), int):
         use(wish)
 
 

@@ -57,7 +57,7 @@ def bench(
     chosen, run = precision_named(precision, where), load(preset).run
     x = torch.rand(batch, *run.model.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
     execution, x = Execution(precision=chosen, compiled=compiled), x.contiguous(memory_format=torch.channels_last)
-    _settle_threads(training(run.model, Execution(precision=chosen), x, run.train))
+    _settle_threads(training(run.model, Execution(precision=chosen), x, run.train), where)
     figures = measure(run, execution, x, rounds, depths)
     kind = str(chosen or torch.float32).removeprefix("torch.")
     _show(figures, f"{preset}, batch {batch}, {where}, {kind} networks")
@@ -68,11 +68,11 @@ def bench(
         _draw(figures["activations"], f"{preset}, batch {batch}", plot)
 
 
-def _settle_threads(step: Callable[[], object]) -> None:
+def _settle_threads(step: Callable[[], object], device: str) -> None:
     """Compute with as many threads as are asked for, or best for a training step."""
     from glowflow.threads import settle
 
-    settle(lambda _: step(), 1)
+    settle(lambda _: step(), 1, device)
 
 
 def _show(figures: dict[str, Any], title: str) -> None:

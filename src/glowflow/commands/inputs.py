@@ -1,6 +1,8 @@
 """What commands make of their arguments, and the sentences for those that are wrong."""
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -72,17 +74,18 @@ def loaded(
     directory = find(model)
     kind = "raw" if raw else load_config(directory)["weights"]
     glow = Glow.from_pretrained(directory, chosen, raw=raw)
-    execution = Execution(precision=precision_named(precision, chosen), compiled=compiled)
+    execution = Execution(precision=precision_named(precision, chosen))
     frozen = glow.execute(execution).freeze()
-    if frozen.device.type == "cpu":
-        settle(lambda count: frozen.sample(count, 0.0, _any_class(frozen, count)), batch_size(frozen.config))
-    return frozen, kind
+    settle(partial(_decode_nothing, frozen), batch_size(glow.config), chosen)
+    return glow.execute(replace(execution, compiled=True)).freeze() if compiled else frozen, kind
 
 
-def _any_class(glow: "Glow", count: int) -> "Tensor | None":
+def _decode_nothing(glow: "Glow", count: int) -> None:
+    """Draw so many images of latents that are all 0, for a trial."""
     import torch
 
-    return torch.zeros(count, dtype=torch.int64) if glow.class_names else None
+    z = torch.zeros(count, glow.config.num_dims)
+    glow.decode(z, torch.zeros(count, dtype=torch.int64, device=glow.device) if glow.class_names else None, exact=False)
 
 
 def dataset_for(
