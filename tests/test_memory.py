@@ -80,7 +80,7 @@ def test_so_it_does_wherever_in_the_training_the_memory_is_exhausted(
     if name == "find_failure":
         monkeypatch.setattr(TrainingState, "gradient_norm", lambda _: torch.tensor(float("inf")))
     assert cli.main(["train", preset, "--out", "run"]) == 1
-    assert "(the last request was for 8.6 GiB more). Less is taken by --micro-batch" in capsys.readouterr().err
+    assert "(the last request was for 8.6 GiB more). To take less, give --micro-batch" in capsys.readouterr().err
     Glow.from_pretrained("run/last")
 
 
@@ -88,7 +88,8 @@ def test_so_it_does_wherever_in_the_training_the_memory_is_exhausted(
     ("command", "advice"),
     [
         ("sample model", "a smaller --num"),
-        ("reconstruct model a.png", "fewer images at a time"),
+        ("reconstruct model a.png", "To take less, give fewer images at a time."),
+        ("vary model a.png", "To take less, give a smaller --num or fewer images at a time."),
         ("evaluate model --data images.npz", "End other programs"),
     ],
 )

@@ -2,8 +2,10 @@
 
 import errno
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from inspect import Parameter
+from pathlib import Path
 
 from glowflow.errors import InputError, MemoryShortError
 
@@ -21,7 +23,7 @@ SIGNS = (
 """By these words in an error's message, of any case, one knows that it's the memory that doesn't suffice."""
 
 HELPS = {
-    "train": "--micro-batch 8 or --memory reversible, for the same result; or, in another --out, by a smaller "
+    "train": "--micro-batch 8 or --memory reversible, for the same result; or, in another --out, a smaller "
     "--train.batch_size, --train.init_batch_size or --model.width",
     "batch": "a smaller --batch",
     "num": "a smaller --num",
@@ -32,8 +34,8 @@ HELPS = {
 
 
 @contextmanager
-def explained(parameters: Iterable[str]) -> Iterator[None]:
-    """Turn every way of running out of memory into one sentence, for a command that has these parameters.
+def explained(parameters: Mapping[str, Parameter]) -> Iterator[None]:
+    """Turn every way of running out of memory into what a user reads, for a command that has these parameters.
 
     Raises:
         MemoryShortError: Instead of what libraries raise: `MemoryError`, `torch.OutOfMemoryError`, `RuntimeError`, ...
@@ -45,7 +47,7 @@ def explained(parameters: Iterable[str]) -> Iterator[None]:
     except (MemoryError, RuntimeError, ValueError, OSError) as error:
         if not is_exhausted(error):
             raise
-        raise MemoryShortError(f"There isn't enough memory{_asked(error)}. {_advice(set(parameters))}") from None
+        raise MemoryShortError(f"There isn't enough memory{_asked(error)}. {_advice(parameters)}") from None
 
 
 def is_exhausted(error: Exception) -> bool:
@@ -64,8 +66,13 @@ def _asked(error: Exception) -> str:
     return f" (the last request was for {amount} {unit} more)"
 
 
-def _advice(parameters: set[str]) -> str:
-    helps = [text for name, text in HELPS.items() if name in parameters]
-    less = f"Less is taken by {' or '.join(filter(None, [', '.join(helps[:-1]), helps[-1]]))}." if helps else ""
-    going_on = "The run's last checkpoint is as it was." if "train" in parameters else ""
-    return " ".join(filter(None, [less or "End other programs, or use a machine that has more.", going_on]))
+def _advice(parameters: Mapping[str, Parameter]) -> str:
+    """What to do about it."""
+    helps = [text for name, text in HELPS.items() if name in parameters and not _is_length(parameters[name])]
+    less = f"To take less, give {' or '.join(helps)}." if helps else "End other programs, or use a larger machine."
+    return f"{less} The run's last checkpoint is as it was." if "train" in parameters else less
+
+
+def _is_length(parameter: Parameter) -> bool:
+    """Whether it's the number of images that trainings last, and not images that are in memory together."""
+    return parameter.name == "images" and parameter.annotation != list[Path]
