@@ -79,8 +79,14 @@ OPTIONAL = {"model", "name"}
 LONG = {"train", "evaluate", "score", "attributes"}
 """Commands that may take hours, so that a trial of threads pays (see `glowflow.threads`)."""
 
+REPEATED = {"by": "NAME=STRENGTH", "names": "NAME", "orthogonal_to": "NAME"}
+"""What stands after options that may be given several times."""
+
 SHORT = {"--from": "--from_model", "--list": "--list_all"}  # words of Python's
 """Other names of options."""
+
+RANGES = {"--value_range", "--train.value_range"}
+"""Options that take LOW,HIGH."""
 
 KINDS = {
     "int": "a whole number",
@@ -113,9 +119,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
-    warnings.filterwarnings("ignore", r"Image size .* exceeds limit")  # Pillow's, of a user's own large pictures
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # they don't name the picture, which is read all the same
     try:
-        _run([_with_underscores(word) for word in _with_strengths(sys.argv[1:] if arguments is None else arguments)])
+        words = [_with_underscores(word) for word in _with_strengths(sys.argv[1:] if arguments is None else arguments)]
+        _run(_with_lists(words))
     except InputError as error:
         return _fail(str(error), USER_ERROR)
     except OSError as error:
@@ -179,6 +186,17 @@ def _with_underscores(word: str) -> str:
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
 
 
+def _with_lists(arguments: Sequence[str]) -> list[str]:
+    """Let `--value_range 0,4095` stand for `--value_range=[0,4095]`."""
+    words, rest = [], list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        if name in RANGES and (equals or rest):
+            equals, value = "=", f"[{(value if equals else rest.pop(0)).strip('[]')}]"
+        words.append(f"{name}{equals}{value}")
+    return words
+
+
 def _parser() -> ArgumentParser:
     parser = Parser(
         prog="glowflow",
@@ -217,7 +235,7 @@ def _command_parser(command: Command) -> ArgumentParser:
     for name in optional:
         parser.add_argument(name, nargs="?", default=parameters[name].default, help=texts[name])
     for name in repeated:  # options that may be given several times
-        parser.add_argument(f"--{name}", action="append", metavar="NAME=STRENGTH", help=texts[name])
+        parser.add_argument(f"--{name}", action="append", metavar=REPEATED.get(name), help=texts[name])
     if "device" in parameters:
         parser.add_argument("--threads", metavar="N|auto", help=threads.HELP)
     for name in switches:  # options without a value
@@ -276,6 +294,7 @@ def _explained(message: str, arguments: list[str]) -> str:
 
 def _with_plain_types(message: str) -> str:
     """A parser's message on a value of the wrong type, with the types in plain words."""
+    message = message.replace("tuple[float, float]", "pair of numbers such as 0,4095")
     union = r"Does not validate against any of the Union subtypes Subtypes: \[(.+)\] Errors: .* Given value: (.+)"
     found = re.search(union, message)
     kinds = [kind for kind in found[1].split(", ") if kind != "NoneType"] if found else []

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from glowflow.durable import beside, load_json, replacing, save_json
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, install, listed
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
@@ -22,6 +22,9 @@ RAW = "raw.safetensors"
 
 USUAL = "usual.json"
 """What bits/dim images like those of the training have; not every model knows."""
+
+VALUE_RANGES = "value_ranges.json"
+"""Which values of image files of more than 8 bits were black and white in the training, where there were such files."""
 
 BUNDLED = Path(__file__).parent / "models"
 
@@ -58,6 +61,16 @@ def usual(model: str | Path) -> dict[str, Any]:
     """What `evaluate.usual` found of a model when it was trained; empty if nothing did."""
     path = find(model) / USUAL
     return load_json(path) if path.is_file() else {}
+
+
+def value_ranges(model: str | Path) -> dict[str, tuple[float, float]]:
+    """The value ranges of the images that a model was trained on, by the kind of values (`data.Dataset`)."""
+    path = find(model) / VALUE_RANGES
+    content = load_json(path) if path.is_file() else {}
+    try:
+        return {kind: (float(low), float(high)) for kind, (low, high) in content.items()}
+    except (TypeError, ValueError):
+        raise InputError(f"{path} is damaged: it should hold two numbers for each kind of values.") from None
 
 
 def exists(directory: Path) -> bool:
@@ -153,11 +166,10 @@ def _download(repository: str) -> Path:
         from huggingface_hub import snapshot_download  # noqa: PLC0415 (an optional extra)
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
     except ImportError:
-        raise InputError(
-            f"There is no directory {repository}; to load it from the hub, pip install 'glowflow[hub]'."
-        ) from None
+        raise InputError(f"There is no directory {repository}; to load it from the hub, {install('hub')}.") from None
+    wanted = [CONFIG, MODEL, RAW, USUAL, VALUE_RANGES, "directions.*"]
     try:
-        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL, RAW, USUAL, "directions.*"]))
+        return Path(snapshot_download(repository, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"There is no directory {repository}, and the hub can't give it: {reason}") from None

@@ -10,13 +10,13 @@ from glowflow.errors import InputError, listed
 from glowflow.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import torch
     from rich.console import Console
     from torch import Tensor
 
-    from glowflow.data import Dataset
+    from glowflow.data import Dataset, Range
     from glowflow.model import Glow
 
 SplitName = Literal["train", "validation", "test"]
@@ -89,22 +89,42 @@ def _decode_nothing(glow: "Glow", count: int) -> None:
 
 
 def dataset_for(
-    model: str, data: str | None, glow: "Glow", split: SplitName, *, may_be_empty: bool = False
+    model: str,
+    data: str | None,
+    glow: "Glow",
+    split: SplitName,
+    value_range: "Range | None" = None,
+    *,
+    may_be_empty: bool = False,
 ) -> "Dataset":
-    """The data set named, else the one that the run in `model` was trained on."""
-    from glowflow.data import load
+    """The data set named, else the one that the run in `model` was trained on, its values scaled as in the training."""
+    from glowflow.data import check_needed, for_all_kinds, load
+    from glowflow.weights import value_ranges
+
+    data = _trained_on(model) if data is None else data
+    ranges = for_all_kinds(value_range) or value_ranges(model)
+    dataset = load(data, glow.config.image_shape, split, value_ranges=ranges)
+    check_needed(value_range, dataset.value_ranges, f"the images of {data}")
+    if not may_be_empty and not len(dataset):
+        raise InputError(f"{dataset.name} has no images in its {split} split.")
+    return dataset.with_classes(glow.class_names) if len(dataset) else dataset
+
+
+def _trained_on(model: str) -> str:
+    """The data of the run in `model`."""
+    from glowflow.data import is_name
     from glowflow.training.run import CONFIG, read_config
     from glowflow.weights import find
 
-    if data is None:
-        run = next((place for place in (Path(model), find(model)) if (place / CONFIG).is_file()), None)
-        if run is None:
-            raise InputError(f"{model} doesn't say what it was trained on: give --data.")
-        data = str(read_config(run)["train"]["data"])
-    dataset = load(data, glow.config.image_shape, split)
-    if not may_be_empty and not len(dataset):
-        raise InputError(f"{dataset.name} has no images in its {split} split.")
-    return dataset.with_classes(glow.class_names) if glow.class_names and len(dataset) else dataset
+    run = next((place for place in (Path(model), find(model)) if (place / CONFIG).is_file()), None)
+    if run is None:
+        raise InputError(f"{model} doesn't say what it was trained on: give --data.")
+    data = str(read_config(run)["train"]["data"])
+    if not is_name(data) and not Path(data).expanduser().exists():
+        raise InputError(
+            f"{model} was trained on {data}, and nothing is there now: give --data with the place of its images."
+        )
+    return data
 
 
 def print_rows(rows: dict[str, str]) -> None:
@@ -142,17 +162,21 @@ def needed_label(glow: "Glow", label: str | None) -> int | None:
     return index
 
 
-def image_files(glow: "Glow", paths: list[Path], label: str | None) -> "Dataset":
+def image_files(
+    model: str, glow: "Glow", paths: list[Path], label: str | None, value_range: "Range | None" = None
+) -> "Dataset":
     """Image files as a data set, cropped and resized to the model's size, all of the class that a user names.
 
-    Small ones are enlarged, as the page does.
+    Small ones are enlarged, as the page does. Values of more than 8 bits are scaled as in the model's training.
     """
     import numpy as np
 
-    from glowflow.data import Dataset, read_image
+    from glowflow.data import Dataset, read_images
+    from glowflow.weights import value_ranges
 
-    chosen = needed_label(glow, label)
-    pixels = np.stack([read_image(path, glow.config.image_shape, enlarge=True) for path in paths])
+    chosen, known = needed_label(glow, label), value_ranges(model)
+    shape = glow.config.image_shape
+    pixels = read_images(paths, shape, enlarge=True, value_ranges=known, chosen=value_range)
     return Dataset("images", "test", pixels, None if chosen is None else np.full(len(paths), chosen))
 
 
@@ -187,6 +211,29 @@ def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | Non
                 images.append(glow.decode(part, y).cpu())
                 advance(len(part))
     return torch.cat(images)
+
+
+def names_in(said: "Sequence[str] | None", known: "Sequence[str]") -> list[str]:
+    """Names that a user gave, each alone or several separated by commas.
+
+    A known name that has commas itself isn't divided; of several that begin alike, the longest is taken.
+
+    >>> names_in(["red,Paris, France, blue"], ["Paris, France", "Paris", "red"])
+    ['red', 'Paris, France', 'blue']
+    """
+    return [name for text in said or () for name in _divided(text.split(","), known)]
+
+
+def _divided(parts: list[str], known: "Sequence[str]") -> list[str]:
+    """The names that parts of a text, put together where they are a known name, are."""
+    names = []
+    while parts:
+        possible = [(end, ",".join(parts[:end])) for end in range(len(parts), 0, -1)]
+        spaced = [(end, name) for end, text in possible for name in (text, text.strip()) if name in known]
+        end, name = next(iter(spaced), (1, parts[0].strip()))
+        names.append(name)
+        parts = parts[end:]
+    return names
 
 
 def check_parent(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from glowflow.commands.drawing import check_enlarge, draw
 from glowflow.commands.inputs import (
     check_columns,
     check_parent,
@@ -21,6 +22,7 @@ def encode(
     images: list[Path],
     out: Path = Path("latents.safetensors"),
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Write the latents of images into a file, for `decode` and for programs of one's own.
@@ -35,6 +37,8 @@ def encode(
         images: Image files; they are cropped and resized to the model's size.
         out: The file (.safetensors).
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import files
@@ -43,7 +47,7 @@ def encode(
     if out.suffix != ".safetensors":
         raise InputError(f"{out} can't be written: its name has to end in .safetensors.")
     glow, _ = loaded(model, device)
-    files.save(out, encoded(glow, image_files(glow, images, label)), model)
+    files.save(out, encoded(glow, image_files(model, glow, images, label, value_range)), model)
     say(f"Latents of {', '.join(map(str, images[:3]))}{' and others' if len(images) > 3 else ''} in {out}.")
 
 
@@ -52,6 +56,7 @@ def decode(
     latents: Path,
     out: Path = Path("decoded.png"),
     columns: int = 8,
+    enlarge: int | None = None,
     label: str | None = None,
     device: str | None = None,
 ) -> None:
@@ -65,16 +70,19 @@ def decode(
         latents: A file that `encode` wrote, or one that the web page saved (.f64).
         out: The picture (.png, or whatever Pillow writes).
         columns: Images in a row, at most.
+        enlarge: How many times as large the images are drawn, a whole number; by default as suits a screen.
         label: The images' class, by name or number, for a class-conditional model.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import files
-    from glowflow.pictures import grid, save
 
     check_columns(columns)
+    check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device)
     index = needed_label(glow, label)
     z = files.load(latents, model, glow.config.num_dims)
-    save(grid(decoded(glow, [z], len(z), index), min(columns, len(z))), out)
+    if not len(z):
+        raise InputError(f"{latents} has no latents in it.")
+    draw(out, decoded(glow, [z], len(z), index), min(columns, len(z)), enlarge)
     say(f"The images of {latents} are in {out}.")

@@ -17,6 +17,7 @@ def train(
     train: TrainConfig,
     out: Path | None = None,
     data: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
     memory: Literal["store", "checkpoint", "reversible"] = "store",
     precision: Precision = "auto",
@@ -35,6 +36,7 @@ def train(
         train: The training; what isn't given is the preset's.
         out: The run's directory; the same command goes on with the run in it. By default runs/PRESET.
         data: Short for --train.data.
+        value_range: LOW,HIGH: short for --train.value_range.
         device: cpu, cuda or mps; the best one present by default.
         memory: What a step keeps for its backward pass: "store" everything; "checkpoint" the inputs of each step of
             flow; "reversible" the outputs of each level. The latter two need a third more arithmetic, and memory that
@@ -59,6 +61,7 @@ def train(
     if compiled and memory == "reversible":
         raise InputError("--compiled doesn't go with --memory reversible, whose backward pass can't be compiled.")
     settings = train if data is None else replace(train, data=data)
+    settings = settings if value_range is None else replace(settings, value_range=value_range)
     settings = settings if from_model is None else replace(settings, start=from_model)
     out = out or Path("runs") / Path(preset).stem
     where = device_named(device)

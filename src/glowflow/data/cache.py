@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -22,6 +22,9 @@ from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike, NDArray
 
 from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.data.glimpse import Glimpse
+from glowflow.data.identity import digest_of
+from glowflow.data.value_range import Range
 from glowflow.durable import UNSUPPORTED, sync
 from glowflow.errors import InputError
 from glowflow.locks import lock
@@ -33,11 +36,12 @@ SCRATCH = "scratch-"
 
 @dataclass(frozen=True)
 class Names:
-    """What a data set's labels and attributes are called, and it itself where that depends on what was found."""
+    """What was found of a data set: how its labels, its attributes and it itself are called, and its value ranges."""
 
     classes: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     title: str = ""
+    value_ranges: Mapping[str, Range] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Source:
         replaces: the start of the keys of which this one is the newest version; the others are removed.
         origin: what it's built from; what was built from anything else is built anew. Empty to take what is there.
         needs: what is to be done first, of a data set whose files aren't at hand: it's in the cache, or can't be had.
+        outdated: says what is wrong with a directory of an older version, which is used all the same; empty if nothing.
+        glimpse: gives a few images of a split without a build; None where a build is as fast.
     """
 
     name: str
@@ -59,6 +65,8 @@ class Source:
     replaces: str = ""
     origin: str = ""
     needs: str = ""
+    outdated: Callable[[], str] = str
+    glimpse: Callable[[Split, int], Glimpse] | None = None
 
 
 @dataclass
@@ -70,7 +78,7 @@ class Builder:
     """
 
     directory: Path
-    columns: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    columns: dict[Split, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
     def create(self, split: Split, column: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
         """An array on disk to write one column of a split to, of zeros or of what an interrupted build left."""
@@ -120,12 +128,26 @@ def digest(*texts: str) -> str:
     return found.hexdigest()
 
 
+def keyed(value_ranges: Mapping[str, Range]) -> str:
+    """A part of a key for value ranges that were given; empty where none were."""
+    ranges = [f"{kind} {float(low)!r} {float(high)!r}" for kind, (low, high) in sorted(value_ranges.items())]
+    return f"{digest(*ranges)}-" if ranges else ""
+
+
 def cache_directory() -> Path:
     """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow."""
     if chosen := os.environ.get("GLOWFLOW_CACHE"):
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "glowflow"
+
+
+def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | None:
+    """Every split of `source`; None if the cache has none, or has it damaged or of another format or origin."""
+    try:
+        return _read((cache or cache_directory()) / source.key, source.origin)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
@@ -135,7 +157,9 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
         InputError: the source can't be used, or the cache can't be written.
     """
     cache = cache or cache_directory()
-    if splits := _whole(source, cache):
+    if splits := stored(source, cache):
+        if not splits["train"].digest and (problem := source.outdated()):
+            say(f"{problem} To prepare {source.name} again, remove {cache / source.key}.")
         return splits
     if source.needs:
         raise InputError(source.needs)
@@ -154,7 +178,7 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
 def _prepare(source: Source, cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f".{source.key}.lock", source.name):
-        if _whole(source, cache):
+        if stored(source, cache):
             return  # another process has built it while this one waited
         if (cache / source.key).exists():
             kind = "of other files" if source.origin else "of an older version"
@@ -200,9 +224,11 @@ def _read(directory: Path, origin: str = "") -> dict[Split, Dataset]:
     meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
     if meta["format"] != FORMAT or origin not in {"", meta.get("origin", "")}:
         raise ValueError(f"cache of format {meta['format']}, or of another origin")
-    names: dict[str, Any] = {key: tuple(meta[key]) for key in ("class_names", "attribute_names")}
+    facts: dict[str, Any] = {key: tuple(meta[key]) for key in ("class_names", "attribute_names")}
+    facts["value_ranges"] = {kind: (low, high) for kind, (low, high) in meta.get("value_ranges", {}).items()}
+    facts["digest"] = meta.get("digest", "")  # caches of older versions have none
     return {
-        split: Dataset(meta["name"], split, **names, **_read_columns(directory, split, meta["splits"][split]))
+        split: Dataset(meta["name"], split, **facts, **_read_columns(directory, split, meta["splits"][split]))
         for split in SPLITS
     }
 
@@ -218,21 +244,20 @@ def _read_columns(directory: Path, split: Split, columns: dict[str, Any]) -> dic
     return arrays
 
 
-def _whole(source: Source, cache: Path) -> dict[Split, Dataset] | None:
-    """What the cache has of `source`; None if that is nothing, damaged, of another format or of another origin."""
-    try:
-        return _read(cache / source.key, source.origin)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write_meta(directory: Path, source: Source, names: Names, columns: dict[str, dict[str, NDArray[Any]]]) -> None:
+def _write_meta(directory: Path, source: Source, names: Names, columns: dict[Split, dict[str, NDArray[Any]]]) -> None:
+    name = names.title or source.name
+    splits = {
+        split: Dataset(name, split, arrays["images"], arrays.get("labels"), names.classes)
+        for split, arrays in columns.items()
+    }
     meta = {
         "format": FORMAT,
-        "name": names.title or source.name,
+        "name": name,
         "origin": source.origin,
         "class_names": names.classes,
         "attribute_names": names.attributes,
+        "value_ranges": names.value_ranges,
+        "digest": digest_of(splits),
         "splits": {split: {k: _signature(v) for k, v in arrays.items()} for split, arrays in columns.items()},
     }
     (directory / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")

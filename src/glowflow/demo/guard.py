@@ -6,6 +6,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from glowflow.errors import listed
+
 MOST_REQUESTS = 200
 """Being answered; others are asked to come back."""
 
@@ -68,7 +70,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         if self._hosts is not None and _hostname(scope) not in self._hosts:
-            return error(400, f"This server is called {' or '.join(sorted(self._hosts))}.")
+            own = listed(sorted(self._hosts))
+            return error(400, f"The request is for another host: this server is {own} (behind a proxy, see --behind).")
         return busy() if self._num_requests > MOST_REQUESTS else None
 
 

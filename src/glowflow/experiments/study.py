@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from glowflow.data import load
+from glowflow.data import of_run
 from glowflow.durable import append, load_json, load_lines, save_json
 from glowflow.errors import RunBusyError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import likelihood, sample
@@ -192,8 +192,8 @@ class Study:
     def _measured(self, training: Training, run: Path, line: Line) -> Line:
         """What the trained model shows on all validation images; test images stay untouched."""
         model = Glow.from_pretrained(run / LAST, self.device).freeze()
-        validation = load(training.run.train.data, training.run.model.image_shape, "validation")
-        found = likelihood(model, validation)
+        validation = of_run(training.run, "validation")
+        found = likelihood(model, validation.with_classes(model.class_names))
         temperatures = self.definition.temperatures
         judge = judge_for(training.run, self.out) if temperatures else None
         kids = {f"{t:g}": self._samples(line, model, t, judge) for t in temperatures}
@@ -253,7 +253,7 @@ def _record(training: Training, run: Path) -> Line:
     lines = load_lines(run / "metrics.jsonl")
     steps = [line for line in lines if line["kind"] == "train"]
     counts = [b["images"] - a for a, b in zip([0, *(line["images"] for line in steps)], steps, strict=False)]
-    data = load(training.run.train.data, training.run.model.image_shape, "train")
+    data = of_run(training.run, "train")
     return {
         "curve": [[line["images"], line["bits_per_dim"]] for line in lines if line["kind"] == "validation"],
         "seconds": sum(n / line["images_per_second"] for n, line in zip(counts, steps, strict=True)),

@@ -9,16 +9,16 @@ from statistics import fmean
 
 import torch
 
-from glowflow import data, threads
+from glowflow import threads
 from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
-from glowflow.data import Dataset, Split
+from glowflow.data import Dataset, Split, for_all_kinds
 from glowflow.data.order import Stream
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Floats, scores, usual
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
-from glowflow.training import computing
+from glowflow.training import computing, same_images
 from glowflow.training.batches import Ahead, Batches, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.gradient import Gradient
@@ -61,12 +61,15 @@ def train(
     check(out, config)
     if config.train.batch_size < processes.count:
         raise InputError(f"A batch of {config.train.batch_size} images can't be shared by {processes.count} processes.")
-    splits = data.prepare(config.train.data, config.model.image_shape)
+    splits = same_images.prepared(out, config)
     check_trainable(config.model, splits["train"])
     check_trainable(config.model, splits["validation"])
     with claimed(out, config) if processes.is_first else nullcontext():
+        if processes.is_first:
+            same_images.record(out, splits["train"].digest)
         keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names, options.execution)
+        state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
         with threads.restored():
             return _train(config, out, splits, state, options)
 
@@ -79,21 +82,21 @@ def _train(
     options: Options,
 ) -> TrainingState:
     settings, processes = config.train, options.processes
-    batches = Batches(splits["train"], config, state.model.device)
-    validation = splits["validation"].thinned(settings.validation_images)
 
     # Model, averages, optimiser and threads: as the run left them, from another model, or fresh
     if processes.is_first:
         set_aside_damaged(out)
     processes.wait()
     resumed = state.restore(out)
-    computing.settle(state, batches, options, resumed=resumed)
     if resumed:
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
-    else:
-        if settings.start is not None:
-            state.start_from(settings.start)
-        elif settings.init_batch_size:
+    elif settings.start is not None:
+        state.start_from(settings.start)
+    training, validation = (splits[name].with_classes(state.model.class_names) for name in ("train", "validation"))
+    batches, validation = Batches(training, config, state.model.device), validation.thinned(settings.validation_images)
+    computing.settle(state, batches, options, resumed=resumed)
+    if not resumed:
+        if settings.start is None and settings.init_batch_size:
             state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
         processes.take_from_first(state.model)
         state.evaluated.load_state_dict(state.model.state_dict())
