@@ -221,7 +221,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate run --data digits", "28"),
         ("sample run --label 3", "isn't class-conditional"),
         ("sample run --num 0", "at least 1"),
-        ("sample run --columns 0", "at least 1"),
+        ("sample run --columns 0", "from 1 to 1,000"),
         ("sample run --seed -1", "--seed is -1"),
         ("sample run --out pictures", "it is a folder"),
         ("evaluate run --seed 99999999999999999999", "--seed"),

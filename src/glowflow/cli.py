@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import sys
 import warnings
 from argparse import HelpFormatter
@@ -17,7 +18,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from glowflow import __version__, terminal
+from glowflow import __version__, signals, terminal, threads
 from glowflow.commands import (
     bench,
     conversion,
@@ -27,12 +28,19 @@ from glowflow.commands import (
     evaluation,
     experiment,
     latents,
+    memory,
     pictures,
     training,
 )
 from glowflow.config import GlowConfig, TrainConfig
 from glowflow.destinations import descriptor
-from glowflow.errors import InputError, ProcessLostError, TrainingDivergedError, TrainingInterruptedError
+from glowflow.errors import (
+    InputError,
+    MemoryShortError,
+    ProcessLostError,
+    TrainingDivergedError,
+    TrainingInterruptedError,
+)
 from glowflow.paths import expanded
 from glowflow.presets.documents import text_settings
 from glowflow.progress import is_silent
@@ -71,6 +79,9 @@ GROUPS = {
 PARTS = {"model": GlowConfig, "train": TrainConfig}
 OPTIONAL = {"model", "name"}
 """Parameters that, where they have a default, may stand without an option's name before them, or be left out."""
+
+LONG = {"train", "evaluate", "score", "attributes"}
+"""Commands that may take hours, so that a trial of threads pays (see `glowflow.threads`)."""
 
 REPEATED = {"by": "NAME=STRENGTH", "names": "NAME", "orthogonal_to": "NAME"}
 """What stands after options that may be given several times."""
@@ -134,8 +145,9 @@ class Parser(ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 (a training failed), 2 (a user's mistake), 128 + signal."""
     terminal.prepare()
-    code = _exit_code(arguments)
-    if "TORCHELASTIC_RUN_ID" in os.environ:  # started by torchrun: see `glowflow.processes.joined`
+    with signals.ending_by_error():
+        code = _exit_code(arguments)
+    if signals.is_launched():  # see `glowflow.processes.joined`
         sys.stdout.flush()
         os._exit(code)
     return code
@@ -153,12 +165,13 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         return _fail(str(error), USER_ERROR)
     except OSError as error:
         return _os_error(error)
-    except (TrainingDivergedError, ProcessLostError) as error:
+    except (TrainingDivergedError, ProcessLostError, MemoryShortError) as error:
         return _fail(str(error), 1)
     except TrainingInterruptedError as error:
         return _fail("" if is_silent() else str(error), 128 + error.signum)
-    except KeyboardInterrupt:
-        return _fail("Interrupted; the same command starts again.", 130)
+    except KeyboardInterrupt as error:
+        signum = error.signum if isinstance(error, signals.EndedError) else signal.SIGINT
+        return _fail("Interrupted; the same command starts again.", 128 + signum)
     return 0
 
 
@@ -178,9 +191,13 @@ def _run(arguments: list[str]) -> None:
     command = COMMANDS[name]
     if isinstance(command, dict):
         command, chosen = command[chosen.subcommand], chosen[chosen.subcommand]
+    threads.ask(chosen.get("threads"), is_long=name in LONG)
     values = {name: _meant(parameter, chosen[name]) for name, parameter in signature(command).parameters.items()}
     is_taken = any(_is_output(value) for value in values.values() if isinstance(value, Path))
-    with redirect_stdout(sys.stderr if is_taken else sys.stdout):  # a result has standard output for itself
+    with (
+        redirect_stdout(sys.stderr if is_taken else sys.stdout),  # a result has standard output for itself
+        memory.explained(signature(command).parameters),
+    ):
         command(**values)
 
 
@@ -283,6 +300,8 @@ def _command_parser(command: Command) -> ArgumentParser:
     parser, texts = Parser(exit_on_error=False, description=summary, epilog=example), _texts(command)
     for name, parameter in signature(command).parameters.items():
         _add_parameter(parser, parameter, texts[name])
+    if "device" in signature(command).parameters:
+        parser.add_argument("--threads", type=AS_GIVEN[str], metavar="N|auto", help=threads.HELP)
     return parser
 
 
@@ -392,7 +411,8 @@ def _options(words: list[str]) -> list[str]:
     if not callable(entry):
         return []
     parts = [f"--{part}.{field.name}" for part, kind in PARTS.items() for field in fields(kind)]
-    return [*(f"--{name}" for name in signature(entry).parameters), *(parts if entry is COMMANDS["train"] else ())]
+    names = [*signature(entry).parameters, "threads"]
+    return [*(f"--{name}" for name in names), *(parts if entry is COMMANDS["train"] else ())]
 
 
 def _fail(message: str, code: int) -> int:

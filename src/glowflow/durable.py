@@ -17,6 +17,10 @@ from glowflow.errors import InputError
 DIGESTS = "digests.json"
 LONGEST_NAME = 128
 """Bytes of a name that leave room for more in any file system."""
+UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""The errors by which a file system reports that it can't do a thing at all, as those of networks often can't."""
+NOT_FOR_DIRECTORIES = UNSUPPORTED | {errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
+"""The errors of systems that bring files to the disk, and not directories; Windows has EACCES."""
 
 
 @contextmanager
@@ -42,7 +46,7 @@ def _replacing(target: Path) -> Iterator[Path]:
         partial.touch()
         mode = (target if os.access(target, os.W_OK) else partial).stat().st_mode
         yield partial
-        partial.chmod(mode)  # safetensors would keep other users from reading it
+        _set_mode(partial, mode)  # safetensors would keep other users from reading it
         sync(partial)
         _rename(partial, target)
     finally:
@@ -91,14 +95,14 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
     try:
         yield partial
         sync(partial)
-    except OSError:
+    except Exception:
         shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
         raise
     if target.exists():
         if previous is not None and previous.exists():
-            previous.rename(old)
-        target.rename(previous or old)
-    partial.rename(target)
+            rename_directory(previous, old)
+        rename_directory(target, previous or old)
+    rename_directory(partial, target)
     sync(target.parent)
     _remove(old)
 
@@ -109,7 +113,7 @@ def recover(target: Path) -> None:
     if target.exists():
         shutil.rmtree(old, ignore_errors=True)
     elif old.exists():
-        old.rename(target)
+        rename_directory(old, target)
 
 
 def _remove(directory: Path) -> None:
@@ -125,14 +129,48 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or a directory's list of names, is on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no directories
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    """Wait until a file, or a directory's list of names, is on the disk.
+
+    Some systems can't do this for directories, and some file systems can't do it at all. They are left to their ways.
+
+    Raises:
+        OSError: If the disk is full or fails.
+    """
+    is_directory = path.is_dir()
+    try:
+        _sync(path, os.O_RDONLY if is_directory else os.O_RDWR)
+    except OSError as error:
+        if error.errno not in (NOT_FOR_DIRECTORIES if is_directory else UNSUPPORTED):
+            raise
+
+
+def _sync(path: Path, mode: int) -> None:
+    descriptor = os.open(path, mode)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Set the permissions of a file that has others. Where that can't be done, it keeps those that it has."""
+    if path.stat().st_mode != mode:
+        with suppress(OSError):
+            path.chmod(mode)
+
+
+def rename_directory(directory: Path, target: Path) -> None:
+    """Rename a directory, or copy it where it's in another layer, as what an image of Docker brings with it."""
+    try:
+        directory.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy = beside(target, "copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(directory, copy)
+        copy.rename(target)
+        shutil.rmtree(directory)
 
 
 def save_text(path: Path, content: str) -> None:
@@ -149,7 +187,7 @@ def append(path: Path, line: str) -> None:
             file.seek(max(0, size - 1))
             file.write((b"" if file.read() in {b"", b"\n"} else b"\n") + line.encode())
     except OSError:
-        if path.exists():
+        with suppress(OSError):  # what was wrong with the writing matters more
             os.truncate(path, size)
         raise
 

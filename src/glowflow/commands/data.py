@@ -120,7 +120,7 @@ def show(
 
     from glowflow.data import PUBLISHED, check_needed, for_all_kinds, look_at
     from glowflow.images import quantize
-    from glowflow.pictures import grid, save
+    from glowflow.pictures import check_count, grid, save
 
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
@@ -129,6 +129,7 @@ def show(
     if not len(found.shown):
         raise InputError(f"{found.shown.name} has no images in its {split} split.")
     check_needed(value_range, found.shown.value_ranges, f"the images of {data}")
+    check_count(len(found.shown), found.shown.image_shape)
     images, _ = found.shown.batch(range(len(found.shown)))
     save(grid(quantize(images, num_bits), ceil(sqrt(len(images)))), out)
     print_rows(_description(found, PUBLISHED[data].description if data in PUBLISHED else ""))

@@ -16,6 +16,7 @@ from glowflow.commands.inputs import (
     counted,
     dataset_for,
     decoded,
+    encoded,
     image_files,
     loaded,
     names_in,
@@ -312,9 +313,8 @@ class _Opened:
         cls, model: str, images: list[Path], label: str | None, value_range: "Range | None", device: str | None
     ) -> "_Opened":
         glow, _ = loaded(model, device)
-        batch, labels = image_files(model, glow, images, label, value_range).batch(range(len(images)))
-        y = None if labels is None else labels.to(glow.device)
-        return cls(glow, glow.encode(batch, y).cpu(), needed_label(glow, label))
+        dataset = image_files(model, glow, images, label, value_range)
+        return cls(glow, encoded(glow, dataset), needed_label(glow, label))
 
     def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":
         """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all."""

@@ -55,6 +55,7 @@ def train(
 
     from glowflow.execution import Execution
     from glowflow.processes import joined
+    from glowflow.threads import asked
     from glowflow.training import Options
     from glowflow.training import train as run
 
@@ -73,7 +74,7 @@ def train(
             say(
                 "The couplings' networks compute in bfloat16, which is much faster here, unless --precision is float32."
             )
-        options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes)
+        options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes, threads=asked())
         state = run(RunConfig(model, settings), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(

@@ -6,6 +6,7 @@ sources the data has. It is built under another name and renamed when whole. Not
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse
 from glowflow.data.identity import digest_of
 from glowflow.data.value_range import Range
-from glowflow.durable import sync
+from glowflow.durable import UNSUPPORTED, sync
 from glowflow.errors import InputError
 from glowflow.locks import lock
 from glowflow.paths import expanded
@@ -176,9 +177,10 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
         _prepare(source, cache)
         return _read(cache / source.key)
     except OSError as error:
+        room = "make room there, or " if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
         message = (
             f"{source.name} can't be prepared in the cache directory {cache} ({error.strerror or error}): "
-            "make room there, or name another directory in the environment variable GLOWFLOW_CACHE."
+            f"{room}name another directory, on a local disk, in the environment variable GLOWFLOW_CACHE."
         )
         raise InputError(message) from error
 
@@ -292,9 +294,14 @@ def _open_or_create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
 
 def _reserve(path: Path) -> None:
     """Claim the file's blocks now: a full disk found while writing to the map would kill the process (SIGBUS)."""
-    if hasattr(os, "posix_fallocate"):
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
 
 
 @contextmanager
@@ -303,7 +310,7 @@ def _locked(path: Path, name: str) -> Iterator[None]:
     with path.open("ab") as file:
         try:
             lock(file, blocking=False)
-        except OSError:
+        except BlockingIOError:
             say(f"Waiting for another process that is preparing {name}.")
             lock(file, blocking=True)
         yield

@@ -27,6 +27,7 @@ PARTS = {
     "train": [field.name for field in fields(TrainConfig) if field.name not in OWN],
     "execution": ["precision"],
 }
+MOST_SEEDS = 1000
 DEFINITIONS = files("glowflow.experiments") / "definitions"
 
 
@@ -197,8 +198,8 @@ def _check_types(definition: Definition) -> None:
             raise InputError(f"{definition.name} has {content!r} under {key!r}; it takes {wanted}.")
     for preset, images in definition.presets.items():
         check_whole(f"the number of images for {preset}", images, 1)
-    for key in ("seeds", "validations"):
-        check_whole(key, getattr(definition, key), 1)
+    check_whole("seeds", definition.seeds, 1, MOST_SEEDS)
+    check_whole("validations", definition.validations, 1)
 
 
 def _is_text(content: object) -> bool:

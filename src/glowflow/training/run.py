@@ -60,7 +60,7 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
     with (out / ".lock").open("ab") as file:
         try:
             lock(file, blocking=False)
-        except OSError:
+        except BlockingIOError:
             raise RunBusyError(f"Another process is training in {out}: wait for it, or give another --out.") from None
         check(out, config)  # as the other one, which has just ended, left it
         path, content = out / CONFIG, yaml.safe_dump(as_plain(config), sort_keys=False)
