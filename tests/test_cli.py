@@ -24,6 +24,7 @@ from glowflow import Glow, captions
 from glowflow.cli import main
 from glowflow.latents.directions import digest_of
 from tests import foreign_weights
+from tests.helpers import lay_out
 
 DATA = Path(__file__).parent / "data"
 
@@ -33,18 +34,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images in two sub-folders, a preset for them, and a run trained with it."""
     home = tmp_path_factory.mktemp("home")
     os.environ["GLOWFLOW_CACHE"] = str(home / "cache")
-    rng = np.random.default_rng(0)
-    for index in range(60):
-        folder = home / "pictures" / ("bright" if index % 2 else "dark")
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 100, (12, 12, 3)) + (120 if index % 2 else 0)
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
-    preset = {
-        "model": {"image_shape": [3, 8, 8], "steps": 1, "width": 8, "num_bits": 5},
-        "train": {"data": str(home / "pictures"), "images": 128, "batch_size": 16, "validate_every": 64},
-    }
-    (home / "tiny.yaml").write_text(json.dumps(preset))
-    assert main(["train", str(home / "tiny.yaml"), "--out", str(home / "run")]) == 0
+    lay_out(home)
     return home
 
 
@@ -231,7 +221,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate run --data digits", "28"),
         ("sample run --label 3", "isn't class-conditional"),
         ("sample run --num 0", "at least 1"),
-        ("sample run --columns 0", "at least 1"),
+        ("sample run --columns 0", "from 1 to 1,000"),
         ("sample run --seed -1", "--seed is -1"),
         ("sample run --out pictures", "it is a folder"),
         ("evaluate run --seed 99999999999999999999", "--seed"),

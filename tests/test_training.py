@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from math import log
@@ -24,6 +23,7 @@ from glowflow.evaluate import Floats
 from glowflow.execution import Execution
 from glowflow.images import dequantize
 from glowflow.processes import ALONE, Processes
+from glowflow.signals import requests
 from glowflow.training import loop, train
 from glowflow.training.batches import Batch, Batches
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
@@ -69,7 +69,7 @@ def test_resuming_gives_the_uninterrupted_run(
     assert records(tmp_path / "parts", "validation") == records(tmp_path / "whole", "validation")
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", requests())
 def test_a_signal_saves_and_the_same_command_goes_on(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: int
 ) -> None:

@@ -12,6 +12,9 @@ from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMU
 Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
 
+LARGEST_BATCH = 2**22
+"""Images; choosing those of larger ones alone would take for ever."""
+
 
 @dataclass(frozen=True)
 class GlowConfig:
@@ -265,9 +268,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        for name in ("images", "batch_size", "validate_every", "validation_images"):
+        check_whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
+        check_whole("init_batch_size", self.init_batch_size, 0, LARGEST_BATCH)
+        for name in ("images", "validate_every", "validation_images"):
             check_whole(name, getattr(self, name), 1)
-        for name in ("init_batch_size", "warmup_images", "cooldown_images", "seed"):
+        for name in ("warmup_images", "cooldown_images", "seed"):
             check_whole(name, getattr(self, name), 0)
         for name in ("lr", "weight_y"):
             check_number(name, getattr(self, name), 0)

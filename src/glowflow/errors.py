@@ -48,5 +48,9 @@ class TrainingInterruptedError(Exception):
         self.signum = signum
 
 
+class MemoryShortError(Exception):
+    """The memory of the machine, or of its GPU, doesn't suffice; the message says what takes less."""
+
+
 class ProcessLostError(Exception):
     """Another process of a distributed training ended; the message is one sentence."""

@@ -1,6 +1,7 @@
 """Images as pictures to look at: grids, titles, animations."""
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from glowflow.config import Shape
 from glowflow.durable import replacing
 from glowflow.errors import InputError, install
 
@@ -19,6 +21,8 @@ LARGEST_TILE = 256
 SCREEN = 1600, 1040
 """Pixels, as wide and as high as pictures of few images become."""
 GAP = 2
+MOST_PIXELS = 2**27
+"""Of a picture. Programs don't open larger ones, nor does Pillow, by which they are written."""
 ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
 VIDEO = ".mp4"
 FRAME_MILLISECONDS = 40
@@ -50,6 +54,16 @@ def grid(images: Tensor, columns: int, enlarge: int | None = None) -> Image.Imag
     return canvas
 
 
+def check_count(num: int, image_shape: Shape, enlarge: int | None = None) -> None:
+    """Refuse more images (C, H, W) than one picture can hold; InputError says how many that is."""
+    _, *sides = image_shape
+    scale = enlarge or _factor(SMALLEST_TILE, sides)
+    most = MOST_PIXELS // prod(scale * side + GAP for side in sides)
+    if num > most:
+        size = "x".join(map(str, image_shape))
+        raise InputError(f"A picture holds at most {most:,} images of {size}, and this one would have {num:,}.")
+
+
 def suitable(images: Tensor, columns: int) -> int:
     """By how much to enlarge images (N, C, H, W), in rows of `columns`, for a screen.
 
@@ -61,7 +75,7 @@ def suitable(images: Tensor, columns: int) -> int:
     return max(fitting, _factor(SMALLEST_OF_FEW if len(images) <= FEW else SMALLEST_TILE, (width, height)))
 
 
-def _factor(side: int, size: tuple[int, int]) -> int:
+def _factor(side: int, size: Sequence[int]) -> int:
     """The smallest that makes the longer side so long."""
     return max(1, -(-side // max(size)))
 
@@ -128,7 +142,7 @@ def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) 
         import av  # noqa: PLC0415 (an optional extra)
     except ImportError:
         raise InputError(f"{path} needs another package: {install('video')}, or write a .webp.") from None
-    with replacing(path) as partial, av.open(partial, "w", format="mp4") as file:
+    with replacing(path) as partial, partial.open("wb") as raw, av.open(raw, "w", format="mp4") as file:
         stream = file.add_stream("libx264", rate=1000 // FRAME_MILLISECONDS, options={"crf": "16"})
         stream.width, stream.height = (side + side % 2 for side in frames[0].size)  # the codec wants even ones
         stream.pix_fmt = "yuv420p"

@@ -1,10 +1,10 @@
 """The commands that list, prepare and show data sets."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from glowflow.commands.inputs import SplitName, check_picture, print_rows, wide_console
@@ -37,8 +37,7 @@ def list_() -> None:
     console.print(table)
     console.print(
         "Besides: a folder of images (sub-folders are labels) or of the original's TFRecord shards, an .npy or .npz "
-        "file of uint8 images, hf:NAME for a data set of the Hugging Face hub.",
-        highlight=False,
+        "file of uint8 images, hf:NAME for a data set of the Hugging Face hub."
     )
 
 
@@ -91,9 +90,7 @@ def prepare(
     check_needed(value_range, splits["train"].value_ranges, f"the images of {data}")
     for dataset in splits.values():
         size = _size(dataset.image_shape)
-        Console().print(
-            f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}", highlight=False, soft_wrap=True
-        )
+        sys.stdout.write(f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}\n")
 
 
 def show(
@@ -123,7 +120,7 @@ def show(
 
     from glowflow.data import PUBLISHED, check_needed, for_all_kinds, look_at
     from glowflow.images import quantize
-    from glowflow.pictures import grid, save
+    from glowflow.pictures import check_count, grid, save
 
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
@@ -132,6 +129,7 @@ def show(
     if not len(found.shown):
         raise InputError(f"{found.shown.name} has no images in its {split} split.")
     check_needed(value_range, found.shown.value_ranges, f"the images of {data}")
+    check_count(len(found.shown), found.shown.image_shape)
     images, _ = found.shown.batch(range(len(found.shown)))
     save(grid(quantize(images, num_bits), ceil(sqrt(len(images)))), out)
     print_rows(_description(found, PUBLISHED[data].description if data in PUBLISHED else ""))

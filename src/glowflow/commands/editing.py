@@ -1,10 +1,10 @@
 """The commands that change images through their latents."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from math import inf, nan
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from glowflow.commands.drawing import check_enlarge, draw, draw_or_animate, names_of
@@ -16,6 +16,7 @@ from glowflow.commands.inputs import (
     counted,
     dataset_for,
     decoded,
+    encoded,
     image_files,
     loaded,
     names_in,
@@ -23,6 +24,7 @@ from glowflow.commands.inputs import (
     print_rows,
 )
 from glowflow.errors import InputError, listed
+from glowflow.paths import quoted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -210,7 +212,7 @@ def attributes(
     (known.joined(found) if known else found).save(directory, model)
     counts = [f"{facts['with']:,} images with it, {facts['without']:,} without" for facts in found.about]
     print_rows(dict(zip(found.names, counts, strict=True)))
-    example = f"glowflow edit {quote(model)} IMAGE {quote(f'--by.{found.names[0]}=1')}"
+    example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}"
     say(f"{counted(len(found.names), 'direction')} in {directory}. Next: {example}")
 
 
@@ -311,9 +313,8 @@ class _Opened:
         cls, model: str, images: list[Path], label: str | None, value_range: "Range | None", device: str | None
     ) -> "_Opened":
         glow, _ = loaded(model, device)
-        batch, labels = image_files(model, glow, images, label, value_range).batch(range(len(images)))
-        y = None if labels is None else labels.to(glow.device)
-        return cls(glow, glow.encode(batch, y).cpu(), needed_label(glow, label))
+        dataset = image_files(model, glow, images, label, value_range)
+        return cls(glow, encoded(glow, dataset), needed_label(glow, label))
 
     def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":
         """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all."""

@@ -145,6 +145,6 @@ def score(
             rows += [(i, name, label, f"{value:.5f}") for i, label, value in zip(images, labels, values, strict=True)]
     if not processes.is_first:
         return
-    with replacing(out) as partial, partial.open("w", newline="") as file:
+    with replacing(out) as partial, partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         csv.writer(file).writerows([("image", "split", "label", "bits_per_dim"), *rows])
     say(f"{len(rows)} images scored in {out}.")

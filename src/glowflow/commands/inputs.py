@@ -1,9 +1,12 @@
 """What commands make of their arguments, and the sentences for those that are wrong."""
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from glowflow.destinations import obstacle
 from glowflow.errors import InputError, listed
 from glowflow.progress import progress
 
@@ -22,6 +25,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 MOST_IN_A_ROW = 1000
 """Images; pictures of more can't be looked at, nor animations written."""
+MOST_DRAWS = 10_000
+"""Draws of noise; so many take the error of the mean far below what the images leave."""
 
 
 def device_named(name: str | None) -> str:
@@ -59,8 +64,10 @@ def loaded(
 ) -> "tuple[Glow, str]":
     """The model in its inference form, and the kind of its weights."""
     from glowflow.allocator import keep_freed_memory
+    from glowflow.evaluate import batch_size
     from glowflow.execution import Execution
     from glowflow.model import Glow
+    from glowflow.threads import settle
     from glowflow.weights import find, load_config
 
     keep_freed_memory()
@@ -68,8 +75,18 @@ def loaded(
     directory = find(model)
     kind = "raw" if raw else load_config(directory)["weights"]
     glow = Glow.from_pretrained(directory, chosen, raw=raw)
-    execution = Execution(precision=precision_named(precision, chosen), compiled=compiled)
-    return glow.execute(execution).freeze(), kind
+    execution = Execution(precision=precision_named(precision, chosen))
+    frozen = glow.execute(execution).freeze()
+    settle(partial(_decode_nothing, frozen), batch_size(glow.config), chosen)
+    return glow.execute(replace(execution, compiled=True)).freeze() if compiled else frozen, kind
+
+
+def _decode_nothing(glow: "Glow", count: int) -> None:
+    """Draw so many images of latents that are all 0, for a trial."""
+    import torch
+
+    z = torch.zeros(count, glow.config.num_dims)
+    glow.decode(z, torch.zeros(count, dtype=torch.int64, device=glow.device) if glow.class_names else None, exact=False)
 
 
 def dataset_for(
@@ -120,9 +137,9 @@ def print_rows(rows: dict[str, str]) -> None:
 
 def wide_console() -> "Console":
     """Standard output, wide enough for a large table where it's no terminal."""
-    from rich.console import Console
+    from glowflow.terminal import output
 
-    return Console(width=None if sys.stdout.isatty() else 180)
+    return output(None if sys.stdout.isatty() else 180)
 
 
 def label_index(glow: "Glow", label: str | None) -> int | None:
@@ -164,12 +181,29 @@ def image_files(
     return Dataset("images", "test", pixels, None if chosen is None else np.full(len(paths), chosen))
 
 
+def encoded(glow: "Glow", dataset: "Dataset") -> "Tensor":
+    """The flat latents (N, D), float64 on the CPU, of a data set's images."""
+    import torch
+
+    from glowflow.evaluate import batch_size
+
+    size, parts = batch_size(glow.config), []
+    with progress("Latents", len(dataset)) as advance:
+        for start in range(0, len(dataset), size):
+            images, labels = dataset.batch(range(start, min(start + size, len(dataset))))
+            parts.append(glow.encode(images, None if labels is None else labels.to(glow.device)).cpu())
+            advance(len(images))
+    return torch.cat(parts)
+
+
 def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | None) -> "Tensor":
     """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all, of one class, if the model knows classes."""
     import torch
 
     from glowflow.evaluate import batch_size
+    from glowflow.pictures import check_count
 
+    check_count(total, glow.config.image_shape)
     images = []
     with progress("Decoding", total) as advance:
         for z in rows:
@@ -205,8 +239,7 @@ def _divided(parts: list[str], known: "Sequence[str]") -> list[str]:
 
 def check_parent(path: Path) -> None:
     """Refuse a file that can't be written where it should be."""
-    if not path.parent.is_dir() or path.is_dir():
-        reason = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+    if reason := obstacle(path):
         raise InputError(f"{path} can't be written: {reason}.")
 
 
@@ -224,8 +257,8 @@ def check_picture(path: Path, *, may_move: bool = False) -> None:
 
 def check_draws(draws: int, seed: int) -> None:
     """Refuse what is no number of noise draws, or no seed."""
-    if draws < 1:
-        raise InputError(f"--draws is {draws}; it takes at least 1.")
+    if not 1 <= draws <= MOST_DRAWS:
+        raise InputError(f"--draws is {draws}; it takes a whole number from 1 to {MOST_DRAWS:,}.")
     check_seed(seed)
 
 
@@ -233,6 +266,12 @@ def check_num(num: int, fewest: int, what: str) -> None:
     """Refuse a number of images in a row that a row can't have; `what` says what the fewest are."""
     if not fewest <= num <= MOST_IN_A_ROW:
         raise InputError(f"--num is {num}; it takes a whole number from {fewest}, {what}, to {MOST_IN_A_ROW:,}.")
+
+
+def check_columns(columns: int | None) -> None:
+    """Refuse a number of images in each row that a row can't have."""
+    if columns is not None and not 1 <= columns <= MOST_IN_A_ROW:
+        raise InputError(f"--columns is {columns}; it takes a whole number from 1 to {MOST_IN_A_ROW:,}.")
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,9 +3,18 @@
 from pathlib import Path
 
 from glowflow.commands.drawing import check_enlarge, draw
-from glowflow.commands.inputs import check_parent, check_picture, decoded, image_files, loaded, needed_label
+from glowflow.commands.inputs import (
+    check_columns,
+    check_parent,
+    check_picture,
+    decoded,
+    encoded,
+    image_files,
+    loaded,
+    needed_label,
+)
 from glowflow.errors import InputError
-from glowflow.progress import progress, say
+from glowflow.progress import say
 
 
 def encode(
@@ -32,23 +41,13 @@ def encode(
             those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
-    import torch
-
-    from glowflow.evaluate import batch_size
     from glowflow.latents import files
 
     check_parent(out)
     if out.suffix != ".safetensors":
         raise InputError(f"{out} can't be written: its name has to end in .safetensors.")
     glow, _ = loaded(model, device)
-    dataset = image_files(model, glow, images, label, value_range)
-    size, parts = batch_size(glow.config), []
-    with progress("Latents", len(images)) as advance:
-        for start in range(0, len(images), size):
-            batch, labels = dataset.batch(range(start, min(start + size, len(images))))
-            parts.append(glow.encode(batch, None if labels is None else labels.to(glow.device)).cpu())
-            advance(len(batch))
-    files.save(out, torch.cat(parts), model)
+    files.save(out, encoded(glow, image_files(model, glow, images, label, value_range)), model)
     say(f"Latents of {', '.join(map(str, images[:3]))}{' and others' if len(images) > 3 else ''} in {out}.")
 
 
@@ -77,8 +76,7 @@ def decode(
     """
     from glowflow.latents import files
 
-    if columns < 1:
-        raise InputError(f"--columns is {columns}; it takes a number of at least 1.")
+    check_columns(columns)
     check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device)

@@ -1,11 +1,22 @@
 """The commands that turn latents into images and back."""
 
+import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from glowflow.commands.drawing import check_enlarge, draw, names_of, whole_rows
-from glowflow.commands.inputs import Precision, check_picture, check_seed, counted, image_files, label_index, loaded
+from glowflow.commands.inputs import (
+    Precision,
+    check_columns,
+    check_picture,
+    check_seed,
+    counted,
+    decoded,
+    encoded,
+    image_files,
+    label_index,
+    loaded,
+    needed_label,
+)
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -49,19 +60,17 @@ def sample(
     import torch
 
     from glowflow.evaluate import sample as sampled
+    from glowflow.pictures import check_count
 
     temperatures = temperature if isinstance(temperature, list) else [temperature]
-    if (
-        num < 1
-        or not temperatures
-        or not all(0 <= each < inf for each in temperatures)
-        or (columns is not None and columns < 1)
-    ):
-        raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
+    if num < 1 or not temperatures or not all(0 <= each < inf for each in temperatures):
+        raise InputError("--num takes a number of at least 1, and --temperature one of at least 0.")
+    check_columns(columns)
     check_seed(seed)
     check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device, precision=precision, compiled=compiled)
+    check_count(num * len(temperatures), glow.config.image_shape)
     several = len(temperatures) > 1
     chosen, columns = label_index(glow, label), min(num, columns or (num if several else ceil(sqrt(num))))
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
@@ -104,18 +113,20 @@ def reconstruct(
 
     from glowflow.evaluate import scores
     from glowflow.images import quantize
+    from glowflow.pictures import check_count
 
     check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device)
+    check_count(2 * len(images), glow.config.image_shape)
     dataset = image_files(model, glow, images, label, value_range)
-    batch, y = dataset.batch(range(len(images)))
-    decoded = glow.decode(glow.encode(batch, y), y).cpu()
+    batch, _ = dataset.batch(range(len(images)))
+    back = decoded(glow, [encoded(glow, dataset)], len(images), needed_label(glow, label))
     original = quantize(batch, glow.config.num_bits)
-    worst = (original.int() - decoded.int()).abs().flatten(1).amax(1).tolist()
+    worst = (original.int() - back.int()).abs().flatten(1).amax(1).tolist()
     bits = scores(glow, dataset)
     above = [(name, f"{value:.3f} bits/dim") for name, value in zip(names_of(images), bits, strict=True)]
-    draw(out, torch.cat([original, decoded]), len(images), enlarge, above, beside=[("image",), ("what came back",)])
+    draw(out, torch.cat([original, back]), len(images), enlarge, above, beside=[("image",), ("what came back",)])
     for path, value, difference in zip(images, bits, worst, strict=True):
         exact = "reconstructed exactly" if difference == 0 else f"off by up to {difference} of 256 levels"
-        Console().print(f"{path}: {value:.3f} bits/dim, {exact}", markup=False, highlight=False, soft_wrap=True)
+        sys.stdout.write(f"{path}: {value:.3f} bits/dim, {exact}\n")

@@ -9,6 +9,7 @@ from glowflow.commands.inputs import Precision, device_named, precision_named, w
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
 from glowflow.parts import LAYOUTS
+from glowflow.paths import quoted
 from glowflow.progress import say
 
 
@@ -55,6 +56,7 @@ def train(
 
     from glowflow.execution import Execution
     from glowflow.processes import joined
+    from glowflow.threads import asked
     from glowflow.training import Options
     from glowflow.training import train as run
 
@@ -73,12 +75,12 @@ def train(
             say(
                 "The couplings' networks compute in bfloat16, which is much faster here, unless --precision is float32."
             )
-        options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes)
+        options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes, threads=asked())
         state = run(RunConfig(model, settings), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
         f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "
-        f"Next: glowflow evaluate {out}; glowflow sample {out} --out samples.png"
+        f"Next: glowflow evaluate {quoted(out)}; glowflow sample {quoted(out)} --out samples.png"
     )
 
 

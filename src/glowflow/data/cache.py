@@ -6,6 +6,7 @@ sources the data has. It is built under another name and renamed when whole. Not
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -24,9 +25,10 @@ from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse
 from glowflow.data.identity import digest_of
 from glowflow.data.value_range import Range
-from glowflow.durable import sync
+from glowflow.durable import UNSUPPORTED, sync
 from glowflow.errors import InputError
 from glowflow.locks import lock
+from glowflow.paths import expanded
 from glowflow.progress import say
 
 FORMAT = 1
@@ -134,11 +136,20 @@ def keyed(value_ranges: Mapping[str, Range]) -> str:
 
 
 def cache_directory() -> Path:
-    """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow."""
-    if chosen := os.environ.get("GLOWFLOW_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "glowflow"
+    """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow.
+
+    Raises:
+        InputError: If there is no home directory for it.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    chosen = os.environ.get("GLOWFLOW_CACHE") or f"{base}/glowflow"
+    try:
+        return Path(expanded(chosen))
+    except InputError:
+        raise InputError(
+            f"Prepared data can't be kept in {chosen}, since there is no such home directory: name another directory "
+            "in the environment variable GLOWFLOW_CACHE."
+        ) from None
 
 
 def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | None:
@@ -166,9 +177,10 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
         _prepare(source, cache)
         return _read(cache / source.key)
     except OSError as error:
+        room = "make room there, or " if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
         message = (
             f"{source.name} can't be prepared in the cache directory {cache} ({error.strerror or error}): "
-            "make room there, or name another directory in the environment variable GLOWFLOW_CACHE."
+            f"{room}name another directory, on a local disk, in the environment variable GLOWFLOW_CACHE."
         )
         raise InputError(message) from error
 
@@ -201,11 +213,11 @@ def _partial(source: Source, cache: Path) -> Path:
     """The directory to build in, with what an interrupted build from the same origin left there."""
     directory = cache / f".{source.key}.partial"
     origin = directory / f"{SCRATCH}origin"
-    if (origin.read_text() if origin.exists() else "") != source.origin:
+    if (origin.read_text(encoding="utf-8") if origin.exists() else "") != source.origin:
         shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(exist_ok=True)
     if source.origin:
-        origin.write_text(source.origin)
+        origin.write_text(source.origin, encoding="utf-8")
     return directory
 
 
@@ -282,9 +294,14 @@ def _open_or_create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
 
 def _reserve(path: Path) -> None:
     """Claim the file's blocks now: a full disk found while writing to the map would kill the process (SIGBUS)."""
-    if hasattr(os, "posix_fallocate"):
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
 
 
 @contextmanager
@@ -293,7 +310,7 @@ def _locked(path: Path, name: str) -> Iterator[None]:
     with path.open("ab") as file:
         try:
             lock(file, blocking=False)
-        except OSError:
+        except BlockingIOError:
             say(f"Waiting for another process that is preparing {name}.")
             lock(file, blocking=True)
         yield

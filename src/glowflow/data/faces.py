@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import cycle
 from subprocess import PIPE, Popen
 from typing import Any
@@ -143,7 +143,7 @@ def _workers(job: dict[str, Any], chunks: list[Chunk]) -> Iterator[list[Popen[st
 
 def _send(worker: Popen[str], job: dict[str, Any]) -> None:
     assert worker.stdin is not None  # noqa: S101  for mypy: it's a pipe
-    with worker.stdin:
+    with suppress(BrokenPipeError), worker.stdin:  # that it ended early is seen when it's awaited
         json.dump(job, worker.stdin)
 
 

@@ -18,6 +18,7 @@ from glowflow.data.image_file import UNKNOWN
 from glowflow.data.published import PUBLISHED, huggingface, tfrecords
 from glowflow.data.value_range import Range, for_all_kinds
 from glowflow.errors import InputError
+from glowflow.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def find(
         return BUILT_IN[source].source(image_shape)
     if isinstance(source, str) and source.startswith(huggingface.PREFIX):
         return huggingface.source(source, image_shape, value_ranges)
-    return _at(Path(source).expanduser(), image_shape, str(source), value_ranges)
+    return _at(Path(expanded(str(source))), image_shape, str(source), value_ranges)
 
 
 def _at(path: Path, image_shape: Shape, name: str, value_ranges: Mapping[str, Range]) -> Source:

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from torch import Tensor
 
@@ -25,7 +25,7 @@ from glowflow.data.value_range import Range
 from glowflow.demo import requests, uploads
 from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.engine import BusyError, Engine
-from glowflow.demo.guard import Guard, busy, error
+from glowflow.demo.guard import Guard, Json, busy, error
 from glowflow.demo.opposites import opposites
 from glowflow.latents import Directions, interpolate, paths
 from glowflow.model import Glow
@@ -151,7 +151,7 @@ class Demo:
 
     async def health(self, _: Request) -> Response:
         """That the server answers."""
-        return JSONResponse({"status": "ok"})
+        return Json({"status": "ok"})
 
     async def openapi(self, _: Request) -> Response:
         """The description of all this."""
@@ -173,7 +173,7 @@ class Demo:
             "finds_faces": self.finder is not None,
             "limits": {"bytes": uploads.MOST_BYTES, "types": list(uploads.FORMATS), "frames": MOST_FRAMES},
         }
-        return JSONResponse(about)
+        return Json(about)
 
     async def vectors(self, _: Request) -> Response:
         """The directions, float32 (A, D)."""
@@ -204,7 +204,7 @@ class Demo:
             "exact": encoded.is_exact,
             "face_found": has_face,
         }
-        return JSONResponse(answer)
+        return Json(answer)
 
     async def decode(self, request: Request) -> Response:
         """The picture of latents: exact for float64, a little faster for float32."""

@@ -23,6 +23,7 @@ from glowflow.pictures import grid
 from glowflow.presets.size import size
 from glowflow.progress import say
 from glowflow.provenance import provenance
+from glowflow.threads import asked
 from glowflow.training import Options, train
 from glowflow.training.run import LAST
 from glowflow.training.state import PROGRESS, PROVENANCE
@@ -133,7 +134,7 @@ class Study:
         Another process may do the same at the same time: a training that it's at is left to it.
 
         Raises:
-            TrainingInterruptedError: After Ctrl-C or SIGTERM in a training; its state is saved.
+            TrainingInterruptedError: After a signal in a training; its state is saved.
         """
         deadline = time.monotonic() + seconds
         self.out.mkdir(parents=True, exist_ok=True)
@@ -164,7 +165,7 @@ class Study:
         """Run one training and store its line; False if its time was too short."""
         run, diverged, began = self.runs / training.directory, None, time.monotonic()
         try:
-            state = train(training.run, run, self.device, Options(execution_of(training), seconds=seconds))
+            state = train(training.run, run, self.device, self._options(training, seconds))
             if self._saved(training) != state.progress.position:
                 diverged = "The state at the end isn't finite."
         except TrainingDivergedError as error:
@@ -177,6 +178,9 @@ class Study:
             say(f"It diverged, which is its result: {diverged}")
         self._store(training, run, diverged)
         return True
+
+    def _options(self, training: Training, seconds: float) -> Options:
+        return Options(execution_of(training), seconds=seconds, threads=asked())
 
     def _store(self, training: Training, run: Path, diverged: str | None) -> None:
         names = {"experiment": self.definition.name, "preset": training.preset, "variation": training.variation}

@@ -9,6 +9,7 @@ from statistics import fmean
 
 import torch
 
+from glowflow import threads
 from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split, for_all_kinds
@@ -17,7 +18,7 @@ from glowflow.errors import InputError, TrainingDivergedError, TrainingInterrupt
 from glowflow.evaluate import Floats, scores, usual
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
-from glowflow.training import same_images
+from glowflow.training import computing, same_images
 from glowflow.training.batches import Ahead, Batches, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.gradient import Gradient
@@ -26,6 +27,7 @@ from glowflow.training.objective import Objective
 from glowflow.training.options import Options
 from glowflow.training.record import Record
 from glowflow.training.run import check, claimed, with_absolute_paths
+from glowflow.training.slowdown import Slowdown
 from glowflow.training.state import TrainingState, set_aside_damaged
 
 RECORDS_PER_VALIDATION = 10
@@ -51,7 +53,7 @@ def train(
 
     Raises:
         InputError: If the configuration, the data or the directory can't be used.
-        TrainingInterruptedError: After Ctrl-C or SIGTERM, or `options.seconds`; the state is saved.
+        TrainingInterruptedError: After a signal (see `glowflow.signals`), or `options.seconds`; the state is saved.
         TrainingDivergedError: After too many steps without a finite loss; the last checkpoint is left as it was.
     """
     out, config, options = Path(out), with_absolute_paths(config), options or Options()
@@ -68,7 +70,8 @@ def train(
         keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names, options.execution)
         state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
-        return _train(config, out, splits, state, options)
+        with threads.restored():
+            return _train(config, out, splits, state, options)
 
 
 def _train(
@@ -80,7 +83,7 @@ def _train(
 ) -> TrainingState:
     settings, processes = config.train, options.processes
 
-    # Model, averages and optimiser: as the run left them, from another model, or fresh
+    # Model, averages, optimiser and threads: as the run left them, from another model, or fresh
     if processes.is_first:
         set_aside_damaged(out)
     processes.wait()
@@ -91,6 +94,7 @@ def _train(
         state.start_from(settings.start)
     training, validation = (splits[name].with_classes(state.model.class_names) for name in ("train", "validation"))
     batches, validation = Batches(training, config, state.model.device), validation.thinned(settings.validation_images)
+    computing.settle(state, batches, options, resumed=resumed)
     if not resumed:
         if settings.start is None and settings.init_batch_size:
             state.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION))
@@ -109,8 +113,11 @@ def _train(
     skipped_in_a_row = 0
     window: list[dict[str, float]] = []
     window_began = time.monotonic()
+    slowdown = Slowdown(threads.in_use()) if state.model.device.type == "cpu" else None
     with stop_requests(options.seconds) as stop, progress("Training", settings.images, done=at.position) as advance:
         while at.position < settings.images:
+            step_began = time.monotonic()
+
             # Loss and gradient over all processes, fetched from the device in one transfer
             lr = state.begin_step(settings)
             loss, norm = gradient.accumulate(at.position), state.gradient_norm()
@@ -135,6 +142,8 @@ def _train(
             advance(min(settings.batch_size, settings.images - before), f"{bits:.3f} bits/dim")
 
             # Record
+            if slowdown and (warning := slowdown.after(settings.batch_size, time.monotonic() - step_began)):
+                say(warning)
             finished = at.position >= settings.images
             if window and (finished or _crossed(before, at.position, settings.validate_every / RECORDS_PER_VALIDATION)):
                 seconds = time.monotonic() - window_began

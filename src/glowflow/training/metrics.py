@@ -32,7 +32,7 @@ class Metrics:
 
     def _drop_after(self, position: int) -> None:
         if self.path.exists():
-            lines = self.path.read_text(errors="replace").splitlines(keepends=True)
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
             kept = [line for line in lines if _images(line) <= position]
             if kept != lines:
                 save_text(self.path, "".join(kept))

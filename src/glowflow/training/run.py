@@ -11,6 +11,7 @@ import yaml
 
 from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
 from glowflow.data import is_name
+from glowflow.destinations import destination
 from glowflow.durable import save_text
 from glowflow.errors import InputError, RunBusyError
 from glowflow.locks import lock
@@ -56,16 +57,16 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
         RunBusyError: If another process is training there.
     """
     check(out, config)
-    out.mkdir(parents=True, exist_ok=True)
+    destination(out).mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("ab") as file:
         try:
             lock(file, blocking=False)
-        except OSError:
+        except BlockingIOError:
             raise RunBusyError(f"Another process is training in {out}: wait for it, or give another --out.") from None
         check(out, config)  # as the other one, which has just ended, left it
-        content = yaml.safe_dump(as_plain(config), sort_keys=False)
-        if not (out / CONFIG).exists() or (out / CONFIG).read_text() != content:  # a full disk matters only then
-            save_text(out / CONFIG, content)
+        path, content = out / CONFIG, yaml.safe_dump(as_plain(config), sort_keys=False)
+        if not path.exists() or path.read_text(encoding="utf-8") != content:  # a full disk matters only then
+            save_text(path, content)
         yield
 
 
@@ -83,7 +84,7 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
 def read_config(out: Path) -> dict[str, dict[str, Any]]:
     """The settings of the run in `out`; InputError if they're damaged."""
     try:
-        content = yaml.safe_load((out / CONFIG).read_text())
+        content = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         content = None
     parts = content if isinstance(content, dict) else {}

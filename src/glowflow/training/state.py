@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from glowflow import weights
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Range
-from glowflow.durable import load_json, replacing_directory, save_json, seal, verify
+from glowflow.durable import load_json, rename_directory, replacing_directory, save_json, seal, verify
 from glowflow.errors import InputError, listed
 from glowflow.execution import Execution
 from glowflow.model import Glow
@@ -41,6 +41,10 @@ class Progress:
     """Steps whose loss or gradient wasn't finite."""
     best: float | None = None
     """Lowest bits/dim on validation images, once there is one."""
+    threads: int | None = None
+    """With how many each process computes, on which last digits depend; None in checkpoints that don't record it."""
+    processes: int = 1
+    """How many there were."""
 
 
 @dataclass
@@ -215,7 +219,7 @@ def set_aside_damaged(out: Path) -> None:
     for name, sentence in damage.items():
         say(f"{sentence} The checkpoint is set aside as {out / DAMAGED}, and the other one is used.")
         shutil.rmtree(out / DAMAGED, ignore_errors=True)
-        (out / name).rename(out / DAMAGED)
+        rename_directory(out / name, out / DAMAGED)
 
 
 def _flat(optimizer: Optimizer) -> dict[str, Tensor]:
