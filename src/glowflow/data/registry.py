@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,6 +20,7 @@ from glowflow.data.published import PUBLISHED, huggingface, tfrecords
 from glowflow.data.value_range import Range, for_all_kinds
 from glowflow.errors import InputError
 from glowflow.paths import expanded
+from glowflow.progress import say
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,13 @@ def is_name(source: str) -> bool:
     return source in BUILT_IN or source in PUBLISHED or source.startswith(huggingface.PREFIX)
 
 
+@cache
+def _tell_of_namesake(name: str) -> None:
+    """Say that a folder of this name isn't meant, where there is one."""
+    if Path(name).is_dir():
+        say(f"{name} is the data set of this name, not the folder: write ./{name} for the folder.")
+
+
 def find(
     source: str | Path,
     image_shape: Shape,
@@ -158,12 +167,14 @@ def find(
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
     if isinstance(source, str) and source in PUBLISHED:
+        _tell_of_namesake(source)
         return published.source(source, image_shape, files)
     if files is not None and source not in BUILT_IN and not Path(source).exists():
         raise _unknown(str(source))
     if files is not None:
         raise InputError(f"--files is for the published data sets ({', '.join(PUBLISHED)}), and {source} isn't one.")
     if isinstance(source, str) and source in BUILT_IN:
+        _tell_of_namesake(source)
         return BUILT_IN[source].source(image_shape)
     if isinstance(source, str) and source.startswith(huggingface.PREFIX):
         return huggingface.source(source, image_shape, value_ranges)
