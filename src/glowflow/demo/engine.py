@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glowflow.data.order import Stream, uniform_noise
-from glowflow.evaluate import batch_size
-from glowflow.images import bits_per_dim, dequantize, quantize
+from glowflow.evaluate import batch_size, bits_of
+from glowflow.images import quantize
 from glowflow.model import Glow
 
 LARGEST_BATCH = 16
@@ -155,15 +154,8 @@ class Engine:
         is_exact = (self.glow.decode(z, y).cpu() == seen).flatten(1).all(1)
         return [
             Encoded(*row)
-            for row in zip(z.cpu(), seen, self._bits_per_dim(images, y).tolist(), is_exact.tolist(), strict=True)
+            for row in zip(z.cpu(), seen, bits_of(self.glow, images, y).tolist(), is_exact.tolist(), strict=True)
         ]
-
-    def _bits_per_dim(self, images: Tensor, y: Tensor | None) -> Tensor:
-        """Bits/dim (B,), by the same noise for each image, so that it doesn't depend on its place in a batch."""
-        config = self.glow.config
-        noise = uniform_noise(0, Stream.EVALUATION, 0, 1, config.image_shape)
-        x = dequantize(images, config.num_bits, noise).to(self.glow.device)
-        return bits_per_dim(self.glow.log_prob(x, y), config.num_dims, config.num_bits)
 
 
 def _unanswered(batch: list[_Job]) -> list[_Job]:
