@@ -59,6 +59,7 @@ def say_unusual(
     import torch
 
     from glowflow.latents import look
+    from glowflow.latents.usual import NOTABLY
 
     usual = _usual(model)
     if usual is None:
@@ -73,7 +74,7 @@ def say_unusual(
                 f"{path} with {change} takes {usual.compared(after)}: the edited picture may have fallen apart. "
                 f"Try a strength nearer to 0."
             )
-        elif usual.excess(before):
+        elif usual.excess(before) > NOTABLY:
             say(
                 f"{path} takes {usual.compared(before)}, even before the edit: it's unlike the images that the model "
                 f"knows, so edits may look strange."

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from glowflow.evaluate import batch_size, bits_of
 from glowflow.images import quantize
+from glowflow.latents import Seen, look
 from glowflow.model import Glow
 
 LARGEST_BATCH = 16
@@ -41,7 +42,7 @@ class Encoded:
     is_exact: bool
 
 
-Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded]]
+Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded] | list[Seen]]
 """What is made of a batch of rows and their labels: a result for each."""
 
 
@@ -81,11 +82,15 @@ class Engine:
         """The image, uint8 (C, H, W), of latents (D,), in float64."""
         return await self._result(self._decode, z, label)
 
+    async def look(self, image: Tensor, label: int | None = None) -> Seen:
+        """What is measured of a picture, uint8 (C, H, W), to see whether it's like those that the model knows."""
+        return await self._result(self._look, image, label)
+
     async def encode(self, image: Tensor, label: int | None = None) -> Encoded:
         """What the model makes of an image, uint8 (C, H, W).
 
         Raises:
-            BusyError: As all three, if too much waits.
+            BusyError: As all four, if too much waits.
         """
         return await self._result(self._encode, image, label)
 
@@ -137,7 +142,7 @@ class Engine:
         return batch
 
     @torch.inference_mode()
-    def _compute(self, batch: list[_Job]) -> Tensor | list[Encoded]:
+    def _compute(self, batch: list[_Job]) -> Tensor | list[Encoded] | list[Seen]:
         labels = [job.label for job in batch]
         y = torch.tensor(labels, device=self.glow.device) if self.glow.config.num_classes else None
         return batch[0].work(torch.stack([job.row for job in batch]), y)
@@ -147,6 +152,9 @@ class Engine:
 
     def _decode(self, z: Tensor, y: Tensor | None) -> Tensor:
         return self.glow.decode(z, y).cpu()
+
+    def _look(self, images: Tensor, y: Tensor | None) -> list[Seen]:
+        return look(self.glow, images, y)
 
     def _encode(self, images: Tensor, y: Tensor | None) -> list[Encoded]:
         z = self.glow.encode(images, y)

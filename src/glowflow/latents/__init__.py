@@ -4,10 +4,11 @@ from glowflow.latents.directions import Directions, digest_of, directions_of, di
 from glowflow.latents.fitting import fit
 from glowflow.latents.paths import interpolate, redraw
 from glowflow.latents.reach import reaching
-from glowflow.latents.usual import Usual, look
+from glowflow.latents.usual import Seen, Usual, look
 
 __all__ = [
     "Directions",
+    "Seen",
     "Usual",
     "digest_of",
     "directions_of",

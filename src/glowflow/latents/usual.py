@@ -13,12 +13,12 @@ from glowflow.evaluate import batch_size, bits_of
 from glowflow.images import quantize
 from glowflow.model import Glow
 
-SHARES = (1, 99)
-"""Percentiles of the usual bits/dim."""
+SHARES = (50, 99)
+"""Percentiles of the bits/dim of usual pictures. Those that fell apart take more bits; a plain picture isn't wrong."""
 MORE_EXTREMES = 0.1
 """An edited picture may have so many more extreme values than usual ones: hair may turn white."""
 NOTABLY = 0.25
-"""A picture that was outside of the range already has left it when it's so many widths of the range further outside."""
+"""A picture that was outside before an edit has left the range where its excess grew by so much."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,21 @@ class Usual:
     """The range that usual pictures keep to.
 
     Attributes:
-        lowest: Bits/dim that 99 of 100 exceed.
+        middle: Bits/dim that half of them exceed.
         highest: Bits/dim that 1 of 100 exceeds.
         extremes: The largest share of extreme values that isn't suspicious.
     """
 
-    lowest: float
+    middle: float
     highest: float
     extremes: float = 1.0
 
     @classmethod
     def of(cls, seen: Sequence[Seen]) -> Self:
         """The range of some pictures, at least one."""
-        lowest, highest = np.percentile([one.bits_per_dim for one in seen], SHARES)
+        middle, highest = np.percentile([one.bits_per_dim for one in seen], SHARES)
         extremes = np.percentile([one.extremes for one in seen], SHARES[1])
-        return cls(float(lowest), float(highest), min(1.0, float(extremes) + MORE_EXTREMES))
+        return cls(float(middle), float(highest), min(1.0, float(extremes) + MORE_EXTREMES))
 
     @classmethod
     def stored(cls, about: Mapping[str, Any]) -> Self | None:
@@ -67,21 +67,21 @@ class Usual:
         if content is None:
             return None
         names = {field.name for field in fields(cls)}
-        if not isinstance(content, dict) or set(content) != names:
-            raise ValueError(f"A usual range has {', '.join(sorted(names))}.")
+        if not isinstance(content, dict) or set(content) != names or not content["extremes"] > 0:
+            raise ValueError(f"A usual range has numbers {', '.join(sorted(names))}.")
         return cls(**{name: float(value) for name, value in content.items()})
 
     def excess(self, seen: Seen) -> float:
-        """How far outside of the range a picture is, as a multiple of the range's width; 0 inside.
+        """How far outside of the range a picture is, 0 inside: 1 is as far again as from the range's middle to its end.
 
-        >>> usual = Usual(lowest=1.0, highest=2.0, extremes=0.25)
-        >>> usual.excess(Seen(1.5, 0.1)), usual.excess(Seen(2.5, 0.0)), usual.excess(Seen(1.5, 0.75))
+        >>> usual = Usual(middle=1.0, highest=2.0, extremes=0.25)
+        >>> usual.excess(Seen(0.5, 0.1)), usual.excess(Seen(2.5, 0.0)), usual.excess(Seen(1.5, 0.75))
         (0.0, 0.5, 2.0)
         """
         if not isfinite(seen.bits_per_dim):
             return inf
-        bits = max(self.lowest - seen.bits_per_dim, seen.bits_per_dim - self.highest)
-        return max(0.0, bits / max(self.highest - self.lowest, 1e-9), seen.extremes / self.extremes - 1)
+        bits = (seen.bits_per_dim - self.highest) / max(self.highest - self.middle, 1e-9)
+        return max(0.0, bits, seen.extremes / self.extremes - 1)
 
     def left(self, before: Seen, after: Seen) -> bool:
         """Whether an edit has led a picture out of the range, or, if it was outside before, notably further out."""
@@ -91,11 +91,11 @@ class Usual:
     def compared(self, seen: Seen) -> str:
         """What follows "it takes" in a sentence about a picture outside of the range.
 
-        >>> Usual(lowest=1.0, highest=2.0, extremes=0.1).compared(Seen(2.5, 0.3))
-        '2.50 bits/dim, where 1.00 to 2.00 are usual, and 30% of its values are the lowest or the highest possible'
+        >>> Usual(middle=1.0, highest=2.0, extremes=0.1).compared(Seen(2.5, 0.3))
+        '2.50 bits/dim, where at most 2.00 are usual, and 30% of its values are the lowest or the highest possible'
         """
         taken = f"{seen.bits_per_dim:.2f}" if isfinite(seen.bits_per_dim) else "infinitely many"
-        bits = f"{taken} bits/dim, where {self.lowest:.2f} to {self.highest:.2f} are usual"
+        bits = f"{taken} bits/dim, where at most {self.highest:.2f} are usual"
         if seen.extremes <= self.extremes:
             return bits
         return f"{bits}, and {seen.extremes:.0%} of its values are the lowest or the highest possible"

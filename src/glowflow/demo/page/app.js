@@ -8,7 +8,7 @@
 //   label        the class, null for a model without
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
-import { description, gauge, measure, warning } from "./facts.js";
+import { description, gauge, leaving, measure, warning } from "./facts.js";
 import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes, typed } from "./files.js";
 import { History } from "./history.js";
 import { between, difference, levelSlices, mixed, moved, scaled } from "./latents.js";
@@ -143,6 +143,15 @@ function renderFacts(face) {
   $("usual-range").style.setProperty("--from", `${100 * places.start}%`);
   $("usual-range").style.setProperty("--to", `${100 * places.end}%`);
   $("marker").style.setProperty("--at", `${100 * places.at}%`);
+}
+
+/** Say it if edits led the picture that is shown out of the range of those that the model knows. */
+async function renderLeaving(picture) {
+  const state = past.now;
+  const text = isEdited(state) ? leaving(await pictureOf(state.face), picture) : "";
+  if (state !== past.now) return;
+  $("leaving").hidden = !text;
+  $("leaving").textContent = text;
 }
 
 /** A button that can't be used now keeps the keyboard's focus, which a disabled one would lose. */
@@ -396,6 +405,7 @@ function listen() {
   $("swap").onclick = swap;
   $("class").onchange = takeClass;
   $("picture").addEventListener("shown", (event) => event.detail.isSettled && lightUp());
+  $("picture").addEventListener("shown", ({ detail }) => detail.isSettled && attempt(() => renderLeaving(detail.blob)));
   for (const input of document.querySelectorAll("input[name=path]")) input.onchange = () => commit({ path: input.value });
   slider($("temperature-row"), {
     value: USUAL_TEMPERATURE,

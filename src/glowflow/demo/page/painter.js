@@ -36,7 +36,7 @@ export class Painter {
   async #paint({ z, label, isSettled }) {
     const blob = await decode(z, label);
     await draw(this.canvas, blob);
-    this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled } }));
+    this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled, blob } }));
   }
 }
 
