@@ -4,15 +4,15 @@ The emoji are Google's: `apt-get install fonts-noto-color-emoji unicode-data`. T
 but none that is in the data set `faces`.
 """
 
-from collections.abc import Iterator
-from itertools import cycle, islice
+from collections.abc import Collection, Iterator
+from itertools import count, cycle, islice
 from pathlib import Path
 
 from PIL import Image, ImageFont
 from PIL.ImageDraw import Draw
 
 from glowflow.data.face_drawing import render
-from glowflow.data.face_parts import ATTRIBUTES, choose
+from glowflow.data.face_parts import EYEGLASSES, choose
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 LIST = Path("/usr/share/unicode/emoji/emoji-test.txt")
@@ -63,18 +63,15 @@ def _texts(tones: tuple[str, ...]) -> Iterator[str]:
 
 def faces(folder: Path) -> None:
     """Cartoon faces with eyeglasses, and with nothing before their eyes."""
-    for label, wanted in (("with", True), ("without", False)):
+    for label, glasses in (("with", EYEGLASSES), ("without", {"NONE"})):
         (folder / label).mkdir(parents=True)
-        for index in islice(_faces(wanted), NUM_PICTURES):
+        for index in islice(_faces(glasses), NUM_PICTURES):
             Image.fromarray(render(FACES_SEED, index, FACES_SIZE)).save(folder / label / f"{index:05}.png")
 
 
-def _faces(wanted: bool) -> Iterator[int]:
-    """Numbers of the faces with eyeglasses, or of those without any glasses."""
-    for index in range(100 * NUM_PICTURES):
-        face = choose(FACES_SEED, index)
-        if ATTRIBUTES["Eyeglasses"](face) == wanted and not ATTRIBUTES["Sunglasses"](face):
-            yield index
+def _faces(accessories: Collection[str]) -> Iterator[int]:
+    """Numbers of the faces that wear one of these."""
+    return (index for index in count() if choose(FACES_SEED, index).accessory in accessories)
 
 
 BEDS = {"emoji": emoji, "faces": faces}

@@ -5,14 +5,15 @@ For each of two beds (`edit_beds.py`), a model is trained by the command, and di
 counted how many turned black (a mean below 8 of 255) or noisy (neighbours differ by more than 1.7 times what they did),
 and in how many a classifier of its own, trained on the training images alone, sees the label change that was to.
 
-    python benchmarks/tutorial_edits.py runs/tutorial-edits results/tutorial-edits.json --figure docs/images/tutorial-edits.png
+    python benchmarks/tutorial_edits.py runs/edits results/tutorial-edits.json --figure docs/images/tutorial-edits.png
 """
 
 import argparse
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from edit_beds import BEDS
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from glowflow import Glow
 from glowflow.cli import main as command
-from glowflow.data import Dataset, load
+from glowflow.data import Dataset, Split, load
 from glowflow.data.order import shuffled
 from glowflow.durable import load_json, save_json
 from glowflow.evaluate import batch_size
@@ -44,11 +45,12 @@ class Judge(nn.Module):
         super().__init__()
         widths = (channels, 32, 64, 64)
         parts: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             parts += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         self.layers = nn.Sequential(*parts, nn.Flatten(), nn.LazyLinear(2))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits of both labels."""
         return self.layers(images.float() / 255 - 0.5)
 
     @torch.no_grad()
@@ -79,14 +81,51 @@ def trained_judge(dataset: Dataset, num_bits: int) -> Judge:
 def seen(dataset: Dataset, num_bits: int) -> tuple[Tensor, Tensor]:
     """All images, quantised as the model sees them, and their labels."""
     images, labels = dataset.batch(range(len(dataset)))
-    assert labels is not None
+    if labels is None:
+        raise SystemExit(f"{dataset.name} has no labels.")
     return quantize(images, num_bits), labels
 
 
-def edited(glow: Glow, images: Tensor, directions: Directions, name: str, strength: float) -> Tensor:
-    """Images as `glowflow edit` writes them."""
-    parts = images.split(batch_size(glow.config))
-    return torch.cat([glow.decode(directions.edit(glow.encode(part), {name: strength})) for part in parts])
+@dataclass(frozen=True)
+class Trial:
+    """A model with its directions, images to edit, and who is to tell their labels."""
+
+    glow: Glow
+    directions: Directions
+    judge: Judge
+    images: Tensor
+    """uint8 (N, C, H, W)."""
+    labels: Tensor
+    names: tuple[str, ...]
+
+    def edited(self, name: str, strength: float) -> Tensor:
+        """The images as `glowflow edit` writes them."""
+        glow, parts = self.glow, self.images.split(batch_size(self.glow.config))
+        return torch.cat([glow.decode(self.directions.edit(glow.encode(part), {name: strength})) for part in parts])
+
+    def outcome(self, name: str, strength: float, after: Tensor) -> dict[str, Any]:
+        """What became of them."""
+        target = self.names.index(name) if strength > 0 else 1 - self.names.index(name)
+        others = self.labels != target
+        return {
+            "images": len(after),
+            "black": int((after.double().mean((1, 2, 3)) < BLACK).sum()),
+            "noisy": int((roughness(after) > NOISY * roughness(self.images)).sum()),
+            "left_the_usual_range": self.left(after),
+            "of_the_other_label": int(others.sum()),
+            "label_changed": float((self.judge.named(after[others]) == target).double().mean()),
+        }
+
+    def left(self, after: Tensor) -> int:
+        """How many images `glowflow edit` would report."""
+        usual = self.directions.usual
+        pairs = zip(look(self.glow, self.images), look(self.glow, after), strict=True)
+        return sum(usual.left(*pair) for pair in pairs) if usual else 0
+
+    @property
+    def accuracy(self) -> float:
+        """How often the judge is right about the images as they are."""
+        return float((self.judge.named(self.images) == self.labels).double().mean())
 
 
 def roughness(images: Tensor) -> Tensor:
@@ -95,50 +134,42 @@ def roughness(images: Tensor) -> Tensor:
     return (values.diff(dim=2).abs().mean((1, 2, 3)) + values.diff(dim=3).abs().mean((1, 2, 3))) / 2
 
 
-def outcome(before: Tensor, after: Tensor, labels: Tensor, judge: Judge, target: int, usual: Any) -> dict[str, Any]:
-    """What became of images that were led towards a label."""
-    others, named = labels != target, judge.named(after)
-    return {
-        "images": len(before),
-        "black": int((after.double().mean((1, 2, 3)) < BLACK).sum()),
-        "noisy": int((roughness(after) > NOISY * roughness(before)).sum()),
-        "left_the_usual_range": sum(usual),
-        "of_the_other_label": int(others.sum()),
-        "label_changed": float((named[others] == target).double().mean()),
-    }
-
-
-def trial(bed: str, preset: str, work: Path, split: str) -> tuple[dict[str, Any], Image.Image]:
-    """One bed, from its pictures to what became of the edited ones."""
+def as_the_tutorial_does(bed: str, work: Path, preset: str) -> tuple[Path, Path]:
+    """A bed's folder and a run with directions, made by the commands where they aren't there yet."""
     folder, run = work / bed, work / f"{bed}-{preset}"
     if not folder.is_dir():
         BEDS[bed](folder)
     for words in (["train", preset, "--data", f"{folder}", "--out", f"{run}"], ["attributes", f"{run}"]):
         if command(words):
             raise SystemExit(f"glowflow {' '.join(words)} failed.")
-    glow, directions = Glow.from_pretrained(run).freeze(), directions_of(run)
-    bits = glow.config.num_bits
-    judge = trained_judge(load(str(folder), glow.config.image_shape, "train"), bits)
-    dataset = load(str(folder), glow.config.image_shape, split).thinned(TEST_IMAGES)
-    images, labels = seen(dataset, bits)
-    before = look(glow, images)
-    rows, pictures = {}, {"as they were": grid(images[:SHOWN], SHOWN)}
-    for name in directions.names:
+    return folder, run
+
+
+def trial(folder: Path, run: Path, split: Split) -> Trial:
+    """Images of a folder and a run that is to edit them."""
+    glow = Glow.from_pretrained(run).freeze()
+    shape, bits = glow.config.image_shape, glow.config.num_bits
+    judge = trained_judge(load(str(folder), shape, "train"), bits)
+    dataset = load(str(folder), shape, split).thinned(TEST_IMAGES)
+    return Trial(glow, directions_of(run), judge, *seen(dataset, bits), dataset.class_names)
+
+
+def measured(found: Trial) -> tuple[dict[str, Any], Image.Image]:
+    """What became of images at strengths 1 and -1 of each direction, and a picture of the first."""
+    rows, pictures = {}, {"test images": grid(found.images[:SHOWN], SHOWN)}
+    for name in found.directions.names:
         for strength in (1.0, -1.0):
-            after = edited(glow, images, directions, name, strength)
-            index = dataset.class_names.index(name)
-            target = index if strength > 0 else 1 - index
-            left = [directions.usual.left(*pair) for pair in zip(before, look(glow, after), strict=True)]
-            rows[f"{name} {strength:+.0f}"] = outcome(images, after, labels, judge, target, left)
-            pictures[f"{bed}: {name} {strength:+.0f}"] = grid(after[:SHOWN], SHOWN)
-            print(bed, name, strength, rows[f"{name} {strength:+.0f}"], flush=True)
+            after, title = found.edited(name, strength), f"{name} {strength:+.0f}"
+            rows[title] = found.outcome(name, strength, after)
+            pictures[title] = grid(after[:SHOWN], SHOWN)
+            print(title, rows[title], flush=True)
+    about = zip(found.directions.names, found.directions.about, strict=True)
     facts = {
-        "bits_per_dim": load_json(run / "best" / "usual.json")["bits_per_dim"],
-        "directions": [{"name": name, **about} for name, about in zip(directions.names, directions.about, strict=True)],
-        "classifier_accuracy": float((judge.named(images) == labels).double().mean()),
-        "edits": rows,
+        "directions": [{"name": name, **facts} for name, facts in about],
+        "usual": asdict(found.directions.usual) if found.directions.usual else None,
+        "classifier_accuracy": found.accuracy,
     }
-    return facts, stacked(pictures)
+    return facts | {"edits": rows}, stacked(pictures)
 
 
 def main() -> None:
@@ -150,11 +181,15 @@ def main() -> None:
     parser.add_argument("--split", default="test", choices=["validation", "test"])
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
-    found = {bed: trial(bed, options.preset, options.work, options.split) for bed in BEDS}
-    about = {"preset": options.preset, "split": options.split}
-    save_json(options.out, about | {"beds": {bed: facts for bed, (facts, _) in found.items()}} | provenance())
+    beds, pictures = {}, {}
+    for bed in BEDS:
+        folder, run = as_the_tutorial_does(bed, options.work, options.preset)
+        beds[bed], pictures[bed] = measured(trial(folder, run, options.split))
+        beds[bed] |= {"training": load_json(run / "best" / "usual.json")}
+    about = {"preset": options.preset, "split": options.split, "black": BLACK, "noisy": NOISY}
+    save_json(options.out, about | {"beds": beds} | provenance())
     if options.figure:
-        stacked({bed: picture for bed, (_, picture) in found.items()}).save(options.figure)
+        stacked(pictures).save(options.figure)
 
 
 if __name__ == "__main__":
