@@ -28,19 +28,26 @@ def described(facts: Mapping[str, Any]) -> str:
     """How a direction was found."""
     return (
         f"{facts['with']:,} images with it, {facts['without']:,} without; a strength of 1 goes {facts['scale']:.2f} "
-        f"times as far as from one mean to the other, and {facts['stay']:.0%} of edited images stay usual"
+        f"times as far as from one mean to the other, and {facts['tried']['stay']:.0%} of edited images stay usual"
     )
 
 
-def say_too_far(directions: "Directions") -> None:
-    """A line for each direction along which too many edited images leave the usual range."""
-    from glowflow.latents.reach import STAY
+def say_too_far(directions: "Directions", *, was_given: bool) -> None:
+    """A line for each direction along which edits of strength 1 go too far.
 
+    Args:
+        directions: As `reaching` gave them.
+        was_given: Whether the user chose how far.
+    """
+    from glowflow.latents.reach import Outcome
+
+    advice = "Use smaller strengths, or leave out --scale." if was_given else "Use smaller strengths."
     for name, facts in zip(directions.names, directions.about, strict=True):
-        if facts["stay"] < STAY:
+        outcome = Outcome(**facts["tried"])
+        if not outcome.is_good:
             say(
-                f"Edits along {name} may go wrong: at strength 1, {1 - facts['stay']:.0%} of edited images aren't like "
-                f"those that the model knows. Use smaller strengths, or leave out --scale."
+                f"Edits along {name} may go wrong: at strength 1, {1 - outcome.stay:.0%} of edited images aren't like "
+                f"those that the model knows, and {outcome.fall:.0%} fall apart. {advice}"
             )
 
 

@@ -82,8 +82,7 @@ class Directions:
     def scaled(self, scales: Sequence[float]) -> Self:
         """Directions so many times as long as they were found, each (A,), whatever they are now."""
         factors = [scale / facts.get("scale", 1.0) for scale, facts in zip(scales, self.about, strict=True)]
-        kept = ({name: fact for name, fact in facts.items() if name != "stay"} for facts in self.about)
-        about = tuple({**facts, "scale": scale} for scale, facts in zip(scales, kept, strict=True))
+        about = tuple({**facts, "scale": scale} for scale, facts in zip(scales, self.about, strict=True))
         return replace(self, vectors=self.vectors * torch.tensor(factors)[:, None], about=about)
 
     def joined(self, other: Self) -> Self:

@@ -80,13 +80,26 @@ class Usual:
         """
         if not isfinite(seen.bits_per_dim):
             return inf
-        bits = (seen.bits_per_dim - self.highest) / max(self.highest - self.middle, 1e-9)
+        bits = (seen.bits_per_dim - self.highest) / self._width
         return max(0.0, bits, seen.extremes / self.extremes - 1)
+
+    def rise(self, before: Seen, after: Seen) -> float:
+        """By how much the bits/dim rose in an edit: 1 is as far as from the range's middle to its end.
+
+        >>> Usual(middle=1.0, highest=3.0).rise(Seen(1.5, 0.0), Seen(2.5, 0.0))
+        0.5
+        """
+        rise = (after.bits_per_dim - before.bits_per_dim) / self._width
+        return rise if isfinite(rise) else inf
 
     def left(self, before: Seen, after: Seen) -> bool:
         """Whether an edit has led a picture out of the range, or, if it was outside before, notably further out."""
         was = self.excess(before)
         return self.excess(after) > (was + NOTABLY if was else 0)
+
+    @property
+    def _width(self) -> float:
+        return max(self.highest - self.middle, 1e-9)
 
     def compared(self, seen: Seen) -> str:
         """What follows "it takes" in a sentence about a picture outside of the range.
@@ -104,7 +117,8 @@ class Usual:
 @torch.no_grad()
 def look(model: Glow, images: Tensor, y: Tensor | None = None) -> list[Seen]:
     """What is measured of images (N, C, H, W), uint8, each with its label (N,) for a class-conditional model."""
-    size, seen = batch_size(model.config), []
+    size = batch_size(model.config)
+    seen: list[Seen] = []
     for start in range(0, len(images), size):
         part = images[start : start + size]
         bits = bits_of(model, part, None if y is None else y[start : start + size])
