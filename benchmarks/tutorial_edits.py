@@ -1,9 +1,9 @@
 """Do edits hold on folders like those that people have, done as the tutorial does them?
 
 For each of two beds (`edit_beds.py`), a model is trained by the command, and directions are found by the command. Then
-120 test images are edited at strengths 1 and -1 along the direction of each label, as `glowflow edit` does. It's counted
-how many turned black (a mean below 8 of 255) or noisy (neighbours differ by more than 1.7 times what they did), and how
-many a small classifier, trained on the training images alone, sees with the label that they were led to.
+120 test images are edited at strengths 1 and -1 along the direction of each label, as `glowflow edit` does. Counted are
+those that turned black (a mean below 8 of 255) or noisy (neighbours differ by more than 1.7 times what they did), and
+those that a small classifier, trained on the training images alone, sees with the label that they were led to.
 
     python benchmarks/tutorial_edits.py runs/edits results/tutorial-edits.json --figure docs/images/tutorial-edits.png
 """
@@ -160,13 +160,14 @@ def trial(folder: Path, run: Path, split: Split) -> Trial:
 
 
 def measured(found: Trial) -> tuple[dict[str, Any], Image.Image]:
-    """What became of images at strengths 1 and -1 of each direction, and a picture of the first."""
-    rows, pictures = {}, {"test images": grid(found.images[:SHOWN], SHOWN)}
+    """What became of images at strengths 1 and -1 of each direction, and a picture of some."""
+    shown = torch.linspace(0, len(found.images) - 1, SHOWN).long()
+    rows, pictures = {}, {"test images": grid(found.images[shown], SHOWN)}
     for name in found.directions.names:
         for strength in (1.0, -1.0):
             after, title = found.edited(name, strength), f"{name} {strength:+.0f}"
             rows[title] = found.outcome(name, strength, after)
-            pictures[title] = grid(after[:SHOWN], SHOWN)
+            pictures[title] = grid(after[shown], SHOWN)
             print(title, rows[title], flush=True)
     about = zip(found.directions.names, found.directions.about, strict=True)
     facts = {

@@ -34,9 +34,9 @@ MOST_KNOWN, MOST_EDITED = 300, 100
 def reaching(model: Glow, dataset: Dataset, directions: Directions, scale: float | None = None) -> Directions:
     """The directions made as long as edits of strength 1 may go, with the range that usual pictures keep to.
 
-    Pictures without an attribute are moved towards it, and those with it away from it. The longest of `SCALES` is chosen
-    with which bits/dim rise moderately, enough pictures stay in the usual range and none falls apart. The search takes
-    it that all of this only gets worse with the distance.
+    Pictures without an attribute are moved towards it, and those with it away from it. The longest of `SCALES` is
+    chosen with which bits/dim rise moderately, enough pictures stay in the usual range and none falls apart. The search
+    takes it that all of this only gets worse with the distance.
 
     Args:
         model: In its inference form.
