@@ -241,6 +241,8 @@ def test_an_edit_leaves_the_range_that_its_image_was_in() -> None:
     assert not usual.left(outside, outside)
     assert not usual.left(outside, inside)
     assert usual.left(inside, Seen(float("nan"), 0.0))
+    assert usual.fell(outside, Seen(3.5, 0.0))
+    assert not usual.fell(inside, further)
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,9 @@ def say_unusual(
         y = None if label is None else torch.full((2,), label, device=glow.device)
         before, after = look(glow, ends, y)
         if usual.left(before, after):
+            fate = "has probably fallen apart" if usual.fell(before, after) else "is unlike those that the model knows"
             say(
-                f"{path} with {change} takes {usual.compared(after)}: the edited picture may have fallen apart. "
+                f"{path} with {change} takes {usual.compared(after)}: the edited picture {fate}. "
                 f"Try a strength nearer to 0."
             )
         elif usual.excess(before) > NOTABLY:

@@ -23,8 +23,6 @@ STAY = 0.9
 MIDDLE_RISE = 0.4
 """How far the bits/dim of half of the edited pictures may rise, at most: 1 is from the middle of the usual range to its
 end. A rise is measured against the same picture before the edit, so it tells more of a few pictures than the range."""
-FALLEN = 1.0
-"""Pictures whose excess grew by more fell apart; none is to."""
 SCALES = tuple(2 ** (power / 4) for power in range(-12, 9))
 """Candidates, as multiples of a direction: from an eighth to 4."""
 MOST_KNOWN, MOST_EDITED = 300, 100
@@ -127,10 +125,9 @@ class Trial:
         for part in rows.split(batch_size(self.model.config)):
             after += look(self.model, *self._edited(part, torch.where(has[part], -1.0, 1.0)[:, None] * vector))
         pairs = list(zip([self.before[row] for row in rows.tolist()], after, strict=True))
-        excess = [self.usual.excess(late) - self.usual.excess(early) for early, late in pairs]
         return Outcome(
             stay=1 - fmean(self.usual.left(*pair) for pair in pairs),
-            fall=fmean(more > FALLEN for more in excess),
+            fall=fmean(self.usual.fell(*pair) for pair in pairs),
             rise=median(self.usual.rise(*pair) for pair in pairs),
         )
 

@@ -19,6 +19,8 @@ MORE_EXTREMES = 0.1
 """An edited picture may have so many more extreme values than usual ones: hair may turn white."""
 NOTABLY = 0.25
 """A picture that was outside before an edit has left the range where its excess grew by so much."""
+FALLEN = 1.0
+"""A picture whose excess grew by more in an edit fell apart."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,10 @@ class Usual:
         """Whether an edit has led a picture out of the range, or, if it was outside before, notably further out."""
         was = self.excess(before)
         return self.excess(after) > (was + NOTABLY if was else 0)
+
+    def fell(self, before: Seen, after: Seen) -> bool:
+        """Whether a picture fell apart in an edit."""
+        return self.excess(after) > self.excess(before) + FALLEN
 
     @property
     def _width(self) -> float:
