@@ -107,7 +107,7 @@ def _moment(out: Path) -> str:
     with (out / ".lock").open("ab") as file:
         try:
             lock(file, blocking=False)
-        except OSError:
+        except BlockingIOError:
             return "writing a checkpoint" if _is_writing(out) else "training or validating"
     return "starting"
 

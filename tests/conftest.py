@@ -1,6 +1,7 @@
 """Tests run one to a core, and keep prepared data out of the user's cache."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from glowflow import GlowConfig, TrainConfig
 from glowflow.config import RunConfig
+from tests.helpers import lay_out
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 os.environ["GLOWFLOW_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "glowflow")
@@ -39,3 +41,20 @@ def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
             validation_images=20,
         ),
     )
+
+
+@pytest.fixture(scope="session", name="laid_out")
+def _laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("laid_out")
+    lay_out(home)
+    return home
+
+
+@pytest.fixture(name="home")
+def _home(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own to work in, with pictures, tiny.yaml, a preset for them, and run, trained with it."""
+    home = tmp_path / "home"
+    shutil.copytree(laid_out, home)
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(home)
+    return home

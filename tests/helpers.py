@@ -1,11 +1,17 @@
 """What several tests need."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from glowflow.cli import main
 from glowflow.training import TrainingState
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -37,3 +43,28 @@ def jacobian_log_det(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
     rows = [torch.autograd.functional.jacobian(single(i), x[i]).flatten(1) for i in range(len(x))]
     return torch.stack([torch.linalg.slogdet(jacobian).logabsdet for jacobian in rows])
+
+
+def sentence(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line in which a command refuses what a user gave it."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    *before, line = capsys.readouterr().err.splitlines()
+    assert not any("Traceback" in each for each in before)
+    return line
+
+
+def lay_out(home: Path) -> None:
+    """Make a folder with images in two sub-folders, a preset for them, and a run trained with it."""
+    rng = np.random.default_rng(0)
+    for index in range(60):
+        folder = home / "pictures" / ("bright" if index % 2 else "dark")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 100, (12, 12, 3)) + (120 if index % 2 else 0)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
+    preset = {
+        "model": {"image_shape": [3, 8, 8], "steps": 1, "width": 8, "num_bits": 5},
+        "train": {"data": str(home / "pictures"), "images": 128, "batch_size": 16, "validate_every": 64},
+    }
+    (home / "tiny.yaml").write_text(json.dumps(preset))
+    assert main(["train", str(home / "tiny.yaml"), "--out", str(home / "run")]) == 0

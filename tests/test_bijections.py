@@ -192,6 +192,20 @@ def test_a_constant_batch_initialises_to_something_finite(bijection: Bijection, 
     assert bijection(batch)[1].isfinite().all()
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_an_empty_batch_is_a_batch(bijection: Bijection, x: Tensor, *, frozen: bool) -> None:
+    """It has the shapes of others, takes gradients, and leaves no trace."""
+    expected = bijection(x)
+    form = bijection.freeze() if frozen else bijection
+    y, log_det = form(x[:0].clone().requires_grad_())
+    assert (y.shape, log_det.shape) == ((0, *expected[0].shape[1:]), (0,))
+    assert form.inverse(y).shape == (0, *SHAPE)
+    (form.inverse(y).sum() + log_det.sum()).backward()
+    assert bijection.initialize(x[:0]).shape == y.shape
+    torch.testing.assert_close(form(x), expected)
+    torch.testing.assert_close(bijection(x), expected)
+
+
 def test_a_singular_convolution_is_named_when_it_is_frozen() -> None:
     step = Step(ActNorm(4), Conv1x1(4), AdditiveCoupling(ConvConditioner(2, 2, width=8)))
     step.get_parameter("1.weight").data.zero_()

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from glowflow import Glow
+from glowflow import Glow, captions
 from glowflow.cli import main
+from glowflow.latents.directions import digest_of
 from tests import foreign_weights
+from tests.helpers import lay_out
 
 DATA = Path(__file__).parent / "data"
 
@@ -32,18 +34,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images in two sub-folders, a preset for them, and a run trained with it."""
     home = tmp_path_factory.mktemp("home")
     os.environ["GLOWFLOW_CACHE"] = str(home / "cache")
-    rng = np.random.default_rng(0)
-    for index in range(60):
-        folder = home / "pictures" / ("bright" if index % 2 else "dark")
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 100, (12, 12, 3)) + (120 if index % 2 else 0)
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
-    preset = {
-        "model": {"image_shape": [3, 8, 8], "steps": 1, "width": 8, "num_bits": 5},
-        "train": {"data": str(home / "pictures"), "images": 128, "batch_size": 16, "validate_every": 64},
-    }
-    (home / "tiny.yaml").write_text(json.dumps(preset))
-    assert main(["train", str(home / "tiny.yaml"), "--out", str(home / "run")]) == 0
+    lay_out(home)
     return home
 
 
@@ -63,6 +54,10 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert "Traceback" not in captured.err
     assert captured.out == ""
     return lines[-1]
+
+
+BARE = ("--enlarge", "1")
+"""The images alone, pixel for pixel."""
 
 
 def pixels_in(path: str) -> NDArray[np.uint8]:
@@ -126,7 +121,7 @@ def test_a_class_conditional_model_from_end_to_end(home: Path, capsys: pytest.Ca
     assert f"{result['classification_error']:.1%} of images wrong, by the classifier" in capsys.readouterr().out
     for name, label in {"named.png": "dark", "numbered.png": "1", "other.png": "bright", "all.png": None}.items():
         chosen = ["--label", label] if label else []
-        assert main(["sample", "classes", "--num", "4", "--temperature", "1", "--out", name, *chosen]) == 0
+        assert main(["sample", "classes", "--num", "4", "--temperature", "1", "--out", name, *BARE, *chosen]) == 0
     named, numbered, other, rows = (
         np.asarray(Image.open(home / f"{n}.png")) for n in ("named", "numbered", "other", "all")
     )
@@ -174,7 +169,7 @@ def test_importing_pytorch_checkpoints(home: Path, capsys: pytest.CaptureFixture
 
 def test_reconstruct(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = sorted((home / "pictures" / "dark").glob("*.png"))[:3]
-    assert main(["reconstruct", "run", *map(str, files), "--out", "both.png"]) == 0
+    assert main(["reconstruct", "run", *map(str, files), "--out", "both.png", *BARE]) == 0
     assert capsys.readouterr().out.count("reconstructed exactly") == 3
     picture = np.asarray(Image.open(home / "both.png"))
     half = picture.shape[0] // 2
@@ -226,7 +221,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate run --data digits", "28"),
         ("sample run --label 3", "isn't class-conditional"),
         ("sample run --num 0", "at least 1"),
-        ("sample run --columns 0", "at least 1"),
+        ("sample run --columns 0", "from 1 to 1,000"),
         ("sample run --seed -1", "--seed is -1"),
         ("sample run --out pictures", "it is a folder"),
         ("evaluate run --seed 99999999999999999999", "--seed"),
@@ -345,10 +340,10 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["attributes", "run"]) == 0
     assert "bright  24 images with it, 21 without; a strength of 1 goes" in capsys.readouterr().out
     picture = str(home / "pictures" / "dark" / "0.png")
-    assert main(["edit", "run", picture, picture, "--by.bright", "1", "--by.dark=-0.5", "--num", "3"]) == 0
+    assert main(["edit", "run", picture, picture, "--by.bright", "1", "--by.dark=-0.5", "--num", "3", *BARE]) == 0
     pixels = pixels_in("edited.png")
-    assert pixels.shape == (2 * 64 + 2, 3 * 64 + 2 * 2, 3)
-    assert pixels[:, -64:].mean() > pixels[:, :64].mean() + 20
+    assert pixels.shape == (2 * 8 + 2, 3 * 8 + 2 * 2, 3)
+    assert pixels[:, -8:].mean() > pixels[:, :8].mean() + 20
     assert "--by.NAME STRENGTH, of bright, dark" in fails(capsys, "edit", "run", picture)
     assert "no direction for 'light'" in fails(capsys, "edit", "run", picture, "--by.light", "1")
     assert "no direction for '8'" in fails(capsys, "edit", "run", picture, "--by.8", "1")
@@ -363,10 +358,10 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     for said in ("--by dark 1", "--by dark=1", "--by.dark=1"):
         assert main(["edit", "run", *said.split(), picture]) == 0
     assert main(["attributes", "run", "--scale", "1"]) == 0
-    assert main(["edit", "run", picture, "--by.bright", "1"]) == 0
+    assert main(["edit", "run", picture, "--by.bright", "1", *BARE]) == 0
     once = pixels_in("edited.png")
     assert main(["attributes", "run", "--scale", "2"]) == 0
-    assert main(["edit", "run", picture, "--by.bright", "0.5"]) == 0
+    assert main(["edit", "run", picture, "--by.bright", "0.5", *BARE]) == 0
     assert np.array_equal(pixels_in("edited.png"), once)
     assert "--scale is 0" in fails(capsys, "attributes", "run", "--scale", "0")
     assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
@@ -436,6 +431,27 @@ def test_attributes_of_any_name(home: Path, capsys: pytest.CaptureFixture[str]) 
     assert "1 image edited in edited.png." in capsys.readouterr().err
 
 
+def test_attributes_with_commas(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, kind in {"Paris, France": "dark", "Paris": "bright", "a,b=c": "dark"}.items():
+        shutil.copytree(home / "pictures" / kind, home / "places" / name)
+    shutil.copytree(home / "run", home / "abroad")
+
+    def found(*arguments: str) -> set[str]:
+        capsys.readouterr()
+        assert main(["attributes", "abroad", "--data", "places", *arguments]) == 0
+        return {line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()}
+
+    assert found("--names", "Paris, France") == {"Paris, France"}
+    assert found("--names", "Paris,Paris, France") == {"Paris", "Paris, France"}
+    assert found("--names", "Paris, a,b=c") == {"Paris", "a,b=c"}
+    assert found("--names", "Paris", "--names", "a,b=c") == {"Paris", "a,b=c"}
+    assert found("--names", "Paris", "--orthogonal-to", "Paris, France") == {"Paris", "Paris, France"}
+    picture = str(home / "pictures" / "dark" / "0.png")
+    assert main(["edit", "abroad", picture, "--by.Paris, France", "0.5", "--by", "a,b=c=-1"]) == 0
+    sentence = fails(capsys, "attributes", "abroad", "--data", "places", "--names", "Paris, Texas")
+    assert "images are 'Texas'; it tells Paris, 'Paris, France', a,b=c." in sentence
+
+
 def test_small_images_are_enlarged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (3, 5), "red").save(home / "small.png")
     for command in ("reconstruct run small.png", "vary run small.png --num 1", "interpolate run small.png small.png"):
@@ -471,14 +487,16 @@ def test_evaluate_without_raw_weights(home: Path, capsys: pytest.CaptureFixture[
 def test_encode_and_decode(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures = [str(home / "pictures" / name) for name in ("dark/0.png", "bright/1.png")]
     assert main(["encode", "run", *pictures]) == 0
-    assert main(["decode", "run", "latents.safetensors"]) == 0
-    assert main(["interpolate", "run", *pictures, "--num", "2"]) == 0
+    assert main(["decode", "run", "latents.safetensors", *BARE]) == 0
+    assert main(["interpolate", "run", *pictures, "--num", "2", *BARE]) == 0
     assert np.array_equal(pixels_in("decoded.png"), pixels_in("interpolation.png"))  # whose ends are the images
     z = load_file("latents.safetensors")["z"]
     assert (len(z), z.dtype) == (2, torch.float64)
     Path("page.f64").write_bytes(z[1].numpy().tobytes())
-    assert main(["decode", "run", "page.f64"]) == 0
-    assert np.array_equal(pixels_in("decoded.png"), pixels_in("interpolation.png")[:, -64:])
+    assert main(["decode", "run", "page.f64", *BARE]) == 0
+    assert np.array_equal(pixels_in("decoded.png"), pixels_in("interpolation.png")[:, -8:])
+    save_file({"z": z[:0]}, "empty.safetensors", {"model": digest_of("run")})
+    assert "empty.safetensors has no latents in it" in fails(capsys, "decode", "run", "empty.safetensors")
     assert "end in .safetensors" in fails(capsys, "encode", "run", pictures[0], "--out", "z.npy")
     save_file({"z": z}, "others.safetensors")
     assert "latents of another model than run" in fails(capsys, "decode", "run", "others.safetensors")
@@ -492,34 +510,82 @@ def test_encode_and_decode(home: Path, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize("kind", ["png", "webp", "gif", "mp4"])
 def test_interpolate(home: Path, kind: str) -> None:
     first, last = (str(home / "pictures" / name) for name in ("dark/0.png", "bright/1.png"))
-    assert main(["interpolate", "run", first, last, "--num", "5", "--path", "spherical", "--out", f"path.{kind}"]) == 0
+    out = f"path.{kind}"
+    assert main(["interpolate", "run", first, last, "--num", "5", "--path", "spherical", "--out", out, *BARE]) == 0
     if kind == "mp4":
         assert Path("path.mp4").read_bytes()[4:8] == b"ftyp"
         return
-    with Image.open(f"path.{kind}") as picture:
+    with Image.open(out) as picture:
         assert getattr(picture, "n_frames", 1) == (1 if kind == "png" else 8)
-        assert picture.size == (5 * 64 + 4 * 2 if kind == "png" else 64, 64)
+        assert picture.size == (5 * 8 + 4 * 2 if kind == "png" else 8, 8)
         if kind == "webp":  # starts with the image, every pixel
-            assert main(["interpolate", "run", first, last, "--num", "2"]) == 0
-            assert np.array_equal(np.asarray(picture.convert("RGB")), pixels_in("interpolation.png")[:, :64])
+            assert main(["interpolate", "run", first, last, "--num", "2", *BARE]) == 0
+            assert np.array_equal(np.asarray(picture.convert("RGB")), pixels_in("interpolation.png")[:, :8])
 
 
 def test_vary(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = str(home / "pictures" / "dark" / "0.png")
-    assert main(["vary", "run", picture, "--num", "3"]) == 0
-    assert pixels_in("variations.png").shape == (64, 4 * 64 + 3 * 2, 3)  # the model has a single level
-    assert main(["vary", "run", picture, "--keep", "1", "--num", "1"]) == 0
+    assert main(["vary", "run", picture, "--num", "3", *BARE]) == 0
+    three = pixels_in("variations.png")
+    assert three.shape == (8, 4 * 8 + 3 * 2, 3)  # the model has a single level
+    assert main(["vary", "run", picture, picture, "--num", "1", *BARE]) == 0
+    assert np.array_equal(pixels_in("variations.png")[-8:], three[:, :18])  # whatever is drawn before
+    assert main(["vary", "run", picture, "--keep", "1", "--num", "1", *BARE]) == 0
     pixels = pixels_in("variations.png")
-    assert np.array_equal(pixels[:, :64], pixels[:, 66:])
+    assert np.array_equal(pixels[:, :8], pixels[:, 10:])
     assert "has 1 levels, of which 0 to 1 can be kept" in fails(capsys, "vary", "run", picture, "--keep", "2")
 
 
 def test_sample_temperatures() -> None:
-    assert main(["sample", "run", "--num", "3", "--temperature", "[0, 0.5, 1]"]) == 0
+    assert main(["sample", "run", "--num", "3", "--temperature", "[0, 0.5, 1]", *BARE]) == 0
     picture = pixels_in("samples.png")
-    assert picture.shape[:2] == (3 * 64 + 2 * 2, 3 * 64 + 2 * 2)
-    assert np.array_equal(picture[:64, :64], picture[:64, 66:130])  # at 0 all are the same
-    assert not np.array_equal(picture[-64:, :64], picture[-64:, 66:130])
+    assert picture.shape[:2] == (3 * 8 + 2 * 2, 3 * 8 + 2 * 2)
+    assert np.array_equal(picture[:8, :8], picture[:8, 10:18])  # at 0 all are the same
+    assert not np.array_equal(picture[-8:, :8], picture[-8:, 10:18])
+    assert main(["sample", "run", "--num", "3", "--columns", "2", "--temperature", "[0, 1]", *BARE]) == 0
+    wrapped = pixels_in("samples.png")
+    assert np.array_equal(wrapped[20:28], picture[-8:, :18])  # a temperature begins a row
+    assert (wrapped[10:18, 10:] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("command", "has_captions"),
+    [
+        ("reconstruct run pictures/dark/0.png pictures/bright/1.png", True),
+        ("edit run pictures/dark/0.png --by.bright 1", True),
+        ("interpolate run pictures/dark/0.png pictures/bright/1.png", True),
+        ("vary run pictures/dark/0.png --num 3", True),
+        ("sample run --temperature [0.5,1] --num 4", True),
+        ("sample run --num 4", False),
+        ("decode run latents.safetensors", False),
+    ],
+)
+def test_pictures_can_be_looked_at(capsys: pytest.CaptureFixture[str], command: str, *, has_captions: bool) -> None:
+    """Each pixel of the bare picture is drawn large, and captions stand around where there is something to say."""
+    assert main(["attributes", "run"]) == 0
+    assert main(["encode", "run", "pictures/dark/0.png"]) == 0
+    assert main([*command.split(), "--out", "bare.png", *BARE]) == 0
+    assert main([*command.split(), "--out", "shown.png"]) == 0
+    last, shown = pixels_in("bare.png")[-8:, -8:], pixels_in("shown.png")
+    border = captions.MARGIN if has_captions else 0
+    inside = shown[: len(shown) - border, : shown.shape[1] - border]
+    factors = [n for n in range(1, 65) if np.array_equal(inside[-8 * n :, -8 * n :], last.repeat(n, 0).repeat(n, 1))]
+    assert 128 <= 8 * max(factors) <= 256
+    assert "--enlarge is 0; it takes a whole number" in fails(capsys, *command.split(), "--enlarge", "0")
+
+
+def test_pictures_are_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = fails(capsys, "sample", "run", "--num", "1100", "--enlarge", "64")
+    assert "samples.png would have 294,125,568 pixels: give a smaller --enlarge" in sentence
+
+
+def test_a_picture_of_one_image_is_that_image() -> None:
+    """However large it was drawn."""
+    for name, options in {"small": BARE, "large": (), "larger": ("--enlarge", "33")}.items():
+        assert main(["sample", "run", "--num", "1", "--out", f"{name}.png", *options]) == 0
+        assert main(["encode", "run", f"{name}.png", "--out", f"{name}.safetensors"]) == 0
+    small, *others = (load_file(f"{name}.safetensors")["z"] for name in ("small", "large", "larger"))
+    assert all(torch.equal(small, other) for other in others)
 
 
 @pytest.mark.parametrize("name", ["x.mpg", "x.psd", "x.h5", "x.xbm", "x"])

@@ -1,8 +1,12 @@
 """Configurations that can't be built are refused before any work, in a sentence with what is possible."""
 
+import json
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 
 from glowflow import GlowConfig, InputError, TrainConfig
 from glowflow.config import default_levels
@@ -39,6 +43,19 @@ def test_impossible_models_are_refused(fields: dict[str, Any], sentence: str) ->
     with pytest.raises(InputError) as error:
         GlowConfig(**fields)
     assert sentence in str(error.value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    """They are stored as Python's, which JSON and YAML know."""
+    numbers: dict[str, Any] = {"levels": 2, "steps": 4, "width": 8, "num_bits": 5, "num_classes": 2, "classifier": True}
+    same = GlowConfig(np.array([3, 32, 32]), **{name: np.array(value)[()] for name, value in numbers.items()})  # type: ignore[arg-type]
+    assert json.dumps(asdict(same)) == json.dumps(asdict(GlowConfig((3, 32, 32), **numbers)))
+    training = TrainConfig(images=np.int64(100), lr=np.float32(0.5), averaging=np.float64(0.5))  # type: ignore[arg-type]
+    assert yaml.safe_load(yaml.safe_dump(asdict(training))) == asdict(TrainConfig(images=100, lr=0.5, averaging=0.5))
+    with pytest.raises(InputError, match="three positive numbers"):
+        GlowConfig(np.array([3.0, 32.0, 32.0]))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="three positive numbers"):
+        GlowConfig(np.zeros((3, 3)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,26 @@ def test_splits_of_an_npz_are_kept_and_a_missing_one_is_held_out(tmp_path: Path)
     assert (train[splits["validation"].labels] == splits["validation"].images).all()
 
 
+def test_splits_of_an_npz_are_known_by_the_names_that_people_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrays: dict[str, Any] = {"Train": _images(6), "val": _images(5), "testing": _images(4), "faces": _images(3)}
+    labels: dict[str, Any] = {f"{name}_labels": np.arange(len(images)) for name, images in arrays.items()}
+    np.savez(tmp_path / "a.npz", **arrays, **labels)
+    splits = prepare(tmp_path / "a.npz", (3, 4, 6), tmp_path / "cache")
+    for split, name in zip(SPLITS, arrays, strict=False):
+        assert (splits[split].images == arrays[name]).all()
+        np.testing.assert_array_equal(splits[split].labels, labels[f"{name}_labels"])
+    assert "faces, which is neither train nor validation nor test" in capsys.readouterr().err
+
+
+def test_arrays_beside_the_images_are_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "a.npz", images=_images(6), test=_images(5))
+    splits = prepare(tmp_path / "a.npz", (3, 4, 6), tmp_path / "cache")
+    assert sum(map(len, splits.values())) == 6
+    assert "Left out of" in capsys.readouterr().err
+
+
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     for count in (10, 12):
         np.save(tmp_path / "a.npy", _images(count))
@@ -85,6 +105,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "label type": ({"images": _images(), "labels": np.ones(20)}, "labels, is float64"),
     "label sign": ({"images": _images(), "labels": np.arange(20) - 1}, "whole numbers from 0"),
+    "two of a split": (
+        {"train": _images(), "val": _images(), "valid": _images()},
+        "has val and valid, which both mean validation",
+    ),
     "some labels": ({"train": _images(), "test": _images(), "train_labels": np.arange(20)}, "no array test_labels"),
 }
 
@@ -114,6 +138,7 @@ def test_a_corrupt_file_is_one_sentence(name: str, tmp_path: Path) -> None:
         ("/no/such/folder", "There is no data set, folder or file '/no/such/folder': give a folder"),
         ("CIFAR-10", "did you mean cifar10"),
         ("lsun-bedrooms", "did you mean lsun-bedroom"),
+        ("/dev/null", "/dev/null is neither a folder nor a regular file"),
         ("missing.npz", "There is no data set, folder or file 'missing.npz'"),
     ],
 )

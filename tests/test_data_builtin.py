@@ -28,7 +28,7 @@ def test_an_impossible_shape_is_one_sentence(name: str, shape: Shape, tmp_path: 
 def test_a_missing_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "find_spec", lambda _: None)
     for name, shape in (("digits", (1, 28, 28)), ("faces", (3, 16, 16)), ("photos", (3, 32, 32))):
-        with pytest.raises(InputError, match=re.escape("pip install 'glowflow[data]'")):
+        with pytest.raises(InputError, match=re.escape("pip install -e '.[data]'")):
             load(name, shape, "train", tmp_path)
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from glowflow.data.dataset import Dataset
+from glowflow.data.identity import digest_of
 from glowflow.errors import InputError
 
 
@@ -13,6 +14,16 @@ def dataset() -> Dataset:
     images = np.arange(5 * 2 * 3 * 3, dtype=np.uint8).reshape(5, 2, 3, 3)
     images.setflags(write=False)  # as a read-only map is
     return Dataset("tiny", "train", images, labels=np.array([4, 3, 2, 1, 0]))
+
+
+def test_the_digest_is_of_images_and_names_of_classes_whatever_their_order() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 2, 2, 1)).astype(np.uint8)
+    first = Dataset("a", "train", images, np.array([0, 1, 2, 0]), ("10", "2", "a"))
+    renumbered = Dataset("b", "train", images.copy(), np.array([1, 0, 2, 1]), ("2", "10", "a"))
+    relabelled = Dataset("a", "train", images, np.array([0, 1, 2, 1]), ("10", "2", "a"))
+    digests = [digest_of({"train": dataset}) for dataset in (first, renumbered, relabelled)]
+    assert digests[0] == digests[1] != digests[2]
+    assert digest_of({"train": first}) != digest_of({"test": first})
 
 
 def test_a_batch_is_channels_first_in_channels_last_memory(dataset: Dataset) -> None:
@@ -38,7 +49,44 @@ def test_length_shape_and_description(dataset: Dataset) -> None:
     assert dataset.describe(4) == "4"
 
 
-def test_classes_are_matched_by_name(dataset: Dataset) -> None:
+def _mapped(dataset: Dataset, mine: list[str], its: list[str]) -> dict[str, str]:
+    """Which class of a model each class of a data set became."""
+    mapped = replace(dataset, labels=np.arange(len(mine)), class_names=tuple(mine)).with_classes(its)
+    assert mapped.labels is not None
+    return {name: its[label] for name, label in zip(mine, mapped.labels, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("mine", "its"),
+    [
+        (["0", "1", "10", "2"], ["0", "1", "2", "10"]),
+        (["0", "1", "2", "10"], ["0", "1", "10", "2"]),
+        (["1", "0"], ["0", "1"]),
+        (["3", "1"], ["0", "1", "2", "3"]),
+    ],
+)
+def test_names_decide_and_not_the_order_that_they_are_in(
+    mine: list[str], its: list[str], dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _mapped(dataset, mine, its) == {name: name for name in mine}
+    assert not capsys.readouterr().err
+
+
+def test_numbers_match_however_they_are_written(dataset: Dataset) -> None:
+    assert _mapped(dataset, ["00", "01", "10"], ["10", "1", "0"]) == {"00": "0", "01": "1", "10": "10"}
+    assert _mapped(dataset, ["01", "1"], ["1", "01"]) == {"01": "01", "1": "1"}
+
+
+def test_numbers_that_differ_are_never_matched_by_position(dataset: Dataset) -> None:
+    with pytest.raises(InputError, match="the class 3, which the model doesn't have; the model's are 0, 1, 2"):
+        _mapped(dataset, ["1", "2", "3"], ["0", "1", "2"])
+
+
+def test_a_model_without_classes_takes_images_without_labels(dataset: Dataset) -> None:
+    assert replace(dataset, labels=None).with_classes([]).labels is None
+
+
+def test_classes_are_matched_by_name(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
     named = replace(dataset, labels=np.array([0, 1, 0, 1, 1]), class_names=("dog", "cat"))
     mapped = named.with_classes(["cat", "cow", "dog"])
     assert mapped.labels is not None
@@ -47,7 +95,8 @@ def test_classes_are_matched_by_name(dataset: Dataset) -> None:
     numbered = named.with_classes(["0", "1"])
     assert numbered.labels is not None
     assert numbered.labels.tolist() == [0, 1, 0, 1, 1]
-    with pytest.raises(InputError, match="the class dog, which the model doesn't have; its are cat, cow"):
+    assert "matched by position: dog is 0, cat is 1." in capsys.readouterr().err
+    with pytest.raises(InputError, match="the class dog, which the model doesn't have; the model's are cat, cow"):
         named.with_classes(["cat", "cow"])
     with pytest.raises(InputError, match="the class dog"):
         named.with_classes(["0", "1", "2"])

@@ -81,6 +81,12 @@ def test_sub_folders_are_labels(make: Callable[..., Path], tmp_path: Path) -> No
         assert [data.class_names[k] for k in data.labels] == [data.describe(i)[0] for i in range(len(data))]
 
 
+def test_folders_that_are_numbers_come_in_their_order(make: Callable[..., Path], tmp_path: Path) -> None:
+    make(*(f"{name}/{number}.png" for name in ("10", "9", "a", "01", "2", "B") for number in range(2)))
+    splits = prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
+    assert splits["train"].class_names == ("01", "2", "9", "10", "B", "a")
+
+
 def test_folders_of_splits_are_kept_and_a_missing_one_is_held_out(make: Callable[..., Path], tmp_path: Path) -> None:
     make(*_names(9, "train/cat/"), *_names(9, "train/dog/"), *_names(2, "val/dog/"), *_names(1, "val/cat/"))
     splits = prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
@@ -99,7 +105,41 @@ def test_images_beside_the_splits_are_left_out_aloud(
 ) -> None:
     splits = prepare(make(*_names(4, "train/"), "test/0.png", "old/0.png", "1.png"), (1, 8, 8), tmp_path / "cache")
     assert sum(len(splits[split]) for split in SPLITS) == 5
-    assert "2 images of" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "2 images of" in shown
+    assert "left out (in no sub-folder, old)." in shown
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "valid", "test"),
+        ("Training", "Validation", "Testing"),
+        ("TRAIN", "dev", "TEST"),
+        ("training", "val", "testing"),
+    ],
+)
+def test_splits_are_known_by_the_names_that_people_use(
+    train: str, validation: str, test: str, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    folders = [train, validation, test]
+    make(*(name for folder in folders for name in _names(4, f"{folder}/a/") + _names(4, f"{folder}/b/")))
+    splits = prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
+    for split, folder in zip(SPLITS, folders, strict=True):
+        assert len(splits[split]) == 8
+        assert all(splits[split].describe(row).startswith(f"{folder}/") for row in range(8))
+        assert splits[split].class_names == ("a", "b")
+
+
+def test_two_folders_of_the_same_split_are_both_taken_aloud(
+    make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(*_names(4, "train/"), *_names(2, "val/"), *_names(3, "valid/"), *_names(1, "test/"))
+    splits = prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
+    assert [len(splits[split]) for split in SPLITS] == [4, 5, 1]
+    shown = capsys.readouterr().err
+    assert "The images in val and valid of" in shown
+    assert "together are the validation split" in shown
 
 
 def test_labels_need_every_image_to_have_one(
@@ -161,6 +201,29 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(
     folder = make(*names, size=size)
     with pytest.raises(InputError, match=words):
         load(folder, shape, "train", folder.parent / "cache")
+
+
+def test_a_class_that_is_left_out_is_told(
+    make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(*_names(5, "cats/"), *_names(5, "dogs/"))
+    (tmp_path / "pictures" / "eels").mkdir()
+    for name in ("cats/clip.MOV", "dogs/1.CR2", "eels/2.cr2", "dogs/notes.txt"):
+        (tmp_path / "pictures" / name).write_bytes(b"x")
+    prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
+    shown = capsys.readouterr().err
+    assert "2 .cr2 (export camera raw as .jpg or .tif); 1 .mov (save frames of videos as .png); " in shown
+    assert "no other images are in eels." in shown
+    assert ".txt" not in shown
+    prepare(tmp_path / "pictures", (1, 8, 8), tmp_path / "cache")
+    assert not capsys.readouterr().err  # once is enough
+
+
+def test_a_folder_of_nothing_but_what_is_left_out_says_what(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "1.NEF").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"has no images that can be read; left out: 1 \.nef \(export camera raw"):
+        load(tmp_path / "raw", (1, 8, 8), "train", tmp_path / "cache")
 
 
 def test_a_folder_named_val_is_a_split_only_beside_train(make: Callable[..., Path], tmp_path: Path) -> None:

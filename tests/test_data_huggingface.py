@@ -25,12 +25,12 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
 
 
-def table(images: Any, labels: list[int] | None = None, **more: Any) -> Any:  # noqa: ANN401
+def table(images: Any, labels: list[int] | None = None, names: list[str] = NAMES, **more: Any) -> Any:  # noqa: ANN401
     columns = {"text": ["a"] * len(images), "picture": [Image.fromarray(image) for image in images], **more}
     features = {"text": datasets.Value("string"), "picture": datasets.Image()}
     if labels is not None:
         columns["kind"] = labels
-        features["kind"] = datasets.ClassLabel(names=NAMES)
+        features["kind"] = datasets.ClassLabel(names=names)
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
@@ -76,6 +76,25 @@ def test_a_folder_that_has_changed_is_read_again(tmp_path: Path) -> None:
         assert sum(map(len, prepare(name, (3, 16, 16)).values())) == count
 
 
+def test_splits_are_known_by_the_names_that_people_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {"Training": 8, "dev": 5, "testing": 4, "extra": 3}
+    name = saved(tmp_path / "pets", **{split: table(pictures(count, 16, 16)) for split, count in counts.items()})
+    assert [len(data) for data in prepare(name, (3, 16, 16)).values()] == [8, 5, 4]
+    assert "extra, which is neither train nor validation nor test" in capsys.readouterr().err
+
+
+def test_labels_mean_the_same_in_each_split(tmp_path: Path) -> None:
+    images = pictures(10, 16, 16)
+    train = table(images, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
+    name = saved(tmp_path / "pets", train=train, test=table(images[:2], [0, 1], names=["eel", "cat"]))
+    splits = prepare(name, (3, 16, 16))
+    assert splits["test"].labels is not None
+    assert [splits["test"].class_names[label] for label in splits["test"].labels] == ["eel", "cat"]
+    name = saved(tmp_path / "more", train=train, test=table(images[:2], [0, 1], names=["cat", "ant"]))
+    with pytest.raises(InputError, match="has the class ant, which the train split doesn't have"):
+        prepare(name, (3, 16, 16))
+
+
 def test_labels_that_are_kept_secret_are_none(tmp_path: Path) -> None:
     images = pictures(10, 16, 16)
     name = saved(tmp_path / "pets", train=table(images, [0, 1] * 5), test=table(images, [-1] * 10))
@@ -89,7 +108,7 @@ def test_once_prepared_the_library_is_not_needed(tmp_path: Path, monkeypatch: py
     prepare(name, (3, 16, 16))
     monkeypatch.setitem(sys.modules, "datasets", None)
     assert len(load(name, (3, 16, 16), "train"))
-    with pytest.raises(InputError, match=r"pip install 'glowflow\[huggingface\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[huggingface\]'"):
         load(name, (3, 8, 8), "train")
 
 
@@ -159,3 +178,15 @@ def test_the_code_needs_little_of_the_library(monkeypatch: pytest.MonkeyPatch, t
     splits = prepare("hf:small", (3, 8, 8))
     assert sum(len(splits[split]) for split in SPLITS) == 5
     assert np.concatenate([splits[split].images for split in SPLITS]).any()
+
+
+def test_values_of_16_bits_have_one_range_for_the_whole_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dark, bright = np.full((8, 8), 257 * 20, np.uint16), np.full((8, 8), 65535, np.uint16)
+    name = saved(tmp_path / "deep", train=table([dark, bright] * 4))
+    splits = prepare(name, (1, 8, 8))
+    assert {int(image.max()) for split in SPLITS for image in splits[split].images} == {20, 255}
+    assert "16-bit values from 0 (black) to 65535 (white)" in capsys.readouterr().err
+    chosen = prepare(name, (1, 8, 8), value_ranges={"uint16": (0, 257 * 20)})
+    assert {int(image.max()) for split in SPLITS for image in chosen[split].images} == {255}

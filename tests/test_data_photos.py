@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glowflow.data import SPLITS, load, packages, photos, prepare
+from glowflow.data import SPLITS, load, look_at, packages, photos, prepare
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,18 @@ def test_a_photo_patch_is_a_piece_of_its_scene(cache: Path) -> None:
     assert 0.1 < np.mean(found) < 0.6  # a third of them at full size
 
 
-def test_photos_may_be_as_large_as_the_smallest_scene() -> None:
-    patches = photos._patches("chelsea", 50, (1, *photos.LARGEST))
-    assert patches.shape == (1, 300, 451, 1)
+def test_photos_may_be_as_large_as_the_smallest_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path))
+    few = look_at("photos", (1, *photos.LARGEST), "test", 1)
+    assert few.shown.images.shape == (1, 300, 451, 1)
+
+
+def test_a_look_at_photos_shows_what_a_training_sees(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path))
+    whole = load("photos", (3, 32, 32), "train", cache)
+    few = look_at("photos", (3, 32, 32), "train", 5)
+    assert few.counts == photos.NUM_IMAGES
+    assert (few.shown.images == whole.images[[0, 5000, 10000, 14999, 19999]]).all()
+    assert not list(tmp_path.iterdir())

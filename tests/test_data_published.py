@@ -523,7 +523,7 @@ def test_a_library_that_is_missing_is_asked_for(
     small = (miniatures.lsun_lmdb if module == "lmdb" else miniatures.svhn)(tmp_path / "files")
     monkeypatch.setitem(sys.modules, module, None)
     line = fails(capsys, "data", "prepare", small.name, "--files", str(tmp_path / "files"))
-    assert "pip install 'glowflow[published]'" in line
+    assert "pip install -e '.[published]'" in line
 
 
 def fake_torchvision(monkeypatch: pytest.MonkeyPatch, **classes: Any) -> None:  # noqa: ANN401
@@ -577,4 +577,4 @@ def test_a_download_that_fails_is_one_sentence(
     line = fails(capsys, "data", "prepare", "cifar10", "--download")
     assert "CIFAR10 can't be downloaded (no route to host): fetch its files by hand" in line
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
-    assert "pip install 'glowflow[vision]'" in fails(capsys, "data", "prepare", "cifar10", "--download")
+    assert "pip install -e '.[vision]'" in fails(capsys, "data", "prepare", "cifar10", "--download")

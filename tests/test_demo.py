@@ -118,6 +118,15 @@ def test_the_model_is_described(client: TestClient, glow: Glow) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
+def test_opposite_directions_are_told(glow: Glow) -> None:
+    first, second, noise = torch.randn(3, D, generator=torch.Generator().manual_seed(1))
+    vectors = torch.stack([first, second, -3 * first + 0.01 * noise, -first + second])
+    directions = Directions(("with", "hat", "without", "half"), vectors, ({}, {}, {}, {}))
+    with TestClient(server.application(glow, "tiny", directions)) as client:
+        about = client.get("/api/model").json()["attributes"]
+    assert [attribute.get("opposite") for attribute in about] == ["without", None, "with", None]
+
+
 def test_directions_come_as_they_are(client: TestClient, directions: Directions) -> None:
     content = client.get("/api/directions").content
     np.testing.assert_array_equal(np.frombuffer(content, "<f4").reshape(2, D), directions.vectors.numpy())
@@ -550,6 +559,24 @@ def test_only_its_own_names_are_answered_to(glow: Glow) -> None:
         assert "x-frame-options" in answer.headers
 
 
+def test_a_proxys_name_is_answered_to_if_it_is_given(glow: Glow) -> None:
+    with serving.listening("127.0.0.1", 0) as listener:
+        names = serving.hosts(listener, "127.0.0.1", "Hub.example.org")
+    client = TestClient(server.application(glow, "tiny", hosts=names))
+    for host, status in {"hub.example.org": 200, "localhost": 200, "evil.example": 400}.items():
+        assert client.get("/healthz", headers={"Host": host}).status_code == status, host
+    for name in ("X-Forwarded-Host", "X-Forwarded-For", "Forwarded"):  # a browser's page can't be trusted with these
+        answer = client.get("/healthz", headers={"Host": "evil.example", name: "localhost"})
+        assert answer.status_code == 400
+        assert "127.0.0.1" in answer.json()["error"]
+
+
+def test_every_address_of_the_page_is_relative(client: TestClient) -> None:
+    for path in (Path(server.__file__).parent / "page").iterdir():
+        assert not re.findall(r"""["'`(]/(?:static|api|openapi)""", path.read_text()), path
+    assert client.get("/openapi.json").json()["servers"] == [{"url": "./"}]
+
+
 def test_the_page_is_whole_and_asks_for_nothing_elsewhere(client: TestClient) -> None:
     page = client.get("/").text
     names = {path.name for path in (Path(server.__file__).parent / "page").iterdir()}
@@ -559,8 +586,8 @@ def test_the_page_is_whole_and_asks_for_nothing_elsewhere(client: TestClient) ->
         assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", answer.text), name
         for module in re.findall(r'from "\./([^"]+)"', answer.text):
             assert module in names
-    for name in re.findall(r'(?:src|href)="/static/([^"]+)"', page):
-        assert name in names
+    loaded = re.findall(r'(?:src|href)="static/([^"]+)"', page)
+    assert {"app.js", "style.css"} <= set(loaded) <= names
     assert not re.search(r"\son\w+=|\sstyle=|<script(?![^>]*src)", page)  # the policy forbids them
 
 
@@ -710,6 +737,7 @@ def test_the_name_is_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("{model} --host nowhere.invalid", "isn't an address of this machine"),
         ("{model} --host 192.0.2.1", "--host is 192.0.2.1, which isn't an address of this machine."),
         ("{model} --device tpu", "There is no device 'tpu' here"),
+        ("{model} --behind https://hub.example.org/", "it takes the name of a host alone, such as hub.example.org"),
     ],
 )
 def test_mistakes_of_the_command(capsys: pytest.CaptureFixture[str], model: Path, options: str, sentence: str) -> None:
@@ -725,4 +753,4 @@ def test_the_extra_is_asked_for(capsys: pytest.CaptureFixture[str], monkeypatch:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert main(["demo"]) == 2
-    assert "pip install 'glowflow[demo]'" in capsys.readouterr().err
+    assert "pip install -e '.[demo]'" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from glowflow.evaluate import (
     standard_error,
     usual,
 )
+from glowflow.images import Array
 from glowflow.pictures import grid, stacked
 from tests.helpers import randomize
 
@@ -32,6 +33,15 @@ def _model() -> Glow:
 def _dataset() -> Dataset:
     images = np.random.default_rng(0).integers(0, 256, (23, 8, 8, 3), dtype=np.uint8)
     return Dataset("noise", "test", images, groups=np.arange(23) % 4)
+
+
+def test_samples_do_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = randomize(Glow(GlowConfig((1, 6, 10), steps=2, width=8)), 0.1)
+    whole = sample(model, 9)
+    assert torch.equal(sample(model, 4), whole[:4])
+    assert sample(model, 0).shape == (0, 1, 6, 10)
+    monkeypatch.setattr(evaluate, "LARGEST_BATCH", 2)
+    assert torch.equal(sample(model, 9), whole)
 
 
 def test_scores_do_not_depend_on_the_batches(model: Glow, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +84,7 @@ def test_reconstruction_error_counts_levels(model: Glow, dataset: Dataset) -> No
     assert reconstruction_error(model, dataset) == 0
 
     class OffByTwo(Glow):
-        def decode(self, z: Tensor, y: Tensor | None = None, *, exact: bool = True) -> Tensor:
+        def decode(self, z: Array, y: Array | None = None, *, exact: bool = True) -> Tensor:
             images = super().decode(z, y, exact=exact)
             images[-1, 0, 0, 0] = (images[-1, 0, 0, 0].int() + 16) % 256
             return images

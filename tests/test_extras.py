@@ -1,6 +1,7 @@
 """What needs an optional library: used where it is, asked for in a sentence where it isn't."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -42,11 +43,18 @@ def test_tensorboard_gets_every_number(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_tensorboard_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(InputError, match=r"pip install 'glowflow\[tensorboard\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[tensorboard\]'"):
         Metrics(tmp_path, 0, tensorboard=True)
 
 
 def test_the_hub_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match=r"pip install 'glowflow\[hub\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[hub\]'"):
         Glow.from_pretrained("somebody/something")
+
+
+def test_nothing_asks_pypi_for_glowflow() -> None:
+    """It isn't there yet: every message and page installs from the clone."""
+    root = Path(__file__).parents[1]
+    pages = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "src").rglob("*.py")]
+    assert not [page for page in pages if re.search(r"install.*\bglowflow\[", page.read_text())]

@@ -6,7 +6,7 @@ import torch
 from glowflow import Glow, GlowConfig
 from glowflow.data import Dataset
 from glowflow.evaluate import likelihood
-from glowflow.images import bits_per_dim, dequantize, quantize, to_uint8
+from glowflow.images import Array, bits_per_dim, dequantize, quantize, to_uint8
 
 
 @pytest.mark.parametrize("num_bits", range(1, 9))
@@ -28,7 +28,7 @@ def test_a_uniform_density_scores_exactly_n_bits(num_bits: int) -> None:
     class Uniform(Glow):
         """The density of the unit cube, in which every continuous image lies."""
 
-        def log_prob(self, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
+        def log_prob(self, x: torch.Tensor, y: Array | None = None) -> torch.Tensor:
             assert y is None
             return x.new_zeros(len(x))
 

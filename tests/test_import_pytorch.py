@@ -187,8 +187,10 @@ class TestFile:
     tensors: dict[str, Tensor] = {"a.weight": torch.arange(6.0).view(2, 3), "module.b": torch.tensor(1)}  # noqa: RUF012
 
     @pytest.mark.parametrize("zipped", [True, False])
-    @pytest.mark.parametrize("nest", [None, "model", "state_dict"])
-    @pytest.mark.parametrize("prefix", ["", "module."])
+    @pytest.mark.parametrize("nest", [None, "model", "state_dict", "model_state_dict", "ema"])
+    @pytest.mark.parametrize(
+        "prefix", ["", "module.", "model.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.module."]
+    )
     def test_read(self, tmp_path: Path, nest: str | None, prefix: str, *, zipped: bool) -> None:
         file = tmp_path / "model.pt"
         content: dict[str, Any] = {prefix + name: value for name, value in self.tensors.items()}
@@ -196,6 +198,12 @@ class TestFile:
         found = torch_checkpoint.read(file)
         assert list(found) == list(self.tensors)
         assert all(torch.equal(found[name], self.tensors[name]) for name in found)
+
+    def test_wrappers_of_parts_and_averages(self, tmp_path: Path) -> None:
+        file = tmp_path / "model.pt"
+        wrapped = {"module.a._orig_mod.weight": torch.ones(2), "module.b._fsdp_wrapped_module.bias": torch.zeros(2)}
+        torch.save({"model": {"name": "glow"}, "state_dict": {"net": wrapped | {"n_averaged": torch.tensor(3)}}}, file)
+        assert list(torch_checkpoint.read(file)) == ["a.weight", "b.bias"]
 
     def test_missing(self, tmp_path: Path) -> None:
         assert "is missing" in refusal(torch_checkpoint.read, tmp_path / "none.pt")

@@ -75,6 +75,13 @@ def test_a_path_needs_two_points() -> None:
         interpolate(torch.zeros(3), torch.zeros(3), 1)
 
 
+def test_redrawing_does_not_depend_on_how_many_there_are() -> None:
+    model = Glow(GlowConfig((3, 6, 10), steps=1, width=8))
+    z = torch.zeros(5, model.config.num_dims, dtype=torch.float64)
+    two, five = (redraw(model, part, keep=0, generator=torch.Generator().manual_seed(0)) for part in (z[:2], z))
+    assert torch.equal(two, five[:2])
+
+
 def test_redrawing_keeps_the_coarse_levels(model: Glow) -> None:
     z = torch.randn(2, model.config.num_dims)
     kept = redraw(model, z, keep=1, generator=torch.Generator().manual_seed(0))

@@ -5,12 +5,13 @@ from dataclasses import asdict, replace
 from math import log
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError
-from glowflow.execution import Execution
+from glowflow.execution import Execution, Memory
 from glowflow.images import dequantize, quantize
 from tests.helpers import jacobian_log_det, randomize
 
@@ -194,6 +195,16 @@ def test_sampling_is_reproducible_and_temperature_scales_each_image() -> None:
     assert torch.equal(mixed[0], model.decode(torch.zeros(1, SMALL.num_dims))[0])
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 2), (3, 2, 2), (1, 6, 10), (3, 16, 16)])
+def test_the_first_images_do_not_depend_on_how_many_there_are(shape: tuple[int, int, int]) -> None:
+    config = GlowConfig(shape, steps=2, width=8)
+    model, images = build(config), images_of(config, 5)
+    two, five = (model.sample(num, generator=torch.Generator().manual_seed(0)) for num in (2, 5))
+    assert torch.equal(two, five[:2])
+    two, five = (model.encode(batch, generator=torch.Generator().manual_seed(0)) for batch in (images[:2], images))
+    torch.testing.assert_close(two, five[:2])
+
+
 def test_the_frozen_model_is_the_same() -> None:
     config = replace(SMALL, permutation="conv1x1-lu")
     model, images = build(config), images_of(config)
@@ -209,6 +220,61 @@ def test_the_frozen_model_is_the_same() -> None:
         frozen.initialize(torch.zeros(1, 3, 16, 16))
     with pytest.raises(ValueError, match="frozen"):
         frozen.execute(Execution("reversible"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_arrays_of_numpy_are_tensors(tmp_path: Path) -> None:
+    model = Glow(replace(SMALL, num_classes=2), np.array(["cat", "dog"]))  # type: ignore[arg-type]
+    model.save_pretrained(tmp_path)
+    assert Glow.from_pretrained(tmp_path).class_names == ["cat", "dog"]
+    images, y = images_of(SMALL, 2), torch.tensor([1, 0])
+    pixels = images.numpy()
+    pixels.setflags(write=False)
+    z = model.encode(pixels, y.numpy())
+    assert torch.equal(z, model.encode(images, y))
+    assert torch.equal(model.decode(z.numpy(), y.numpy()), images)
+    assert torch.equal(model.encode(pixels[:, ::-1], y.numpy()), model.encode(images.flip(1), y))
+    x = dequantize(pixels, 8)
+    assert torch.equal(model.log_prob(x, y.numpy()), model.log_prob(x, y))
+    assert model.sample(np.int64(2), np.array([0.5, 1.0]), y.numpy()).shape == images.shape  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="encode takes uint8 images"):
+        model.encode(x.numpy(), y.numpy())
+
+
+EMPTIED = (
+    SMALL,
+    replace(SMALL, num_classes=3, classifier=True),
+    replace(SMALL, num_classes=3, coupling="additive", permutation="conv1x1-lu"),
+    replace(SMALL, layout="realnvp", coupling="affine-tanh", residual_blocks=1, logit=True, permutation="reverse"),
+)
+
+
+@pytest.mark.parametrize("config", EMPTIED)
+@pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
+def test_no_images_are_images(config: GlowConfig, memory: Memory) -> None:
+    model, images, y = build(config), images_of(config, 0), labels_of(config, 0)
+    model.execute(Execution(memory))
+    x = dequantize(images, 8)
+    model.initialize(x)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    model.log_prob(x, y).sum().backward()
+    for form in (model, model.freeze()):
+        z = form.encode(images, y, torch.Generator())
+        assert z.shape == (0, config.num_dims)
+        for decoded in (form.decode(z, y), form.decode(z, y, exact=False), form.sample(0, y=y)):
+            assert decoded.shape == images.shape
+        if config.num_classes:
+            assert form.classify(x).shape == (0, 3)
+            assert form.log_prob_and_logits(x, y)[1].shape == (0, 3)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_a_frozen_model_knows_its_type(coupling: str) -> None:
+    """Even where every number of it is a constant."""
+    model = build(replace(SMALL, coupling=coupling, learn_top=False))  # type: ignore[arg-type]
+    images = images_of(SMALL)
+    assert torch.equal(model.freeze().decode(model.freeze().encode(images)), images)
+    assert model.double().freeze().dtype == torch.float64
 
 
 def test_labels_are_asked_for_and_refused() -> None:

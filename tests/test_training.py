@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from math import log
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError, weights
@@ -23,6 +23,7 @@ from glowflow.evaluate import Floats
 from glowflow.execution import Execution
 from glowflow.images import dequantize
 from glowflow.processes import ALONE, Processes
+from glowflow.signals import requests
 from glowflow.training import loop, train
 from glowflow.training.batches import Batches
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
@@ -68,7 +69,7 @@ def test_resuming_gives_the_uninterrupted_run(
     assert records(tmp_path / "parts", "validation") == records(tmp_path / "whole", "validation")
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", requests())
 def test_a_signal_saves_and_the_same_command_goes_on(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: int
 ) -> None:
@@ -191,6 +192,55 @@ def test_conditional_training_learns_the_labels(config: RunConfig, tmp_path: Pat
     logits = state.model.classify(dequantize(images, 8))
     assert y is not None
     assert (logits.argmax(1) == y).float().mean() > 0.9
+
+
+@pytest.fixture
+def numbered(config: RunConfig, tmp_path: Path) -> RunConfig:
+    """A class-conditional training on the folders 0 to 10."""
+    for number in range(66):
+        path = tmp_path / "numbers" / str(number % 11) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 3 * number).save(path)
+    model = replace(config.model, num_classes=11, classifier=True)
+    return RunConfig(model, replace(config.train, data=str(tmp_path / "numbers"), weight_y=1.0))
+
+
+@pytest.fixture
+def _ordered_as_text(numbered: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache in which these folders were put in the order 0, 1, 10, 2, ..., as they once were."""
+    order = sorted(map(str, range(11)))
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path / "as text"))
+    load(numbered.train.data, (1, 8, 8), "train")
+    (directory,) = (tmp_path / "as text").glob("folder-*")
+    meta = json.loads((directory / "meta.json").read_text())
+    (directory / "meta.json").write_text(json.dumps(meta | {"class_names": order}))
+    for path in directory.glob("*-labels.npy"):
+        np.save(path, np.array([order.index(str(label)) for label in np.load(path)], np.int64))
+
+
+@pytest.mark.usefixtures("_ordered_as_text")
+def test_a_run_keeps_its_order_of_classes_when_its_data_are_prepared_again(
+    numbered: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(numbered, tmp_path / "whole")
+    train(replace(numbered, train=replace(numbered.train, images=160)), tmp_path / "parts")
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path / "as numbers"))
+    assert_same(train(numbered, tmp_path / "parts"), whole)
+    assert records(tmp_path / "parts", "validation") == records(tmp_path / "whole", "validation")
+    names = Glow.from_pretrained(tmp_path / "parts").class_names
+    assert names == ["0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"]
+    assert load(numbered.train.data, (1, 8, 8), "train").class_names == tuple(map(str, range(11)))
+
+
+@pytest.mark.usefixtures("_ordered_as_text")
+def test_a_model_trained_further_keeps_its_order_of_classes(
+    numbered: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(numbered, tmp_path / "first")
+    further = replace(numbered, train=replace(numbered.train, start=str(tmp_path / "first"), images=160))
+    old = train(further, tmp_path / "old")
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path / "as numbers"))
+    assert_same(train(further, tmp_path / "new"), old)
 
 
 def test_labels_must_fit_the_model(config: RunConfig, tmp_path: Path) -> None:

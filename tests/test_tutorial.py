@@ -57,4 +57,5 @@ def test_every_command_of_the_tutorial(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(served) == 2
     with Image.open("strip.png") as picture:
         light = np.asarray(picture.convert("L"), dtype=float)
-    assert light[:, -64:].mean() > light[:, :64].mean() + 10
+    rows = light[-(2 * 258 + 6) : -8, -(5 * 258 + 6) : -8]  # two images in five steps, below and beside captions
+    assert rows[:, -256:].mean() > rows[:, :256].mean() + 10

@@ -8,7 +8,7 @@ constant. Reports are lines of the output file, and samples are kept in a direct
 both figures are drawn again by `--draw-only`; a run that was stopped goes on by the same command, from checkpoints in
 `--work`, and a contender with its last report in the file isn't trained again.
 
-    pip install 'glowflow[data,peers]'
+    pip install -e '.[data,peers]'
     git clone https://github.com/rosinality/glow-pytorch ../rosinality
     git clone https://github.com/y0ast/Glow-PyTorch ../y0ast
     python benchmarks/time_to_quality faces32 mine.jsonl --rosinality ../rosinality --y0ast ../y0ast --contenders \

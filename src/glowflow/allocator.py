@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Of glibc's malloc.h."""
@@ -14,7 +15,23 @@ def keep_freed_memory() -> None:
     back to the kernel, which has to find them anew, page by page; where arithmetic is fast, that's a tenth of the time
     (docs/performance.md). Nothing happens where the C library isn't glibc.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    mallopt = _function("mallopt")
     if mallopt is not None:
         mallopt(M_TRIM_THRESHOLD, -1)
         mallopt(M_MMAP_MAX, 0)
+
+
+def give_back_freed_memory() -> None:
+    """Have glibc give freed memory back to the kernel now.
+
+    Each thread has a heap of its own, which keeps what the thread has freed: with many threads, which free a large
+    image each, that's as much as if all the images were there. Nothing happens where the C library isn't glibc.
+    """
+    trim = _function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _function(name: str) -> Callable[..., int] | None:
+    """A function of the C library; None where it isn't glibc."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

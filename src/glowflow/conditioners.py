@@ -203,7 +203,7 @@ def _kept(values: dict[object, Tensor], x: Tensor, make: Callable[[Tensor], Tens
     """What `make` gives for images of x's size, type and device, of which it may look at zeros only; made once."""
     key = (*x.shape[1:], x.dtype, x.device)
     if key not in values:
-        values[key] = make(torch.zeros_like(x[:1]).detach())
+        values[key] = make(x.new_zeros(1, *x.shape[1:]))
     return values[key]
 
 

@@ -1,7 +1,10 @@
 """What can be chosen: the model's shape and the training's settings, as frozen dataclasses free of torch."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from math import isfinite
+from numbers import Integral
+from typing import Any, Literal
 
 from glowflow.errors import InputError
 
@@ -9,6 +12,8 @@ Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
 
 LARGEST_WHOLE = 2**63 - 1
+LARGEST_BATCH = 2**22
+"""Images; choosing those of larger ones alone would take for ever."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ class GlowConfig:
     logit: bool = False
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _check_shape(self.image_shape)
-        object.__setattr__(self, "image_shape", tuple(self.image_shape))
         _check_levels(self.image_shape, self.levels)
         check_whole("steps", self.steps, 1)
         check_whole("width", self.width, 1)
@@ -108,8 +113,20 @@ def default_levels(image_shape: Shape) -> int:
     return max((n for n in levels if min(height, width) >> n >= 4), default=levels[-1])
 
 
+def _make_plain(config: "GlowConfig | TrainConfig") -> None:
+    """Have every field in Python's own types, which JSON and YAML know."""
+    for field in fields(config):
+        object.__setattr__(config, field.name, _plain(getattr(config, field.name)))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
+    """A value in Python's own types: numbers and arrays of NumPy and torch have `tolist`, and sequences are tuples."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, tuple | list) else value
+
+
 def _check_shape(shape: Shape) -> None:
-    if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(_is_whole, shape)) or min(shape) < 1:
+    if not isinstance(shape, tuple) or len(shape) != 3 or not all(map(_is_whole, shape)) or min(shape) < 1:
         raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
     if not valid_levels(shape):
         _, height, width = shape
@@ -126,7 +143,7 @@ def _check_levels(shape: Shape, levels: int | None) -> None:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:
@@ -140,6 +157,15 @@ def _check_number(name: str, value: float | None, low: float, below: float = flo
     if not (isinstance(value, int | float) and low <= value < below):
         allowed = f"of at least {low}" if below == float("inf") else f"from {low} to below {below}"
         raise InputError(f"{name} is {value}; it takes a number {allowed}.")
+
+
+def checked_range(limits: Sequence[float]) -> tuple[float, float]:
+    """The value range; InputError if it isn't two finite numbers, the smaller first."""
+    numbers = [limit for limit in limits if isinstance(limit, int | float) and isfinite(limit)]
+    if not len(limits) == len(numbers) == 2 or not numbers[0] < numbers[1]:
+        given = ",".join(map(str, limits))
+        raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
+    return numbers[0], numbers[1]
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -172,6 +198,8 @@ class TrainConfig:
         validate_every: Images between validations (bits/dim, sample grids, best and last checkpoints).
         validation_images: At most so many validation images are used while training.
         seed: Of the weights, the order of the images and all noise.
+        value_range: The values of image files of more than 8 bits that become black and white: [low, high]. None takes
+            a usual range that holds the values of all files.
         start: A model of the same architecture whose weights the training begins with, instead of fresh ones: a run's
             directory, a directory made by save_pretrained, or a name on the hub.
     """
@@ -194,12 +222,16 @@ class TrainConfig:
     validate_every: int = 10_000
     validation_images: int = 1_000
     seed: int = 0
+    value_range: tuple[float, float] | None = None
     start: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("images", "batch_size", "validate_every", "validation_images"):
+        _make_plain(self)
+        check_whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
+        check_whole("init_batch_size", self.init_batch_size, 0, LARGEST_BATCH)
+        for name in ("images", "validate_every", "validation_images"):
             check_whole(name, getattr(self, name), 1)
-        for name in ("init_batch_size", "warmup_images", "cooldown_images", "seed"):
+        for name in ("warmup_images", "cooldown_images", "seed"):
             check_whole(name, getattr(self, name), 0)
         for name in ("lr", "weight_y"):
             _check_number(name, getattr(self, name), 0)
@@ -215,6 +247,8 @@ class TrainConfig:
         _check_choice("optimizer", self.optimizer, ("glow-adamax", "muon", "adamax", "adam", "adamw"))
         if self.grad_clip is not None:
             _check_number("grad_clip", self.grad_clip, 1e-12)
+        if self.value_range is not None:
+            object.__setattr__(self, "value_range", checked_range(self.value_range))
 
 
 @dataclass(frozen=True)

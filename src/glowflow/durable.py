@@ -8,28 +8,68 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from glowflow.destinations import deliver, destination, is_written_in_place
 from glowflow.errors import InputError
 
 DIGESTS = "digests.json"
+LONGEST_NAME = 128
+"""Bytes of a name that leave room for more in any file system."""
+UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""The errors by which a file system reports that it can't do a thing at all, as those of networks often can't."""
+NOT_FOR_DIRECTORIES = UNSUPPORTED | {errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
+"""The errors of systems that bring files to the disk, and not directories; Windows has EACCES."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all."""
-    partial = beside(path, "partial")
+    """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all.
+
+    A link stays, and the file that it leads to is replaced. Other names of this file (hard links) keep its old content.
+    What isn't a file, such as a pipe or a device, is written to as soon as the content is whole.
+    """
+    in_place = is_written_in_place(path)
+    target = destination(path)
     try:
-        partial.touch()
-        mode = partial.stat().st_mode
-        yield partial
-        partial.chmod(mode)  # safetensors would keep other users from reading it
-        sync(partial)
-        partial.replace(path)
+        with _delivering(path) if in_place else _replacing(target) as partial:
+            yield partial
     except OSError as error:
         raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    partial = beside(target, "partial")
+    try:
+        partial.touch()
+        mode = (target if os.access(target, os.W_OK) else partial).stat().st_mode
+        yield partial
+        _set_mode(partial, mode)  # safetensors would keep other users from reading it
+        sync(partial)
+        _rename(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _delivering(path: Path) -> Iterator[Path]:
+    with TemporaryDirectory() as folder:
+        partial = Path(folder) / "partial"
+        partial.touch()
+        yield partial
+        deliver(partial, path)
+
+
+def _rename(partial: Path, target: Path) -> None:
+    """Put a file in the place of another, or its content where the place can't be taken, as that of a mounted file."""
+    try:
+        partial.replace(target)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        deliver(partial, target)
 
 
 @contextmanager
@@ -40,30 +80,31 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
     For the one process that writes there; readers may come at any time.
 
     Args:
-        target: The directory.
-        previous: Where its old content is kept. By default it isn't, and `recover` puts a replacement right that was
-            cut short.
+        target: The directory, or a link to it, which stays.
+        previous: Where its old content is kept, or the link to it. By default it isn't kept, and `recover` puts a
+            replacement right that was cut short.
     """
+    target = destination(target) if previous is None else target
     partial, old = beside(target, "partial"), beside(target, "old")
     if previous is None:
         recover(target)
     else:
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
         sync(partial)
-    except OSError:
+    except Exception:
         shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
         raise
     if target.exists():
         if previous is not None and previous.exists():
-            previous.rename(old)
-        target.rename(previous or old)
-    partial.rename(target)
+            rename_directory(previous, old)
+        rename_directory(target, previous or old)
+    rename_directory(partial, target)
     sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
 
 
 def recover(target: Path) -> None:
@@ -72,29 +113,70 @@ def recover(target: Path) -> None:
     if target.exists():
         shutil.rmtree(old, ignore_errors=True)
     elif old.exists():
-        old.rename(target)
+        rename_directory(old, target)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory as far as possible, or the link to one."""
+    directory.unlink() if directory.is_symlink() else shutil.rmtree(directory, ignore_errors=True)
 
 
 def beside(path: Path, suffix: str) -> Path:
     """A hidden path in the same directory."""
-    return path.with_name(f".{path.name}.{suffix}")
+    name = os.fsencode(path.name)
+    shown = path.name if len(name) <= LONGEST_NAME else hashlib.blake2b(name, digest_size=16).hexdigest()
+    return path.with_name(f".{shown}.{suffix}")
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or a directory's list of names, is on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no directories
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    """Wait until a file, or a directory's list of names, is on the disk.
+
+    Some systems can't do this for directories, and some file systems can't do it at all. They are left to their ways.
+
+    Raises:
+        OSError: If the disk is full or fails.
+    """
+    is_directory = path.is_dir()
+    try:
+        _sync(path, os.O_RDONLY if is_directory else os.O_RDWR)
+    except OSError as error:
+        if error.errno not in (NOT_FOR_DIRECTORIES if is_directory else UNSUPPORTED):
+            raise
+
+
+def _sync(path: Path, mode: int) -> None:
+    descriptor = os.open(path, mode)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def _set_mode(path: Path, mode: int) -> None:
+    """Set the permissions of a file that has others. Where that can't be done, it keeps those that it has."""
+    if path.stat().st_mode != mode:
+        with suppress(OSError):
+            path.chmod(mode)
+
+
+def rename_directory(directory: Path, target: Path) -> None:
+    """Rename a directory, or copy it where it's in another layer, as what an image of Docker brings with it."""
+    try:
+        directory.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy = beside(target, "copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(directory, copy)
+        copy.rename(target)
+        shutil.rmtree(directory)
+
+
 def save_text(path: Path, content: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file in UTF-8, whole or not at all; names in other encodings come out as they were."""
     with replacing(path) as partial:
-        partial.write_text(content)
+        partial.write_text(content, encoding="utf-8", errors="surrogateescape")
 
 
 def append(path: Path, line: str) -> None:
@@ -105,7 +187,7 @@ def append(path: Path, line: str) -> None:
             file.seek(max(0, size - 1))
             file.write((b"" if file.read() in {b"", b"\n"} else b"\n") + line.encode())
     except OSError:
-        if path.exists():
+        with suppress(OSError):  # what was wrong with the writing matters more
             os.truncate(path, size)
         raise
 
@@ -113,7 +195,7 @@ def append(path: Path, line: str) -> None:
 def load_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON objects that `append` wrote, without lines that a crash cut short; none if there is no such file."""
     lines = []
-    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         with suppress(json.JSONDecodeError):
             lines.append(json.loads(line))
     return lines
@@ -127,7 +209,7 @@ def save_json(path: Path, content: Mapping[str, Any]) -> None:
 def load_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; InputError if it can't be read."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -149,7 +231,7 @@ def verify(directory: Path) -> None:
         InputError: If one is missing or differs, naming it; or if the directory isn't sealed.
     """
     digests = load_json(directory / DIGESTS)
-    if (directory / DIGESTS).read_text() != _json(digests):
+    if (directory / DIGESTS).read_text(encoding="utf-8") != _json(digests):
         raise InputError(f"{directory / DIGESTS} is damaged: it isn't what was written.")
     for name, written in digests.items():
         if not (directory / name).is_file():

@@ -4,12 +4,24 @@ from collections.abc import Sequence
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message, no more than fit into it.
+    """Names for a message, no more than fit into it, a name with ", " in it between quotation marks.
 
     >>> listed(["cat", "cow", "dog"], most=2)
     'cat, cow, ...'
+    >>> listed(["Paris, France", "Rome"])
+    "'Paris, France', Rome"
     """
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    shown = [repr(name) if ", " in name else name for name in names[:most]]
+    return ", ".join(shown) + (", ..." if len(names) > most else "")
+
+
+def install(extra: str) -> str:
+    """How to install what an optional part needs, for a message; other words will do once PyPI has glowflow.
+
+    >>> install("demo")
+    "run pip install -e '.[demo]' in your clone of glowflow"
+    """
+    return f"run pip install -e '.[{extra}]' in your clone of glowflow"
 
 
 class InputError(ValueError):
@@ -34,6 +46,10 @@ class TrainingInterruptedError(Exception):
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.signum = signum
+
+
+class MemoryShortError(Exception):
+    """The memory of the machine, or of its GPU, doesn't suffice; the message says what takes less."""
 
 
 class ProcessLostError(Exception):

@@ -189,8 +189,8 @@ def sample(
     classes = model.config.num_classes
     in_turn = torch.arange(num) % max(classes, 1)
     y = (in_turn if labels is None else torch.tensor(labels)).to(model.device) if classes else None
-    generator = torch.Generator().manual_seed(seed)
-    parts = []
+    generator = torch.Generator().manual_seed(int(seed))
+    parts = [torch.empty(0, *model.config.image_shape, dtype=torch.uint8)]
     size = batch_size(model.config)
     for start in range(0, num, size):
         count = min(size, num - start)

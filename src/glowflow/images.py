@@ -1,16 +1,31 @@
 """Images as the model sees them: uint8 <-> dequantised floats in [-1/2, 1/2), nats <-> bits per dimension."""
 
 from math import log
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Array: TypeAlias = Tensor | NDArray[Any]
+"""What is taken as a tensor."""
 
 BIN_CENTRE = 0.5
 LARGEST_NOISE = 1 - 2**-16
 """With more, float32 would round the highest levels up into the next bin."""
 
 
-def quantize(images: Tensor, num_bits: int) -> Tensor:
+def as_tensor(values: Array) -> Tensor:
+    """A tensor as it is, and a NumPy array as a tensor of its own, also where it's read-only, as Pillow's are.
+
+    >>> as_tensor(np.arange(3, dtype=np.uint8)[::-1])
+    tensor([2, 1, 0], dtype=torch.uint8)
+    """
+    return values if isinstance(values, Tensor) else torch.from_numpy(np.array(values, order="C"))
+
+
+def quantize(images: Array, num_bits: int) -> Tensor:
     """Images (uint8, any shape) with only their `num_bits` upper bits kept.
 
     >>> import torch
@@ -18,16 +33,16 @@ def quantize(images: Tensor, num_bits: int) -> Tensor:
     tensor([  0,   0,   8, 248], dtype=torch.uint8)
     """
     unused = 8 - num_bits
-    return (images >> unused) << unused
+    return (as_tensor(images) >> unused) << unused
 
 
-def dequantize(images: Tensor, num_bits: int, noise: Tensor | float = BIN_CENTRE) -> Tensor:
+def dequantize(images: Array, num_bits: int, noise: Tensor | float = BIN_CENTRE) -> Tensor:
     """The continuous image x = (level + noise) / 2^n - 1/2, float32, in [-1/2, 1/2).
 
     With uniform noise in [0, 1), -log2 p(x) bounds the bits of the quantised image from above. The default places each
     value at its bin's centre, where rounding errors in x do no harm.
     """
-    levels = (images >> (8 - num_bits)).float()
+    levels = (as_tensor(images) >> (8 - num_bits)).float()
     return (levels + torch.as_tensor(noise).clamp(max=LARGEST_NOISE)) / 2**num_bits - 0.5
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
+from itertools import chain
 from math import log, pi, prod
 from pathlib import Path
 from typing import Self, cast
@@ -17,8 +18,9 @@ from glowflow.config import GlowConfig
 from glowflow.durable import is_sealed, verify
 from glowflow.errors import InputError
 from glowflow.execution import Execution
-from glowflow.images import BIN_CENTRE, dequantize, to_uint8
+from glowflow.images import BIN_CENTRE, Array, as_tensor, dequantize, to_uint8
 from glowflow.layouts import levels
+from glowflow.noise import normal, uniform
 
 
 class Glow(nn.Module):
@@ -26,7 +28,8 @@ class Glow(nn.Module):
 
     `forward` and `inverse` are exact inverses between continuous images x (B, C, H, W) in [-1/2, 1/2) and a list of L
     latents, level 0 first; `encode` and `decode` are the same between uint8 images and flat latents (B, D). A
-    class-conditional model takes labels y (B,), int64, wherever y appears.
+    class-conditional model takes labels y (B,), int64, wherever y appears. NumPy arrays of images, flat latents and
+    labels are taken as tensors.
 
     >>> import torch
     >>> from glowflow import Glow, GlowConfig
@@ -45,7 +48,8 @@ class Glow(nn.Module):
     def __init__(self, config: GlowConfig, class_names: Sequence[str] | None = None) -> None:
         super().__init__()
         self.config = config
-        self.class_names = list(class_names or map(str, range(config.num_classes)))
+        names = [] if class_names is None else list(map(str, class_names))
+        self.class_names = names or list(map(str, range(config.num_classes)))
         if len(self.class_names) != config.num_classes:
             raise InputError(f"There are {len(self.class_names)} names for {config.num_classes} classes.")
         top = config.latent_shapes[-1]
@@ -54,30 +58,30 @@ class Glow(nn.Module):
         self.classifier = ZeroLinear(top[0], config.num_classes) if config.classifier else None
         self.execution = Execution()
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+    def forward(self, x: Tensor, y: Array | None = None) -> tuple[list[Tensor], Tensor]:
         """Latents of x, level 0 first, and ln |det d latents / dx| (B,) in nats."""
-        self._check_labels(len(x), y)
+        y = self._labels(len(x), y)
         *latents, top, log_det = self._flow(x)
         eps, term = self.prior(top, y)
         return [*latents, eps], log_det + term
 
-    def inverse(self, latents: list[Tensor], y: Tensor | None = None) -> Tensor:
+    def inverse(self, latents: list[Tensor], y: Array | None = None) -> Tensor:
         """The x that has these latents."""
-        self._check_labels(len(latents[0]), y)
+        y = self._labels(len(latents[0]), y)
         *below, top = latents
         x = self.prior.inverse(top, y)
         for level, eps in zip(reversed(self._chains), [None, *reversed(below)], strict=True):
             x = execution.inverse(level, x if eps is None else torch.cat([x, eps], dim=1), self.execution)
         return x
 
-    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def log_prob(self, x: Tensor, y: Array | None = None) -> Tensor:
         """Log-density (B,) in nats of continuous images x."""
         latents, log_det = self(x, y)
         return log_det + standard_normal_log_prob(latents)
 
-    def log_prob_and_logits(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def log_prob_and_logits(self, x: Tensor, y: Array | None = None) -> tuple[Tensor, Tensor]:
         """`log_prob` and `classify` in one pass."""
-        self._check_labels(len(x), y)
+        y = self._labels(len(x), y)
         *latents, top, log_det = self._flow(x)
         eps, term = self.prior(top, y)
         return log_det + term + standard_normal_log_prob([*latents, eps]), self._logits(top)
@@ -99,7 +103,7 @@ class Glow(nn.Module):
             x, _ = level.initialize(x).chunk(2, dim=1)
 
     @torch.no_grad()
-    def encode(self, images: Tensor, y: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def encode(self, images: Array, y: Array | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Flat latents (B, D), float64, of images (B, C, H, W), uint8.
 
         Encoding and decoding compute in float64 (float32 on Apple's GPUs, which lack it): for an image that is unlike
@@ -111,15 +115,16 @@ class Glow(nn.Module):
             generator: Draws the dequantisation noise; without one, values stand at their bins' centres, and decoding
                 gives the quantised images back exactly.
         """
+        images = as_tensor(images)
         if images.dtype != torch.uint8:
             raise ValueError(f"encode takes uint8 images, not {images.dtype}.")
-        noise = BIN_CENTRE if generator is None else _rand(images.shape, generator).to(self.device)
+        noise = BIN_CENTRE if generator is None else _uniform_like(images, generator).to(self.device)
         exact = self._in_float64()
         x = dequantize(images.to(self.device), self.config.num_bits, noise).to(exact.dtype)
         return self.flatten(exact(x, y)[0])
 
     @torch.no_grad()
-    def decode(self, z: Tensor, y: Tensor | None = None, *, exact: bool = True) -> Tensor:
+    def decode(self, z: Array, y: Array | None = None, *, exact: bool = True) -> Tensor:
         """Images (B, C, H, W), uint8, that have the flat latents z (B, D).
 
         Args:
@@ -128,15 +133,15 @@ class Glow(nn.Module):
             exact: Computed as in `encode`; else in the parameters' type, which is fast, and a level off here and there.
         """
         model = self._in_float64() if exact else self
-        x = model.inverse(self.unflatten(z.to(self.device, model.dtype)), y)
+        x = model.inverse(self.unflatten(as_tensor(z).to(self.device, model.dtype)), y)
         return to_uint8(x, self.config.num_bits)
 
     @torch.no_grad()
     def sample(
         self,
         num: int,
-        temperature: float | Tensor = 1.0,
-        y: Tensor | None = None,
+        temperature: float | Array = 1.0,
+        y: Array | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Random images (num, C, H, W), uint8.
@@ -147,8 +152,7 @@ class Glow(nn.Module):
             y: Labels (num,) for a class-conditional model.
             generator: For reproducible images.
         """
-        device = generator.device if generator else self.device
-        eps = torch.randn(num, self.config.num_dims, generator=generator, device=device).to(self.device)
+        eps = normal(num, self.config.num_dims, generator, self.device)
         scale = torch.as_tensor(temperature, device=self.device, dtype=eps.dtype).reshape(-1, 1)
         if len(scale) not in {1, num}:
             raise ValueError(f"There are {len(scale)} temperatures for {num} images; give one, or one per image.")
@@ -227,12 +231,17 @@ class Glow(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return next(self.parameters()).device
+        return self._first_tensor.device
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the parameters."""
-        return next(self.parameters()).dtype
+        return self._first_tensor.dtype
+
+    @property
+    def _first_tensor(self) -> Tensor:
+        """A parameter, or a frozen model's constant."""
+        return next(tensor for tensor in chain(self.parameters(), self.buffers()) if tensor.is_floating_point())
 
     def _in_float64(self) -> "Glow":
         if self.dtype == torch.float64:
@@ -275,18 +284,21 @@ class Glow(nn.Module):
         if tuple(x.shape[1:]) != self.config.image_shape:
             raise ValueError(f"Images have shape {tuple(x.shape[1:])}; this model's are {self.config.image_shape}.")
 
-    def _check_labels(self, num: int, y: Tensor | None) -> None:
+    def _labels(self, num: int, y: Array | None) -> Tensor | None:
+        """Labels as a tensor, if they fit."""
         if self.config.num_classes and y is None:
             raise ValueError("This model is class-conditional: give labels y.")
         if not self.config.num_classes and y is not None:
             raise ValueError("This model is not class-conditional: it takes no labels y.")
         if y is None:
-            return
+            return None
+        y = as_tensor(y)
         if y.shape != (num,) or y.dtype != torch.int64:
             raise ValueError(f"Labels are {y.dtype} {tuple(y.shape)}; int64 ({num},) is needed, one per image.")
         classes = self.config.num_classes
         if y.device.type == "cpu" and num and not 0 <= int(y.min()) <= int(y.max()) < classes:
             raise ValueError(f"Labels go from 0 to {classes - 1}; these, from {int(y.min())} to {int(y.max())}.")
+        return y
 
 
 class FrozenGlow(Glow):
@@ -348,5 +360,5 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def _rand(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    return torch.rand(shape, generator=generator, device=generator.device)
+def _uniform_like(images: Tensor, generator: torch.Generator) -> Tensor:
+    return uniform(len(images), prod(images.shape[1:]), generator).view(images.shape)

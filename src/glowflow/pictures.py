@@ -1,6 +1,7 @@
 """Images as pictures to look at: grids, titles, animations."""
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from glowflow.config import Shape
 from glowflow.durable import replacing
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 
 SMALLEST_TILE = 64
+"""Pixels of an image's longer side."""
+FEW, SMALLEST_OF_FEW = 100, 100
+"""So many images, or fewer, have at least so many pixels, which a short caption needs."""
+LARGEST_TILE = 256
+SCREEN = 1600, 1040
+"""Pixels, as wide and as high as pictures of few images become."""
 GAP = 2
+MOST_PIXELS = 2**27
+"""Of a picture. Programs don't open larger ones, nor does Pillow, by which they are written."""
 ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
 VIDEO = ".mp4"
 FRAME_MILLISECONDS = 40
@@ -27,10 +37,13 @@ def as_picture(image: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(shown))
 
 
-def grid(images: Tensor, columns: int) -> Image.Image:
-    """A picture of images (N, C, H, W), uint8, in rows of `columns`; small ones are enlarged."""
+def grid(images: Tensor, columns: int, enlarge: int | None = None) -> Image.Image:
+    """A picture of images (N, C, H, W), uint8, in rows of `columns`.
+
+    Each pixel becomes `enlarge` pixels each way; by default as many as give an image SMALLEST_TILE.
+    """
     tiles = [as_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
-    scale = max(1, -(-SMALLEST_TILE // max(tiles[0].size)))
+    scale = enlarge or _factor(SMALLEST_TILE, tiles[0].size)
     width, height = (scale * side for side in tiles[0].size)
     rows = -(-len(tiles) // columns)
     canvas = Image.new(tiles[0].mode, (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
@@ -39,6 +52,32 @@ def grid(images: Tensor, columns: int) -> Image.Image:
         large = tile.resize((width, height), Image.Resampling.NEAREST)
         canvas.paste(large, (column * (width + GAP), row * (height + GAP)))
     return canvas
+
+
+def check_count(num: int, image_shape: Shape, enlarge: int | None = None) -> None:
+    """Refuse more images (C, H, W) than one picture can hold; InputError says how many that is."""
+    _, *sides = image_shape
+    scale = enlarge or _factor(SMALLEST_TILE, sides)
+    most = MOST_PIXELS // prod(scale * side + GAP for side in sides)
+    if num > most:
+        size = "x".join(map(str, image_shape))
+        raise InputError(f"A picture holds at most {most:,} images of {size}, and this one would have {num:,}.")
+
+
+def suitable(images: Tensor, columns: int) -> int:
+    """By how much to enlarge images (N, C, H, W), in rows of `columns`, for a screen.
+
+    Few fill it, up to LARGEST_TILE each; many, which don't fit onto it, stay large enough to be looked at.
+    """
+    *_, height, width = images.shape
+    rows = -(-len(images) // columns)
+    fitting = min(LARGEST_TILE // max(height, width), SCREEN[0] // (columns * width), SCREEN[1] // (rows * height))
+    return max(fitting, _factor(SMALLEST_OF_FEW if len(images) <= FEW else SMALLEST_TILE, (width, height)))
+
+
+def _factor(side: int, size: Sequence[int]) -> int:
+    """The smallest that makes the longer side so long."""
+    return max(1, -(-side // max(size)))
 
 
 def stacked(pictures: dict[str, Image.Image]) -> Image.Image:
@@ -102,8 +141,8 @@ def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) 
     try:
         import av  # noqa: PLC0415 (an optional extra)
     except ImportError:
-        raise InputError(f"{path} takes another package: pip install 'glowflow[video]', or write a .webp.") from None
-    with replacing(path) as partial, av.open(partial, "w", format="mp4") as file:
+        raise InputError(f"{path} needs another package: {install('video')}, or write a .webp.") from None
+    with replacing(path) as partial, partial.open("wb") as raw, av.open(raw, "w", format="mp4") as file:
         stream = file.add_stream("libx264", rate=1000 // FRAME_MILLISECONDS, options={"crf": "16"})
         stream.width, stream.height = (side + side % 2 for side in frames[0].size)  # the codec wants even ones
         stream.pix_fmt = "yuv420p"

@@ -69,6 +69,10 @@ class Processes:
         dist.all_reduce(total)
         return total
 
+    def mean(self, value: float) -> float:
+        """The mean of all processes' values."""
+        return value if self.count == 1 else float(self.add(torch.tensor(value, dtype=torch.float64))) / self.count
+
     def gathered(self, values: NDArray[np.float64], total: int) -> NDArray[np.float64]:
         """Values (total,) of which each process has its `share`."""
         if self.count == 1:

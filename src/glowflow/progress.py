@@ -1,25 +1,17 @@
 """Progress of long work: a live bar on a terminal, plain lines elsewhere, always on standard error."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
+
+from glowflow.pace import Pace
+from glowflow.terminal import reports
 
 SECONDS_BETWEEN_LINES = 20.0
 
-_console = Console(stderr=True)
+_console = reports()
 _shown: list[str] = []
 """What progress is shown of, at most one thing: work inside other work is part of it."""
 
@@ -36,7 +28,7 @@ def is_silent() -> bool:
 
 def say(message: str) -> None:
     """Print one line to standard error, above a live bar where there is one."""
-    _console.print(message, markup=False, highlight=False, soft_wrap=True)
+    _console.print(message, soft_wrap=True)
 
 
 @contextmanager
@@ -51,15 +43,26 @@ def progress(description: str, total: int, unit: str = "images", done: int = 0) 
         return
     _shown.append(description)
     try:
-        with (_live if _console.is_terminal else _lines)(description, total, unit, done) as advance:
+        with (_live if _is_live() else _lines)(description, Pace(total, done), unit) as advance:
             yield advance
     finally:
         _shown.pop()
 
 
-class _RateColumn(ProgressColumn):
+def _is_live() -> bool:
+    """Whether a bar can move: on a terminal that moves its cursor, and not where only colours are asked for."""
+    return _console.file.isatty() and _console.is_terminal and not _console.is_dumb_terminal
+
+
+class _PaceColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{_number(task.speed or 0)} {task.fields['unit']}/s")
+        return Text(_described(task.fields["pace"], f" {task.fields['unit']}"))
+
+
+def _described(pace: Pace, unit: str = "") -> str:
+    """The rate, and the time left as soon as it means something."""
+    left = "" if pace.left is None else f", {pace.left} left"
+    return f"{_number(pace.rate)}{unit}/s{left}"
 
 
 def _number(rate: float) -> str:
@@ -68,37 +71,34 @@ def _number(rate: float) -> str:
 
 
 @contextmanager
-def _live(description: str, total: int, unit: str, done: int) -> Iterator[Callable[..., None]]:
+def _live(description: str, pace: Pace, unit: str) -> Iterator[Callable[..., None]]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        _PaceColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=_console, speed_estimate_period=60) as bar:
-        task = bar.add_task(description, total=total, completed=done, unit=unit, note="")
+    with Progress(*columns, console=_console) as bar:
+        task = bar.add_task(description, total=pace.total, completed=pace.done, unit=unit, pace=pace, note="")
 
         def advance(count: int, note: str = "") -> None:
-            bar.update(task, advance=count, note=note)
+            pace.advance(count)
+            bar.update(task, completed=pace.done, note=note)
 
         yield advance
 
 
 @contextmanager
-def _lines(description: str, total: int, unit: str, done: int) -> Iterator[Callable[..., None]]:
-    began = last = time.monotonic()
-    first = done
+def _lines(description: str, pace: Pace, unit: str) -> Iterator[Callable[..., None]]:
+    told = 0.0
 
     def advance(count: int, note: str = "") -> None:
-        nonlocal done, last
-        done += count
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES or (done >= total and now - began > 1):
-            rate = (done - first) / max(now - began, 1e-9)
-            left = timedelta(seconds=round(max(total - done, 0) / rate)) if rate else "?"
-            say(f"{description}: {done}/{total} {unit}, {_number(rate)}/s, {left} left{'  ' if note else ''}{note}")
-            last = now
+        nonlocal told
+        pace.advance(count)
+        if pace.seconds - told >= SECONDS_BETWEEN_LINES or (pace.done >= pace.total and pace.seconds > 1):
+            beside = f"  {note}" if note else ""
+            say(f"{description}: {pace.done}/{pace.total} {unit}, {_described(pace)}{beside}")
+            told = pace.seconds
 
     yield advance

@@ -1,6 +1,8 @@
 """Models on disk: `model.safetensors` + `config.json`, read with checks and written whole or not at all."""
 
+import difflib
 import errno
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -8,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
+from glowflow.destinations import destination
 from glowflow.durable import beside, load_json, replacing, save_json
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, install, listed
+from glowflow.paths import expanded
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
@@ -23,7 +27,12 @@ RAW = "raw.safetensors"
 USUAL = "usual.json"
 """What bits/dim images like those of the training have; not every model knows."""
 
+VALUE_RANGES = "value_ranges.json"
+"""Which values of image files of more than 8 bits were black and white in the training, where there were such files."""
+
 BUNDLED = Path(__file__).parent / "models"
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def find(model: str | Path) -> Path:
@@ -35,18 +44,40 @@ def find(model: str | Path) -> Path:
     Raises:
         InputError: If there is none.
     """
-    run = Path(model)
-    for directory in (run, run / "best", beside(run / "best", "old"), run / "last", run / "previous"):
+    run = Path(expanded(model)) if isinstance(model, str) else model
+    for directory in _places(run):
         if exists(directory):
             return directory
-    if str(model) in bundled():
-        return BUNDLED / model
-    if Path(model).exists() or str(model).count("/") != 1:
-        raise InputError(
-            f"No model in {model}: it should be a run directory, one with {CONFIG} and {MODEL}, or one that comes "
-            f"with glowflow ({listed(bundled()) or 'none does yet'})."
-        )
-    return _download(str(model))
+    if (name := str(model).rstrip("/")) in bundled():
+        return BUNDLED / name
+    if not run.exists() and _may_be_on_hub(str(model)):
+        return _download(str(model))
+    raise _missing(str(model), run)
+
+
+def _may_be_on_hub(model: str) -> bool:
+    """Whether this is like the hub's names, OWNER/NAME, and not a path below a folder that is here."""
+    return HUB_NAME.fullmatch(model) is not None and not Path(model).parent.exists()
+
+
+def _missing(model: str, run: Path) -> InputError:
+    """The sentence for what is no model, with the name of one that may be meant."""
+    names = {path.name: str(path) for path in _runs_in(run.parent)} | {name: name for name in bundled()}
+    near = [] if run.exists() else difflib.get_close_matches(run.name, names, n=1)
+    ours = listed(bundled()) or "none does yet"
+    otherwise = f"it should be a run directory, one with {CONFIG} and {MODEL}, or one that comes with glowflow ({ours})"
+    return InputError(f"No model in {model}: {f'perhaps {names[near[0]]} is meant' if near else otherwise}.")
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The directories in a folder that hold models."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if any(map(exists, _places(path)))]
+
+
+def _places(run: Path) -> tuple[Path, ...]:
+    """Where a model may be in a directory, the best one first."""
+    return run, run / "best", beside(run / "best", "old"), run / "last", run / "previous"
 
 
 def bundled() -> list[str]:
@@ -58,6 +89,16 @@ def usual(model: str | Path) -> dict[str, Any]:
     """What `evaluate.usual` found of a model when it was trained; empty if nothing did."""
     path = find(model) / USUAL
     return load_json(path) if path.is_file() else {}
+
+
+def value_ranges(model: str | Path) -> dict[str, tuple[float, float]]:
+    """The value ranges of the images that a model was trained on, by the kind of values (`data.Dataset`)."""
+    path = find(model) / VALUE_RANGES
+    content = load_json(path) if path.is_file() else {}
+    try:
+        return {kind: (float(low), float(high)) for kind, (low, high) in content.items()}
+    except (TypeError, ValueError):
+        raise InputError(f"{path} is damaged: it should hold two numbers for each kind of values.") from None
 
 
 def exists(directory: Path) -> bool:
@@ -86,7 +127,7 @@ def save(
         weights: "raw" or "averaged".
         class_names: Of a class-conditional model's classes.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    destination(directory).mkdir(parents=True, exist_ok=True)
     save_tensors(directory / MODEL, tensors)
     config = {"format_version": FORMAT_VERSION, "weights": weights, "class_names": class_names, "model": dict(model)}
     save_json(directory / CONFIG, config)
@@ -113,11 +154,28 @@ def load_config(directory: Path) -> dict[str, Any]:
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; InputError if it's absent or damaged."""
     try:
-        return load_file(path)
+        return load_file(path) if _is_utf8(path) else load(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
     except (SafetensorError, ValueError, KeyError, OSError) as error:
         raise InputError(f"{path} is damaged and can't be loaded ({error}).") from None
+
+
+def load_facts(path: Path) -> dict[str, str]:
+    """What stands beside the tensors of an undamaged safetensors file."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        facts: dict[str, str] = json.loads(file.read(size)).get("__metadata__", {})
+    return facts
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether safetensors can open a file of this name."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def assign(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
@@ -153,11 +211,10 @@ def _download(repository: str) -> Path:
         from huggingface_hub import snapshot_download  # noqa: PLC0415 (an optional extra)
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
     except ImportError:
-        raise InputError(
-            f"There is no directory {repository}; to load it from the hub, pip install 'glowflow[hub]'."
-        ) from None
+        raise InputError(f"There is no directory {repository}; to load it from the hub, {install('hub')}.") from None
+    wanted = [CONFIG, MODEL, RAW, USUAL, VALUE_RANGES, "directions.*"]
     try:
-        return Path(snapshot_download(repository, allow_patterns=[CONFIG, MODEL, RAW, USUAL, "directions.*"]))
+        return Path(snapshot_download(repository, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"There is no directory {repository}, and the hub can't give it: {reason}") from None

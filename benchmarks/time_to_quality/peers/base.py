@@ -18,7 +18,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from glowflow.config import valid_levels
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 from glowflow.images import bits_per_dim, dequantize, to_uint8
 
 
@@ -164,7 +164,7 @@ def package(name: str) -> Any:  # noqa: ANN401 (a module without types)
         with quiet():
             return importlib.import_module(name)
     except ImportError:
-        raise InputError(f"{name} isn't installed: pip install 'glowflow[peers]'.") from None
+        raise InputError(f"{name} isn't installed: {install('peers')}.") from None
 
 
 def checked_out(checkout: Path) -> ModuleType:

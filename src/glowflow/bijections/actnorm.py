@@ -57,7 +57,9 @@ class ActNorm(Bijection):
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
-        """Set bias and scale such that each channel of x becomes standardised."""
+        """Set bias and scale such that each channel of x becomes standardised; an empty batch leaves them."""
+        if not len(x):
+            return self.forward(x)[0]
         self.bias.copy_(-x.mean((0, 2, 3)))
         std = (x + _per_channel(self.bias)).square().mean((0, 2, 3)).sqrt()
         std = std.where(std > EPSILON, 1 - EPSILON)  # a constant channel says nothing of its scale

@@ -3,8 +3,9 @@
 from abc import ABC, abstractmethod
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from glowflow.bijections.squeeze import channels_to_space, space_to_channels
 
 
 class Mask(ABC):
@@ -78,7 +79,7 @@ class Checkerboard(Mask):
         places = list(_blocks(x_a).unbind(2))
         for place, pixels in zip(self.changing, x_b.chunk(2, dim=1), strict=True):
             places[place] = pixels
-        return F.pixel_shuffle(torch.stack(places, dim=2).flatten(1, 2), 2)
+        return channels_to_space(torch.stack(places, dim=2).flatten(1, 2))
 
     def select(self, h: Tensor) -> Tensor:
         """The changing pixels, (B, C, H, W) -> (B, 2 C, H / 2, W / 2)."""
@@ -92,4 +93,4 @@ class Checkerboard(Mask):
 
 def _blocks(x: Tensor) -> Tensor:
     """The four pixels of each 2x2 block, row by row: (B, C, H, W) -> (B, C, 4, H / 2, W / 2)."""
-    return F.pixel_unshuffle(x, 2).unflatten(1, (-1, 4))
+    return space_to_channels(x).unflatten(1, (-1, 4))

@@ -18,8 +18,24 @@ class Squeeze(Bijection):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Space to channels."""
-        return F.pixel_unshuffle(x, 2), x.new_zeros(len(x))
+        return space_to_channels(x), x.new_zeros(len(x))
 
     def inverse(self, y: Tensor) -> Tensor:
         """Channels to space."""
-        return F.pixel_shuffle(y, 2)
+        return channels_to_space(y)
+
+
+def space_to_channels(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, 4 C, H / 2, W / 2), a channel for each pixel of a 2x2 block, row by row."""
+    batch, channels, height, width = x.shape
+    if not batch:  # torch would leave it as it is
+        return x.reshape(0, 4 * channels, height // 2, width // 2)
+    return F.pixel_unshuffle(x, 2)
+
+
+def channels_to_space(y: Tensor) -> Tensor:
+    """The x that `space_to_channels` maps to y."""
+    batch, channels, height, width = y.shape
+    if not batch:
+        return y.reshape(0, channels // 4, 2 * height, 2 * width)
+    return F.pixel_shuffle(y, 2)

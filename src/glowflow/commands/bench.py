@@ -1,13 +1,14 @@
 """The command that measures speed and memory on this machine."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from glowflow.commands.inputs import Precision, check_parent, check_picture, device_named, precision_named
 from glowflow.errors import InputError
+from glowflow.terminal import output
 
 
 def bench(
@@ -40,7 +41,7 @@ def bench(
 
     from glowflow.durable import save_json
     from glowflow.execution import Execution
-    from glowflow.experiments.bench import measure
+    from glowflow.experiments.bench import measure, training
     from glowflow.experiments.canvas import canvas
     from glowflow.presets import load
     from glowflow.provenance import provenance
@@ -55,8 +56,9 @@ def bench(
     where = device_named(device)
     chosen, run = precision_named(precision, where), load(preset).run
     x = torch.rand(batch, *run.model.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
-    execution = Execution(precision=chosen, compiled=compiled)
-    figures = measure(run, execution, x.contiguous(memory_format=torch.channels_last), rounds, depths)
+    execution, x = Execution(precision=chosen, compiled=compiled), x.contiguous(memory_format=torch.channels_last)
+    _settle_threads(training(run.model, Execution(precision=chosen), x, run.train), where)
+    figures = measure(run, execution, x, rounds, depths)
     kind = str(chosen or torch.float32).removeprefix("torch.")
     _show(figures, f"{preset}, batch {batch}, {where}, {kind} networks")
     settings = {"preset": preset, "batch": batch, "rounds": rounds, "precision": kind, "device": where}
@@ -64,6 +66,13 @@ def bench(
         save_json(json, settings | {"threads": torch.get_num_threads()} | figures | provenance())
     if plot:
         _draw(figures["activations"], f"{preset}, batch {batch}", plot)
+
+
+def _settle_threads(step: Callable[[], object], device: str) -> None:
+    """Compute with as many threads as are asked for, or best for a training step."""
+    from glowflow.threads import settle
+
+    settle(lambda _: step(), 1, device)
 
 
 def _show(figures: dict[str, Any], title: str) -> None:
@@ -74,7 +83,7 @@ def _show(figures: dict[str, Any], title: str) -> None:
         for row in figures[what]:
             speed, first = f"{row['images_per_second']:.2f}", f"{row['first_seconds']:.1f}"
             table.add_row(what, row["name"], speed, f"{row['ratio']:.2f}", first)
-    Console().print(table)
+    output().print(table)
     rows = figures["activations"]
     memory = Table(title="Activation memory of a training step, MB")
     depths = sorted({row["steps"] for row in rows})
@@ -83,7 +92,7 @@ def _show(figures: dict[str, Any], title: str) -> None:
     for how in dict.fromkeys(row["memory"] for row in rows):
         held = {row["steps"]: row["bytes"] for row in rows if row["memory"] == how}
         memory.add_row(how, *(f"{held[steps] / 1e6:.1f}" for steps in depths))
-    Console().print(memory)
+    output().print(memory)
 
 
 def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:

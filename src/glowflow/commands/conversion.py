@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glowflow.commands.inputs import check_parent, print_rows
+from glowflow.destinations import destination
 from glowflow.errors import InputError
+from glowflow.paths import quoted
 
 if TYPE_CHECKING:
     from glowflow.model import Glow
@@ -95,7 +97,7 @@ def export_openai(model: str, out: Path) -> None:
 def _check_new(out: Path) -> None:
     if out.exists():
         raise InputError(f"{out} exists already: give a new directory.")
-    check_parent(out.resolve())
+    check_parent(destination(out).resolve())
 
 
 def _write(model: "Glow", out: Path, read: str) -> None:
@@ -103,7 +105,7 @@ def _write(model: "Glow", out: Path, read: str) -> None:
 
     with replacing_directory(out.resolve()) as partial:
         model.save_pretrained(partial)
-    steps = f"{out}; next: glowflow sample {out}; glowflow evaluate {out} --data IMAGES"
+    steps = f"{out}; next: glowflow sample {quoted(out)}; glowflow evaluate {quoted(out)} --data IMAGES"
     print_rows({"read": read, **_summary(model), "written": steps})
 
 

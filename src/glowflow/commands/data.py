@@ -1,17 +1,17 @@
 """The commands that list, prepare and show data sets."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from glowflow.commands.inputs import SplitName, check_picture, print_rows, wide_console
 from glowflow.errors import InputError, listed
 
 if TYPE_CHECKING:
-    from glowflow.data import BuiltIn, Dataset, Published
+    from glowflow.data import BuiltIn, Glimpse, Published
 
 
 def list_() -> None:
@@ -37,8 +37,7 @@ def list_() -> None:
     console.print(table)
     console.print(
         "Besides: a folder of images (sub-folders are labels) or of the original's TFRecord shards, an .npy or .npz "
-        "file of uint8 images, hf:NAME for a data set of the Hugging Face hub.",
-        highlight=False,
+        "file of uint8 images, hf:NAME for a data set of the Hugging Face hub."
     )
 
 
@@ -62,7 +61,11 @@ def _size(image_shape: Sequence[int]) -> str:
 
 
 def prepare(
-    data: str, image_shape: tuple[int, int, int] | None = None, files: Path | None = None, download: bool = False
+    data: str,
+    image_shape: tuple[int, int, int] | None = None,
+    files: Path | None = None,
+    download: bool = False,
+    value_range: tuple[float, float] | None = None,
 ) -> None:
     """Prepare a data set's cache: a published one from its files, any other as training would when it starts.
 
@@ -73,18 +76,21 @@ def prepare(
         image_shape: [channels, height, width]; by default the first that a data set is listed with.
         files: The folder with the files of a published data set; the message of a missing one tells what it holds.
         download: Have torchvision download the files first, to the folder given with --files or one in the cache.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            usual ones that hold the values of all files.
     """
-    from glowflow.data import PUBLISHED
+    from glowflow.data import PUBLISHED, check_needed, for_all_kinds, prepare
     from glowflow.data.published import fetch
 
     if download and data not in PUBLISHED:
         raise InputError(f"--download is for the published data sets ({', '.join(PUBLISHED)}), and {data} isn't one.")
     folder = fetch(data, files) if download else files
-    for dataset in _prepared(data, image_shape, folder).values():
+    shape = _shape_of(data, image_shape)
+    splits = prepare(data, shape, files=folder, value_ranges=for_all_kinds(value_range))
+    check_needed(value_range, splits["train"].value_ranges, f"the images of {data}")
+    for dataset in splits.values():
         size = _size(dataset.image_shape)
-        Console().print(
-            f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}", highlight=False, soft_wrap=True
-        )
+        sys.stdout.write(f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}\n")
 
 
 def show(
@@ -94,6 +100,7 @@ def show(
     split: SplitName = "train",
     num: int = 64,
     num_bits: int = 8,
+    value_range: tuple[float, float] | None = None,
 ) -> None:
     """Show what a data set looks like to a model: a picture of its images, how many there are, its labels.
 
@@ -106,49 +113,64 @@ def show(
         split: Which part of the data.
         num: How many images, spread over the data.
         num_bits: Quantise them to so many bits.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            usual ones that hold the values of all files.
     """
     from math import ceil, sqrt
 
-    import numpy as np
-
-    from glowflow.data import PUBLISHED
+    from glowflow.data import PUBLISHED, check_needed, for_all_kinds, look_at
     from glowflow.images import quantize
-    from glowflow.pictures import grid, save
+    from glowflow.pictures import check_count, grid, save
 
     if num < 1 or not 1 <= num_bits <= 8:
         raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
     check_picture(out)
-    splits = _prepared(data, image_shape)
-    dataset = splits[split]
-    if not len(dataset):
-        raise InputError(f"{dataset.name} has no images in its {split} split.")
-    indices = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).round().astype(np.int64)
-    images, _ = dataset.batch(indices)
-    save(grid(quantize(images, num_bits), ceil(sqrt(len(indices)))), out)
-    print_rows(_description(dataset, splits, PUBLISHED[data].description if data in PUBLISHED else ""))
+    found = look_at(data, _shape_of(data, image_shape), split, num, value_ranges=for_all_kinds(value_range))
+    if not len(found.shown):
+        raise InputError(f"{found.shown.name} has no images in its {split} split.")
+    check_needed(value_range, found.shown.value_ranges, f"the images of {data}")
+    check_count(len(found.shown), found.shown.image_shape)
+    images, _ = found.shown.batch(range(len(found.shown)))
+    save(grid(quantize(images, num_bits), ceil(sqrt(len(images)))), out)
+    print_rows(_description(found, PUBLISHED[data].description if data in PUBLISHED else ""))
 
 
-def _prepared(data: str, image_shape: tuple[int, int, int] | None, files: Path | None = None) -> "dict[Any, Dataset]":
-    from glowflow.data import BUILT_IN, PUBLISHED, is_name, prepare
+def _shape_of(data: str, image_shape: tuple[int, int, int] | None) -> tuple[int, int, int]:
+    """The shape asked for, or the first that a data set is listed with."""
+    from glowflow.data import BUILT_IN, PUBLISHED, is_name
 
     entry: BuiltIn | Published | None = BUILT_IN.get(data) or PUBLISHED.get(data)
     if image_shape is None and entry is None and (is_name(data) or Path(data).exists()):
         raise InputError(f'Give the images of {data} a size: --image_shape "[channels, height, width]".')
-    return dict(prepare(data, image_shape or (entry.shapes[0] if entry else (3, 32, 32)), files=files))
+    return image_shape or (entry.shapes[0] if entry else (3, 32, 32))
 
 
-def _description(dataset: "Dataset", splits: "dict[Any, Dataset]", description: str) -> dict[str, str]:
+def _description(found: "Glimpse", description: str) -> dict[str, str]:
+    from glowflow.data import described
+
+    shown = found.shown
     rows = {
-        "data": dataset.name,
-        "images": ", ".join(f"{name} {len(part):,}" for name, part in splits.items()),
-        "size": f"{_size(dataset.image_shape)} (channels x height x width)",
+        "data": shown.name,
+        "images": ", ".join(f"{name} {count:,}" for name, count in found.counts.items()),
+        "size": f"{_size(shown.image_shape)} (channels x height x width)",
     }
     if description:
         rows["what"] = description
-    if dataset.labels is not None:
-        counts = {name: int((dataset.labels == i).sum()) for i, name in enumerate(dataset.class_names)}
-        rows[f"labels ({dataset.split})"] = listed([f"{name} {count:,}" for name, count in counts.items()])
-    if dataset.attributes is not None:
-        shares = zip(dataset.attribute_names, dataset.attributes.mean(0), strict=True)
-        rows[f"attributes ({dataset.split})"] = ", ".join(f"{name} {share:.0%}" for name, share in shares)
+    if not found.is_prepared:
+        rows["prepared"] = f"not yet: only the {len(shown):,} images shown were looked at"
+    if shown.value_ranges:
+        rows["values" if found.is_prepared else f"values (of the {len(shown):,} shown)"] = described(shown.value_ranges)
+    if found.labels is not None:
+        counts = {name: int((found.labels == i).sum()) for i, name in enumerate(shown.class_names)}
+        rows[f"labels ({_part(found, len(found.labels))})"] = listed([f"{name} {n:,}" for name, n in counts.items()])
+    if found.attributes is not None:
+        shares = zip(shown.attribute_names, found.attributes.mean(0), strict=True)
+        part = _part(found, len(found.attributes))
+        rows[f"attributes ({part})"] = ", ".join(f"{name} {share:.0%}" for name, share in shares)
     return rows
+
+
+def _part(found: "Glimpse", count: int) -> str:
+    """Which images so many are: all of the split, or those shown."""
+    split = found.shown.split
+    return split if count == found.counts[split] else f"of the {count:,} shown"

@@ -1,20 +1,25 @@
 """The command that serves the web page."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glowflow.commands.inputs import loaded
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 from glowflow.progress import say
 
 if TYPE_CHECKING:
     from glowflow.latents import Directions
+
+NAME = r"[\w-]+(\.[\w-]+)*"
+"""Of a host."""
 
 
 def demo(
     model: str = "faces",
     host: str = "127.0.0.1",
     port: int = 8000,
+    behind: str | None = None,
     device: str | None = None,
 ) -> None:
     """Serve a web page on which images are drawn, edited and blended.
@@ -26,20 +31,25 @@ def demo(
             glowflow; by default its faces.
         host: Address to serve at: by default one that only this machine can reach; 0.0.0.0 for every machine.
         port: Where at this address; 0 takes any that's free.
+        behind: The name of a proxy that passes requests on to the page, such as hub.example.org, if it passes its own
+            name on with them, as Jupyter's does. By default only the names of this machine are answered.
         device: cpu, cuda or mps; the best one present by default.
     """
     try:
         from glowflow.demo import serving
         from glowflow.demo.server import application
-        from glowflow.weights import usual
+        from glowflow.weights import usual, value_ranges
     except ModuleNotFoundError as error:
-        raise InputError(f"The page needs {error.name}: pip install 'glowflow[demo]'.") from None
+        raise InputError(f"The page needs {error.name}, which is not installed: {install('demo')}.") from None
     if not 0 <= port <= 65535:
         raise InputError(f"--port is {port}; it takes a whole number from 0 to 65535.")
+    if behind is not None and not re.fullmatch(NAME, behind):
+        raise InputError(f"--behind is {behind!r}; it takes the name of a host alone, such as hub.example.org.")
     with serving.listening(host, port) as listener:
         serving.leave_a_core()
         glow, _ = loaded(model, device)
-        app = application(glow, _name(model), _directions(model), usual(model), serving.hosts(listener, host))
+        hosts = serving.hosts(listener, host, behind)
+        app = application(glow, _name(model), _directions(model), usual(model), hosts, value_ranges(model))
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
         serving.serve(app, listener)
 

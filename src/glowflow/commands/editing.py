@@ -1,12 +1,13 @@
 """The commands that change images through their latents."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from math import inf, nan
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
+from glowflow.commands.drawing import check_enlarge, draw, draw_or_animate, names_of
 from glowflow.commands.inputs import (
     SplitName,
     check_num,
@@ -15,12 +16,15 @@ from glowflow.commands.inputs import (
     counted,
     dataset_for,
     decoded,
+    encoded,
     image_files,
     loaded,
+    names_in,
     needed_label,
     print_rows,
 )
 from glowflow.errors import InputError, listed
+from glowflow.paths import quoted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from glowflow.data import Range
     from glowflow.model import Glow
 
 COLUMNS, FRAMES = 9, 48
@@ -41,7 +46,9 @@ def interpolate(
     out: Path = Path("interpolation.png"),
     num: int | None = None,
     path: Literal["linear", "spherical"] = "linear",
+    enlarge: int | None = None,
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Turn one image into another through the latents between theirs.
@@ -56,7 +63,11 @@ def interpolate(
         out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
         num: Images on the way, both ends counted; 9 in a picture and 48 in an animation by default.
         path: "linear", a straight line, or "spherical", which keeps latents as far out as random ones.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import interpolate as between
@@ -64,10 +75,12 @@ def interpolate(
 
     num = (FRAMES if is_animation(out) else COLUMNS) if num is None else num
     check_num(num, 2, "a path's ends")
+    check_enlarge(enlarge)
     check_picture(out, may_move=True)
-    opened = _Opened.read(model, [first, last], label, device)
+    opened = _Opened.read(model, [first, last], label, value_range, device)
     z = between(opened.z[0], opened.z[1], num, path)
-    _show(out, opened.decode([z], num), num)
+    begin, end = names_of([first, last])
+    draw_or_animate(out, opened.decode([z], num), num, enlarge, [(begin,), *[()] * (num - 2), (end,)])
     say(f"{num} images from {first} to {last} in {out}.")
 
 
@@ -78,11 +91,13 @@ def vary(
     keep: int | None = None,
     num: int = 8,
     temperature: float = 0.7,
+    enlarge: int | None = None,
     label: str | None = None,
     seed: int = 0,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
-    """Draw images anew but for their coarsest levels: each row starts with an image, variations of it follow.
+    """Draw variations of images that share their coarsest levels: each row starts with an image.
 
     Example: glowflow vary faces a.png --keep 2
 
@@ -94,8 +109,12 @@ def vary(
         keep: How many of the coarsest levels are kept; by default a row for each number, from all but one to none.
         num: Variations in each row.
         temperature: Standard deviation of the latents that are drawn.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
         seed: For the same picture again.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
@@ -106,19 +125,25 @@ def vary(
     if not 0 <= temperature < inf:
         raise InputError(f"--temperature is {temperature:g}; it takes a number of at least 0.")
     check_seed(seed)
+    check_enlarge(enlarge)
     check_picture(out)
-    opened = _Opened.read(model, images, label, device)
+    opened = _Opened.read(model, images, label, value_range, device)
     levels = opened.glow.config.num_levels
     if keep is not None and not 0 <= keep <= levels:
         raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
     kept = [keep] if keep is not None else range(levels - 1, -1, -1)
-    generator = torch.Generator().manual_seed(seed)
-    rows = (
-        torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
-        for z in opened.z
-        for count in kept
-    )
-    _show(out, opened.decode(rows, len(images) * len(kept) * (num + 1)), num + 1)
+
+    def row(z: "Tensor", count: int) -> "Tensor":
+        """The image, then variations of it, whatever the other rows are."""
+        generator = torch.Generator().manual_seed(seed)
+        return torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
+
+    rows = (row(z, count) for z in opened.z for count in kept)
+    names = [(name,) if len(images) > 1 else () for name in names_of(images)]
+    shares = [f"{counted(count, 'coarsest level') if count else 'no level'} kept" for count in kept]
+    beside = [(*name, share) for name in names for share in shares]
+    above = [("image",), ("variations",), *[()] * (num - 1)]
+    draw(out, opened.decode(rows, len(beside) * len(above)), len(above), enlarge, above, beside)
     of = f"{'each of ' if len(images) > 1 else ''}{counted(len(images), 'image')}"
     say(f"{counted(num, 'variation')} of {of} in {out}, with {', '.join(map(str, kept))} levels kept.")
 
@@ -126,12 +151,13 @@ def vary(
 def attributes(
     model: str,
     data: str | None = None,
-    names: str | None = None,
+    names: list[str] | None = None,
     method: Literal["means", "logistic"] = "means",
-    orthogonal_to: str | None = None,
+    orthogonal_to: list[str] | None = None,
     scale: float | None = None,
     split: SplitName = "train",
     num_images: int | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Find the directions in latent space along which attributes of images change, for `edit` and `demo`.
@@ -146,20 +172,24 @@ def attributes(
     Args:
         model: A run's directory, or a directory made by save_pretrained.
         data: A data set's name (or hf:NAME), a folder, or an .npz file; by default what the run was trained on.
-        names: Only these attributes, separated by commas: Smiling,Beard
+        names: Only these attributes, separated by commas: Smiling,Beard; or given several times. A name with commas in
+            it is written as it is.
         method: "means", the difference of the mean latents with and without it, as in the original's demonstration; or
             "logistic", the normal of a logistic regression's boundary, which keeps apart what often comes together.
-        orthogonal_to: Attributes, separated by commas, that are not to change along the way; each direction loses what
+        orthogonal_to: Attributes, given as names are, that are not to change along the way; each direction loses what
             it shares with theirs.
         scale: How far a strength of 1 goes, as a multiple of the direction that was found. By default it's the largest
             up to 4 with which 9 in 10 edited validation images stay like those that the model knows, and none falls
             apart.
         split: The part of the data that has the examples.
         num_images: At most so many of them, chosen at random.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.commands.reach import described, say_too_far, tried_on
     from glowflow.latents import Directions, digest_of, fit, reaching
+    from glowflow.latents.fitting import truths
 
     if num_images is not None and num_images < 1:
         raise InputError(f"--num_images is {num_images}; it takes a number of at least 1.")
@@ -168,12 +198,13 @@ def attributes(
     directory = _own_directory(model)
     before = digest_of(model)
     glow, _ = loaded(model, device)
-    dataset = dataset_for(model, data, glow, split)
+    dataset = dataset_for(model, data, glow, split, value_range)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
-    others = _separated(orthogonal_to)
-    wanted = tuple(dict.fromkeys((*_separated(names), *others))) if names else None
+    possible, _ = truths(dataset)
+    others = names_in(orthogonal_to, possible)
+    wanted = tuple(dict.fromkeys((*names_in(names, possible), *others))) if names else None
     found = fit(glow, dataset, wanted, method).orthogonal_to(others)
-    found = reaching(glow, tried_on(model, data, glow, dataset), found, scale)
+    found = reaching(glow, tried_on(model, data, glow, dataset, value_range), found, scale)
     if digest_of(model) != before:
         raise InputError(f"{model} has been trained on meanwhile: give the same command again.")
     try:
@@ -184,7 +215,7 @@ def attributes(
     (known.joined(found) if known else found).save(directory, model)
     print_rows(dict(zip(found.names, map(described, found.about), strict=True)))
     say_too_far(found, was_given=scale is not None)
-    example = f"glowflow edit {quote(model)} IMAGE {quote(f'--by.{found.names[0]}=1')}"
+    example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}"
     say(f"{counted(len(found.names), 'direction')} in {directory}. Next: {example}")
 
 
@@ -194,7 +225,9 @@ def edit(
     by: list[str] | None = None,
     out: Path = Path("edited.png"),
     num: int | None = None,
+    enlarge: int | None = None,
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Change attributes of images: each row leads from an image to the edited one.
@@ -208,7 +241,11 @@ def edit(
         by: How much of each attribute, -1 to 1: --by.Smiling 0.8 --by.Beard -1
         out: A picture (.png), or an animation (.webp, .gif; .mp4 with the extra `video`).
         num: Images in each row, both ends counted; 2 in a picture and 48 in an animation by default.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
@@ -225,15 +262,18 @@ def edit(
     strengths = dict(_strength(said) for said in by)
     for name in strengths:
         directions.index(name)
+    check_enlarge(enlarge)
     check_picture(out, may_move=True)
-    opened = _Opened.read(model, images, label, device)
+    opened = _Opened.read(model, images, label, value_range, device)
     shares = [index / (num - 1) for index in range(num)]
     rows = (
         torch.cat([directions.edit(z[None], {name: share * strengths[name] for name in strengths}) for share in shares])
         for z in opened.z
     )
+    above = [tuple(f"{name} {round(share * strengths[name], 2):g}" for name in strengths) for share in shares[1:]]
+    beside = [(name,) for name in names_of(images)]
     pictures = opened.decode(rows, len(images) * num)
-    _show(out, pictures, num)
+    draw_or_animate(out, pictures, num, enlarge, [("image",), *above], beside)
     say(f"{counted(len(images), 'image')} edited in {out}.")
     say_unusual(model, opened.glow, opened.label, dict(zip(images, pictures.unflatten(0, (-1, num)), strict=True)), by)
 
@@ -251,11 +291,6 @@ def _own_directory(model: str) -> Path:
     if not os.access(model, os.W_OK | os.X_OK):
         raise InputError(f"Directions can't be written into {model}: it takes the permission to write there.")
     return found
-
-
-def _separated(names: str | None) -> list[str]:
-    """Names that are separated by commas."""
-    return [name.strip() for name in names.split(",")] if names else []
 
 
 def _strength(said: str) -> tuple[str, float]:
@@ -280,23 +315,13 @@ class _Opened:
     label: int | None
 
     @classmethod
-    def read(cls, model: str, images: list[Path], label: str | None, device: str | None) -> "_Opened":
+    def read(
+        cls, model: str, images: list[Path], label: str | None, value_range: "Range | None", device: str | None
+    ) -> "_Opened":
         glow, _ = loaded(model, device)
-        batch, labels = image_files(glow, images, label).batch(range(len(images)))
-        y = None if labels is None else labels.to(glow.device)
-        return cls(glow, glow.encode(batch, y).cpu(), needed_label(glow, label))
+        dataset = image_files(model, glow, images, label, value_range)
+        return cls(glow, encoded(glow, dataset), needed_label(glow, label))
 
     def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":
         """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all."""
         return decoded(self.glow, rows, total, self.label)
-
-
-def _show(out: Path, images: "Tensor", columns: int) -> None:
-    """Write rows of images as a picture, or, the columns one after the other, as an animation."""
-    from glowflow.pictures import animate, grid, is_animation, save
-
-    if not is_animation(out):
-        save(grid(images, columns), out)
-        return
-    rows = images.unflatten(0, (-1, columns))
-    animate([grid(rows[:, index], len(rows)) for index in range(columns)], out)

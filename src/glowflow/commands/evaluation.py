@@ -17,6 +17,7 @@ def evaluate(
     seed: int = 0,
     weights: Literal["averaged", "raw"] = "averaged",
     json: Path | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Measure bits/dim, reconstruction and classification on images that the model wasn't trained on.
@@ -32,6 +33,8 @@ def evaluate(
         seed: Of the noise.
         weights: Averaged over training where the model has such, or raw.
         json: Also write the result here, with the commit, versions, seed and machine.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.durable import save_json
@@ -44,7 +47,7 @@ def evaluate(
     if json:
         check_parent(json)
     glow, kind = loaded(model, device, raw=weights == "raw")
-    dataset = dataset_for(model, data, glow, split)
+    dataset = dataset_for(model, data, glow, split, value_range)
     with joined(str(glow.device)) as processes:
         result = likelihood(glow, dataset, draws, seed, processes)
         raw = result.bits_per_dim if kind == "raw" else None
@@ -103,6 +106,7 @@ def score(
     split: SplitName | Literal["all"] = "all",
     draws: int = 1,
     seed: int = 0,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Write each image's bits/dim to a CSV file, for instance to find unusual images.
@@ -117,6 +121,8 @@ def score(
         split: Which part of the data.
         draws: How many draws of the dequantisation noise to average over.
         seed: Of the noise.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.data import SPLITS
@@ -130,7 +136,7 @@ def score(
     rows: list[tuple[str, str, str, str]] = []
     with joined(str(glow.device)) as processes:
         for name in SPLITS if split == "all" else (split,):
-            dataset = dataset_for(model, data, glow, name, may_be_empty=split == "all")
+            dataset = dataset_for(model, data, glow, name, value_range, may_be_empty=split == "all")
             if not len(dataset):
                 continue
             values = scores(glow, dataset, draws, seed, processes)
@@ -139,6 +145,6 @@ def score(
             rows += [(i, name, label, f"{value:.5f}") for i, label, value in zip(images, labels, values, strict=True)]
     if not processes.is_first:
         return
-    with replacing(out) as partial, partial.open("w", newline="") as file:
+    with replacing(out) as partial, partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         csv.writer(file).writerows([("image", "split", "label", "bits_per_dim"), *rows])
     say(f"{len(rows)} images scored in {out}.")

@@ -55,7 +55,10 @@ def experiment(
         return
     from glowflow.experiments import definition
     from glowflow.experiments.study import Study
+    from glowflow.threads import asked, use
 
+    if isinstance(wish := asked(), int):
+        use(wish)  # beside the trainings, which have an option for it
     if not slice > 0:
         raise InputError(f"--slice is {slice:g}; it takes a number of minutes above 0.")
     only = [word.strip() for word in presets.split(",")] if presets else []

@@ -1,20 +1,23 @@
 """What commands make of their arguments, and the sentences for those that are wrong."""
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from glowflow.destinations import obstacle
 from glowflow.errors import InputError, listed
 from glowflow.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import torch
     from rich.console import Console
     from torch import Tensor
 
-    from glowflow.data import Dataset
+    from glowflow.data import Dataset, Range
     from glowflow.model import Glow
 
 SplitName = Literal["train", "validation", "test"]
@@ -22,6 +25,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 MOST_IN_A_ROW = 1000
 """Images; pictures of more can't be looked at, nor animations written."""
+MOST_DRAWS = 10_000
+"""Draws of noise; so many take the error of the mean far below what the images leave."""
 
 
 def device_named(name: str | None) -> str:
@@ -59,8 +64,10 @@ def loaded(
 ) -> "tuple[Glow, str]":
     """The model in its inference form, and the kind of its weights."""
     from glowflow.allocator import keep_freed_memory
+    from glowflow.evaluate import batch_size
     from glowflow.execution import Execution
     from glowflow.model import Glow
+    from glowflow.threads import settle
     from glowflow.weights import find, load_config
 
     keep_freed_memory()
@@ -68,27 +75,57 @@ def loaded(
     directory = find(model)
     kind = "raw" if raw else load_config(directory)["weights"]
     glow = Glow.from_pretrained(directory, chosen, raw=raw)
-    execution = Execution(precision=precision_named(precision, chosen), compiled=compiled)
-    return glow.execute(execution).freeze(), kind
+    execution = Execution(precision=precision_named(precision, chosen))
+    frozen = glow.execute(execution).freeze()
+    settle(partial(_decode_nothing, frozen), batch_size(glow.config), chosen)
+    return glow.execute(replace(execution, compiled=True)).freeze() if compiled else frozen, kind
+
+
+def _decode_nothing(glow: "Glow", count: int) -> None:
+    """Draw so many images of latents that are all 0, for a trial."""
+    import torch
+
+    z = torch.zeros(count, glow.config.num_dims)
+    glow.decode(z, torch.zeros(count, dtype=torch.int64, device=glow.device) if glow.class_names else None, exact=False)
 
 
 def dataset_for(
-    model: str, data: str | None, glow: "Glow", split: SplitName, *, may_be_empty: bool = False
+    model: str,
+    data: str | None,
+    glow: "Glow",
+    split: SplitName,
+    value_range: "Range | None" = None,
+    *,
+    may_be_empty: bool = False,
 ) -> "Dataset":
-    """The data set named, else the one that the run in `model` was trained on."""
-    from glowflow.data import load
+    """The data set named, else the one that the run in `model` was trained on, its values scaled as in the training."""
+    from glowflow.data import check_needed, for_all_kinds, load
+    from glowflow.weights import value_ranges
+
+    data = _trained_on(model) if data is None else data
+    ranges = for_all_kinds(value_range) or value_ranges(model)
+    dataset = load(data, glow.config.image_shape, split, value_ranges=ranges)
+    check_needed(value_range, dataset.value_ranges, f"the images of {data}")
+    if not may_be_empty and not len(dataset):
+        raise InputError(f"{dataset.name} has no images in its {split} split.")
+    return dataset.with_classes(glow.class_names) if len(dataset) else dataset
+
+
+def _trained_on(model: str) -> str:
+    """The data of the run in `model`."""
+    from glowflow.data import is_name
     from glowflow.training.run import CONFIG, read_config
     from glowflow.weights import find
 
-    if data is None:
-        run = next((place for place in (Path(model), find(model)) if (place / CONFIG).is_file()), None)
-        if run is None:
-            raise InputError(f"{model} doesn't say what it was trained on: give --data.")
-        data = str(read_config(run)["train"]["data"])
-    dataset = load(data, glow.config.image_shape, split)
-    if not may_be_empty and not len(dataset):
-        raise InputError(f"{dataset.name} has no images in its {split} split.")
-    return dataset.with_classes(glow.class_names) if glow.class_names and len(dataset) else dataset
+    run = next((place for place in (Path(model), find(model)) if (place / CONFIG).is_file()), None)
+    if run is None:
+        raise InputError(f"{model} doesn't say what it was trained on: give --data.")
+    data = str(read_config(run)["train"]["data"])
+    if not is_name(data) and not Path(data).expanduser().exists():
+        raise InputError(
+            f"{model} was trained on {data}, and nothing is there now: give --data with the place of its images."
+        )
+    return data
 
 
 def print_rows(rows: dict[str, str]) -> None:
@@ -100,9 +137,9 @@ def print_rows(rows: dict[str, str]) -> None:
 
 def wide_console() -> "Console":
     """Standard output, wide enough for a large table where it's no terminal."""
-    from rich.console import Console
+    from glowflow.terminal import output
 
-    return Console(width=None if sys.stdout.isatty() else 180)
+    return output(None if sys.stdout.isatty() else 180)
 
 
 def label_index(glow: "Glow", label: str | None) -> int | None:
@@ -126,18 +163,37 @@ def needed_label(glow: "Glow", label: str | None) -> int | None:
     return index
 
 
-def image_files(glow: "Glow", paths: list[Path], label: str | None) -> "Dataset":
+def image_files(
+    model: str, glow: "Glow", paths: list[Path], label: str | None, value_range: "Range | None" = None
+) -> "Dataset":
     """Image files as a data set, cropped and resized to the model's size, all of the class that a user names.
 
-    Small ones are enlarged, as the page does.
+    Small ones are enlarged, as the page does. Values of more than 8 bits are scaled as in the model's training.
     """
     import numpy as np
 
-    from glowflow.data import Dataset, read_image
+    from glowflow.data import Dataset, read_images
+    from glowflow.weights import value_ranges
 
-    chosen = needed_label(glow, label)
-    pixels = np.stack([read_image(path, glow.config.image_shape, enlarge=True) for path in paths])
+    chosen, known = needed_label(glow, label), value_ranges(model)
+    shape = glow.config.image_shape
+    pixels = read_images(paths, shape, enlarge=True, value_ranges=known, chosen=value_range)
     return Dataset("images", "test", pixels, None if chosen is None else np.full(len(paths), chosen))
+
+
+def encoded(glow: "Glow", dataset: "Dataset") -> "Tensor":
+    """The flat latents (N, D), float64 on the CPU, of a data set's images."""
+    import torch
+
+    from glowflow.evaluate import batch_size
+
+    size, parts = batch_size(glow.config), []
+    with progress("Latents", len(dataset)) as advance:
+        for start in range(0, len(dataset), size):
+            images, labels = dataset.batch(range(start, min(start + size, len(dataset))))
+            parts.append(glow.encode(images, None if labels is None else labels.to(glow.device)).cpu())
+            advance(len(images))
+    return torch.cat(parts)
 
 
 def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | None) -> "Tensor":
@@ -145,7 +201,9 @@ def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | Non
     import torch
 
     from glowflow.evaluate import batch_size
+    from glowflow.pictures import check_count
 
+    check_count(total, glow.config.image_shape)
     images = []
     with progress("Decoding", total) as advance:
         for z in rows:
@@ -156,10 +214,32 @@ def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | Non
     return torch.cat(images)
 
 
+def names_in(said: "Sequence[str] | None", known: "Sequence[str]") -> list[str]:
+    """Names that a user gave, each alone or several separated by commas.
+
+    A known name that has commas itself isn't divided; of several that begin alike, the longest is taken.
+
+    >>> names_in(["red,Paris, France, blue"], ["Paris, France", "Paris", "red"])
+    ['red', 'Paris, France', 'blue']
+    """
+    return [name for text in said or () for name in _divided(text.split(","), known)]
+
+
+def _divided(parts: list[str], known: "Sequence[str]") -> list[str]:
+    """The names that parts of a text, put together where they are a known name, are."""
+    names = []
+    while parts:
+        possible = [(end, ",".join(parts[:end])) for end in range(len(parts), 0, -1)]
+        spaced = [(end, name) for end, text in possible for name in (text, text.strip()) if name in known]
+        end, name = next(iter(spaced), (1, parts[0].strip()))
+        names.append(name)
+        parts = parts[end:]
+    return names
+
+
 def check_parent(path: Path) -> None:
     """Refuse a file that can't be written where it should be."""
-    if not path.parent.is_dir() or path.is_dir():
-        reason = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+    if reason := obstacle(path):
         raise InputError(f"{path} can't be written: {reason}.")
 
 
@@ -177,8 +257,8 @@ def check_picture(path: Path, *, may_move: bool = False) -> None:
 
 def check_draws(draws: int, seed: int) -> None:
     """Refuse what is no number of noise draws, or no seed."""
-    if draws < 1:
-        raise InputError(f"--draws is {draws}; it takes at least 1.")
+    if not 1 <= draws <= MOST_DRAWS:
+        raise InputError(f"--draws is {draws}; it takes a whole number from 1 to {MOST_DRAWS:,}.")
     check_seed(seed)
 
 
@@ -186,6 +266,12 @@ def check_num(num: int, fewest: int, what: str) -> None:
     """Refuse a number of images in a row that a row can't have; `what` says what the fewest are."""
     if not fewest <= num <= MOST_IN_A_ROW:
         raise InputError(f"--num is {num}; it takes a whole number from {fewest}, {what}, to {MOST_IN_A_ROW:,}.")
+
+
+def check_columns(columns: int | None) -> None:
+    """Refuse a number of images in each row that a row can't have."""
+    if columns is not None and not 1 <= columns <= MOST_IN_A_ROW:
+        raise InputError(f"--columns is {columns}; it takes a whole number from 1 to {MOST_IN_A_ROW:,}.")
 
 
 def counted(number: int, noun: str) -> str:

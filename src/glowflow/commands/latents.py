@@ -2,9 +2,19 @@
 
 from pathlib import Path
 
-from glowflow.commands.inputs import check_parent, check_picture, decoded, image_files, loaded, needed_label
+from glowflow.commands.drawing import check_enlarge, draw
+from glowflow.commands.inputs import (
+    check_columns,
+    check_parent,
+    check_picture,
+    decoded,
+    encoded,
+    image_files,
+    loaded,
+    needed_label,
+)
 from glowflow.errors import InputError
-from glowflow.progress import progress, say
+from glowflow.progress import say
 
 
 def encode(
@@ -12,6 +22,7 @@ def encode(
     images: list[Path],
     out: Path = Path("latents.safetensors"),
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Write the latents of images into a file, for `decode` and for programs of one's own.
@@ -26,25 +37,17 @@ def encode(
         images: Image files; they are cropped and resized to the model's size.
         out: The file (.safetensors).
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
-    import torch
-
-    from glowflow.evaluate import batch_size
     from glowflow.latents import files
 
     check_parent(out)
     if out.suffix != ".safetensors":
         raise InputError(f"{out} can't be written: its name has to end in .safetensors.")
     glow, _ = loaded(model, device)
-    dataset = image_files(glow, images, label)
-    size, parts = batch_size(glow.config), []
-    with progress("Latents", len(images)) as advance:
-        for start in range(0, len(images), size):
-            batch, labels = dataset.batch(range(start, min(start + size, len(images))))
-            parts.append(glow.encode(batch, None if labels is None else labels.to(glow.device)).cpu())
-            advance(len(batch))
-    files.save(out, torch.cat(parts), model)
+    files.save(out, encoded(glow, image_files(model, glow, images, label, value_range)), model)
     say(f"Latents of {', '.join(map(str, images[:3]))}{' and others' if len(images) > 3 else ''} in {out}.")
 
 
@@ -53,6 +56,7 @@ def decode(
     latents: Path,
     out: Path = Path("decoded.png"),
     columns: int = 8,
+    enlarge: int | None = None,
     label: str | None = None,
     device: str | None = None,
 ) -> None:
@@ -66,17 +70,19 @@ def decode(
         latents: A file that `encode` wrote, or one that the web page saved (.f64).
         out: The picture (.png, or whatever Pillow writes).
         columns: Images in a row, at most.
+        enlarge: How many times as large the images are drawn, a whole number; by default as suits a screen.
         label: The images' class, by name or number, for a class-conditional model.
         device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import files
-    from glowflow.pictures import grid, save
 
-    if columns < 1:
-        raise InputError(f"--columns is {columns}; it takes a number of at least 1.")
+    check_columns(columns)
+    check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device)
     index = needed_label(glow, label)
     z = files.load(latents, model, glow.config.num_dims)
-    save(grid(decoded(glow, [z], len(z), index), min(columns, len(z))), out)
+    if not len(z):
+        raise InputError(f"{latents} has no latents in it.")
+    draw(out, decoded(glow, [z], len(z), index), min(columns, len(z)), enlarge)
     say(f"The images of {latents} are in {out}.")

@@ -1,10 +1,22 @@
 """The commands that turn latents into images and back."""
 
+import sys
 from pathlib import Path
 
-from rich.console import Console
-
-from glowflow.commands.inputs import Precision, check_picture, check_seed, counted, image_files, label_index, loaded
+from glowflow.commands.drawing import check_enlarge, draw, names_of, whole_rows
+from glowflow.commands.inputs import (
+    Precision,
+    check_columns,
+    check_picture,
+    check_seed,
+    counted,
+    decoded,
+    encoded,
+    image_files,
+    label_index,
+    loaded,
+    needed_label,
+)
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -16,6 +28,7 @@ def sample(
     temperature: float | list[float] = 0.7,
     label: str | None = None,
     columns: int | None = None,
+    enlarge: int | None = None,
     seed: int = 0,
     device: str | None = None,
     precision: Precision = "auto",
@@ -34,34 +47,38 @@ def sample(
             Of several ("[0, 0.5, 1]"), each has a row of its own, of the same `num` latents.
         label: Class, by name or number, for a class-conditional model; by default all of them, a row for each in turn.
         columns: Images per row; about a square by default.
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         seed: For the same picture again.
         device: cpu, cuda or mps; the best one present by default.
         precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
         compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
     """
+    from itertools import product
     from math import ceil, inf, sqrt
 
     import torch
 
-    from glowflow.evaluate import sample as draw
-    from glowflow.pictures import grid, save
+    from glowflow.evaluate import sample as sampled
+    from glowflow.pictures import check_count
 
     temperatures = temperature if isinstance(temperature, list) else [temperature]
-    if (
-        num < 1
-        or not temperatures
-        or not all(0 <= each < inf for each in temperatures)
-        or (columns is not None and columns < 1)
-    ):
-        raise InputError("--num and --columns take a number of at least 1, and --temperature one of at least 0.")
+    if num < 1 or not temperatures or not all(0 <= each < inf for each in temperatures):
+        raise InputError("--num takes a number of at least 1, and --temperature one of at least 0.")
+    check_columns(columns)
     check_seed(seed)
+    check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device, precision=precision, compiled=compiled)
+    check_count(num * len(temperatures), glow.config.image_shape)
     several = len(temperatures) > 1
-    chosen, columns = label_index(glow, label), columns or (num if several else ceil(sqrt(num)))
+    chosen, columns = label_index(glow, label), min(num, columns or (num if several else ceil(sqrt(num))))
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
     y = labels if glow.class_names else None
-    save(grid(torch.cat([draw(glow, num, each, y, seed) for each in temperatures]), columns), out)
+    images = torch.cat([whole_rows(sampled(glow, num, each, y, seed), columns) for each in temperatures])
+    heads = [f"temperature {each:g}" if several else "" for each in temperatures]
+    classes = [glow.class_names[label] if y and chosen is None else "" for label in labels[::columns]]
+    draw(out, images, columns, enlarge, beside=[tuple(filter(None, lines)) for lines in product(heads, classes)])
     of = "" if chosen is None else f" of {glow.class_names[chosen]}"
     at = ", ".join(f"{each:g}" for each in temperatures)
     say(f"{counted(num, 'image')}{of} at {'each of the temperatures' if several else 'temperature'} {at} in {out}.")
@@ -71,7 +88,9 @@ def reconstruct(
     model: str,
     images: list[Path],
     out: Path = Path("reconstruction.png"),
+    enlarge: int | None = None,
     label: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
     """Encode image files and decode them again: the upper row shows the images, the lower one what came back.
@@ -83,23 +102,31 @@ def reconstruct(
             a name on the hub.
         images: Image files; they are cropped and resized to the model's size.
         out: The picture (.png, or whatever Pillow writes).
+        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
+            pixel for pixel, and without captions.
         label: The images' class, by name or number, for a class-conditional model.
+        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
+            those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
     import torch
 
     from glowflow.evaluate import scores
     from glowflow.images import quantize
-    from glowflow.pictures import grid, save
+    from glowflow.pictures import check_count
 
+    check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device)
-    dataset = image_files(glow, images, label)
-    batch, y = dataset.batch(range(len(images)))
-    decoded = glow.decode(glow.encode(batch, y), y).cpu()
+    check_count(2 * len(images), glow.config.image_shape)
+    dataset = image_files(model, glow, images, label, value_range)
+    batch, _ = dataset.batch(range(len(images)))
+    back = decoded(glow, [encoded(glow, dataset)], len(images), needed_label(glow, label))
     original = quantize(batch, glow.config.num_bits)
-    save(grid(torch.cat([original, decoded]), len(images)), out)
-    worst = (original.int() - decoded.int()).abs().flatten(1).amax(1).tolist()
-    for path, value, difference in zip(images, scores(glow, dataset), worst, strict=True):
+    worst = (original.int() - back.int()).abs().flatten(1).amax(1).tolist()
+    bits = scores(glow, dataset)
+    above = [(name, f"{value:.3f} bits/dim") for name, value in zip(names_of(images), bits, strict=True)]
+    draw(out, torch.cat([original, back]), len(images), enlarge, above, beside=[("image",), ("what came back",)])
+    for path, value, difference in zip(images, bits, worst, strict=True):
         exact = "reconstructed exactly" if difference == 0 else f"off by up to {difference} of 256 levels"
-        Console().print(f"{path}: {value:.3f} bits/dim, {exact}", markup=False, highlight=False, soft_wrap=True)
+        sys.stdout.write(f"{path}: {value:.3f} bits/dim, {exact}\n")

@@ -10,7 +10,7 @@ from glowflow.progress import say
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from glowflow.data import Dataset
+    from glowflow.data import Dataset, Range
     from glowflow.latents import Directions, Usual
     from glowflow.model import Glow
 
@@ -18,9 +18,9 @@ FEWEST_TRIED = 30
 """Validation images; of fewer, a usual range says too little."""
 
 
-def tried_on(model: str, data: str | None, glow: "Glow", examples: "Dataset") -> "Dataset":
+def tried_on(model: str, data: str | None, glow: "Glow", examples: "Dataset", value_range: "Range | None") -> "Dataset":
     """The images on which directions are tried: validation images, or the examples where these are too few."""
-    validation = dataset_for(model, data, glow, "validation", may_be_empty=True)
+    validation = dataset_for(model, data, glow, "validation", value_range, may_be_empty=True)
     return validation if len(validation) >= FEWEST_TRIED else examples
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from glowflow.commands.inputs import Precision, device_named, precision_named, wide_console
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
+from glowflow.paths import quoted
 from glowflow.progress import say
 
 
@@ -17,6 +18,7 @@ def train(
     train: TrainConfig,
     out: Path | None = None,
     data: str | None = None,
+    value_range: tuple[float, float] | None = None,
     device: str | None = None,
     memory: Literal["store", "checkpoint", "reversible"] = "store",
     precision: Precision = "auto",
@@ -35,6 +37,7 @@ def train(
         train: The training; what isn't given is the preset's.
         out: The run's directory; the same command goes on with the run in it. By default runs/PRESET.
         data: Short for --train.data.
+        value_range: LOW,HIGH: short for --train.value_range.
         device: cpu, cuda or mps; the best one present by default.
         memory: What a step keeps for its backward pass: "store" everything; "checkpoint" the inputs of each step of
             flow; "reversible" the outputs of each level. The latter two need a third more arithmetic, and memory that
@@ -52,12 +55,14 @@ def train(
 
     from glowflow.execution import Execution
     from glowflow.processes import joined
+    from glowflow.threads import asked
     from glowflow.training import Options
     from glowflow.training import train as run
 
     if compiled and memory == "reversible":
         raise InputError("--compiled doesn't go with --memory reversible, whose backward pass can't be compiled.")
     settings = train if data is None else replace(train, data=data)
+    settings = settings if value_range is None else replace(settings, value_range=value_range)
     settings = settings if from_model is None else replace(settings, start=from_model)
     out = out or Path("runs") / Path(preset).stem
     where = device_named(device)
@@ -69,12 +74,12 @@ def train(
             say(
                 "The couplings' networks compute in bfloat16, which is much faster here, unless --precision is float32."
             )
-        options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes)
+        options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes, threads=asked())
         state = run(RunConfig(model, settings), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
         f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "
-        f"Next: glowflow evaluate {out}; glowflow sample {out} --out samples.png"
+        f"Next: glowflow evaluate {quoted(out)}; glowflow sample {quoted(out)} --out samples.png"
     )
 
 

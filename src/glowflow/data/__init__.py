@@ -3,9 +3,11 @@
 from glowflow.config import Shape
 from glowflow.data.cache import cache_directory
 from glowflow.data.dataset import SPLITS, Dataset, Split
-from glowflow.data.image_file import read_image
+from glowflow.data.glimpse import Glimpse
+from glowflow.data.image_file import read_image, read_images
 from glowflow.data.published import PUBLISHED, Published
-from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, prepare
+from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, look_at, of_run, prepare
+from glowflow.data.value_range import Range, check_needed, described, for_all_kinds
 
 __all__ = [
     "BUILT_IN",
@@ -13,12 +15,20 @@ __all__ = [
     "SPLITS",
     "BuiltIn",
     "Dataset",
+    "Glimpse",
     "Published",
+    "Range",
     "Shape",
     "Split",
     "cache_directory",
+    "check_needed",
+    "described",
+    "for_all_kinds",
     "is_name",
     "load",
+    "look_at",
+    "of_run",
     "prepare",
     "read_image",
+    "read_images",
 ]

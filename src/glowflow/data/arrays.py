@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -13,72 +13,121 @@ from numpy.typing import NDArray
 
 from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source, digest
-from glowflow.data.dataset import SPLITS, Split
-from glowflow.data.splits import complete
+from glowflow.data.dataset import Dataset, Split
+from glowflow.data.glimpse import Glimpse, spread
+from glowflow.data.splits import Rows, complete, split_named, splits_among
 from glowflow.errors import InputError
+from glowflow.progress import say
 
 Arrays = dict[str, NDArray[Any]]
-LABELS = {"images": "labels", "train": "train_labels", "validation": "validation_labels", "test": "test_labels"}
-"""For each array of images the name of its labels."""
+LABELS = "labels"
+"""The labels of the array `images`; those of the array `train` are `train_labels`, and so on."""
 
 
 def source(path: Path, image_shape: Shape) -> Source:
     """The images in the file at `path`, which have to have `image_shape` already.
 
     An .npy file is one uint8 array, (N, H, W), (N, H, W, C) or (N, C, H, W); an .npz file has such an array `images`
-    and perhaps `labels`, or `train`, `validation`, `test` and perhaps `train_labels` and so on. Splits that aren't
-    there are held out of the training images.
+    and perhaps `labels`, or `train`, `validation`, `test` (or as `splits.NAMES` has it) and perhaps `train_labels` and
+    so on. Splits that aren't there are held out of the training images.
     """
     path = path.resolve()
     status = path.stat()
     shape = "x".join(map(str, image_shape))
     where = f"array-{digest(str(path))}-{shape}-"
     key = f"{where}{status.st_size:x}-{status.st_mtime_ns:x}"
-    return Source(path.name, key, lambda builder: _build(builder, path, image_shape), replaces=where)
+    return Source(
+        path.name,
+        key,
+        lambda builder: _build(builder, path, image_shape),
+        replaces=where,
+        glimpse=lambda split, num: _glimpse(split, num, path, image_shape),
+    )
 
 
 def _build(builder: Builder, path: Path, image_shape: Shape) -> Names:
-    arrays = _read(path)
-    names: dict[Split, str] = {"train": "images"} if "images" in arrays else {s: s for s in SPLITS if s in arrays}
+    splits, class_names = _splits(path, image_shape)
+    for split, part in splits.items():
+        builder.gather(split, "images", part.images, part.rows)
+        builder.save(split, labels=part.labels)
+    return Names(classes=class_names)
+
+
+def _glimpse(split: Split, num: int, path: Path, image_shape: Shape) -> Glimpse:
+    splits, class_names = _splits(path, image_shape)
+    part = splits[split]
+    images = part.images[part.rows[spread(len(part.rows), num)]]
+    shown = Dataset(path.name, split, images, class_names=class_names)
+    return Glimpse(shown, {name: len(other.rows) for name, other in splits.items()}, part.labels)
+
+
+class _Part(NamedTuple):
+    """A split: rows of an array of images (M, H, W, C), and the labels of these rows."""
+
+    images: NDArray[np.uint8]
+    rows: Rows
+    labels: NDArray[np.int64] | None
+
+
+def _splits(path: Path, image_shape: Shape) -> tuple[dict[Split, _Part], tuple[str, ...]]:
+    """Every split of the file, and the classes' names."""
+    arrays, names = _read(path)
     images = {split: _as_images(arrays[name], image_shape, f"{path}, array {name}") for split, name in names.items()}
     labels = _labels(arrays, names, path)
     given = {split: np.arange(len(values)) for split, values in images.items()}
     keys = [str(row) for row in range(len(images["train"]))]
+    parts = {}
     for split, rows in complete(given, keys, str(path)).items():
         origin: Split = split if split in images else "train"
-        builder.gather(split, "images", images[origin], rows)
-        builder.save(split, labels=labels[origin][rows] if labels else None)
+        parts[split] = _Part(images[origin], rows, labels[origin][rows] if labels else None)
     most = max((int(values.max()) for values in labels.values()), default=-1)
-    return Names(classes=tuple(str(label) for label in range(most + 1)))
+    return parts, tuple(str(label) for label in range(most + 1))
 
 
-def _read(path: Path) -> Arrays:
-    """The arrays of the file that are of use, by name; an .npy file's is called `images`."""
-    with _sentence(path):
-        if path.suffix.lower() == ".npy":
-            return {"images": open_memmap(path, mode="r")}
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
-            found = list(loaded.files)
-            arrays = {name: loaded[name] for name in found if name in LABELS or name in LABELS.values()}
-    if "images" not in arrays and "train" not in arrays:
+def _read(path: Path) -> tuple[Arrays, dict[Split, str]]:
+    """The arrays of the file that are of use, by name, and which are each split's images; an .npy file is `images`."""
+    if path.suffix.lower() == ".npy":
+        with _sentence(path):
+            return {"images": open_memmap(path, mode="r")}, {"train": "images"}
+    with _sentence(path), path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
+        names = _images_among(loaded.files, path)
+        wanted = {*names.values(), *map(_labels_of, names.values())}
+        return {name: loaded[name] for name in loaded.files if name in wanted}, names
+
+
+def _images_among(found: Sequence[str], path: Path) -> dict[Split, str]:
+    """The name of each split's images; a line says which arrays are left out."""
+    if "images" in found:
+        if splits := [name for name in found if split_named(name)]:
+            say(f"Left out of {path}: {', '.join(splits)}, since its array images is all of the images.")
+        return {"train": "images"}
+    names = splits_among([name for name in found if not name.endswith(LABELS)], str(path))
+    if "train" not in names:
         raise InputError(
             f"{path} has the arrays {', '.join(found) or '(none)'}: it should have images (and perhaps labels), or "
             "train, validation and test (and perhaps train_labels, validation_labels and test_labels)."
         )
-    return arrays
+    return names
+
+
+def _labels_of(name: str) -> str:
+    """The name of the labels of an array of images."""
+    return LABELS if name == "images" else f"{name}_{LABELS}"
 
 
 @contextmanager
 def _sentence(path: Path) -> Iterator[None]:
     try:
         yield
+    except InputError:
+        raise
     except Exception as error:  # a broken file makes NumPy, zipfile and zlib raise many things
-        raise InputError(f"{path} can't be read as a NumPy file of plain numbers ({error}): write it anew.") from error
+        raise InputError(f"{path} can't be read as a NumPy file of plain numbers ({error}): write it again.") from error
 
 
 def _labels(arrays: Arrays, names: Mapping[Split, str], path: Path) -> dict[Split, NDArray[np.int64]]:
     """The labels of each split, or none at all."""
-    wanted = {split: LABELS[name] for split, name in names.items()}
+    wanted = {split: _labels_of(name) for split, name in names.items()}
     if not any(name in arrays for name in wanted.values()):
         return {}
     return {split: _as_labels(arrays, name, len(arrays[names[split]]), path) for split, name in wanted.items()}

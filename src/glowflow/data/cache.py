@@ -6,10 +6,11 @@ sources the data has. It is built under another name and renamed when whole. Not
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -21,9 +22,13 @@ from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike, NDArray
 
 from glowflow.data.dataset import SPLITS, Dataset, Split
-from glowflow.durable import sync
+from glowflow.data.glimpse import Glimpse
+from glowflow.data.identity import digest_of
+from glowflow.data.value_range import Range
+from glowflow.durable import UNSUPPORTED, sync
 from glowflow.errors import InputError
 from glowflow.locks import lock
+from glowflow.paths import expanded
 from glowflow.progress import say
 
 FORMAT = 1
@@ -32,11 +37,12 @@ SCRATCH = "scratch-"
 
 @dataclass(frozen=True)
 class Names:
-    """What a data set's labels and attributes are called, and it itself where that depends on what was found."""
+    """What was found of a data set: how its labels, its attributes and it itself are called, and its value ranges."""
 
     classes: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     title: str = ""
+    value_ranges: Mapping[str, Range] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Source:
         replaces: the start of the keys of which this one is the newest version; the others are removed.
         origin: what it's built from; what was built from anything else is built anew. Empty to take what is there.
         needs: what is to be done first, of a data set whose files aren't at hand: it's in the cache, or can't be had.
+        outdated: says what is wrong with a directory of an older version, which is used all the same; empty if nothing.
+        glimpse: gives a few images of a split without a build; None where a build is as fast.
     """
 
     name: str
@@ -58,6 +66,8 @@ class Source:
     replaces: str = ""
     origin: str = ""
     needs: str = ""
+    outdated: Callable[[], str] = str
+    glimpse: Callable[[Split, int], Glimpse] | None = None
 
 
 @dataclass
@@ -69,7 +79,7 @@ class Builder:
     """
 
     directory: Path
-    columns: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    columns: dict[Split, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
     def create(self, split: Split, column: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
         """An array on disk to write one column of a split to, of zeros or of what an interrupted build left."""
@@ -119,12 +129,35 @@ def digest(*texts: str) -> str:
     return found.hexdigest()
 
 
+def keyed(value_ranges: Mapping[str, Range]) -> str:
+    """A part of a key for value ranges that were given; empty where none were."""
+    ranges = [f"{kind} {float(low)!r} {float(high)!r}" for kind, (low, high) in sorted(value_ranges.items())]
+    return f"{digest(*ranges)}-" if ranges else ""
+
+
 def cache_directory() -> Path:
-    """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow."""
-    if chosen := os.environ.get("GLOWFLOW_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "glowflow"
+    """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow.
+
+    Raises:
+        InputError: If there is no home directory for it.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    chosen = os.environ.get("GLOWFLOW_CACHE") or f"{base}/glowflow"
+    try:
+        return Path(expanded(chosen))
+    except InputError:
+        raise InputError(
+            f"Prepared data can't be kept in {chosen}, since there is no such home directory: name another directory "
+            "in the environment variable GLOWFLOW_CACHE."
+        ) from None
+
+
+def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | None:
+    """Every split of `source`; None if the cache has none, or has it damaged or of another format or origin."""
+    try:
+        return _read((cache or cache_directory()) / source.key, source.origin)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
@@ -134,7 +167,9 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
         InputError: the source can't be used, or the cache can't be written.
     """
     cache = cache or cache_directory()
-    if splits := _whole(source, cache):
+    if splits := stored(source, cache):
+        if not splits["train"].digest and (problem := source.outdated()):
+            say(f"{problem} To prepare {source.name} again, remove {cache / source.key}.")
         return splits
     if source.needs:
         raise InputError(source.needs)
@@ -142,9 +177,10 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
         _prepare(source, cache)
         return _read(cache / source.key)
     except OSError as error:
+        room = "make room there, or " if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
         message = (
             f"{source.name} can't be prepared in the cache directory {cache} ({error.strerror or error}): "
-            "make room there, or name another directory in the environment variable GLOWFLOW_CACHE."
+            f"{room}name another directory, on a local disk, in the environment variable GLOWFLOW_CACHE."
         )
         raise InputError(message) from error
 
@@ -152,7 +188,7 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
 def _prepare(source: Source, cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f".{source.key}.lock", source.name):
-        if _whole(source, cache):
+        if stored(source, cache):
             return  # another process has built it while this one waited
         if (cache / source.key).exists():
             kind = "of other files" if source.origin else "of an older version"
@@ -177,11 +213,11 @@ def _partial(source: Source, cache: Path) -> Path:
     """The directory to build in, with what an interrupted build from the same origin left there."""
     directory = cache / f".{source.key}.partial"
     origin = directory / f"{SCRATCH}origin"
-    if (origin.read_text() if origin.exists() else "") != source.origin:
+    if (origin.read_text(encoding="utf-8") if origin.exists() else "") != source.origin:
         shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(exist_ok=True)
     if source.origin:
-        origin.write_text(source.origin)
+        origin.write_text(source.origin, encoding="utf-8")
     return directory
 
 
@@ -198,9 +234,11 @@ def _read(directory: Path, origin: str = "") -> dict[Split, Dataset]:
     meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
     if meta["format"] != FORMAT or origin not in {"", meta.get("origin", "")}:
         raise ValueError(f"cache of format {meta['format']}, or of another origin")
-    names: dict[str, Any] = {key: tuple(meta[key]) for key in ("class_names", "attribute_names")}
+    facts: dict[str, Any] = {key: tuple(meta[key]) for key in ("class_names", "attribute_names")}
+    facts["value_ranges"] = {kind: (low, high) for kind, (low, high) in meta.get("value_ranges", {}).items()}
+    facts["digest"] = meta.get("digest", "")  # caches of older versions have none
     return {
-        split: Dataset(meta["name"], split, **names, **_read_columns(directory, split, meta["splits"][split]))
+        split: Dataset(meta["name"], split, **facts, **_read_columns(directory, split, meta["splits"][split]))
         for split in SPLITS
     }
 
@@ -216,21 +254,20 @@ def _read_columns(directory: Path, split: Split, columns: dict[str, Any]) -> dic
     return arrays
 
 
-def _whole(source: Source, cache: Path) -> dict[Split, Dataset] | None:
-    """What the cache has of `source`; None if that is nothing, damaged, of another format or of another origin."""
-    try:
-        return _read(cache / source.key, source.origin)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write_meta(directory: Path, source: Source, names: Names, columns: dict[str, dict[str, NDArray[Any]]]) -> None:
+def _write_meta(directory: Path, source: Source, names: Names, columns: dict[Split, dict[str, NDArray[Any]]]) -> None:
+    name = names.title or source.name
+    splits = {
+        split: Dataset(name, split, arrays["images"], arrays.get("labels"), names.classes)
+        for split, arrays in columns.items()
+    }
     meta = {
         "format": FORMAT,
-        "name": names.title or source.name,
+        "name": name,
         "origin": source.origin,
         "class_names": names.classes,
         "attribute_names": names.attributes,
+        "value_ranges": names.value_ranges,
+        "digest": digest_of(splits),
         "splits": {split: {k: _signature(v) for k, v in arrays.items()} for split, arrays in columns.items()},
     }
     (directory / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
@@ -257,9 +294,14 @@ def _open_or_create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
 
 def _reserve(path: Path) -> None:
     """Claim the file's blocks now: a full disk found while writing to the map would kill the process (SIGBUS)."""
-    if hasattr(os, "posix_fallocate"):
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
 
 
 @contextmanager
@@ -268,7 +310,7 @@ def _locked(path: Path, name: str) -> Iterator[None]:
     with path.open("ab") as file:
         try:
             lock(file, blocking=False)
-        except OSError:
+        except BlockingIOError:
             say(f"Waiting for another process that is preparing {name}.")
             lock(file, blocking=True)
         yield

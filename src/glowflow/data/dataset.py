@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
+from glowflow.data.value_range import Range
 from glowflow.errors import InputError, listed
+from glowflow.progress import say
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +37,8 @@ class Dataset:
         groups: int64 (N,), the cluster (scene) each image was taken from, or None when images are independent. Errors
             of a mean over images are to be computed over clusters.
         sources: bytes (N,), the file each image came from (`os.fsencode`d), or None.
+        value_ranges: of files of more than 8 bits, the values that became black and white, by the kind of values.
+        digest: of the images, labels and names of classes of all splits (`identity.digest_of`); empty if unknown.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Dataset:
     attribute_names: tuple[str, ...] = ()
     groups: NDArray[np.int64] | None = None
     sources: NDArray[np.bytes_] | None = None
+    value_ranges: Mapping[str, Range] = field(default_factory=dict)
+    digest: str = ""
 
     def __len__(self) -> int:
         """The number of images."""
@@ -67,31 +73,56 @@ class Dataset:
 
     def thinned(self, count: int) -> Dataset:
         """At most `count` of the images, at random but always the same."""
-        chosen = np.sort(np.random.default_rng(0).permutation(len(self))[:count])
+        return self.chosen(np.sort(np.random.default_rng(0).permutation(len(self))[:count]))
+
+    def chosen(self, rows: NDArray[np.int64]) -> Dataset:
+        """The images at some rows, and what is known about them."""
         columns = {name: getattr(self, name) for name in ("images", "labels", "attributes", "groups", "sources")}
-        return replace(self, **{name: column[chosen] for name, column in columns.items() if column is not None})
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
     def with_classes(self, names: Sequence[str]) -> Dataset:
-        """The data set with its labels as indices into a model's class names.
+        """The data set with its labels as indices into a model's class names; unchanged for a model without classes.
 
-        Classes are matched by name, or, where the model's names are but numbers, by position.
+        Classes are matched by name, in whatever order they are; names that are numbers match if the numbers are equal
+        ("07" and "7"). If the model's names are only the numbers from 0 on, no name of the data is a number, and there
+        are as many, classes are matched by position, and a line says so.
 
         Raises:
             InputError: If it has no labels, or a class that the model doesn't have.
         """
+        if not names:
+            return self
         if self.labels is None:
             raise InputError(f"{self.name} has no labels, which a class-conditional model needs.")
-        numbered = list(names) == [str(index) for index in range(len(names))]
-        if tuple(names) == self.class_names or (numbered and len(names) == len(self.class_names)):
+        if tuple(names) == self.class_names:
+            return self
+        if self._can_only_match_by_position(names):
+            pairs = listed([f"{mine} is {its}" for mine, its in zip(self.class_names, names, strict=True)], most=3)
+            say(f"The model's classes have only numbers, and those of {self.name} are matched by position: {pairs}.")
             return replace(self, class_names=tuple(names))
-        for name in self.class_names:
-            if name not in names:
-                raise InputError(
-                    f"{self.name} has the class {name}, which the model doesn't have; its are {listed(names)}."
-                )
-        positions = np.array([names.index(name) for name in self.class_names])
+        positions = np.array([self._position(name, names) for name in self.class_names])
         return replace(self, labels=positions[np.asarray(self.labels)], class_names=tuple(names))
+
+    def _can_only_match_by_position(self, names: Sequence[str]) -> bool:
+        are_only_numbers = list(names) == [str(index) for index in range(len(self.class_names))]
+        return are_only_numbers and not any(name.isdecimal() for name in self.class_names)
+
+    def _position(self, name: str, names: Sequence[str]) -> int:
+        """The place of one of the data's classes among the model's."""
+        places = {_number(other): place for place, other in enumerate(names)}
+        places |= {other: place for place, other in enumerate(names)}
+        place = places.get(name, places.get(_number(name)))
+        if place is None:
+            raise InputError(
+                f"{self.name} has the class {name}, which the model doesn't have; the model's are {listed(names)}."
+            )
+        return place
 
     def describe(self, index: int) -> str:
         """The name of one image: its file's where there is one, otherwise its index."""
         return str(index) if self.sources is None else os.fsdecode(bytes(self.sources[index]))
+
+
+def _number(name: str) -> str:
+    """The name, or the number that it is, without zeros before it."""
+    return str(int(name)) if name.isdecimal() else name

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import cycle
 from subprocess import PIPE, Popen
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 
 from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
-from glowflow.data.dataset import SPLITS, Split
-from glowflow.data.face_parts import ATTRIBUTES
+from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.data.face_drawing import render
+from glowflow.data.face_parts import ATTRIBUTES, attributes, choose
+from glowflow.data.glimpse import Glimpse, spread
 from glowflow.data.packages import require
 from glowflow.errors import InputError
 from glowflow.progress import progress
@@ -47,12 +49,30 @@ def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES) -> 
         )
     counts = "-".join(str(num_images[split]) for split in SPLITS)
     key = f"faces-v{VERSION}-seed{SEED}-{counts}-{height}"
-    return Source("faces", key, lambda builder: _build(builder, height, num_images))
+    return Source(
+        "faces",
+        key,
+        lambda builder: _build(builder, height, num_images),
+        glimpse=lambda split, num: _glimpse(split, num, height, num_images),
+    )
+
+
+def _glimpse(split: Split, num: int, size: int, num_images: Mapping[Split, int]) -> Glimpse:
+    """Faces of a split, rendered here and now."""
+    _require_packages()
+    faces = _first(split, num_images) + spread(num_images[split], num)
+    images = []
+    with progress(f"Rendering faces at {size}x{size}", total=len(faces)) as advance:
+        for index in faces:
+            images.append(render(SEED, int(index), size))
+            advance(1)
+    truths = np.stack([attributes(choose(SEED, int(index))) for index in faces])
+    shown = Dataset("faces", split, np.stack(images), attributes=truths, attribute_names=tuple(ATTRIBUTES))
+    return Glimpse(shown, num_images, attributes=truths)
 
 
 def _build(builder: Builder, size: int, num_images: Mapping[Split, int]) -> Names:
-    for package in ("python_avatars", "resvg_py"):
-        require(package, "faces")
+    _require_packages()
     for split in SPLITS:
         builder.create(split, "images", (num_images[split], size, size, 3), np.uint8)
         builder.create(split, "attributes", (num_images[split], len(ATTRIBUTES)), np.bool_)
@@ -60,13 +80,22 @@ def _build(builder: Builder, size: int, num_images: Mapping[Split, int]) -> Name
     return Names(attributes=tuple(ATTRIBUTES))
 
 
+def _require_packages() -> None:
+    for package in ("python_avatars", "resvg_py"):
+        require(package, "faces")
+
+
+def _first(split: Split, num_images: Mapping[Split, int]) -> int:
+    """The split's first face: splits are one after the other in the seed's series, so that no two share a face."""
+    return sum(num_images[earlier] for earlier in SPLITS[: SPLITS.index(split)])
+
+
 def _chunks(num_images: Mapping[Split, int]) -> Iterator[Chunk]:
-    """All the work, the splits one after the other in the seed's series, so that no two share a face."""
-    offset = 0
+    """All the work."""
     for split in SPLITS:
+        offset = _first(split, num_images)
         for row in range(0, num_images[split], CHUNK):
             yield split, row, offset + row, offset + min(row + CHUNK, num_images[split])
-        offset += num_images[split]
 
 
 def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
@@ -114,7 +143,7 @@ def _workers(job: dict[str, Any], chunks: list[Chunk]) -> Iterator[list[Popen[st
 
 def _send(worker: Popen[str], job: dict[str, Any]) -> None:
     assert worker.stdin is not None  # noqa: S101  for mypy: it's a pipe
-    with worker.stdin:
+    with suppress(BrokenPipeError), worker.stdin:  # that it ended early is seen when it's awaited
         json.dump(job, worker.stdin)
 
 

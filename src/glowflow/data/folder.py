@@ -1,7 +1,7 @@
 """A folder of image files.
 
-Sub-folders named train, validation (or val) and test are splits; the folders in them are labels. Without such splits
-the sub-folders themselves are labels.
+Sub-folders named train, validation and test (or as `splits.NAMES` has it) are splits; the folders in them are labels.
+Without a train folder the sub-folders themselves are labels.
 """
 
 from __future__ import annotations
@@ -9,30 +9,36 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
-from glowflow.data.cache import Builder, Names, Source, digest
-from glowflow.data.dataset import SPLITS, Split
-from glowflow.data.image_file import UnreadableError, check_channels, decode, fit
-from glowflow.data.splits import Rows, complete
-from glowflow.errors import InputError
+from glowflow.data.cache import Builder, Names, Source, digest, keyed
+from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.data.glimpse import Glimpse, spread
+from glowflow.data.image_file import UNKNOWN, UnreadableError, check_channels, fit, opened
+from glowflow.data.listing import Listing, listing
+from glowflow.data.splits import Rows, complete, split_named
+from glowflow.data.value_range import Range, Seen, together, told, usual
+from glowflow.errors import InputError, listed
 from glowflow.progress import progress, say
 
-EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
-    | {".tga", ".tif", ".tiff", ".webp"}
-)
-SPLIT_FOLDERS: Mapping[str, Split] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 BATCH = 256
 """Files read before the next are begun."""
+MOST_PLACES = 5
+"""Sub-folders without a split that are named."""
+MOST_LOOKED_AT = 100
+"""Files that are opened to find out whether a folder has some of more than 8 bits."""
 MOST_NAMED = 20
 """Unreadable files that are named one by one."""
+
+Result = NDArray[np.uint8] | Seen | UnreadableError
+"""Of a file: its image; what was seen in it, if its values have no range yet; or what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -46,63 +52,116 @@ class ImageFile:
     split: Split | None
     label: str | None
 
+    @property
+    def top(self) -> str:
+        """The sub-folder that it's in; empty for none."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
 
-def source(folder: Path, image_shape: Shape) -> Source:
+
+def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] = UNKNOWN) -> Source:
     """The images in `folder`, cropped and reduced to `image_shape`.
+
+    Values of more than 8 bits are read by the ranges given, or else by those that `usual` finds for all files together.
 
     Raises:
         InputError: the folder has no images, or image files can't have that shape.
     """
     check_channels(image_shape)
     folder = folder.resolve()
-    files = find_files(folder)
+    found = listing(folder)
+    files = arranged(found.files)
     if not files:
-        raise InputError(f"The folder {folder} has no images: it should hold files such as .png or .jpg.")
-    where = f"folder-{digest(os.fspath(folder))}-{'x'.join(map(str, image_shape))}-"
+        raise _empty(found)
+    where = f"folder-{digest(os.fspath(folder))}-{keyed(value_ranges)}{'x'.join(map(str, image_shape))}-"
     key = where + digest(*(_fingerprint(folder, file) for file in files))
-    return Source(folder.name, key, lambda builder: _build(builder, folder, files, image_shape), replaces=where)
+    given = (found, image_shape, value_ranges)
+    return Source(
+        folder.name,
+        key,
+        lambda builder: _build(builder, *given),
+        replaces=where,
+        outdated=partial(_outdated, folder, files),
+        glimpse=lambda split, num: _glimpse(split, num, *given),
+    )
 
 
-def find_files(folder: Path) -> list[ImageFile]:
-    """Every image file below `folder`, by path; nothing hidden."""
-    names, seen = [], {os.path.realpath(folder)}
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        places = {os.path.realpath(Path(parent) / name): name for name in folders if not name.startswith(".")}
-        folders[:] = [name for place, name in places.items() if place not in seen]  # a link may lead back
-        seen.update(places)
-        shown = [name for name in files if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS]
-        names += [(Path(parent) / name).relative_to(folder).as_posix() for name in shown]
-    return _arranged([PurePosixPath(name).parts for name in sorted(names)])
+def _empty(found: Listing) -> InputError:
+    left_out = "; ".join(found.left_out())
+    reason = f" that can be read; left out: {left_out}." if left_out else ": it should hold files such as .png or .jpg."
+    return InputError(f"The folder {found.folder} has no images{reason}")
 
 
-def _arranged(paths: list[tuple[str, ...]]) -> list[ImageFile]:
-    by_split = any(len(path) > 1 and path[0].lower() == "train" for path in paths)
+def arranged(names: Sequence[str]) -> list[ImageFile]:
+    """Image files with what their folders say of them."""
+    paths = [PurePosixPath(name).parts for name in names]
+    by_split = any(len(path) > 1 and split_named(path[0]) == "train" for path in paths)
     if not by_split:
         return [ImageFile("/".join(path), "train", path[0] if len(path) > 1 else None) for path in paths]
-    splits = [SPLIT_FOLDERS.get(path[0].lower()) if len(path) > 1 else None for path in paths]
+    splits = [split_named(path[0]) if len(path) > 1 else None for path in paths]
     labels = [path[1] if len(path) > 2 else None for path in paths]
     return [ImageFile("/".join(path), split, label) for path, split, label in zip(paths, splits, labels, strict=True)]
 
 
-def _build(builder: Builder, folder: Path, files: list[ImageFile], image_shape: Shape) -> Names:
+def _glimpse(split: Split, num: int, found: Listing, image_shape: Shape, value_ranges: Mapping[str, Range]) -> Glimpse:
+    """Images of a split; counts and labels of all that aren't found to be unreadable, which follow from their names."""
     channels, height, width = image_shape
-    files = _within_splits(files, folder)
+    folder = found.folder
+    found.report()
+    files = _within_splits(arranged(found.files), folder)
+    labels, class_names = _labels(files, folder)
+    rows = _splits(files, folder)
+    chosen = rows[split][spread(len(rows[split]), num)]
+    images = np.empty((len(chosen), height, width, channels), np.uint8)
+    readable, ranges = _read_all(folder, [files[row] for row in chosen], image_shape, images, value_ranges)
+    rows[split] = np.setdiff1d(rows[split], np.delete(chosen, readable))
+    names = np.array([os.fsencode(files[row].name) for row in chosen[readable]])
+    facts: dict[str, Any] = {"class_names": class_names, "sources": names, "value_ranges": ranges}
+    shown = Dataset(folder.name, split, images[readable], **facts)
+    return Glimpse(shown, {s: len(r) for s, r in rows.items()}, None if labels is None else labels[rows[split]])
+
+
+def _build(builder: Builder, found: Listing, image_shape: Shape, value_ranges: Mapping[str, Range]) -> Names:
+    channels, height, width = image_shape
+    folder = found.folder
+    found.report()
+    files = _within_splits(arranged(found.files), folder)
     images = builder.scratch("images", (len(files), height, width, channels), np.uint8)
-    readable = _read_all(folder, files, image_shape, images)
+    readable, ranges = _read_all(folder, files, image_shape, images, value_ranges)
     files = [files[row] for row in readable]
     labels, class_names = _labels(files, folder)
     names = np.array([os.fsencode(file.name) for file in files])
     for split, rows in _splits(files, folder).items():
         builder.gather(split, "images", images, readable[rows])
         builder.save(split, labels=None if labels is None else labels[rows], sources=names[rows])
-    return Names(classes=class_names)
+    return Names(classes=class_names, value_ranges=ranges)
+
+
+def _outdated(folder: Path, files: Sequence[ImageFile]) -> str:
+    """What older versions did wrong: they chose a value range for each file of more than 8 bits by itself."""
+    some = files[:: -(-len(files) // MOST_LOOKED_AT)]
+    if not any(_is_deep(folder / file.name) for file in some):
+        return ""
+    return f"An older glowflow prepared {folder.name}, and chose a value range for each of its images by itself."
+
+
+def _is_deep(path: Path) -> bool:
+    try:
+        with opened(path) as picture:
+            return picture.seen is not None
+    except UnreadableError:
+        return False
 
 
 def _within_splits(files: Sequence[ImageFile], folder: Path) -> list[ImageFile]:
-    within = [file for file in files if file.split]
-    if len(within) < len(files):
-        say(f"{len(files) - len(within)} images of {folder} lie outside of train, validation and test: left out.")
-    return within
+    outside = [file for file in files if not file.split]
+    if outside:
+        places = listed(sorted({file.top or "in no sub-folder" for file in outside}), MOST_PLACES)
+        say(f"{len(outside):,} images of {folder} lie outside of train, validation and test: left out ({places}).")
+    for split in SPLITS:
+        folders = sorted({file.top for file in files if split == file.split == split_named(file.top)})
+        if len(folders) > 1:
+            say(f"The images in {' and '.join(folders)} of {folder} together are the {split} split.")
+    return [file for file in files if file.split]
 
 
 def _splits(files: Sequence[ImageFile], folder: Path) -> dict[Split, Rows]:
@@ -116,7 +175,7 @@ def _splits(files: Sequence[ImageFile], folder: Path) -> dict[Split, Rows]:
 
 def _labels(files: Sequence[ImageFile], folder: Path) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
     """Each file's class and the classes' names; none unless every file has one and there are at least two."""
-    classes = sorted({file.label for file in files if file.label is not None})
+    classes = sorted({file.label for file in files if file.label is not None}, key=_numbers_first)
     unlabelled = [file for file in files if file.label is None]
     if classes and unlabelled:
         say(f"The sub-folders of {folder} don't count as labels, because {unlabelled[0].name} is in none.")
@@ -126,25 +185,78 @@ def _labels(files: Sequence[ImageFile], folder: Path) -> tuple[NDArray[np.int64]
     return np.array([number[file.label] for file in files if file.label is not None], np.int64), tuple(classes)
 
 
-def _read_all(folder: Path, files: Sequence[ImageFile], image_shape: Shape, out: NDArray[np.uint8]) -> Rows:
-    """Write every readable image to its row of `out`; the rows written.
+def _numbers_first(name: str) -> tuple[bool, int, str]:
+    """The order of classes: names that are numbers as numbers (1, 2, 10), then the others as text."""
+    return (False, int(name), name) if name.isdecimal() else (True, 0, name)
+
+
+def _read_all(
+    folder: Path,
+    files: Sequence[ImageFile],
+    image_shape: Shape,
+    out: NDArray[np.uint8],
+    value_ranges: Mapping[str, Range],
+) -> tuple[Rows, dict[str, Range]]:
+    """Write every readable image to its row of `out`; the rows written, and the value ranges that were used.
 
     Raises:
         InputError: an image is too small, or more than a tenth of the files are unreadable.
     """
-    readable, bad = [], []
-    with progress(f"Reading {folder.name}", total=len(files)) as advance:
-        for row, result in enumerate(_results(folder, files, image_shape)):
-            if isinstance(result, UnreadableError):
-                bad.append(row)
-                _report(files, bad, folder, result)
-            else:
-                out[row] = result
-                readable.append(row)
-            advance(1)
-    if bad:
-        say(f"Skipped {len(bad)} unreadable of {len(files)} files in {folder}.")
-    return np.array(readable, np.int64)
+    reader = _Reader(folder, files, image_shape, out)
+    deep = reader.read(range(len(files)), {})  # writes those of 8 bits, and looks at the values of the others
+    seen = together(deep.values())
+    ranges = {kind: value_ranges.get(kind, usual(values)) for kind, values in seen.items()}
+    told(seen, ranges, folder.name)
+    if deep:
+        reader.read(list(deep), ranges)
+    if reader.bad:
+        say(f"Skipped {len(reader.bad)} unreadable of {len(files)} files in {folder}.")
+    return np.sort(np.array(reader.readable, np.int64)), ranges
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Writes images to the rows of `out`, and keeps which could be read and which couldn't."""
+
+    folder: Path
+    files: Sequence[ImageFile]
+    image_shape: Shape
+    out: NDArray[np.uint8]
+    readable: list[int] = field(default_factory=list)
+    bad: list[int] = field(default_factory=list)
+
+    def read(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> dict[int, Seen]:
+        """Write the images of these rows, but for those whose values need another range: what was seen in them."""
+        deep = {}
+        with progress(f"Reading {self.folder.name}", total=len(rows)) as advance:
+            for row, result in zip(rows, self._results(rows, ranges), strict=True):
+                if isinstance(result, UnreadableError):
+                    self.bad.append(row)
+                    _report(self.files, self.bad, self.folder, result)
+                elif isinstance(result, Seen):
+                    deep[row] = result
+                else:
+                    self.out[row] = result
+                    self.readable.append(row)
+                advance(1)
+        return deep
+
+    def _results(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> Iterator[Result]:
+        """Of each file, in order; Pillow decodes outside of Python's lock."""
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for start in range(0, len(rows), BATCH):
+                paths = [self.folder / self.files[row].name for row in rows[start : start + BATCH]]
+                yield from threads.map(partial(_read, self.image_shape, ranges), paths)
+
+
+def _read(image_shape: Shape, ranges: Mapping[str, Range], path: Path) -> Result:
+    try:
+        with opened(path) as picture:
+            if (seen := picture.seen) and seen.kind not in ranges:
+                return seen
+            return fit(picture.eight_bits(image_shape[0], ranges), image_shape, path)
+    except UnreadableError as error:
+        return error
 
 
 def _report(files: Sequence[ImageFile], bad: Sequence[int], folder: Path, error: UnreadableError) -> None:
@@ -155,23 +267,6 @@ def _report(files: Sequence[ImageFile], bad: Sequence[int], folder: Path, error:
         )
     if len(bad) <= MOST_NAMED:
         say(f"Skipped {files[bad[-1]].name}, which can't be read: {error}")
-
-
-def _results(
-    folder: Path, files: Sequence[ImageFile], image_shape: Shape
-) -> Iterator[NDArray[np.uint8] | UnreadableError]:
-    """Each file's image or what is wrong with it, in order; Pillow decodes outside of Python's lock."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for start in range(0, len(files), BATCH):
-            paths = [folder / file.name for file in files[start : start + BATCH]]
-            yield from threads.map(partial(_read, image_shape), paths)
-
-
-def _read(image_shape: Shape, path: Path) -> NDArray[np.uint8] | UnreadableError:
-    try:
-        return fit(decode(path, image_shape[0]), image_shape, path)
-    except UnreadableError as error:
-        return error
 
 
 def _fingerprint(folder: Path, file: ImageFile) -> str:

@@ -1,8 +1,12 @@
-"""One image file, of any mode and size, to the uint8 array a model takes."""
+"""Image files, of any mode and size, to the uint8 arrays a model takes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
@@ -10,17 +14,27 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from glowflow.config import Shape
+from glowflow.data.formats import advice, open_image
+from glowflow.data.in_flight import InFlight
+from glowflow.data.samples import Samples, samples
+from glowflow.data.value_range import Range, Seen, check_needed, together, told, usual
 from glowflow.errors import InputError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
+UNKNOWN: Mapping[str, Range] = MappingProxyType({})
+"""The value ranges where none is known."""
+IN_FLIGHT = InFlight(2**27)
+"""Room for the pixels that are decoded at once: some 500 MB as Pillow keeps them, and as much again in between."""
 
 
 class UnreadableError(Exception):
     """A file that holds no image, or a broken one."""
 
 
-def read_image(path: Path, image_shape: Shape, *, enlarge: bool = False) -> NDArray[np.uint8]:
+def read_image(
+    path: Path, image_shape: Shape, *, enlarge: bool = False, value_ranges: Mapping[str, Range] = UNKNOWN
+) -> NDArray[np.uint8]:
     """The image in a file, uint8 (H, W, C).
 
     It is turned as its EXIF data says, put over white where it's transparent (unless C is 4), cropped at its centre to
@@ -29,21 +43,63 @@ def read_image(path: Path, image_shape: Shape, *, enlarge: bool = False) -> NDAr
     Args:
         path: Of the file.
         image_shape: (C, H, W).
-        enlarge: Enlarge a smaller image instead of refusing it.
+        enlarge: Enlarge a smaller image instead of refusing it, and take one whose pixels were enlarged as what it was.
+        value_ranges: For files of more than 8 bits, the values that become black and white, by the kind of values
+            (such as those of a `Dataset`). A kind that isn't there gets the usual range that holds the file's values.
 
     Raises:
         InputError: the file can't be read, the image is smaller than H x W, or C isn't 1, 3 or 4.
     """
     check_channels(image_shape)
+    with _sentence(path), opened(path) as picture:
+        return fit(picture.eight_bits(image_shape[0], value_ranges), image_shape, path, enlarge=enlarge)
+
+
+def read_images(
+    paths: Sequence[Path],
+    image_shape: Shape,
+    *,
+    enlarge: bool = False,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
+    chosen: Range | None = None,
+) -> NDArray[np.uint8]:
+    """The images in several files, uint8 (N, H, W, C), all with the same value range, which is reported.
+
+    Args:
+        paths: Of the files.
+        image_shape: (C, H, W).
+        enlarge: Enlarge smaller images instead of refusing them.
+        value_ranges: As for `read_image`; what isn't there is decided from the values of all the files.
+        chosen: A range that a user chose, which goes before these.
+
+    Raises:
+        InputError: as `read_image`, or a range was chosen and no file has more than 8 bits.
+    """
+    check_channels(image_shape)
+    seen = together(found for path in paths if (found := _values_of(path)))
+    check_needed(chosen, seen, "these files")
+    ranges = {kind: chosen or value_ranges.get(kind) or usual(values) for kind, values in seen.items()}
+    told(seen, ranges)
+    return np.stack([read_image(path, image_shape, enlarge=enlarge, value_ranges=ranges) for path in paths])
+
+
+def _values_of(path: Path) -> Seen | None:
+    with _sentence(path), opened(path) as picture:
+        return picture.seen
+
+
+@contextmanager
+def _sentence(path: Path) -> Iterator[None]:
+    """Turn what keeps a user's file from being read into a sentence."""
     try:
-        image = decode(path, image_shape[0])
+        yield
     except UnreadableError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise InputError(f"There is no file {path}.") from error
         if isinstance(error.__cause__, OSError) and error.__cause__.strerror:
             raise InputError(f"{path} can't be read: {error.__cause__.strerror}.") from error
-        raise InputError(f"{path} can't be read as an image ({error}): give an image file such as a PNG.") from error
-    return fit(image, image_shape, path, enlarge=enlarge)
+        instead = advice(path.suffix.lower()) or "give an image file such as a PNG"
+        raise InputError(f"{path} can't be read as an image ({error}): {instead}.") from error
 
 
 def check_channels(image_shape: Shape) -> None:
@@ -54,22 +110,64 @@ def check_channels(image_shape: Shape) -> None:
         )
 
 
-def decode(file: Path | BinaryIO, channels: int) -> Image.Image:
-    """The upright image in a file, in 8 bits and `channels` channels.
+class Picture:
+    """An image that is open and gets decoded when it's asked for.
 
     Raises:
         UnreadableError: whatever it was that the decoder stumbled over.
     """
+
+    def __init__(self, image: Image.Image) -> None:
+        self._image = image
+
+    @property
+    def seen(self) -> Seen | None:
+        """The values from which a range is to be decided; None where there is nothing to decide, as in 8 bits."""
+        with _unreadable():
+            return None if self._samples is None or self._samples.stated else self._samples.seen
+
+    def eight_bits(self, channels: int, value_ranges: Mapping[str, Range] = UNKNOWN) -> Image.Image:
+        """The upright image in 8 bits and `channels` channels, over white where transparent.
+
+        For the ranges see `read_image`.
+        """
+        with _unreadable():
+            return _convert(self._scaled(value_ranges), MODES[channels])
+
+    @cached_property
+    def _samples(self) -> Samples | None:
+        return samples(self._image)
+
+    def _scaled(self, known: Mapping[str, Range]) -> Image.Image:
+        found = self._samples
+        if found is None:
+            ImageOps.exif_transpose(self._image, in_place=True)
+            return self._image
+        return found.image(found.stated or known.get(found.kind) or usual(found.seen))
+
+
+@contextmanager
+def opened(file: Path | BinaryIO) -> Iterator[Picture]:
+    """The image in a file. Until the context is left its pixels count among those that are decoded at once.
+
+    Raises:
+        UnreadableError: the file holds no image.
+    """
+    with ExitStack() as stack:
+        with _unreadable():
+            image = stack.enter_context(open_image(file))
+        with IN_FLIGHT.room(image.width * image.height), closing(image):
+            yield Picture(image)
+
+
+@contextmanager
+def _unreadable() -> Iterator[None]:
     try:
-        with Image.open(file) as image:
-            return upright(image, channels)
+        yield
+    except MemoryError:  # says nothing of the file
+        raise
     except Exception as error:  # broken files make Pillow raise nearly anything, SyntaxError included
         raise UnreadableError(str(error) or type(error).__name__) from error
-
-
-def upright(image: Image.Image, channels: int) -> Image.Image:
-    """An opened image turned as its EXIF data says, in 8 bits and `channels` channels, over white where transparent."""
-    return _convert(_eight_bits(ImageOps.exif_transpose(image)), MODES[channels])
 
 
 def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: bool = False) -> NDArray[np.uint8]:
@@ -90,27 +188,21 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
     down = min(image.height, round(image.width * height / width))
     left, top = (image.width - across) // 2, (image.height - down) // 2
     cropped = image.crop((left, top, left + across, top + down))
-    resized = cropped.resize((width, height), Image.Resampling.BICUBIC)
+    original = _unenlarged(cropped, (width, height)) if enlarge else None
+    resized = original or cropped.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(resized).reshape(height, width, channels)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits to 8: Pillow's own conversion clips at 255 instead of scaling."""
-    if image.mode == "F":
-        values = np.asarray(image)
-        return _grey(values * 255 if values.max() <= 1 else values)
-    if image.mode.startswith("I"):
-        return _grey(np.asarray(image) / 257)
-    return image
-
-
-def _grey(values: NDArray[np.floating]) -> Image.Image:
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+def _unenlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
+    """The image of this size that was enlarged to this one pixel by pixel, as the commands draw images, if one was."""
+    small = image.resize(size, Image.Resampling.NEAREST)
+    again = small.resize(image.size, Image.Resampling.NEAREST)
+    return small if again.tobytes() == image.tobytes() else None
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:
     if mode == "RGBA" or not image.has_transparency_data:
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     opaque = Image.new("RGBA", image.size, "white")
     opaque.alpha_composite(image.convert("RGBA"))
     return opaque.convert(mode)

@@ -6,7 +6,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 
 
 def require(package: str, dataset: str) -> ModuleSpec:
@@ -34,4 +34,4 @@ def package_file(package: str, relative: str, dataset: str) -> Path:
 
 
 def _missing(what: str, dataset: str) -> InputError:
-    return InputError(f"{dataset} needs {what}, which is not installed: pip install 'glowflow[data]'")
+    return InputError(f"{dataset} needs {what}, which is not installed: {install('data')}.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,8 @@ from PIL import Image
 
 from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
-from glowflow.data.dataset import SPLITS, Split
+from glowflow.data.dataset import SPLITS, Dataset, Split
+from glowflow.data.glimpse import Glimpse, spread
 from glowflow.data.packages import package_file
 from glowflow.errors import InputError
 
@@ -53,26 +55,82 @@ def source(image_shape: Shape) -> Source:
             f"photos can't give patches of {channels}x{height}x{width} (channels x height x width): "
             f"choose 1 or 3 channels and at most {LARGEST[0]}x{LARGEST[1]} pixels, such as 3x32x32 or 3x64x64."
         )
-    return Source("photos", f"photos-v1-{channels}x{height}x{width}", lambda builder: _build(builder, image_shape))
+    return Source(
+        "photos",
+        f"photos-v1-{channels}x{height}x{width}",
+        lambda builder: _build(builder, image_shape),
+        glimpse=lambda split, num: _glimpse(split, num, image_shape),
+    )
 
 
 def _build(builder: Builder, image_shape: Shape) -> Names:
     for split in SPLITS:
-        patches = [_patches(scene, PER_SCENE[split], image_shape) for scene in SPLIT_SCENES[split]]
-        numbers = [np.full(len(p), list(SCENES).index(s)) for s, p in zip(SPLIT_SCENES[split], patches, strict=True)]
-        # Shuffled, so that any first few show all the scenes and scales.
-        order = np.random.default_rng(SEED).permutation(sum(map(len, patches)))
-        builder.save(split, images=np.concatenate(patches)[order], groups=np.concatenate(numbers)[order])
+        patches = _Patches.of(split, image_shape)
+        rows = np.arange(len(patches.order))
+        builder.save(split, images=patches.cut(rows), groups=patches.scenes(rows))
     return Names()
 
 
-def _patches(scene: str, count: int, image_shape: Shape) -> NDArray[np.uint8]:
-    """Up to `count` different patches of a scene (N, H, W, C), as many of each scale that is large enough."""
+def _glimpse(split: Split, num: int, image_shape: Shape) -> Glimpse:
+    counts = {other: len(_Patches.of(other, image_shape).order) for other in SPLITS}
+    patches, rows = _Patches.of(split, image_shape), spread(counts[split], num)
+    return Glimpse(Dataset("photos", split, patches.cut(rows), groups=patches.scenes(rows)), counts)
+
+
+@dataclass(frozen=True)
+class _Patches:
+    """Where the patches of a split are to be cut from: each from one of its windows, which nothing copies before.
+
+    Attributes:
+        windows: for each scene and scale, every patch that there is, uint8 (rows, columns, H, W, C).
+        places: the numbers of those patches that were drawn.
+        numbers: the scenes' numbers.
+        order: of all that were drawn, shuffled, so that any first few show all the scenes and scales.
+    """
+
+    windows: Sequence[NDArray[np.uint8]]
+    places: Sequence[NDArray[np.int64]]
+    numbers: Sequence[int]
+    order: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, split: Split, image_shape: Shape) -> _Patches:
+        """Those of a split."""
+        drawn = [patch for scene in SPLIT_SCENES[split] for patch in _drawn(scene, PER_SCENE[split], image_shape)]
+        windows, places, numbers = zip(*drawn, strict=True)
+        return cls(windows, places, numbers, np.random.default_rng(SEED).permutation(sum(map(len, places))))
+
+    def cut(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The patches at some rows of the split, (N, H, W, C)."""
+        patches = np.empty((len(rows), *self.windows[0].shape[2:]), np.uint8)
+        origins, within = self._found(rows)
+        for number, (windows, places) in enumerate(zip(self.windows, self.places, strict=True)):
+            mine = origins == number
+            patches[mine] = windows[np.unravel_index(places[within[mine]], windows.shape[:2])]
+        return patches
+
+    def scenes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The numbers of their scenes."""
+        return np.array(self.numbers)[self._found(rows)[0]]
+
+    def _found(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which windows each row's patch is cut from, and which of the places drawn there."""
+        ends = np.cumsum([len(places) for places in self.places])
+        origins = np.searchsorted(ends, self.order[rows], side="right")
+        return origins, self.order[rows] - (ends - [len(places) for places in self.places])[origins]
+
+
+def _drawn(scene: str, count: int, image_shape: Shape) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64], int]]:
+    """Up to `count` different patches of a scene, as many of each scale that is large enough; see `_Patches`."""
     _, height, width = image_shape
     images = [image for image in _scales(scene, image_shape[0]) if image.shape[0] >= height and image.shape[1] >= width]
     shares = np.diff(np.linspace(0, count, len(images) + 1).round().astype(int))
-    rng = np.random.default_rng([SEED, list(SCENES).index(scene)])
-    return np.concatenate([_cut(rng, image, n, (height, width)) for image, n in zip(images, shares, strict=True)])
+    number = list(SCENES).index(scene)
+    rng = np.random.default_rng([SEED, number])
+    for image, share in zip(images, shares, strict=True):
+        windows = np.lib.stride_tricks.sliding_window_view(image, (height, width), axis=(0, 1))
+        total = windows.shape[0] * windows.shape[1]
+        yield windows.transpose(0, 1, 3, 4, 2), rng.choice(total, min(share, total), replace=False), number
 
 
 def _scales(scene: str, channels: int) -> Iterator[NDArray[np.uint8]]:
@@ -83,10 +141,3 @@ def _scales(scene: str, channels: int) -> Iterator[NDArray[np.uint8]]:
         # Pillow's bicubic filter widens with the reduction, so that nothing is aliased.
         scaled = np.asarray(photo.resize(size, Image.Resampling.BICUBIC))
         yield scaled.reshape(size[1], size[0], channels)
-
-
-def _cut(rng: np.random.Generator, image: NDArray[np.uint8], count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    windows = np.lib.stride_tricks.sliding_window_view(image, size, axis=(0, 1)).transpose(0, 1, 3, 4, 2)
-    total = windows.shape[0] * windows.shape[1]
-    places = rng.choice(total, min(count, total), replace=False)
-    return windows[np.unravel_index(places, windows.shape[:2])]

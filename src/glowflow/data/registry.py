@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from glowflow.config import Shape
+from glowflow.config import RunConfig, Shape
 from glowflow.data import arrays, digits, faces, folder, photos, published
-from glowflow.data.cache import Source, prepared
+from glowflow.data.cache import Source, prepared, stored
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
+from glowflow.data.glimpse import Glimpse, of_prepared
+from glowflow.data.image_file import UNKNOWN
 from glowflow.data.published import PUBLISHED, huggingface, tfrecords
+from glowflow.data.value_range import Range, for_all_kinds
 from glowflow.errors import InputError
+from glowflow.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,13 @@ BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
 )
 
 
-def load(source: str | Path, image_shape: Shape, split: Split, cache: Path | None = None) -> Dataset:
+def load(
+    source: str | Path,
+    image_shape: Shape,
+    split: Split,
+    cache: Path | None = None,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
+) -> Dataset:
     """One split of a data set, prepared first where the cache doesn't have it.
 
     Args:
@@ -73,22 +83,64 @@ def load(source: str | Path, image_shape: Shape, split: Split, cache: Path | Non
         image_shape: (C, H, W) that the images are to have.
         split: "train", "validation" or "test".
         cache: where prepared data is kept, instead of `cache_directory()`.
+        value_ranges: for image files of more than 8 bits, the values that become black and white, by the kind of
+            values (such as those of another `Dataset`); of other kinds they are decided from the values of all files.
 
     Raises:
         InputError: there is no such data, it can't give images of that shape, or it's to be prepared by hand first.
     """
     if split not in SPLITS:
         raise InputError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
-    return prepare(source, image_shape, cache)[split]
+    return prepare(source, image_shape, cache, value_ranges=value_ranges)[split]
+
+
+def of_run(run: RunConfig, split: Split) -> Dataset:
+    """One split of a training's data, as the training reads it; see `load`."""
+    ranges = for_all_kinds(run.train.value_range)
+    return load(run.train.data, run.model.image_shape, split, value_ranges=ranges)
 
 
 def prepare(
-    source: str | Path, image_shape: Shape, cache: Path | None = None, files: Path | None = None
+    source: str | Path,
+    image_shape: Shape,
+    cache: Path | None = None,
+    files: Path | None = None,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
 ) -> dict[Split, Dataset]:
     """Every split of a data set; see `load`. `files` is the folder with the files of a published one."""
-    if len(image_shape) != 3 or min(image_shape) < 1:
-        raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
-    return prepared(find(source, image_shape, files), cache)
+    return prepared(_chosen(source, image_shape, cache, files, value_ranges), cache)
+
+
+def look_at(
+    source: str | Path,
+    image_shape: Shape,
+    split: Split,
+    num: int,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
+) -> Glimpse:
+    """At most `num` images of a split, for which no others are read if the data set isn't prepared; see `load`."""
+    found = _chosen(source, image_shape, None, None, value_ranges)
+    splits = stored(found)
+    if splits is None and found.glimpse is not None:
+        return found.glimpse(split, num)
+    return of_prepared(splits or prepared(found), split, num)
+
+
+def _chosen(
+    source: str | Path, image_shape: Shape, cache: Path | None, files: Path | None, value_ranges: Mapping[str, Range]
+) -> Source:
+    """What is named: as it's prepared without ranges if these are the same, else with them."""
+    plain = find(source, image_shape, files)
+    if not value_ranges or _agree(stored(plain, cache), value_ranges):
+        return plain
+    return find(source, image_shape, files, value_ranges)
+
+
+def _agree(splits: Mapping[Split, Dataset] | None, value_ranges: Mapping[str, Range]) -> bool:
+    """Whether what is prepared was read by these ranges, or would have been; older versions didn't note theirs."""
+    if splits is None or not splits["train"].digest:
+        return False
+    return all(value_ranges.get(kind, limits) == limits for kind, limits in splits["train"].value_ranges.items())
 
 
 def is_name(source: str) -> bool:
@@ -96,8 +148,15 @@ def is_name(source: str) -> bool:
     return source in BUILT_IN or source in PUBLISHED or source.startswith(huggingface.PREFIX)
 
 
-def find(source: str | Path, image_shape: Shape, files: Path | None = None) -> Source:
+def find(
+    source: str | Path,
+    image_shape: Shape,
+    files: Path | None = None,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
+) -> Source:
     """What `source` names, at an image shape; see `load` and `prepare`."""
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
     if isinstance(source, str) and source in PUBLISHED:
         return published.source(source, image_shape, files)
     if files is not None and source not in BUILT_IN and not Path(source).exists():
@@ -107,17 +166,21 @@ def find(source: str | Path, image_shape: Shape, files: Path | None = None) -> S
     if isinstance(source, str) and source in BUILT_IN:
         return BUILT_IN[source].source(image_shape)
     if isinstance(source, str) and source.startswith(huggingface.PREFIX):
-        return huggingface.source(source, image_shape)
-    return _at(Path(source).expanduser(), image_shape, str(source))
+        return huggingface.source(source, image_shape, value_ranges)
+    return _at(Path(expanded(str(source))), image_shape, str(source), value_ranges)
 
 
-def _at(path: Path, image_shape: Shape, name: str) -> Source:
+def _at(path: Path, image_shape: Shape, name: str, value_ranges: Mapping[str, Range]) -> Source:
+    if path.is_dir() and tfrecords.has_shards(path):
+        return tfrecords.source(path, image_shape)
     if path.is_dir():
-        return (tfrecords if tfrecords.has_shards(path) else folder).source(path, image_shape)
+        return folder.source(path, image_shape, value_ranges)
     if path.is_file() and path.suffix.lower() in {".npy", ".npz"}:
         return arrays.source(path, image_shape)
     if path.is_file():
         raise InputError(f"{path} is a file that no data set can be read from: give an .npy or .npz file, or a folder.")
+    if path.exists():
+        raise InputError(f"{path} is neither a folder nor a regular file: give an .npy or .npz file, or a folder.")
     raise _unknown(name)
 
 

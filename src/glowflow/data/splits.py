@@ -4,17 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.data.dataset import SPLITS, Split
 from glowflow.errors import InputError
+from glowflow.progress import say
 
 HELD_OUT = 0.1
 """The share of the training images that each held-out split gets, about."""
 
+NAMES: Mapping[str, Split] = MappingProxyType(
+    {
+        **dict.fromkeys(("train", "training"), "train"),
+        **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+        **dict.fromkeys(("test", "testing"), "test"),
+    }
+)
+"""What people call the splits, in lower case. Some mean validation by "eval" and others test: it's neither."""
+
 Rows = NDArray[np.int64]
+
+
+def split_named(name: str) -> Split | None:
+    """The split that people mean by a name, in capitals or not; None if it's no split's.
+
+    >>> split_named("Valid"), split_named("cats")
+    ('validation', None)
+    """
+    return NAMES.get(name.lower())
+
+
+def splits_among(names: Iterable[str], where: str) -> dict[Split, str]:
+    """Which of the names of a data set's parts is which split; a line says which parts are no split, and left out.
+
+    Raises:
+        InputError: two of them mean the same split.
+    """
+    found: dict[Split, str] = {}
+    for name in names:
+        split = split_named(name)
+        if split is None:
+            say(f"Left out of {where}: {name}, which is neither train nor validation nor test.")
+        elif split in found:
+            raise InputError(f"{where} has {found[split]} and {name}, which both mean {split}: rename one of them.")
+        else:
+            found[split] = name
+    return found
 
 
 def complete(given: Mapping[Split, Rows], keys: Sequence[str], where: str) -> dict[Split, Rows]:

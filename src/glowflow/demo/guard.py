@@ -1,10 +1,13 @@
 """Around the application: who may ask, how many at a time, and what every answer says to browsers."""
 
+import json
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from glowflow.errors import listed
 
 MOST_REQUESTS = 200
 """Being answered; others are asked to come back."""
@@ -24,12 +27,20 @@ HEADERS = {
 ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+class Json(JSONResponse):
+    """JSON in ASCII, which has a form for names of any bytes."""
+
+    def render(self, content: object) -> bytes:
+        """The content as it's sent."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
+def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Json:
     """An error as every client gets it."""
-    return JSONResponse({"error": sentence}, status, headers)
+    return Json({"error": sentence}, status, headers)
 
 
-def busy() -> JSONResponse:
+def busy() -> Json:
     """The answer to one too many; of its request, nothing more is read."""
     headers = {"Retry-After": "1", "Connection": "close"}
     return error(503, "Too many others are asking at this moment: try again soon.", headers)
@@ -68,7 +79,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         if self._hosts is not None and _hostname(scope) not in self._hosts:
-            return error(400, f"This server is called {' or '.join(sorted(self._hosts))}.")
+            own = listed(sorted(self._hosts))
+            return error(400, f"The request is for another host: this server is {own} (behind a proxy, see --behind).")
         return busy() if self._num_requests > MOST_REQUESTS else None
 
 

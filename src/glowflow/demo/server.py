@@ -16,15 +16,17 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from torch import Tensor
 
-from glowflow.data.image_file import MODES
+from glowflow.data.image_file import MODES, UNKNOWN
+from glowflow.data.value_range import Range
 from glowflow.demo import requests, uploads
 from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.engine import BusyError, Engine
-from glowflow.demo.guard import Guard, busy, error
+from glowflow.demo.guard import Guard, Json, busy, error
+from glowflow.demo.opposites import opposites
 from glowflow.latents import Directions, Usual, interpolate, paths
 from glowflow.model import Glow
 from glowflow.pictures import as_picture
@@ -52,12 +54,13 @@ Arguments = TypeVarTuple("Arguments")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(
+def application(  # noqa: PLR0913, PLR0917 (what is known of a model)
     glow: Glow,
     name: str,
     directions: Directions | None = None,
     usual: Mapping[str, Any] | None = None,
     hosts: frozenset[str] | None = None,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
 ) -> Guard:
     """The demo of a model, as an ASGI application.
 
@@ -67,8 +70,9 @@ def application(
         directions: For its sliders; without, it has none until a visitor makes one.
         usual: What bits/dim images like those of its training have (`weights.usual`), if that's known.
         hosts: See `Guard`.
+        value_ranges: Those of the images that the model was trained on (`weights.value_ranges`).
     """
-    demo = Demo(Engine(glow), name, directions, usual or {}, face_finder())
+    demo = Demo(Engine(glow), name, directions, usual or {}, face_finder(), value_ranges)
     app = Starlette(
         routes=[*demo.routes(), *_page_routes()],
         exception_handlers={HTTPException: _refused, BusyError: _busy, ClientDisconnect: _gone, Exception: _failed},
@@ -87,15 +91,17 @@ class Demo:
         directions: Of its attributes.
         usual: See `application`.
         finder: Finds faces in uploaded images, where there is one.
+        value_ranges: See `application`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (as `application`)
         self,
         engine: Engine,
         name: str,
         directions: Directions | None,
         usual: Mapping[str, Any],
         finder: FaceFinder | None = None,
+        value_ranges: Mapping[str, Range] = UNKNOWN,
     ) -> None:
         self.engine = engine
         self.glow = engine.glow
@@ -104,6 +110,7 @@ class Demo:
         self.usual = usual
         self.finder = finder
         self._range = (directions.usual if directions else None) or Usual.stored(usual)
+        self.value_ranges = value_ranges
         self._num_parameters = size(self.glow.config).parameters
         self._room = requests.Room(MOST_HELD)
         self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap that those of all leave
@@ -147,7 +154,7 @@ class Demo:
 
     async def health(self, _: Request) -> Response:
         """That the server answers."""
-        return JSONResponse({"status": "ok"})
+        return Json({"status": "ok"})
 
     async def openapi(self, _: Request) -> Response:
         """The description of all this."""
@@ -169,7 +176,7 @@ class Demo:
             "finds_faces": self.finder is not None,
             "limits": {"bytes": uploads.MOST_BYTES, "types": list(uploads.FORMATS), "frames": MOST_FRAMES},
         }
-        return JSONResponse(about)
+        return Json(about)
 
     async def vectors(self, _: Request) -> Response:
         """The directions, float32 (A, D)."""
@@ -200,7 +207,7 @@ class Demo:
             "exact": encoded.is_exact,
             "face_found": has_face,
         }
-        return JSONResponse(answer)
+        return Json(answer)
 
     async def decode(self, request: Request) -> Response:
         """The picture of latents: exact for float64, with headers if it's unusual; a little faster for float32."""
@@ -234,7 +241,8 @@ class Demo:
         with self._room.share() as take:
             body = await requests.body(request, uploads.FORMATS, uploads.MOST_BYTES, take)
             kind = requests.content_type(request)
-            return await self._pictured(uploads.read, body, kind, self.glow.config.image_shape, finder)
+            shape = self.glow.config.image_shape
+            return await self._pictured(uploads.read, body, kind, shape, finder, self.value_ranges)
 
     async def _pictured(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
         """What Pillow makes of something."""
@@ -270,7 +278,11 @@ def deadline(seconds_per_picture: float) -> float:
 
 
 def _attributes(directions: Directions) -> list[Mapping[str, Any]]:
-    return [{"name": name, **about} for name, about in zip(directions.names, directions.about, strict=True)]
+    others = opposites(directions)
+    return [
+        {"name": name, **({"opposite": others[name]} if name in others else {}), **about}
+        for name, about in zip(directions.names, directions.about, strict=True)
+    ]
 
 
 def _bytes(numbers: Tensor, kind: str) -> bytes:

@@ -81,10 +81,16 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def hosts(listener: socket.socket, host: str) -> frozenset[str] | None:
-    """Names that a browser may know the server by: for one that only this machine can reach, those of itself."""
+def hosts(listener: socket.socket, host: str, behind: str | None = None) -> frozenset[str] | None:
+    """Names that a browser may know the server by: for one that only this machine can reach, those of itself.
+
+    Args:
+        listener: Where it listens.
+        host: What the user calls this address.
+        behind: The name of a proxy before it, if there is one.
+    """
     local = ip_address(listener.getsockname()[0]).is_loopback
-    return LOOPBACK | {host.lower()} if local else None
+    return LOOPBACK | {name.lower() for name in (host, behind) if name} if local else None
 
 
 def configuration(app: ASGIApp) -> uvicorn.Config:

@@ -1,5 +1,6 @@
 """What a stranger uploads, as an image for the model: few decoders, few pixels, one sentence for what's wrong."""
 
+from collections.abc import Mapping
 from io import BytesIO
 
 import torch
@@ -8,7 +9,8 @@ from starlette.exceptions import HTTPException
 from torch import Tensor
 
 from glowflow.config import Shape
-from glowflow.data.image_file import fit, upright
+from glowflow.data.image_file import UNKNOWN, Picture, fit
+from glowflow.data.value_range import Range
 from glowflow.demo.alignment import FaceFinder
 
 FORMATS = {
@@ -25,7 +27,13 @@ MOST_PIXELS = 25_000_000
 """Before anything is decoded: a hundred megabytes as Pillow keeps them."""
 
 
-def read(body: bytes, kind: str, image_shape: Shape, finder: FaceFinder | None = None) -> tuple[Tensor, bool]:
+def read(
+    body: bytes,
+    kind: str,
+    image_shape: Shape,
+    finder: FaceFinder | None = None,
+    value_ranges: Mapping[str, Range] = UNKNOWN,
+) -> tuple[Tensor, bool]:
     """The image in an upload, uint8 (C, H, W), and whether a face was found in it.
 
     It is turned as its EXIF data says, put over white where it's transparent, cut around the face or else at its
@@ -36,23 +44,24 @@ def read(body: bytes, kind: str, image_shape: Shape, finder: FaceFinder | None =
         kind: Its content type, of `FORMATS`.
         image_shape: The model's.
         finder: Finds faces; without one, none is looked for.
+        value_ranges: Those of the images that the model was trained on, for files of more than 8 bits.
 
     Raises:
         HTTPException: 413 for too many pixels, 422 for what can't be read.
     """
-    image = _opened(body, kind, image_shape[0])
+    image = _opened(body, kind, image_shape[0], value_ranges)
     face = finder.find(image) if finder else None
     image = image.crop(face) if face else image
     pixels = fit(image, image_shape, "The image", enlarge=True)
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), face is not None
 
 
-def _opened(body: bytes, kind: str, channels: int) -> Image.Image:
+def _opened(body: bytes, kind: str, channels: int, value_ranges: Mapping[str, Range]) -> Image.Image:
     try:
         with Image.open(BytesIO(body), formats=[FORMATS[kind]]) as image:
             _check_size(image.width, image.height)
-            return upright(image, channels)
-    except HTTPException:
+            return Picture(image).eight_bits(channels, value_ranges)
+    except (HTTPException, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None

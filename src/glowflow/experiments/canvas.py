@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -13,5 +13,5 @@ def canvas(width: float, height: float, otherwise: str = "") -> "Figure":
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
     except ImportError:
-        raise InputError(f"A figure needs matplotlib: pip install 'glowflow[bench]'{otherwise}.") from None
+        raise InputError(f"A figure needs matplotlib: {install('bench')}{otherwise}.") from None
     return Figure(figsize=(width, height), layout="constrained")

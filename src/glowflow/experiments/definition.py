@@ -21,11 +21,13 @@ Figure = Literal["epochs", "time", "final", "temperatures"]
 PRECISIONS = ("float32", "bfloat16")
 OWN = {"images": "presets", "seed": "seeds", "validate_every": "validations"}
 """Settings of a training that the experiment has under names of its own."""
+CONFIGURATIONS: Mapping[str, type] = {"model": GlowConfig, "train": TrainConfig}
 PARTS = {
     "model": [field.name for field in fields(GlowConfig)],
     "train": [field.name for field in fields(TrainConfig) if field.name not in OWN],
     "execution": ["precision"],
 }
+MOST_SEEDS = 1000
 DEFINITIONS = files("glowflow.experiments") / "definitions"
 
 
@@ -196,8 +198,8 @@ def _check_types(definition: Definition) -> None:
             raise InputError(f"{definition.name} has {content!r} under {key!r}; it takes {wanted}.")
     for preset, images in definition.presets.items():
         check_whole(f"the number of images for {preset}", images, 1)
-    for key in ("seeds", "validations"):
-        check_whole(key, getattr(definition, key), 1)
+    check_whole("seeds", definition.seeds, 1, MOST_SEEDS)
+    check_whole("validations", definition.validations, 1)
 
 
 def _is_text(content: object) -> bool:
@@ -229,6 +231,8 @@ def _check_settings(settings: object, source: str) -> None:
                 f"{source} sets train.{key}, which an experiment says under {OWN[key]!r} for all trainings."
             )
         documents.check_keys(content, PARTS[part], f"{source} {part},")
+        if part in CONFIGURATIONS:
+            documents.check_text(content, CONFIGURATIONS[part], f"{source} {part},")
     precision = settings.get("execution", {}).get("precision", PRECISIONS[0])
     if precision not in PRECISIONS:
         raise InputError(f"{source} has the precision {precision!r}; it takes one of {', '.join(PRECISIONS)}.")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from glowflow import weights
 from glowflow.config import RunConfig, Shape
-from glowflow.data import Dataset, load
+from glowflow.data import Dataset, of_run
 from glowflow.data.order import shuffled
 from glowflow.durable import load_json, save_json
 from glowflow.experiments.kid import kid
@@ -110,12 +110,13 @@ def judge_for(run: RunConfig, out: Path) -> Judge | None:
     None where the data set has nothing to classify: no labels, no attributes, no groups.
     """
     data, shape, num_bits = run.train.data, run.model.image_shape, run.model.num_bits
-    dataset = load(data, shape, "train")
+    dataset = of_run(run, "train")
     if targets(dataset) is None:
         return None
     key = {"version": VERSION, "data": data, "image_shape": list(shape), "num_bits": num_bits}
+    key |= {"value_range": list(run.train.value_range)} if run.train.value_range else {}
     unseen = Unseen(dataset, num_bits)
-    reference, name = _reference(unseen, load(data, shape, "validation"))
+    reference, name = _reference(unseen, of_run(run, "validation"))
     path = out / f"classifier-{Path(data).stem}-{'x'.join(map(str, shape))}-{num_bits}bits"
     classifier, about = _kept(path, key, unseen)
     return Judge(classifier, reference, about | {"reference": name})

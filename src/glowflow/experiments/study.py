@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from glowflow.data import load
+from glowflow.data import of_run
 from glowflow.durable import append, load_json, load_lines, save_json
 from glowflow.errors import RunBusyError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import likelihood, sample
@@ -22,6 +22,7 @@ from glowflow.pictures import grid
 from glowflow.presets.size import size
 from glowflow.progress import say
 from glowflow.provenance import provenance
+from glowflow.threads import asked
 from glowflow.training import Options, train
 from glowflow.training.run import LAST
 from glowflow.training.state import PROGRESS, PROVENANCE
@@ -132,7 +133,7 @@ class Study:
         Another process may do the same at the same time: a training that it's at is left to it.
 
         Raises:
-            TrainingInterruptedError: After Ctrl-C or SIGTERM in a training; its state is saved.
+            TrainingInterruptedError: After a signal in a training; its state is saved.
         """
         deadline = time.monotonic() + seconds
         self.out.mkdir(parents=True, exist_ok=True)
@@ -163,7 +164,7 @@ class Study:
         """Run one training and store its line; False if its time was too short."""
         run, diverged, began = self.runs / training.directory, None, time.monotonic()
         try:
-            state = train(training.run, run, self.device, Options(execution_of(training), seconds=seconds))
+            state = train(training.run, run, self.device, self._options(training, seconds))
             if self._saved(training) != state.progress.position:
                 diverged = "The state at the end isn't finite."
         except TrainingDivergedError as error:
@@ -177,6 +178,9 @@ class Study:
         self._store(training, run, diverged)
         return True
 
+    def _options(self, training: Training, seconds: float) -> Options:
+        return Options(execution_of(training), seconds=seconds, threads=asked())
+
     def _store(self, training: Training, run: Path, diverged: str | None) -> None:
         names = {"experiment": self.definition.name, "preset": training.preset, "variation": training.variation}
         line = names | {"seed": training.seed, "settings": training.settings, "diverged": diverged}
@@ -188,8 +192,8 @@ class Study:
     def _measured(self, training: Training, run: Path, line: Line) -> Line:
         """What the trained model shows on all validation images; test images stay untouched."""
         model = Glow.from_pretrained(run / LAST, self.device).freeze()
-        validation = load(training.run.train.data, training.run.model.image_shape, "validation")
-        found = likelihood(model, validation)
+        validation = of_run(training.run, "validation")
+        found = likelihood(model, validation.with_classes(model.class_names))
         temperatures = self.definition.temperatures
         judge = judge_for(training.run, self.out) if temperatures else None
         kids = {f"{t:g}": self._samples(line, model, t, judge) for t in temperatures}
@@ -249,7 +253,7 @@ def _record(training: Training, run: Path) -> Line:
     lines = load_lines(run / "metrics.jsonl")
     steps = [line for line in lines if line["kind"] == "train"]
     counts = [b["images"] - a for a, b in zip([0, *(line["images"] for line in steps)], steps, strict=False)]
-    data = load(training.run.train.data, training.run.model.image_shape, "train")
+    data = of_run(training.run, "train")
     return {
         "curve": [[line["images"], line["bits_per_dim"]] for line in lines if line["kind"] == "validation"],
         "seconds": sum(n / line["images_per_second"] for n, line in zip(counts, steps, strict=True)),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 
 INDEX, DATA = ".index", ".data-00000-of-00001"
 
@@ -78,5 +78,7 @@ def _tensorflow() -> Any:  # noqa: ANN401 (it has no types)
     try:
         import tensorflow  # noqa: PLC0415 (an optional extra, and slow)
     except ImportError:
-        raise InputError("Reading a TensorFlow checkpoint needs it: pip install 'glowflow[tensorflow]'.") from None
+        raise InputError(
+            f"TensorFlow checkpoints need TensorFlow, which is not installed: {install('tensorflow')}."
+        ) from None
     return tensorflow

@@ -12,6 +12,7 @@ from glowflow import weights
 from glowflow.durable import digest, load_json, save_json
 from glowflow.errors import InputError, listed
 from glowflow.latents.usual import Usual
+from glowflow.paths import quoted
 
 FORMAT_VERSION = 1
 ABOUT = "directions.json"
@@ -142,7 +143,7 @@ class Directions:
         if content.get("model") != digest_of(model):
             raise InputError(
                 f"The directions in {directory} were found for other weights of {model}, which has been trained since: "
-                f"find them again (glowflow attributes {model})."
+                f"find them again (glowflow attributes {quoted(model)})."
             )
         names = tuple(facts.pop("name") for facts in about)
         return cls(names, vectors, tuple(about), usual)
@@ -163,7 +164,8 @@ def directions_of(model: str | Path) -> Directions:
     found = Directions.load(directory_of(model), model)
     if found is None:
         raise InputError(
-            f"{model} has no directions for attributes yet: find them with glowflow attributes {model} --data IMAGES."
+            f"{model} has no directions for attributes yet: find them with "
+            f"glowflow attributes {quoted(model)} --data IMAGES."
         )
     return found
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from glowflow import weights
@@ -30,9 +29,7 @@ def load(path: Path, model: str | Path, num_dims: int) -> Tensor:
         z = torch.from_numpy(np.fromfile(path, "<f8"))[None] if path.is_file() else torch.empty(1, 0)
     else:
         z = weights.load_tensors(path).get("z", torch.empty(0))
-        with safe_open(path, "pt") as file:
-            theirs = (file.metadata() or {}).get("model")
-        if theirs != digest_of(model):
+        if weights.load_facts(path).get("model") != digest_of(model):
             raise InputError(f"{path} has latents of another model than {model}, or of other weights.")
     if z.ndim != 2 or z.shape[1] != num_dims or not z.isfinite().all():
         raise InputError(f"{path} has no latents of {model}, which take {num_dims:,} finite numbers each.")

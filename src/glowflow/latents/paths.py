@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from glowflow.model import Glow
+from glowflow.noise import normal
 
 Path = Literal["linear", "spherical"]
 
@@ -39,7 +40,7 @@ def interpolate(first: Tensor, last: Tensor, num: int, path: Path = "linear") ->
 def redraw(
     model: Glow, z: Tensor, keep: int, temperature: float = 1.0, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Latents (B, D) with the `keep` coarsest levels of z (B, D), and the finer ones drawn anew.
+    """Latents (B, D) with the `keep` coarsest levels of z (B, D), and the finer ones drawn again.
 
     Args:
         model: Whose latents they are.
@@ -55,8 +56,7 @@ def redraw(
     if not 0 <= keep <= len(shapes):
         raise ValueError(f"The model has {len(shapes)} levels: {keep} of them can't be kept.")
     fine = sum(prod(shape) for shape in shapes[: len(shapes) - keep])
-    device = generator.device if generator else z.device
-    eps = torch.randn(len(z), fine, generator=generator, dtype=z.dtype, device=device).to(z.device)
+    eps = normal(len(z), fine, generator, z.device, z.dtype)
     return torch.cat([temperature * eps, z[:, fine:]], dim=1)
 
 

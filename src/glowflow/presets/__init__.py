@@ -68,8 +68,10 @@ def _checked(content: Any, source: str) -> dict[str, dict[str, Any]]:  # noqa: A
     parts = {"about": About, "model": GlowConfig, "train": TrainConfig}
     documents.check_keys(content, list(parts), source)
     for name, part in parts.items():
-        content[name] = content.get(name) or {}
+        content[name] = {} if content.get(name) is None else content[name]
         documents.check_keys(content[name], [field.name for field in fields(part)], f"{source}, under {name},")
+        if part is not About:
+            documents.check_text(content[name], part, f"{source}, under {name},")
     if "image_shape" not in content["model"]:
         raise InputError(f"{source} lacks model.image_shape: [channels, height, width].")
     checked: dict[str, dict[str, Any]] = content

@@ -1,7 +1,10 @@
 """YAML documents that have names: those in a folder of the package, and a user's own files."""
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import date
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import yaml
 
 from glowflow.errors import InputError
+from glowflow.paths import expanded
 
 
 def names_in(folder: Traversable) -> list[str]:
@@ -34,21 +38,81 @@ def read(folder: Traversable, name: str, kind: str, listing: str) -> Any:  # noq
         InputError: If there is no such document, or it isn't YAML.
     """
     if name in names_in(folder):
-        return _parsed((folder / f"{name}.yaml").read_text(), name)
+        return _parsed((folder / f"{name}.yaml").read_text(encoding="utf-8"), name)
     if not is_file(name):
         meant = _suggestion(name, names_in(folder), f"{listing} lists them")
         raise InputError(f"There is no {kind} {name!r}: {meant}.")
     try:
-        return _parsed(Path(name).read_text(), name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{name} can't be read: {getattr(error, 'strerror', None) or error}.") from None
+        return _parsed(Path(expanded(name)).read_text(encoding="utf-8"), name)
+    except UnicodeDecodeError:
+        raise InputError(f"{name} can't be read: it isn't text in UTF-8.") from None
+    except OSError as error:
+        raise InputError(f"{name} can't be read: {error.strerror or error}.") from None
 
 
 def _parsed(text: str, source: str) -> Any:  # noqa: ANN401
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)  # noqa: S506 (a safe one)
     except yaml.YAMLError as error:
         raise InputError(f"{source} isn't YAML: {' '.join(str(error).split())}.") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which numbers are what people take them for: 1e-3 is one, which PyYAML reads as text, and 010 is ten."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        return int(node.value) if re.fullmatch("[-+]?0[0-9_]+", node.value) else super().construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
+def text_settings(configuration: type) -> dict[str, Any]:
+    """The settings of a dataclass that take any text, such as the names of data sets and files, with their defaults.
+
+    >>> from glowflow import TrainConfig
+    >>> text_settings(TrainConfig)
+    {'data': 'digits', 'start': None}
+    """
+    return {field.name: field.default for field in fields(configuration) if field.type in (str, str | None)}
+
+
+def check_text(content: Mapping[str, Any], configuration: type, source: str) -> None:
+    """Refuse what YAML doesn't read as text in a setting that takes text, with an InputError that says what to do.
+
+    Args:
+        content: Settings by name.
+        configuration: The dataclass that has them. Where a setting's default is None, it may be null.
+        source: Where the settings stand.
+    """
+    defaults = text_settings(configuration)
+    for name in defaults.keys() & content.keys():
+        value = content[name]
+        if not isinstance(value, str) and not (value is None and defaults[name] is None):
+            read = _read_as(value)
+            raise InputError(f"{source} sets {name} to what YAML reads as {read}, not as text: put it in quotes.")
+
+
+def _read_as(value: object) -> str:
+    """What YAML made of a value."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case date():
+            return f"the date {value}"
+        case list():
+            return "a list"
+        case _:
+            return "keys and values"
 
 
 def check_keys(content: object, allowed: Sequence[str], source: str) -> None:

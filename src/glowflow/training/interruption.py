@@ -1,4 +1,4 @@
-"""Stopping at a good moment: Ctrl-C, SIGTERM or the clock ask the loop to save and leave."""
+"""Stopping at a good moment: a signal (see `glowflow.signals`) or the clock asks the loop to save and leave."""
 
 import signal
 import threading
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from glowflow.signals import let_closed_terminals_go, requests
+
 SECONDS_FOR_ONE_REQUEST = 1.0
 """Ctrl-C reaches a process of torchrun twice, from the terminal and from torchrun."""
 
@@ -28,6 +29,7 @@ class StopRequest:
         return self.signum is not None or time.monotonic() >= self._deadline
 
     def _receive(self, signum: int, _: FrameType | None) -> None:
+        let_closed_terminals_go()
         if self.signum is None:
             self.signum, self._since = signum, time.monotonic()
         elif signum == signal.SIGINT and time.monotonic() - self._since > SECONDS_FOR_ONE_REQUEST:
@@ -37,12 +39,12 @@ class StopRequest:
 
 @contextmanager
 def stop_requests(seconds: float) -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM, or the end of the seconds, into a request; a second signal interrupts."""
+    """Turn the first signal, or the end of the seconds, into a request. A second Ctrl-C interrupts."""
     request = StopRequest(seconds)
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread receives signals
         return
-    previous = {signum: signal.signal(signum, request._receive) for signum in SIGNALS}
+    previous = {signum: signal.signal(signum, request._receive) for signum in requests()}
     try:
         yield request
     finally:

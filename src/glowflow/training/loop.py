@@ -9,15 +9,16 @@ from statistics import fmean
 
 import torch
 
-from glowflow import data
+from glowflow import threads
 from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
-from glowflow.data import Dataset, Split
+from glowflow.data import Dataset, Split, for_all_kinds
 from glowflow.data.order import Stream
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Floats, scores, usual
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
+from glowflow.training import computing, same_images
 from glowflow.training.batches import Ahead, Batches, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.gradient import Gradient
@@ -26,6 +27,7 @@ from glowflow.training.objective import Objective
 from glowflow.training.options import Options
 from glowflow.training.record import Record
 from glowflow.training.run import check, claimed, with_absolute_paths
+from glowflow.training.slowdown import Slowdown
 from glowflow.training.state import TrainingState, set_aside_damaged
 
 RECORDS_PER_VALIDATION = 10
@@ -51,7 +53,7 @@ def train(
 
     Raises:
         InputError: If the configuration, the data or the directory can't be used.
-        TrainingInterruptedError: After Ctrl-C or SIGTERM, or `options.seconds`; the state is saved.
+        TrainingInterruptedError: After a signal (see `glowflow.signals`), or `options.seconds`; the state is saved.
         TrainingDivergedError: After too many steps without a finite loss; the last checkpoint is left as it was.
     """
     out, config, options = Path(out), with_absolute_paths(config), options or Options()
@@ -59,13 +61,17 @@ def train(
     check(out, config)
     if config.train.batch_size < processes.count:
         raise InputError(f"A batch of {config.train.batch_size} images can't be shared by {processes.count} processes.")
-    splits = data.prepare(config.train.data, config.model.image_shape)
+    splits = same_images.prepared(out, config)
     check_trainable(config.model, splits["train"])
     check_trainable(config.model, splits["validation"])
     with claimed(out, config) if processes.is_first else nullcontext():
+        if processes.is_first:
+            same_images.record(out, splits["train"].digest)
         keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names, options.execution)
-        return _train(config, out, splits, state, options)
+        state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
+        with threads.restored():
+            return _train(config, out, splits, state, options)
 
 
 def _train(
@@ -76,20 +82,21 @@ def _train(
     options: Options,
 ) -> TrainingState:
     settings, processes = config.train, options.processes
-    batches = Batches(splits["train"], config, state.model.device)
-    validation = splits["validation"].thinned(settings.validation_images)
 
-    # Model, averages and optimiser: as the run left them, from another model, or fresh
+    # Model, averages, optimiser and threads: as the run left them, from another model, or fresh
     if processes.is_first:
         set_aside_damaged(out)
     processes.wait()
     resumed = state.restore(out)
     if resumed:
         say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
-    else:
-        if settings.start is not None:
-            state.start_from(settings.start)
-        elif settings.init_batch_size:
+    elif settings.start is not None:
+        state.start_from(settings.start)
+    training, validation = (splits[name].with_classes(state.model.class_names) for name in ("train", "validation"))
+    batches, validation = Batches(training, config, state.model.device), validation.thinned(settings.validation_images)
+    computing.settle(state, batches, options, resumed=resumed)
+    if not resumed:
+        if settings.start is None and settings.init_batch_size:
             state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
         processes.take_from_first(state.model)
         state.evaluated.load_state_dict(state.model.state_dict())
@@ -106,8 +113,11 @@ def _train(
     skipped_in_a_row = 0
     window: list[dict[str, float]] = []
     window_began = time.monotonic()
+    slowdown = Slowdown(threads.in_use()) if state.model.device.type == "cpu" else None
     with stop_requests(options.seconds) as stop, progress("Training", settings.images, done=at.position) as advance:
         while at.position < settings.images:
+            step_began = time.monotonic()
+
             # Loss and gradient over all processes, fetched from the device in one transfer
             lr = state.begin_step(settings)
             loss, norm = gradient.accumulate(at.position), state.gradient_norm()
@@ -132,6 +142,8 @@ def _train(
             advance(min(settings.batch_size, settings.images - before), f"{bits:.3f} bits/dim")
 
             # Record
+            if slowdown and (warning := slowdown.after(settings.batch_size, time.monotonic() - step_began)):
+                say(warning)
             finished = at.position >= settings.images
             if window and (finished or _crossed(before, at.position, settings.validate_every / RECORDS_PER_VALIDATION)):
                 seconds = time.monotonic() - window_began

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from glowflow.durable import append, save_text
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 
 
 class _Writer(Protocol):
@@ -32,7 +32,7 @@ class Metrics:
 
     def _drop_after(self, position: int) -> None:
         if self.path.exists():
-            lines = self.path.read_text(errors="replace").splitlines(keepends=True)
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
             kept = [line for line in lines if _images(line) <= position]
             if kept != lines:
                 save_text(self.path, "".join(kept))
@@ -49,6 +49,6 @@ def _tensorboard(out: Path, position: int) -> _Writer:
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 (an optional extra)
     except ImportError:
-        raise InputError("TensorBoard is not installed: pip install 'glowflow[tensorboard]'.") from None
+        raise InputError(f"TensorBoard is not installed: {install('tensorboard')}.") from None
     writer: _Writer = SummaryWriter(str(out / "tensorboard"), purge_step=position + 1)
     return writer

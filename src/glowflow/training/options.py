@@ -6,6 +6,7 @@ from math import inf
 from glowflow.config import check_whole
 from glowflow.execution import Execution
 from glowflow.processes import ALONE, Processes
+from glowflow.threads import Wish
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Options:
         tensorboard: Whether to write the metrics for TensorBoard too.
         processes: Those that share each batch, this one among them.
         seconds: After so long the training stops as if asked to, saved.
+        threads: How many compute, in each process: a number, or "auto" for a trial where the run has no number yet. By
+            default those that the run has had, or else as many as compute now.
     """
 
     execution: Execution = field(default_factory=Execution)
@@ -25,6 +28,7 @@ class Options:
     tensorboard: bool = False
     processes: Processes = ALONE
     seconds: float = inf
+    threads: Wish = None
 
     def __post_init__(self) -> None:
         if self.micro_batch is not None:

@@ -10,13 +10,17 @@ import yaml
 
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import is_name
+from glowflow.destinations import destination
 from glowflow.durable import save_text
 from glowflow.errors import InputError, RunBusyError
 from glowflow.locks import lock
 
 CONFIG = "config.yaml"
-MAY_CHANGE = {("train", "images"), ("train", "cooldown_images")}
-"""Settings with which a run may go on that it didn't begin with: how long it is, and how it ends."""
+MAY_CHANGE = {("train", "images"), ("train", "cooldown_images"), ("train", "data")}
+"""Settings with which a run may go on that it didn't begin with: how long it is, how it ends, where its images lie.
+
+That they are the same images is for `same_images` to check.
+"""
 LAST, PREVIOUS, DAMAGED = "last", "previous", "damaged"
 """Checkpoints: the newest, the one before, and what turned out not to be one any more."""
 
@@ -25,10 +29,10 @@ def check(out: Path, config: RunConfig) -> None:
     """Refuse a directory that can't become, or isn't, that of a run with this configuration; change nothing.
 
     Raises:
-        InputError: If it holds a run with other settings, of which only the training's length and end may be changed,
-            or anything else.
+        InputError: If it holds a run with other settings, of which only the training's length and end and the place
+            of its data may be changed, or anything else.
     """
-    if (out / CONFIG).exists() and not any((out / name).exists() for name in (LAST, PREVIOUS)):
+    if (out / CONFIG).exists() and not has_begun(out):
         return  # a start that came to nothing
     if (out / CONFIG).exists():
         difference = _difference(read_config(out), as_plain(config))
@@ -36,6 +40,11 @@ def check(out: Path, config: RunConfig) -> None:
             raise InputError(f"{out} holds a run with other settings ({difference}): give another --out.")
     elif out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):  # what a crash left is hidden
         raise InputError(f"{out} is not empty and holds no run: give another --out.")
+
+
+def has_begun(out: Path) -> bool:
+    """Whether there is a training in `out` to go on with."""
+    return (out / CONFIG).exists() and any((out / name).exists() for name in (LAST, PREVIOUS))
 
 
 @contextmanager
@@ -47,16 +56,16 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
         RunBusyError: If another process is training there.
     """
     check(out, config)
-    out.mkdir(parents=True, exist_ok=True)
+    destination(out).mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("ab") as file:
         try:
             lock(file, blocking=False)
-        except OSError:
+        except BlockingIOError:
             raise RunBusyError(f"Another process is training in {out}: wait for it, or give another --out.") from None
         check(out, config)  # as the other one, which has just ended, left it
-        content = yaml.safe_dump(as_plain(config), sort_keys=False)
-        if not (out / CONFIG).exists() or (out / CONFIG).read_text() != content:  # a full disk matters only then
-            save_text(out / CONFIG, content)
+        path, content = out / CONFIG, yaml.safe_dump(as_plain(config), sort_keys=False)
+        if not path.exists() or path.read_text(encoding="utf-8") != content:  # a full disk matters only then
+            save_text(path, content)
         yield
 
 
@@ -74,7 +83,7 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
 def read_config(out: Path) -> dict[str, dict[str, Any]]:
     """The settings of the run in `out`; InputError if they're damaged."""
     try:
-        content = yaml.safe_load((out / CONFIG).read_text())
+        content = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         content = None
     parts = content if isinstance(content, dict) else {}
@@ -87,6 +96,8 @@ def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:
     """The settings as `config.yaml` has them."""
     content = asdict(config)
     content["model"]["image_shape"] = list(config.model.image_shape)
+    if config.train.value_range is not None:
+        content["train"]["value_range"] = list(config.train.value_range)
     return content
 
 
@@ -96,6 +107,13 @@ def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) 
         for defaults in [as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # of settings newer than the run
         for part, settings in new.items()
         for name, value in settings.items()
-        if old[part].get(name, defaults[part][name]) != value and (part, name) not in MAY_CHANGE
+        if old[part].get(name, defaults[part][name]) != value
+        and (part, name) not in MAY_CHANGE
+        and not (name == "start" and _are_one_place(old[part].get(name), value))
     ]
     return "; ".join(changed)
+
+
+def _are_one_place(old: str | None, new: str | None) -> bool:
+    """Whether two paths are the same, one of which may be relative; there need be nothing any more."""
+    return bool(old and new) and Path(str(old)).resolve() == Path(str(new)).resolve()

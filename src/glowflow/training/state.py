@@ -14,7 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from glowflow import weights
 from glowflow.config import RunConfig, TrainConfig
-from glowflow.durable import load_json, replacing_directory, save_json, seal, verify
+from glowflow.data import Range
+from glowflow.durable import load_json, rename_directory, replacing_directory, save_json, seal, verify
 from glowflow.errors import InputError, listed
 from glowflow.execution import Execution
 from glowflow.model import Glow
@@ -39,6 +40,10 @@ class Progress:
     """Steps whose loss or gradient wasn't finite."""
     best: float | None = None
     """Lowest bits/dim on validation images, once there is one."""
+    threads: int | None = None
+    """With how many each process computes, on which last digits depend; None in checkpoints that don't record it."""
+    processes: int = 1
+    """How many there were."""
 
 
 @dataclass
@@ -49,6 +54,8 @@ class TrainingState:
     averaged: AveragedModel | None
     optimizer: Optimizer
     progress: Progress = field(default_factory=Progress)
+    value_ranges: Mapping[str, Range] = field(default_factory=dict)
+    """Those of the images, to be stored with the model."""
 
     @classmethod
     def new(
@@ -135,10 +142,11 @@ class TrainingState:
             for name, value in mine.items()
             if other[name] != value and name != "num_bits"
         ]
-        if source.class_names != self.model.class_names:
+        if sorted(source.class_names) != sorted(self.model.class_names):
             difference.append(f"classes: {listed(source.class_names)} there, {listed(self.model.class_names)} here")
         if difference:
             raise InputError(f"{model} is a different model ({'; '.join(difference)}): train one like it.")
+        self._order_classes(source.class_names)
         self.model.load_state_dict(source.state_dict())
 
     def tensors(self) -> dict[str, Tensor]:
@@ -149,7 +157,7 @@ class TrainingState:
         return named | _flat(self.optimizer) | {"progress": counters}
 
     def _take(self, directory: Path) -> None:
-        self._check_classes(directory)
+        self._take_classes(directory)
         raw = weights.MODEL if self.averaged is None else weights.RAW
         weights.assign(self.model, weights.load_tensors(directory / raw), directory / raw)
         if self.averaged is not None:
@@ -163,17 +171,25 @@ class TrainingState:
         if self.averaged is not None:
             self.averaged.n_averaged.fill_(self.progress.updates)
 
-    def _check_classes(self, directory: Path) -> None:
+    def _take_classes(self, directory: Path) -> None:
         names, trained = self.model.class_names, weights.load_config(directory)["class_names"]
-        if trained != names:
+        if sorted(trained) != sorted(names):
             raise InputError(
                 f"The classes of the data are {listed(names)} now; {directory} was trained on {listed(trained)}."
             )
+        self._order_classes(trained)
+
+    def _order_classes(self, names: Sequence[str]) -> None:
+        """Count the classes as weights from elsewhere do, which may be in another order than the data's."""
+        self.model.class_names = list(names)
+        self.evaluated.class_names = list(names)
 
     def _write_model(self, directory: Path) -> None:
         if self.averaged is not None:
             weights.save_tensors(directory / weights.RAW, self.model.state_dict())
         self.evaluated.save_pretrained(directory, "raw" if self.averaged is None else "averaged")
+        if self.value_ranges:
+            save_json(directory / weights.VALUE_RANGES, self.value_ranges)
         precision = self.model.execution.precision or self.model.dtype
         save_json(directory / PROVENANCE, provenance() | {"precision": str(precision).removeprefix("torch.")})
 
@@ -198,7 +214,7 @@ def set_aside_damaged(out: Path) -> None:
     for name, sentence in damage.items():
         say(f"{sentence} The checkpoint is set aside as {out / DAMAGED}, and the other one is used.")
         shutil.rmtree(out / DAMAGED, ignore_errors=True)
-        (out / name).rename(out / DAMAGED)
+        rename_directory(out / name, out / DAMAGED)
 
 
 def _flat(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from glowflow.errors import InputError
+from glowflow.errors import InputError, install
 
 
 def imported(module: str, needed_by: str, extra: str) -> Any:  # noqa: ANN401  a module has no type of its own
@@ -21,4 +21,4 @@ def imported(module: str, needed_by: str, extra: str) -> Any:  # noqa: ANN401  a
     except (OSError, RuntimeError) as error:  # compiled for another version of torch
         reason = f"which doesn't work here ({' '.join(str(error).split())})"
     package = module.partition(".")[0]
-    raise InputError(f"{needed_by} needs {package}, {reason}: pip install 'glowflow[{extra}]'")
+    raise InputError(f"{needed_by} needs {package}, {reason}: {install(extra)}.")

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.data.dataset import SPLITS, Split
-from glowflow.data.folder import EXTENSIONS, find_files
+from glowflow.data.folder import arranged
+from glowflow.data.listing import listing
 from glowflow.data.published.reading import Item, MissingError, Part, Reading
 
 
@@ -56,20 +57,15 @@ def picture_files(folder: Path, *, bare_keys: bool = False) -> PictureFiles:
     Raises:
         MissingError: there is none.
     """
-    names = [
-        os.path.relpath(os.path.join(parent, file), folder)
-        for parent, _, files in os.walk(folder)
-        for file in files
-        if os.path.splitext(file)[1].lower() in EXTENSIONS and not file.startswith(".")
-    ]
+    names = _names(folder)
     if not names:
         raise MissingError(f"images in {folder.name}")
-    return PictureFiles(folder, sorted(names), bare_keys=bare_keys)
+    return PictureFiles(folder, names, bare_keys=bare_keys)
 
 
 def read_folder(files: Path) -> Reading:
     """A folder of images, perhaps laid out in splits; what lies beside the splits, and labels, are passed over."""
-    found = find_files(files)
+    found = arranged(_names(files))
     parts: dict[Split, Part] = {
         split: PictureFiles(files, names)
         for split in SPLITS
@@ -78,3 +74,9 @@ def read_folder(files: Path) -> Reading:
     if "train" not in parts:
         raise MissingError("images")
     return Reading(parts, [files], named=True)
+
+
+def _names(folder: Path) -> list[str]:
+    found = listing(folder)
+    found.report()
+    return found.files

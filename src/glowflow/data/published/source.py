@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,8 +55,11 @@ def fetch(name: str, folder: Path | None = None) -> Path:
 def prepared_shapes(name: str) -> dict[str, str]:
     """What the cache has of a published data set: the image shapes, such as 3x32x32, and what it's called there."""
     pattern = re.compile(rf"{re.escape(name)}-(\d+x\d+x\d+)-v{VERSION}")
-    cache = cache_directory()
-    keys = sorted(path.name for path in cache.iterdir()) if cache.is_dir() else []
+    try:
+        cache = cache_directory()
+        keys = sorted(os.listdir(cache))
+    except (InputError, OSError):  # there is no cache, or none that can be read
+        return {}
     return {match[1]: _title(cache / key) for key in keys if (match := pattern.fullmatch(key))}
 
 

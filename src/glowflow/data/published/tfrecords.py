@@ -22,6 +22,7 @@ from glowflow.data.cache import Source, digest
 from glowflow.data.dataset import Split
 from glowflow.data.image_file import check_channels
 from glowflow.data.published.celeba import ATTRIBUTE_NAMES
+from glowflow.data.published.few import glimpse
 from glowflow.data.published.fitting import piece_or_all
 from glowflow.data.published.reading import Images, Item, Part, Reading, record
 from glowflow.data.published.record_file import Feature, contents, features, offsets
@@ -35,7 +36,10 @@ NAME = re.compile(r".*?(-r(?P<level>\d\d))?(-s-\d+-of-(?P<shards>\d+))?\.tfrecor
 
 def has_shards(folder: Path) -> bool:
     """Whether a folder holds such files."""
-    return any(next(place.glob("*.tfrecords"), None) for place in (folder, folder / "train"))
+    try:
+        return any(next(place.glob("*.tfrecords"), None) for place in (folder, folder / "train"))
+    except PermissionError:
+        return False
 
 
 def source(folder: Path, image_shape: Shape) -> Source:
@@ -51,7 +55,13 @@ def source(folder: Path, image_shape: Shape) -> Source:
     statuses = [(path.name, path.stat()) for paths in shards.values() for path in paths]
     key = where + digest(*(f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in statuses))
     form = Form(image_shape, piece_or_all)
-    return Source(folder.name, key, lambda builder: build(builder, _read(shards, form), form, folder.name), where)
+    return Source(
+        folder.name,
+        key,
+        lambda builder: build(builder, _read(shards, form), form, folder.name),
+        replaces=where,
+        glimpse=lambda split, num: glimpse(_read(shards, form), form, folder.name, split, num),
+    )
 
 
 def _find(folder: Path, image_shape: Shape) -> dict[Split, list[Path]]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
 from itertools import islice
 from math import prod
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,13 +20,14 @@ from PIL import Image
 from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names
 from glowflow.data.dataset import SPLITS, Split
-from glowflow.data.image_file import MODES, UnreadableError, decode
+from glowflow.data.image_file import MODES, UnreadableError, opened
 from glowflow.data.published.fitting import Fit
 from glowflow.data.published.reading import Images, Item, Part, Reading
 from glowflow.data.published.title import title
 from glowflow.data.splits import Rows, hold_out
+from glowflow.data.value_range import WHOLE_RANGES, Range, described
 from glowflow.errors import InputError
-from glowflow.progress import progress
+from glowflow.progress import progress, say
 
 BLOCK_BYTES = 2**24
 """About what a block of images has, which is in memory at a time, and which an interruption can lose."""
@@ -48,11 +48,13 @@ class Form:
         image_shape: (C, H, W).
         fit: brings an image to it.
         native: (height, width) that each image should have before, None for any.
+        value_ranges: of each kind of values of more than 8 bits, those that become black and white.
     """
 
     image_shape: Shape
     fit: Fit
     native: tuple[int, int] | None = None
+    value_ranges: Mapping[str, Range] = field(default_factory=lambda: WHOLE_RANGES)
 
 
 def build(
@@ -78,7 +80,19 @@ def build(
                 done[number] += len(block["images"])
                 done.flush()
                 advance(len(block["images"]))
-    return replace(writer.finish([output for of_part in outputs.values() for output in of_part]), title=whole_name)
+    names = writer.finish([output for of_part in outputs.values() for output in of_part])
+    if ranges := dict(writer.ranges_used):
+        say(f"{name} has {described(ranges)}; --value-range LOW,HIGH sets other limits.")
+    return replace(names, title=whole_name, value_ranges=ranges)
+
+
+def divided(reading: Reading, split: Split) -> dict[Split, Rows]:
+    """The rows of a published split that each split takes: all of them, unless others are held out of "train"."""
+    part = reading.parts[split]
+    missing = [other for other in SPLITS if other not in reading.parts] if split == "train" else []
+    if missing and len(part) > len(missing):
+        return hold_out(part.each_key(), missing, MOST_HELD_OUT)
+    return {split: np.arange(len(part)), **dict.fromkeys(missing, np.empty(0, np.int64))}
 
 
 @dataclass(frozen=True)
@@ -102,14 +116,11 @@ class _Writer:
     builder: Builder
     reading: Reading
     form: Form
+    ranges_used: dict[str, Range] = field(default_factory=dict)
 
     def outputs(self, split: Split) -> list[_Output]:
         """What a published split is written to: itself, and if it's the training split those that are held out."""
-        part = self.reading.parts[split]
-        missing = [other for other in SPLITS if other not in self.reading.parts] if split == "train" else []
-        rows: dict[Split, Rows] = {split: np.arange(len(part)), **dict.fromkeys(missing, np.empty(0, np.int64))}
-        if missing and len(part) > len(missing):
-            rows = hold_out(part.each_key(), missing, MOST_HELD_OUT)
+        part, rows = self.reading.parts[split], divided(self.reading, split)
         width = max((len(os.fsencode(key)) for key in part.each_key()), default=1) if self.reading.named else 0
         return [_Output(to, taken, self.columns(to, len(taken), width)) for to, taken in rows.items()]
 
@@ -148,10 +159,18 @@ class _Writer:
         channels, height, width = self.form.image_shape
         if isinstance(item.picture, np.ndarray) and item.picture.shape == (height, width, channels):
             return item.picture  # fast, and what every fit of an array gives then
+        if isinstance(item.picture, np.ndarray):
+            return self.brought(_as_image(item.picture, channels), item)
         try:
-            image = _image(item.picture, channels)
+            with opened(BytesIO(item.picture) if isinstance(item.picture, bytes) else item.picture) as picture:
+                if seen := picture.seen:
+                    self.ranges_used[seen.kind] = self.form.value_ranges[seen.kind]
+                return self.brought(picture.eight_bits(channels, self.form.value_ranges), item)
         except UnreadableError as error:
-            raise InputError(f"{item.where} can't be read as an image ({error}): get it anew.") from error
+            raise InputError(f"{item.where} can't be read as an image ({error}): get it again.") from error
+
+    def brought(self, image: Image.Image, item: Item) -> Images:
+        """An image of the right number of channels at its shape."""
         if self.form.native not in {None, (image.height, image.width)}:
             wanted = "x".join(map(str, self.form.native or ()))
             raise InputError(f"{item.where} has {image.height}x{image.width} pixels: here each image has {wanted}.")
@@ -193,8 +212,6 @@ def _block_size(image_shape: Shape) -> int:
     return max(TASK, BLOCK_BYTES // prod(image_shape))
 
 
-def _image(picture: Images | Path | bytes, channels: int) -> Image.Image:
-    if isinstance(picture, np.ndarray):
-        grey_or_colour = picture[..., 0] if picture.shape[2:] == (1,) else picture
-        return Image.fromarray(grey_or_colour).convert(MODES[channels])
-    return decode(BytesIO(picture) if isinstance(picture, bytes) else picture, channels)
+def _as_image(pixels: Images, channels: int) -> Image.Image:
+    grey_or_colour = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
+    return Image.fromarray(grey_or_colour).convert(MODES[channels])

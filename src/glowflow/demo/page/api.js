@@ -1,21 +1,22 @@
-// What the server does: images to latents, latents to pictures. An Error's message is the server's sentence.
+// What the server does: images to latents, latents to pictures. An Error's message is the server's sentence. Addresses are
+// relative, since a proxy may have the page anywhere.
 
 const BINARY = { "Content-Type": "application/octet-stream" };
 const MOST_TRIES = 3;
 
 export async function getModel() {
-  return (await ask("/api/model")).json();
+  return (await ask("api/model")).json();
 }
 
 /** A Float32Array (D,) for each of the model's attributes. */
 export async function getDirections(numDims) {
-  const numbers = new Float32Array(await (await ask("/api/directions")).arrayBuffer());
+  const numbers = new Float32Array(await (await ask("api/directions")).arrayBuffer());
   return Array.from({ length: numbers.length / numDims }, (_, i) => numbers.subarray(i * numDims, (i + 1) * numDims));
 }
 
 /** Standard normal latents of a seed. */
 export async function getLatent(seed) {
-  return Float64Array.from(new Float32Array(await (await ask(`/api/latent?seed=${seed}`)).arrayBuffer()));
+  return Float64Array.from(new Float32Array(await (await ask(`api/latent?seed=${seed}`)).arrayBuffer()));
 }
 
 /**
@@ -23,7 +24,7 @@ export async function getLatent(seed) {
  * usual range has `excess`, how far it is outside (else 0), and `compared`, which says so in words.
  */
 export async function decode(z, label) {
-  const answer = await ask(`/api/decode${query({ label })}`, { method: "POST", headers: BINARY, body: z });
+  const answer = await ask(`api/decode${query({ label })}`, { method: "POST", headers: BINARY, body: z });
   const [excess, compared] = ["Glowflow-Excess", "Glowflow-Compared"].map((name) => answer.headers.get(name));
   return Object.assign(await answer.blob(), { excess: excess === "inf" ? Infinity : Number(excess), compared });
 }
@@ -31,10 +32,10 @@ export async function decode(z, label) {
 /** Latents and facts of an image file. */
 export async function encode(file, label, align) {
   const options = { method: "POST", headers: { "Content-Type": file.type }, body: file };
-  const answer = await (await ask(`/api/encode${query({ label, align: align ? 1 : 0 })}`, options)).json();
+  const answer = await (await ask(`api/encode${query({ label, align: align ? 1 : 0 })}`, options)).json();
   return {
-    z: new Float64Array(Uint8Array.from(atob(answer.latents), (letter) => letter.charCodeAt(0)).buffer),
-    seen: `data:image/png;base64,${answer.image}`,
+    z: new Float64Array(bytes(answer.latents).buffer),
+    seen: new Blob([bytes(answer.image)], { type: "image/png" }),
     bitsPerDim: answer.bits_per_dim,
     exact: answer.exact,
     faceFound: answer.face_found,
@@ -45,7 +46,7 @@ export async function encode(file, label, align) {
 /** An animation from one latent to another and back, a Blob. */
 export async function animate(first, last, path, label) {
   const body = new Float32Array([...first, ...last]);
-  return (await ask(`/api/animation${query({ path, label })}`, { method: "POST", headers: BINARY, body })).blob();
+  return (await ask(`api/animation${query({ path, label })}`, { method: "POST", headers: BINARY, body })).blob();
 }
 
 /** An answer; what the network or a busy server refuses is asked for again, a little later. */
@@ -63,6 +64,10 @@ async function problem(answer) {
   if (!answer) return "The server doesn't answer: is glowflow demo still running?";
   const { error } = await answer.json().catch(() => ({ error: `The server answers with ${answer.status}.` }));
   return error;
+}
+
+function bytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
 function query(values) {

@@ -1,41 +1,37 @@
-// The page. What is shown is a function of one state, which is never changed but replaced:
-//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, facts}, the last four
-//                null where they don't apply
-//   blend, path  how far from one to the other, and which way
-//   levels       for each level: {take: "own" | "other" | "drawn", seed, eps}
-//   strengths    of attributes by name, without those at 0
-//   temperature  of random images
-//   label        the class, null for a model without
+// The page: its parts, and what happens when a visitor does something. What is shown is a function of one state (state.js).
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
 import { description, gauge, leaving, measure, warning } from "./facts.js";
 import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes, typed } from "./files.js";
 import { History } from "./history.js";
-import { between, difference, levelSlices, mixed, moved, scaled } from "./latents.js";
+import { latest } from "./latest.js";
+import { difference, levelSlices, scaled } from "./latents.js";
 import { fromHash, toHash } from "./link.js";
-import { draw, enlarged, LARGE, Painter } from "./painter.js";
-import { grouped, inWords, show, slider } from "./sliders.js";
+import { keep, recalled } from "./own.js";
+import { enlarged, LARGE, Painter, present } from "./painter.js";
+import { isSame } from "./same.js";
+import { inWords, show, slider } from "./sliders.js";
+import { canSwap, composed, edited, isEdited, nameOf, subjectOf, swapped, unedited, warmed, withoutSecond } from "./state.js";
+import { attempt, complain, say } from "./voice.js";
 
 const USUAL_TEMPERATURE = 0.7;
 const NUM_RANDOM = 12;
 const MOST_SEEDS = 2 ** 31;
 const MOST_IN_HANDFUL = 50;
-const SECONDS_TO_READ = 12;
 
 const $ = (id) => document.getElementById(id);
 
 let model, slices, numDims, past, painter;
 const directions = new Map(); // attribute -> its vector (D,); also of deleted ones, for the sake of undo
-let own = []; // names of the visitor's own
-const rows = new Map(); // attribute -> its slider
+const rows = new Map(); // attribute -> its slider: {row, valueOf}, what it shows of the strengths
 const latents = new Map(); // seed -> promise of its latents, the latest few
-const pictures = new WeakMap(); // image -> promise of its Blob
-const handfuls = { with: [], without: [] };
-let described = null; // the image that facts are shown of
-let silence; // the timer that ends what is said
-let strip = {}; // what its pictures are of: {first, temperature, label}, the seed of the first and how they are drawn
+const pictures = new WeakMap(); // image -> Map of class -> promise of its Blob
+let strip = {}; // what its pictures are of: {first, temperature, label}
+let kept; // names of the visitor's own sliders that are kept beyond a reload
 
-attempt(begin);
+begin().catch((error) => {
+  $("about").textContent = error.message;
+});
 
 async function begin() {
   model = await getModel();
@@ -43,38 +39,38 @@ async function begin() {
   numDims = slices.at(-1).end;
   const vectors = await getDirections(numDims);
   model.attributes.forEach(({ name }, i) => directions.set(name, vectors[i]));
-  recall();
+  for (const [name, vector] of recalled(model.name, numDims)) if (!directions.has(name)) directions.set(name, vector);
   painter = new Painter($("picture"), complain);
   introduce();
   buildSliders();
   buildLevels();
+  const { change, ignored } = await linked();
+  past = new History({ ...(await freshState()), ...change });
   listen();
-  const seed = someSeed();
-  past = new History((await linked()) ?? freshState(await random(seed, USUAL_TEMPERATURE)));
-  fillStrip(seed);
   render();
+  if (ignored) say(ignored, "problem");
 }
 
 /* What is shown */
 
-function freshState(face) {
-  const levels = slices.map(() => ({ take: "own" }));
-  const label = model.class_names.length ? 0 : null;
-  const { temperature } = face;
-  return { face, other: null, blend: 0, path: "linear", levels, strengths: {}, temperature, label };
+async function freshState() {
+  const first = someSeed();
+  const known = model.attributes.map(({ name }) => name);
+  return {
+    ...unedited(await random(first, USUAL_TEMPERATURE), slices.length),
+    other: null,
+    path: "linear",
+    temperature: USUAL_TEMPERATURE,
+    label: model.class_names.length ? 0 : null,
+    first,
+    own: [...directions.keys()].filter((name) => !known.includes(name)),
+    handfuls: { with: [], without: [] },
+  };
 }
 
-function compose({ face, other, blend, path, levels, strengths, temperature }) {
-  const takes = { own: () => face.z, other: () => other.z, drawn: ({ eps }) => scaled(eps, temperature) };
-  const start = levels.every(({ take }) => take === "own")
-    ? face.z
-    : mixed(levels.map((level) => takes[level.take](level)), slices);
-  const blended = other && blend ? between(start, other.z, blend, path) : start;
-  return moved(blended, Object.entries(strengths).map(([name, strength]) => [directions.get(name), strength]));
-}
-
-function isEdited({ blend, levels, strengths }) {
-  return blend !== 0 || levels.some(({ take }) => take !== "own") || Object.keys(strengths).length > 0;
+/** The latents of a state's picture. */
+function compose(state) {
+  return composed(state, slices, directions);
 }
 
 /** What the sliders are at: pairs of a name, in words, and a strength. */
@@ -86,45 +82,45 @@ function titleOf(attribute) {
   return model.attributes.some(({ name }) => name === attribute) ? inWords(attribute) : attribute;
 }
 
-/** The strengths with another one of an attribute. */
-function withStrength(name, strength) {
-  const all = Object.entries({ ...past.now.strengths, [name]: strength });
-  return Object.fromEntries(all.filter(([, value]) => value !== 0));
-}
-
 function preview(change) {
   const state = { ...past.now, ...change };
-  painter.show(compose(state), state.label, false);
+  painter.show(compose(state), state.label, false, subjectOf(state.face));
 }
 
-function commit(change, control) {
-  past.commit({ ...past.now, ...change }, control);
+/** Go on with a change; those of one gesture, if any, are one step to undo. */
+function commit(change, gesture) {
+  past.commit({ ...past.now, ...change }, gesture);
   render();
 }
 
 function render() {
   const state = past.now;
-  painter.show(compose(state), state.label, true);
+  painter.show(compose(state), state.label, true, subjectOf(state.face));
   $("compare").setAttribute("aria-pressed", "false");
   allow($("undo"), past.canUndo);
   allow($("redo"), past.canRedo);
   for (const id of ["reset", "compare"]) allow($(id), isEdited(state));
-  $("picture").setAttribute("aria-label", `${state.face.name}${isEdited(state) ? ", edited" : ""}`);
-  $("description").textContent = description(state, editsOf(state));
-  renderFacts(state.face);
+  if (painter.isOf(subjectOf(state.face))) describe(state);
   renderBlend(state);
   renderLevels(state);
-  rows.forEach((row, name) => show(row, state.strengths[name] ?? 0));
+  renderOwn(state);
+  rows.forEach(({ row, valueOf }) => show(row, valueOf(state.strengths)));
   show($("temperature-row"), state.temperature);
-  attempt(() => renderStrip(state));
+  renderStrip(state);
+  renderMaking(state);
   if (state.label !== null) $("class").value = state.label;
   const hash = toHash(state, model.attributes.map(({ name }) => name));
-  window.history.replaceState(null, "", hash ? `#${hash}` : location.pathname);
+  window.history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+}
+
+/** Say what the picture is, once it's there. */
+function describe(state) {
+  $("picture").setAttribute("aria-label", nameOf(state));
+  $("description").textContent = description(state, editsOf(state));
+  renderFacts(state.face);
 }
 
 function renderFacts(face) {
-  if (described === face) return;
-  described = face;
   $("title").textContent = face.name;
   const { facts } = face;
   for (const id of ["thumbs", "measure"]) $(id).hidden = !facts;
@@ -135,8 +131,8 @@ function renderFacts(face) {
   $("gauge").hidden = !places;
   if (!facts) return;
   $("measure").textContent = measure(facts, model.usual);
-  $("seen").src = facts.seen;
-  attempt(async () => showBlob($("reconstructed"), await pictureOf(face)));
+  presentImage($("seen"), face, facts.pictureSeen);
+  presentImage($("reconstructed"), face, pictureOf(face, facts.label));
   if (!places) return;
   $("gauge").setAttribute("aria-label", places.text);
   $("gauge").title = places.text;
@@ -163,9 +159,8 @@ function isRefused(event) {
   return event.target.closest?.("[aria-disabled=true]");
 }
 
-function showBlob(picture, blob) {
-  picture.src = URL.createObjectURL(blob);
-  picture.onload = () => URL.revokeObjectURL(picture.src);
+function presentImage(canvas, image, picture = pictureOf(image)) {
+  attempt(() => present(canvas, subjectOf(image), picture));
 }
 
 function renderBlend({ face, other, blend, path }) {
@@ -176,15 +171,8 @@ function renderBlend({ face, other, blend, path }) {
   document.querySelector(`input[name=path][value=${path}]`).checked = true;
   $("second-thumb").classList.toggle("empty", !other);
   $("second-thumb").setAttribute("aria-label", other ? `Second image: ${other.name}` : "No second image yet");
-  drawThumb($("first-thumb"), face);
-  if (other) drawThumb($("second-thumb"), other);
-}
-
-function drawThumb(canvas, image) {
-  attempt(async () => {
-    const blob = await pictureOf(image);
-    if ([past.now.face, past.now.other].includes(image)) await draw(canvas, blob);
-  });
+  presentImage($("first-thumb"), face);
+  if (other) presentImage($("second-thumb"), other);
 }
 
 function renderLevels({ levels, other }) {
@@ -204,7 +192,7 @@ async function random(seed, temperature) {
 }
 
 function latentOf(seed) {
-  const found = kept(latents, seed, () => getLatent(seed));
+  const found = cached(latents, seed, () => getLatent(seed));
   latents.delete(seed); // the latest goes last
   latents.set(seed, found);
   if (latents.size > 4 * NUM_RANDOM) latents.delete(latents.keys().next().value);
@@ -215,12 +203,14 @@ function someSeed() {
   return Math.floor(Math.random() * MOST_SEEDS);
 }
 
-function pictureOf(image) {
-  return kept(pictures, image, () => decode(Float64Array.from(image.z), past.now.label));
+/** The promise of an image's picture, as a class has it. */
+function pictureOf(image, label = past.now.label) {
+  if (!pictures.has(image)) pictures.set(image, new Map());
+  return cached(pictures.get(image), label, () => decode(Float64Array.from(image.z), label));
 }
 
 /** What a cache has, or else a new promise; one that fails isn't kept, so that the next to need it asks again. */
-function kept(cache, key, get) {
+function cached(cache, key, get) {
   if (!cache.has(key)) {
     cache.set(key, get());
     cache.get(key).catch(() => cache.delete(key));
@@ -228,22 +218,23 @@ function kept(cache, key, get) {
   return cache.get(key);
 }
 
-/** Take an image to edit, or to blend in, as the visitor has chosen. */
-function choose(image) {
-  if (document.querySelector("input[name=role]:checked").value === "other") blendIn(image);
-  else commit({ face: image, blend: 0, levels: slices.map(() => ({ take: "own" })), strengths: {} });
+/** Take an image that is promised to edit, or to blend in, as the visitor has chosen; the one chosen last counts. */
+async function choose(promise) {
+  const role = document.querySelector("input[name=role]:checked").value;
+  const image = await latest(role, promise);
+  if (!image) return;
+  if (role === "other") blendIn(image);
+  else edit(image);
+}
+
+function edit(image) {
+  commit(unedited(image, slices.length));
+  say(image.facts ? `${image.name}: ${judgement(image.facts)}` : "", "unseen"); // it's seen beside the picture
 }
 
 function blendIn(image) {
   commit({ other: image, blend: past.now.blend || 0.5 });
   say(`${image.name} is the second image. ${image.facts ? judgement(image.facts) : ""}`);
-}
-
-async function upload(file) {
-  const image = await encoded(file);
-  choose(image);
-  const isDescribed = past.now.face === image; // where everybody can see it
-  if (isDescribed) say(`${file.name}: ${judgement(image.facts)}`, "unseen");
 }
 
 function judgement(facts) {
@@ -256,30 +247,42 @@ async function encoded(given) {
   if (!model.limits.types.includes(file.type)) {
     throw new Error(`${file.name} isn't a kind of image that can be read: take a PNG, a JPEG or a WebP.`);
   }
-  say(`Reading ${file.name} …`);
+  say(`Reading ${file.name} …`, "working");
   const { body, width, height } = await reduced(file);
   if (body.size > model.limits.bytes) {
     throw new Error(`${file.name} is larger than ${Math.round(model.limits.bytes / 1e6)} MB.`);
   }
   const fits = height === model.image_shape[1] && width === model.image_shape[2]; // and so is cut already
-  const { z, ...facts } = await encode(body, past.now.label, $("align").checked && !fits);
-  say("");
-  return { name: file.name, seed: null, temperature: null, eps: null, z, facts };
+  const { label } = past.now;
+  const { z, seen, ...facts } = await encode(body, label, $("align").checked && !fits).catch((error) => {
+    throw new Error(`${file.name}: ${error.message}`);
+  });
+  const image = { name: file.name, seed: null, temperature: null, eps: null, z };
+  return { ...image, facts: { ...facts, label, pictureSeen: Promise.resolve(seen) } };
 }
 
-async function openLatents(file) {
+async function opened(file) {
   const z = await readLatents(file, numDims);
-  choose({ name: file.name, seed: null, temperature: null, eps: null, z, facts: null });
+  return { name: file.name, seed: null, temperature: null, eps: null, z, facts: null };
 }
 
+/** What the address says: a change of the state, and a sentence about what in it is ignored. */
 async function linked() {
   const names = model.attributes.map(({ name }) => name);
-  const state = fromHash(location.hash, names, slices.length, model.class_names.length);
-  if (!state) return null;
+  const { state, ignored } = fromHash(location.hash, names, slices.length, model.class_names.length);
+  if (!state) return { change: {}, ignored };
   const face = await random(state.face.seed, state.face.temperature);
   const other = state.other && (await random(state.other.seed, state.other.temperature));
   const levels = await Promise.all(state.levels.map(async (l) => (l.seed === undefined ? l : drawnLevel(l.seed))));
-  return { ...state, face, other, levels, temperature: face.temperature };
+  return { change: { ...state, face, other, levels, temperature: face.temperature }, ignored };
+}
+
+async function follow() {
+  if (document.getElementById(location.hash.slice(1))) return render(); // a place on the page, as "Skip to" leads to
+  const found = await latest("face", linked());
+  if (!found) return;
+  commit(found.change);
+  if (found.ignored) say(found.ignored, "problem");
 }
 
 async function drawnLevel(seed) {
@@ -297,8 +300,11 @@ function introduce() {
   document.title = `${model.name} · glowflow`;
   document.documentElement.style.setProperty("--aspect", `${width} / ${height}`);
   $("file").accept = model.limits.types.join();
-  for (const input of $("making").querySelectorAll("input[type=file]")) input.accept = model.limits.types.join();
-  $("upload").hidden = $("making").hidden = !model.takes_images;
+  for (const input of $("making").querySelectorAll("input[type=file]")) {
+    input.accept = model.limits.types.join();
+    input.disabled = !model.takes_images;
+  }
+  $("upload").hidden = !model.takes_images;
   $("align-row").hidden = !model.finds_faces;
   $("class-choice").hidden = !model.class_names.length;
   $("class").append(...model.class_names.map((name, i) => new Option(name, i)));
@@ -307,34 +313,45 @@ function introduce() {
 }
 
 function buildSliders() {
-  rows.clear();
-  const names = [...model.attributes.map(({ name }) => name), ...own];
-  const groups = grouped(names, own).map(([title, names]) => {
-    const group = document.createElement("fieldset");
-    const legend = document.createElement("legend");
-    legend.textContent = title;
-    group.append(legend, ...names.map((name) => (own.includes(name) ? ownSlider(name) : attributeSlider(name))));
-    return group;
-  });
-  const nothing = document.createElement("p");
-  nothing.className = "hint";
-  nothing.textContent = model.takes_images
-    ? "This model has no directions for attributes yet. Make your own slider from images, below."
-    : "This model has no directions for attributes.";
-  $("sliders").replaceChildren(...(groups.length ? groups : [nothing]));
+  const known = new Map(model.attributes.map((attribute) => [attribute.name, attribute]));
+  for (const { name, opposite } of known.values()) {
+    known.delete(opposite); // one slider has both at its ends
+    $("sliders").append(attributeSlider(name, opposite));
+  }
+  $("no-sliders").hidden = known.size > 0;
 }
 
-function attributeSlider(name) {
-  const row = $("slider-template").content.cloneNode(true).firstElementChild;
-  row.querySelector("span").textContent = titleOf(name);
-  const changed = (value) => ({ strengths: withStrength(name, value) });
+/** The slider of an attribute, or of two that are each other's opposite: the one to its left, the other to its right. */
+function attributeSlider(name, opposite) {
+  const row = $(opposite ? "opposites-template" : "slider-template").content.cloneNode(true).firstElementChild;
+  const input = row.querySelector("input");
+  row.querySelector(".high").textContent = titleOf(name);
+  if (opposite) {
+    row.querySelector(".low").textContent = titleOf(opposite);
+    input.setAttribute("aria-label", `${titleOf(opposite)} to ${titleOf(name)}`);
+  }
+  const valueOf = (strengths) => (strengths[name] ?? 0) - (strengths[opposite] ?? 0);
+  const changed = (value) => {
+    const ends = opposite ? { [name]: Math.max(value, 0), [opposite]: Math.max(-value, 0) } : { [name]: value };
+    return { strengths: edited(past.now.strengths, ends) };
+  };
   slider(row, {
-    value: past?.now.strengths[name] ?? 0,
+    value: 0,
     onInput: (value) => preview(changed(value)),
-    onChange: (value) => commit(changed(value), `attribute ${name}`),
+    onChange: (value, gesture) => commit(changed(value), gesture),
   });
-  rows.set(name, row);
+  rows.set(name, { row, valueOf });
   return row;
+}
+
+/** The visitor's own sliders, which come and go. */
+function renderOwn({ own }) {
+  if (own === kept) return;
+  for (const name of kept ?? []) rows.delete(name);
+  $("own").hidden = !own.length;
+  $("own").replaceChildren($("own").querySelector("legend"), ...own.map(ownSlider));
+  if (kept) keep(model.name, own.map((name) => [name, directions.get(name)])); // at first they are what is kept
+  kept = own;
 }
 
 function ownSlider(name) {
@@ -359,74 +376,96 @@ function buildLevels() {
 }
 
 async function takeLevel(level, take) {
-  const taken = take === "drawn" ? await drawnLevel(someSeed()) : { take };
-  commit({ levels: past.now.levels.with(level, taken) });
+  const taken = await latest(`level ${level}`, take === "drawn" ? drawnLevel(someSeed()) : { take });
+  if (taken) commit({ levels: past.now.levels.with(level, taken) });
+}
+
+function renderStrip({ face, first, temperature, label }) {
+  if (strip.first !== first) fillStrip(first);
+  for (const button of $("strip").children) button.setAttribute("aria-pressed", Number(button.value) === face.seed);
+  if (isSame(strip, { first, temperature, label })) return;
+  const mine = (strip = { first, temperature, label });
+  attempt(async () => {
+    await Promise.all([...$("strip").children].map((_, i) => drawRandom(i, mine))).catch((error) => {
+      if (strip === mine) strip = { first }; // they are drawn the next time
+      throw error;
+    });
+  });
+}
+
+/** Draw one of the random images, where it can be chosen and where it can be taken as an example. */
+async function drawRandom(index, mine) {
+  const { z } = await random(mine.first + index, mine.temperature);
+  if (strip !== mine) return;
+  const picture = decode(Float32Array.from(z), mine.label);
+  await picture.catch(() => null); // until then the picture at the former temperature stays
+  if (strip !== mine) return;
+  const canvases = ["strip", "offers"].map((id) => $(id).children[index].firstElementChild);
+  await Promise.all(canvases.map((canvas) => present(canvas, mine.first + index, picture)));
 }
 
 function fillStrip(first) {
-  $("strip").replaceChildren(...Array.from({ length: NUM_RANDOM }, (_, i) => stripButton(first + i)));
-  strip = { first };
+  const seeds = Array.from({ length: NUM_RANDOM }, (_, i) => first + i);
+  const drawn = (seed) => random(seed, past.now.temperature);
+  const chosen = (seed) => randomButton(seed, "Random image", () => choose(drawn(seed)));
+  const taken = (seed) => randomButton(seed, "Take random image", async () => example(await drawn(seed)));
+  $("strip").replaceChildren(...seeds.map(chosen));
+  $("offers").replaceChildren(...seeds.map(taken));
 }
 
-async function renderStrip({ face, temperature, label }) {
-  const buttons = [...$("strip").children];
-  for (const button of buttons) button.setAttribute("aria-pressed", Number(button.value) === face.seed);
-  if (strip.temperature === temperature && strip.label === label) return;
-  const mine = (strip = { ...strip, temperature, label });
-  await Promise.all(
-    buttons.map(async (button) => {
-      const { z } = await random(Number(button.value), temperature);
-      if (strip === mine) await draw(button.firstElementChild, await decode(Float32Array.from(z), label));
-    }),
-  );
-}
-
-function stripButton(seed) {
+function randomButton(seed, label, action) {
   const button = document.createElement("button");
   button.type = "button";
   button.value = seed;
-  button.setAttribute("aria-label", `Random image ${seed}`);
+  button.setAttribute("aria-label", `${label} ${seed}`);
   const canvas = document.createElement("canvas");
   canvas.className = "thumb";
   button.append(canvas);
-  button.onclick = () => attempt(async () => choose(await random(seed, past.now.temperature)));
+  button.onclick = () => attempt(action);
   return button;
 }
 
 function listen() {
   $("undo").onclick = undo;
   $("redo").onclick = redo;
-  $("reset").onclick = () => commit({ blend: 0, levels: slices.map(() => ({ take: "own" })), strengths: {} });
+  $("reset").onclick = () => commit(unedited(past.now.face, slices.length));
   $("compare").onclick = compare;
   $("share").onclick = () => attempt(share);
-  $("others").onclick = drawOthers;
-  $("random-second").onclick = () => attempt(async () => blendIn(await random(someSeed(), past.now.temperature)));
-  $("remove-second").onclick = removeSecond;
-  $("swap").onclick = swap;
-  $("class").onchange = takeClass;
+  for (const id of ["others", "other-examples"]) $(id).onclick = () => commit({ first: someSeed() });
+  $("random-second").onclick = () => attempt(drawSecond);
+  $("remove-second").onclick = () => commit(withoutSecond(past.now));
+  $("swap").onclick = () => commit(swapped(past.now));
+  $("class").onchange = () => commit({ label: Number($("class").value) });
   $("picture").addEventListener("shown", (event) => event.detail.isSettled && lightUp());
   $("picture").addEventListener("shown", ({ detail }) => detail.isSettled && attempt(() => renderLeaving(detail.blob)));
+  $("picture").addEventListener("turned", () => {
+    lightUp();
+    describe(past.now);
+  });
   for (const input of document.querySelectorAll("input[name=path]")) input.onchange = () => commit({ path: input.value });
   slider($("temperature-row"), {
     value: USUAL_TEMPERATURE,
-    onInput: (temperature) => preview(warmed(temperature)),
-    onChange: (temperature) => commit(warmed(temperature), "temperature"),
+    onInput: (temperature) => preview(warmed(past.now, temperature)),
+    onChange: (temperature, gesture) => commit(warmed(past.now, temperature), gesture),
   });
   slider($("blend").parentElement, {
     value: 0,
     onInput: (blend) => preview({ blend }),
-    onChange: (blend) => commit({ blend }, "blend"),
+    onChange: (blend, gesture) => commit({ blend }, gesture),
   });
   listenToFiles();
   listenToMaking();
   listenToSaving();
   document.addEventListener("keydown", shortcut);
   document.addEventListener("click", (event) => isRefused(event) && event.stopPropagation(), { capture: true });
-  window.addEventListener("hashchange", () => attempt(async () => commit((await linked()) ?? {})));
+  window.addEventListener("hashchange", () => attempt(follow));
 }
 
 function listenToFiles() {
-  const takeFirst = ([file]) => attempt(() => (/\.f(64|32)$/.test(file.name) ? openLatents(file) : upload(file)));
+  const takeFirst = ([file, ...more]) => attempt(async () => {
+    await choose(/\.f(64|32)$/.test(file.name) ? opened(file) : encoded(file));
+    if (more.length) say(`Only ${file.name} was taken: this takes one image at a time.`);
+  });
   takesFiles($("upload"), takeFirst);
   takesFiles($("latents-file").parentElement, takeFirst);
   takesDrops(document.documentElement, takeFirst);
@@ -434,8 +473,10 @@ function listenToFiles() {
 }
 
 function listenToMaking() {
-  for (const side of Object.keys(handfuls)) takesFiles($(side), (files) => attempt(() => gather(side, files)));
-  $("make-name").oninput = renderMaking;
+  for (const side of Object.keys(past.now.handfuls)) takesFiles($(side), (files) => attempt(() => gather(side, files)));
+  $("take-shown").onclick = () => attempt(() => example(shown()));
+  $("take-second").onclick = () => attempt(() => example(past.now.other));
+  $("make-name").oninput = () => renderMaking(past.now);
   $("make").onsubmit = (event) => {
     event.preventDefault();
     attempt(makeSlider);
@@ -443,22 +484,32 @@ function listenToMaking() {
 }
 
 function listenToSaving() {
-  const name = () => `${model.name}-${past.now.face.seed ?? past.now.face.name.replace(/\.[^.]*$/, "")}`;
   const each = {
-    "save-picture": async () => save(await decode(compose(past.now), past.now.label), `${name()}.png`),
-    "save-large": async () => save(await enlarged(await decode(compose(past.now), past.now.label)), `${name()}-large.png`),
-    "save-latents": async () => save(new Blob([compose(past.now)]), `${name()}.f64`),
-    "save-animation": async () => save(await animation(), `${name()}.webp`),
+    "save-picture": [".png", () => decode(compose(past.now), past.now.label)],
+    "save-large": ["-large.png", async () => enlarged(await decode(compose(past.now), past.now.label))],
+    "save-latents": [".f64", () => new Blob([compose(past.now)])],
+    "save-animation": [".webp", animation],
   };
-  for (const [id, action] of Object.entries(each)) {
+  for (const [id, [ending, made]] of Object.entries(each)) {
     $(id).onclick = () => {
       closeMenu();
-      attempt(action);
+      attempt(() => saveAs(`${fileName()}${ending}`, made));
     };
   }
   document.addEventListener("click", (event) => {
     if (!$("downloads").contains(event.target)) $("downloads").open = false;
   });
+}
+
+/** What files of the image are called, but for their endings. */
+function fileName() {
+  const { seed, name } = past.now.face;
+  return `${model.name}-${seed ?? name.replace(/\.[^.]*$/, "")}`;
+}
+
+async function saveAs(name, made) {
+  save(await made(), name);
+  say(`Saved as ${name}, where this browser puts downloads.`);
 }
 
 /* What a visitor does */
@@ -476,7 +527,8 @@ function redo() {
 function compare() {
   const isBefore = $("compare").getAttribute("aria-pressed") === "true";
   $("compare").setAttribute("aria-pressed", !isBefore);
-  painter.show(isBefore ? compose(past.now) : past.now.face.z, past.now.label, true);
+  const { face, label } = past.now;
+  painter.show(isBefore ? compose(past.now) : face.z, label, true, subjectOf(face));
 }
 
 async function share() {
@@ -493,59 +545,26 @@ async function animation() {
   const [from, to] = state.other
     ? [compose({ ...state, blend: 0 }), compose({ ...state, blend: 1 })]
     : [state.face.z, compose(state)];
-  say("Drawing the animation …");
-  const blob = await animate(from, to, state.path, state.label);
-  say("The animation is saved.");
-  return blob;
+  say("Drawing the animation …", "working");
+  return animate(from, to, state.path, state.label);
 }
 
-function drawOthers() {
-  fillStrip(someSeed());
-  attempt(() => renderStrip(past.now));
+async function drawSecond() {
+  const image = await latest("other", random(someSeed(), past.now.temperature));
+  if (image) blendIn(image);
 }
 
-/** The change to a temperature, of the image too if it's a random one. */
-function warmed(temperature) {
-  const { face } = past.now;
-  return face.eps ? { temperature, face: { ...face, temperature, z: scaled(face.eps, temperature) } } : { temperature };
-}
+/* A slider of one's own */
 
-/** Whether the same picture can be had with the images' roles exchanged: levels of their own aren't blended both ways. */
-function canSwap({ other, blend, levels }) {
-  return other && (blend === 0 || levels.every(({ take }) => take === "own"));
-}
-
-function swap() {
-  const { face, other, blend, levels, temperature } = past.now;
-  const isWhole = levels.every(({ take }) => take === "own");
-  const exchanged = { own: { take: "other" }, other: { take: "own" } };
-  commit({
-    face: other,
-    other: face,
-    temperature: other.temperature ?? temperature,
-    ...(isWhole ? { blend: 1 - blend } : { levels: levels.map((level) => exchanged[level.take] ?? level) }),
-  });
-}
-
-function removeSecond() {
-  const levels = past.now.levels.map((level) => (level.take === "other" ? { take: "own" } : level));
-  commit({ other: null, blend: 0, levels });
-}
-
-function takeClass() {
-  for (const image of [past.now.face, past.now.other]) pictures.delete(image);
-  described = null;
-  commit({ label: Number($("class").value) });
-}
-
+/** Read files into one of the handfuls. */
 async function gather(side, files) {
-  const taken = files.slice(0, MOST_IN_HANDFUL - handfuls[side].length);
+  const gesture = Symbol();
+  const taken = files.slice(0, MOST_IN_HANDFUL - past.now.handfuls[side].length);
   const numLeft = files.length - taken.length;
   const problems = numLeft ? [`A handful is at most ${MOST_IN_HANDFUL} images: ${numLeft} of these were left out.`] : [];
   for (const [i, file] of taken.entries()) {
     try {
-      handfuls[side].push(await encoded(file));
-      renderMaking();
+      put(side, await encoded(file), gesture);
       say(`${i + 1} of ${taken.length} images read.`);
     } catch (error) {
       problems.push(error.message);
@@ -554,12 +573,43 @@ async function gather(side, files) {
   if (problems.length) throw new Error(problems.join(" "));
 }
 
-function renderMaking() {
-  for (const [side, images] of Object.entries(handfuls)) {
-    $(side).querySelector("ul").replaceChildren(...images.map((image) => exampleItem(side, image)));
+/** Take an image that is on the page into the handful that the visitor has chosen. */
+function example(image) {
+  const side = document.querySelector("input[name=side]:checked").value;
+  put(side, image);
+  const { length } = past.now.handfuls[side];
+  say(`${image.name} is among the images ${side} it: ${length} so far.`);
+}
+
+function put(side, image, gesture) {
+  const { handfuls } = past.now;
+  if (handfuls[side].some(({ z }) => isSame(z, image.z))) {
+    throw new Error(`${image.name} is among the images ${side} it already.`);
   }
+  if (handfuls[side].length === MOST_IN_HANDFUL) {
+    throw new Error(`${image.name} was left out: a handful is at most ${MOST_IN_HANDFUL} images.`);
+  }
+  commit({ handfuls: { ...handfuls, [side]: [...handfuls[side], image] } }, gesture);
+}
+
+/** The image that is shown, with its edits, as one that can be an example. */
+function shown() {
+  return { name: nameOf(past.now), seed: null, temperature: null, eps: null, z: compose(past.now), facts: null };
+}
+
+function renderMaking({ handfuls, other }) {
+  for (const [side, images] of Object.entries(handfuls)) renderHandful($(side).querySelector("ul"), side, images);
+  allow($("take-second"), other);
   const isReady = handfuls.with.length && handfuls.without.length && $("make-name").value.trim();
   $("make").querySelector("button").disabled = !isReady;
+}
+
+const listed = new WeakMap(); // list -> the images that it shows
+
+function renderHandful(list, side, images) {
+  if (listed.get(list) === images) return;
+  listed.set(list, images);
+  list.replaceChildren(...images.map((image) => exampleItem(side, image)));
 }
 
 function exampleItem(side, image) {
@@ -567,13 +617,13 @@ function exampleItem(side, image) {
   const button = document.createElement("button");
   button.type = "button";
   button.title = button.ariaLabel = `Take ${image.name} out`;
-  const picture = document.createElement("img");
-  picture.src = image.facts.seen;
-  picture.alt = "";
-  button.append(picture);
+  const canvas = document.createElement("canvas");
+  canvas.className = "thumb";
+  button.append(canvas);
+  presentImage(canvas, image, image.facts?.pictureSeen);
   button.onclick = () => {
-    handfuls[side] = handfuls[side].filter((other) => other !== image);
-    renderMaking();
+    const { handfuls } = past.now;
+    commit({ handfuls: { ...handfuls, [side]: handfuls[side].filter((other) => other !== image) } });
     ($(side).querySelector("li button") ?? $(side).querySelector("input")).focus(); // its own button is gone
   };
   item.append(button);
@@ -581,48 +631,25 @@ function exampleItem(side, image) {
 }
 
 function makeSlider() {
+  const { handfuls, own } = past.now;
   const name = $("make-name").value.trim();
   if (directions.has(name)) throw new Error(`There is, or was, a slider called ${name}: take another name.`);
   const [having, without] = [handfuls.with, handfuls.without].map((images) => images.map(({ z }) => z));
   directions.set(name, difference(having, without));
-  keep([...own, name]);
-  Object.assign(handfuls, { with: [], without: [] });
   $("make-name").value = "";
-  renderMaking();
-  buildSliders();
-  render();
-  rows.get(name).querySelector("input").focus();
+  commit({ own: [...own, name], handfuls: { with: [], without: [] } });
+  rows.get(name).row.querySelector("input").focus();
   say(`The slider ${name} stands first among the attributes.`);
 }
 
 function deleteSlider(name) {
-  keep(own.filter((other) => other !== name));
-  buildSliders();
-  commit({ strengths: withStrength(name, 0) });
+  commit({ own: past.now.own.filter((other) => other !== name), strengths: edited(past.now.strengths, { [name]: 0 }) });
   ($("sliders").querySelector("input") ?? $("make-name")).focus();
   say(`The slider ${name} is deleted.`);
 }
 
-/** The visitor's own sliders are these from now on, after a reload too where they fit into the browser's storage. */
-function keep(names) {
-  own = names;
-  const sliders = own.map((name) => [name, [...directions.get(name)]]);
-  try {
-    sessionStorage.setItem(model.name, JSON.stringify(sliders));
-  } catch {
-    sessionStorage.removeItem(model.name);
-  }
-}
-
-/** Take up the sliders of one's own from before a reload. */
-function recall() {
-  const sliders = JSON.parse(sessionStorage.getItem(model.name) ?? "[]").filter(([, vector]) => vector.length === numDims);
-  for (const [name, vector] of sliders) directions.set(name, Float64Array.from(vector));
-  own = sliders.map(([name]) => name);
-}
-
 function shortcut(event) {
-  const isText = event.target.matches?.("input[type=text], select");
+  const isText = event.target.matches?.("input[type=text]"); // which has an undo of its own
   if (event.key === "Escape" && $("downloads").open) closeMenu();
   if (isText || !(event.ctrlKey || event.metaKey)) return;
   const key = event.key.toLowerCase();
@@ -640,23 +667,7 @@ function closeMenu() {
 /** Let the light around the image take its colours. */
 function lightUp() {
   const { width, height } = $("ambience");
-  $("ambience").getContext("2d").drawImage($("picture"), 0, 0, width, height);
-}
-
-/* What is said */
-
-function attempt(action) {
-  return Promise.resolve().then(action).catch(complain);
-}
-
-function complain(error) {
-  say(error.message, "problem");
-}
-
-/** Say something for a while: as a "problem", or "unseen", to screen readers alone, where it's seen elsewhere. */
-function say(text, kind = "") {
-  $("status").className = kind;
-  $("status").textContent = text;
-  clearTimeout(silence);
-  silence = setTimeout(() => ($("status").textContent = ""), SECONDS_TO_READ * 1000);
+  const context = $("ambience").getContext("2d");
+  context.clearRect(0, 0, width, height);
+  context.drawImage($("picture"), 0, 0, width, height);
 }

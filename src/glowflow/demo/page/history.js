@@ -1,20 +1,13 @@
 // What was done, to take it back. States are never changed, so that keeping one is keeping a reference.
 
-const MOST = 100;
-const TOGETHER = 1000; // milliseconds within which changes by the same control are one
+import { isSame } from "./same.js";
 
-/** Whether two states, or parts of them, say the same. */
-function isSame(one, other) {
-  if (one === other) return true;
-  if (!(one instanceof Object && other instanceof Object)) return false;
-  if (ArrayBuffer.isView(one)) return one.every((value, i) => value === other[i]);
-  return Object.keys({ ...one, ...other }).every((key) => isSame(one[key], other[key]));
-}
+const MOST = 100;
 
 export class History {
   #states;
   #position = 0;
-  #last = { control: null, time: 0 };
+  #gesture = null; // that the state now comes from
 
   constructor(state) {
     this.#states = [state];
@@ -33,18 +26,17 @@ export class History {
   }
 
   /**
-   * Go on with a new state; several in a row by the same control, as by an arrow key that's held, are undone as one, and
-   * one that is no other than that before it is none.
+   * Go on with a new state. Each is a step to undo, but those of one gesture (see `Gestures`), which are one together;
+   * a state that is no other than that before it is none.
    */
-  commit(state, control) {
-    const time = performance.now();
-    const joins = control && control === this.#last.control && time - this.#last.time < TOGETHER && this.canUndo;
+  commit(state, gesture = null) {
+    const joins = gesture !== null && gesture === this.#gesture;
     const before = this.#states.slice(0, this.#position + (joins ? 0 : 1));
     const isNew = !isSame(before.at(-1), state);
     if (!isNew && !joins) return;
     this.#states = isNew ? [...before, state].slice(-MOST) : before;
     this.#position = this.#states.length - 1;
-    this.#last = { control: isNew ? control : null, time };
+    this.#gesture = isNew ? gesture : null;
   }
 
   undo() {
@@ -57,6 +49,6 @@ export class History {
 
   #go(step) {
     this.#position = Math.min(Math.max(this.#position + step, 0), this.#states.length - 1);
-    this.#last = { control: null, time: 0 };
+    this.#gesture = null;
   }
 }

@@ -2,6 +2,10 @@
 
 const ATTRIBUTE = "a.";
 const LEVEL = "level";
+const HOTTEST = 1.2;
+const USUAL_TEMPERATURE = 0.7;
+const MOST_NAMED = 4; // of the parts that are ignored
+const LONGEST = 40; // letters that are quoted of each
 
 /** The text of a state; null if it needs more than seeds and the model's own directions. */
 export function toHash(state, names) {
@@ -17,36 +21,103 @@ export function toHash(state, names) {
   return new URLSearchParams(entries).toString();
 }
 
-/** What a text says, with what it doesn't say, or says wrongly, at its default; null if it names no seed. */
+/**
+ * What a text says: `state`, where what it doesn't say is at its default, or null if it names no image; and `ignored`, a
+ * sentence about the parts that can't be used, empty if there are none.
+ */
 export function fromHash(text, names, numLevels, numClasses) {
-  const values = new URLSearchParams(text.replace(/^#/, ""));
-  const seed = whole(values.get("seed"));
+  const parts = new Parts(text.replace(/^#/, ""));
+  const state = read(parts, names, numLevels, numClasses);
+  return { state, ignored: state || parts.isEmpty ? parts.ignored : "This link names no image, so it was ignored." };
+}
+
+function read(parts, names, numLevels, numClasses) {
+  const seed = parts.take("seed", whole(), null);
   if (seed === null) return null;
-  const second = whole(values.get("second"));
+  const second = parts.take("second", whole(), null);
+  const needsSecond = { parse: () => undefined, wanted: "the link names no second image" };
+  const ofSecond = (kind) => (second === null ? needsSecond : kind);
+  const temperature = within(0, HOTTEST);
+  const level = (i) => parts.take(`${LEVEL}${i}`, taken(second !== null), { take: "own" });
+  const strengths = names.map((name) => [name, parts.take(ATTRIBUTE + name, within(-1, 1), 0)]);
   return {
-    face: { seed, temperature: within(values.get("t"), 0, 1.2, 0.7) },
-    other: second === null ? null : { seed: second, temperature: within(values.get("t2"), 0, 1.2, 0.7) },
-    blend: within(values.get("blend"), 0, 1, 0),
-    path: values.get("path") === "spherical" ? "spherical" : "linear",
-    label: numClasses ? Math.min(whole(values.get("class")) ?? 0, numClasses - 1) : null,
-    levels: Array.from({ length: numLevels }, (_, i) => level(values.get(`${LEVEL}${i}`), second)),
-    strengths: Object.fromEntries(
-      names.map((name) => [name, within(values.get(ATTRIBUTE + name), -1, 1, 0)]).filter(([, strength]) => strength),
-    ),
+    face: { seed, temperature: parts.take("t", temperature, USUAL_TEMPERATURE) },
+    other: takenSecond(second, parts.take("t2", ofSecond(temperature), USUAL_TEMPERATURE)),
+    blend: parts.take("blend", ofSecond(within(0, 1)), 0),
+    path: parts.take("path", ofSecond(among("linear", "spherical")), "linear"),
+    label: numClasses ? parts.take("class", whole(numClasses), 0) : null,
+    levels: Array.from({ length: numLevels }, (_, i) => level(i)),
+    strengths: Object.fromEntries(strengths.filter(([, strength]) => strength)),
   };
 }
 
-function level(text, second) {
-  if (text === "other" && second !== null) return { take: "other" };
-  const seed = whole(text);
-  return seed === null ? { take: "own" } : { take: "drawn", seed };
+function takenSecond(seed, temperature) {
+  return seed === null ? null : { seed, temperature };
 }
 
-function whole(text) {
-  return text && /^\d{1,15}$/.test(text) ? Number(text) : null;
+/** The parts of a text, which are taken one by one; what is left, or was wrong, is ignored. */
+class Parts {
+  #left;
+  #wrong = [];
+
+  constructor(text) {
+    this.#left = [...new URLSearchParams(text)];
+    this.isEmpty = !this.#left.length;
+  }
+
+  /** A part's value, as a kind reads it; if it's missing or wrong, another. */
+  take(key, { parse, wanted }, otherwise) {
+    const index = this.#left.findIndex(([name]) => name === key);
+    if (index < 0) return otherwise;
+    const [[, text]] = this.#left.splice(index, 1);
+    const value = parse(text);
+    if (value === undefined) this.#wrong.push(`${quoted(key, text)} (${wanted})`);
+    return value === undefined ? otherwise : value;
+  }
+
+  /** A sentence about what was wrong, and what was never taken. */
+  get ignored() {
+    const all = [...this.#wrong, ...this.#left.map(([key, text]) => `${quoted(key, text)} (${unknown(key)})`)];
+    if (!all.length) return "";
+    const more = all.length > MOST_NAMED ? ` and ${all.length - MOST_NAMED} more` : "";
+    return `The link has parts that were ignored: ${all.slice(0, MOST_NAMED).join(", ")}${more}.`;
+  }
 }
 
-function within(text, low, high, otherwise) {
-  const value = text === null || text.trim() === "" ? NaN : Number(text);
-  return value >= low && value <= high ? value : otherwise;
+function unknown(key) {
+  if (key.startsWith(ATTRIBUTE)) return "this model has no such attribute";
+  if (key.startsWith(LEVEL)) return "this model has no such level";
+  if (key === "class") return "this model has no classes";
+  return "links have no such part, or only one";
+}
+
+function quoted(key, text) {
+  const part = `${key}=${text}`;
+  return part.length > LONGEST ? `${part.slice(0, LONGEST)}…` : part;
+}
+
+/* Kinds of parts: how they're read, undefined if they can't be, and what they should be */
+
+function whole(end = Infinity) {
+  const parse = (text) => (/^\d{1,15}$/.test(text) && Number(text) < end ? Number(text) : undefined);
+  return { parse, wanted: `it takes a whole number${end < Infinity ? ` from 0 to ${end - 1}` : ""}` };
+}
+
+function within(low, high) {
+  const isNumber = (text) => text.trim() !== "" && Number(text) >= low && Number(text) <= high;
+  return { parse: (text) => (isNumber(text) ? Number(text) : undefined), wanted: `it takes a number from ${low} to ${high}` };
+}
+
+function among(...words) {
+  return { parse: (text) => words.find((word) => word === text), wanted: `it takes ${words.join(" or ")}` };
+}
+
+function taken(hasSecond) {
+  const seed = whole();
+  const parse = (text) => {
+    if (text === "other" && hasSecond) return { take: "other" };
+    const number = seed.parse(text);
+    return number === undefined ? undefined : { take: "drawn", seed: number };
+  };
+  return { parse, wanted: `it takes a seed${hasSecond ? " or other" : ""}` };
 }

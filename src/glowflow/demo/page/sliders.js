@@ -1,38 +1,19 @@
-// Sliders with a name, a value and a way back to 0; attributes in groups.
+// Sliders with a name, or one for each end, a value, and a way back to where they stand at first.
 
-const GROUPS = [
-  ["Yours", null],
-  ["Hair", /hair|bald|bangs|hairline|sideburn/i],
-  ["Eyes and brows", /eye(?!glass)|brow/i],
-  ["Beard", /beard|mustache|goatee|shadow/i],
-  ["Mouth", /mouth|smil|frown|lips?\b|lipstick/i],
-  ["Worn", /wear|glass|hat\b|suit|necklace|necktie|earring/i],
-  ["Skin and face", /skin|cheek|chin|nose|face|young|male|makeup|attractive/i],
-  ["More", /(?:)/],
-];
+import { Gestures } from "./gestures.js";
 
-/** "Mouth_Open" as words: "Mouth open". */
+/** "Mouth_Open" as words: "Mouth Open". */
 export function inWords(name) {
-  const words = name.replaceAll("_", " ").toLowerCase();
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return name.replaceAll("_", " ");
 }
 
-/** Names in their groups: pairs of a title and its names, without empty groups. */
-export function grouped(names, own) {
-  const titles = new Map(GROUPS.map(([title]) => [title, []]));
-  for (const name of names) {
-    const [title] = own.includes(name) ? GROUPS[0] : GROUPS.find(([, pattern]) => pattern?.test(name.replaceAll("_", " ")));
-    titles.get(title).push(name);
-  }
-  return [...titles].filter(([, members]) => members.length);
-}
-
-/** Make a slider: `onInput(value)` while it moves, `onChange(value)` when it's let go. */
+/** Make a slider: `onInput(value)` while it moves, `onChange(value, gesture)` when it's let go; see `Gestures`. */
 export function slider(row, { value, onInput, onChange }) {
   const input = row.querySelector("input");
+  const gestures = new Gestures(input);
   input.addEventListener("input", () => onInput(show(row, Number(input.value))));
-  input.addEventListener("change", () => onChange(Number(input.value)));
-  const back = () => onChange(show(row, Number(input.defaultValue)));
+  input.addEventListener("change", () => onChange(Number(input.value), gestures.current));
+  const back = () => onChange(show(row, Number(input.defaultValue)), gestures.current);
   input.addEventListener("dblclick", back);
   input.addEventListener("keydown", (event) => {
     if (event.key === "Delete" || event.key === "Backspace") back();
@@ -55,5 +36,6 @@ export function show(row, value) {
   if (output) output.textContent = text;
   input.setAttribute("aria-valuetext", text);
   row.classList.toggle("moved", Number(input.value) !== Number(input.defaultValue));
+  row.classList.toggle("below", Number(input.value) < 0);
   return Number(input.value);
 }

@@ -1,0 +1,89 @@
+"""How commands write rows of images: enlarged for a screen, with captions, or moving."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glowflow.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from glowflow.captions import Caption
+
+LARGEST_FACTOR = 64
+MOST_PIXELS = 2**28
+"""What a picture has at most, or an animation in all its frames: less than a gigabyte of colours."""
+
+
+def check_enlarge(enlarge: int | None) -> None:
+    """Refuse what is no factor."""
+    if enlarge is not None and not 1 <= enlarge <= LARGEST_FACTOR:
+        raise InputError(f"--enlarge is {enlarge}; it takes a whole number from 1 to {LARGEST_FACTOR}.")
+
+
+def draw(
+    out: Path,
+    images: "Tensor",
+    columns: int,
+    enlarge: int | None,
+    above: "Sequence[Caption]" = (),
+    beside: "Sequence[Caption]" = (),
+) -> None:
+    """Write images (N, C, H, W), uint8, as a picture.
+
+    Args:
+        out: Where to.
+        images: Row by row.
+        columns: Of them in a row.
+        enlarge: Pixels that each becomes, each way; None for as many as suit a screen; 1 draws no captions.
+        above: A caption for each column.
+        beside: One for each row.
+    """
+    from glowflow.captions import captioned
+    from glowflow.pictures import grid, save, suitable
+
+    factor = _bounded(enlarge or suitable(images, columns), images, out)
+    picture = grid(images, columns, factor)
+    save(picture if enlarge == 1 else captioned(picture, above, beside), out)
+
+
+def draw_or_animate(
+    out: Path,
+    images: "Tensor",
+    columns: int,
+    enlarge: int | None,
+    above: "Sequence[Caption]",
+    beside: "Sequence[Caption]" = (),
+) -> None:
+    """As `draw`, or, where the name is an animation's, the columns one after the other, without captions."""
+    from glowflow.pictures import animate, grid, is_animation, suitable
+
+    if not is_animation(out):
+        draw(out, images, columns, enlarge, above, beside)
+        return
+    frames = images.unflatten(0, (-1, columns)).unbind(1)
+    factor = _bounded(enlarge or suitable(frames[0], len(frames[0])), images, out)
+    animate([grid(frame, len(frame), factor) for frame in frames], out)
+
+
+def _bounded(factor: int, images: "Tensor", out: Path) -> int:
+    """A factor, if images so large fit into memory."""
+    pixels = factor**2 * images[:, 0].numel()
+    if pixels > MOST_PIXELS:
+        raise InputError(f"{out} would have {pixels:,} pixels: give a smaller --enlarge, or ask for fewer images.")
+    return factor
+
+
+def whole_rows(images: "Tensor", columns: int) -> "Tensor":
+    """Images (N, C, H, W), and as many white ones as fill their last row."""
+    import torch
+
+    lacking = -len(images) % columns
+    return torch.cat([images, images.new_full((lacking, *images.shape[1:]), 255)])
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """What to call files in captions: their names, or, where two have the same, the paths that were given."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else list(map(str, paths))

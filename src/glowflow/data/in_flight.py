@@ -1,0 +1,44 @@
+"""How much is decoded at once: images are admitted by their pixels, so that memory doesn't grow with cores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition
+
+from glowflow.allocator import give_back_freed_memory
+
+
+class InFlight:
+    """Room for some number of pixels, shared by the threads that decode images.
+
+    Args:
+        most: that many pixels, of images that are there at once; and no more than a quarter of it remains as freed
+            memory of images that were there.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.pixels = 0
+        self.freed = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def room(self, pixels: int) -> Iterator[None]:
+        """Wait until so many pixels have room; an image that is larger than all the room is admitted alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.pixels or self.pixels + pixels <= self.most)
+            self.pixels += pixels
+        try:
+            yield
+        finally:
+            self._leave(pixels)
+
+    def _leave(self, pixels: int) -> None:
+        with self._changed:
+            self.freed += pixels
+            if self.freed > self.most // 4:
+                give_back_freed_memory()
+                self.freed = 0
+            self.pixels -= pixels
+            self._changed.notify_all()

@@ -1,0 +1,180 @@
+"""The image files below a folder, and what is left out of it.
+
+Links to folders are followed. Only a link that leads back, to a folder that it lies in, is cut.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from glowflow.data.formats import PICTURES, advice, readable
+from glowflow.progress import say
+
+SYSTEMS = frozenset(
+    {"#recycle", "#snapshot", "$recycle.bin", "@eadir", "@recently-snapshot", "@recycle", "__macosx", "lost+found"}
+    | {"recycler", "system volume information"}
+)
+"""Folders, in lower case, in which systems keep thumbnails, deleted files and the like; those with a dot are hidden."""
+MOST_PATHS = 100
+"""Paths to the same folder that are followed: links beside each other lead to it by ever more of them."""
+MOST_NAMED = 5
+"""Names in a line."""
+
+
+@dataclass
+class Listing:
+    """What a walk through a folder found; every name is a path within the folder, with / between its parts.
+
+    Attributes:
+        folder: where it began.
+        files: the image files, sorted by name.
+        endings: how many files there are that hold pictures and can't be read, by the endings of their names.
+        in_vain: folders that hold such files and no image files.
+        special: pipes, sockets and devices that are named like image files.
+        unreadable: folders that can't be read, each with the system's reason; "" is the folder itself.
+        systems: folders of thumbnails and the like.
+        loops: links that lead back to a folder that they lie in.
+        repeated: folders to which more paths lead than are followed.
+    """
+
+    folder: Path
+    files: list[str] = field(default_factory=list)
+    endings: Counter[str] = field(default_factory=Counter)
+    in_vain: list[str] = field(default_factory=list)
+    special: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    systems: list[str] = field(default_factory=list)
+    loops: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+
+    def report(self) -> None:
+        """Say what is left out, a line for each reason."""
+        for phrase in self.left_out():
+            say(f"Left out of {self.folder}: {phrase}.")
+
+    def left_out(self) -> Iterator[str]:
+        """What is left out that might be missed, in words: a phrase for each reason."""
+        if self.endings:
+            yield self._kinds()
+        reasons = ", ".join(sorted(set(self.unreadable.values())))
+        for names, what in (
+            ([name or "the folder itself" for name in self.unreadable], f"folders that can't be read: {reasons}"),
+            (self.special, "not regular files"),
+            (self.systems, "folders that systems make for thumbnails and the like"),
+            (self.loops, "links that lead back to a folder that they lie in"),
+            (self.repeated, f"folders to which links lead by more than {MOST_PATHS} paths"),
+        ):
+            if names:
+                yield f"{_some(names)} ({what})"
+
+    def _kinds(self) -> str:
+        """Files that can't be read, counted by their endings."""
+        by_advice: dict[str, list[str]] = {}
+        for ending, count in self.endings.most_common():
+            by_advice.setdefault(advice(ending), []).append(f"{count:,} {ending}")
+        kinds = "; ".join(f"{', '.join(counts)} ({words})" for words, counts in by_advice.items())
+        return kinds + (f"; no other images are in {_some(self.in_vain)}" if self.in_vain else "")
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def listing(folder: Path) -> Listing:
+    """The image files below a folder, and what is left out; hidden files and folders are passed over."""
+    walk = _Walk(Listing(folder), readable())
+    places = [_Place("", (os.path.realpath(folder),))]
+    for place in places:  # which grows
+        places.extend(walk.through(place))
+    walk.found.files.sort()
+    walk.found.in_vain = sorted(walk.unread_in - set(map(_parent, walk.found.files)) - {""})
+    return walk.found
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder on the way: its path within the first one, and the real paths of those above it and of itself."""
+
+    name: str
+    above: tuple[str, ...]
+
+
+@dataclass
+class _Walk:
+    """A walk, with what was found so far.
+
+    Attributes:
+        found: the listing.
+        endings: how the names of files end that can be read.
+        paths: how many paths have led to each folder, by its real path.
+        unread_in: the folders in which there are files of other kinds.
+    """
+
+    found: Listing
+    endings: frozenset[str]
+    paths: Counter[str] = field(default_factory=Counter)
+    unread_in: set[str] = field(default_factory=set)
+
+    def through(self, place: _Place) -> Iterator[_Place]:
+        """Put the files of a folder where they belong; the sub-folders that are to be entered."""
+        for entry in self._entries(place.name):
+            name = f"{place.name}/{entry.name}" if place.name else entry.name
+            if not _is(entry.is_dir):
+                self._add_file(entry, name)
+            elif below := self._below(entry, name, place):
+                yield below
+
+    def _entries(self, name: str) -> list[os.DirEntry[str]]:
+        """What isn't hidden in a folder, sorted by name."""
+        try:
+            with os.scandir(os.path.join(self.found.folder, name)) as entries:
+                return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
+        except OSError as error:
+            self.found.unreadable[name] = error.strerror or str(error)
+            return []
+
+    def _add_file(self, entry: os.DirEntry[str], name: str) -> None:
+        """A link to nothing counts as a file, and is reported as unreadable when it's read."""
+        ending = os.path.splitext(entry.name)[1].lower()
+        if ending in self.endings:
+            is_special = os.path.exists(entry.path) and not _is(entry.is_file)
+            (self.found.special if is_special else self.found.files).append(name)
+        elif ending in PICTURES:
+            self.found.endings[ending] += 1
+            self.unread_in.add(_parent(name))
+
+    def _below(self, entry: os.DirEntry[str], name: str, place: _Place) -> _Place | None:
+        """A sub-folder as a place, unless it's to be left out."""
+        real = os.path.realpath(entry.path)
+        self.paths[real] += 1
+        if entry.name.lower() in SYSTEMS:
+            self.found.systems.append(name)
+        elif any(_lies_in(other, real) for other in place.above):
+            self.found.loops.append(name)
+        elif self.paths[real] > MOST_PATHS:
+            self.found.repeated.append(name)
+        else:
+            return _Place(name, (*place.above, real))
+        return None
+
+
+def _parent(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """Whether an entry is of a kind; what can't be followed, such as a link to itself, is of none."""
+    try:
+        return kind()
+    except OSError:
+        return False

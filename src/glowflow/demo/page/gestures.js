@@ -1,0 +1,28 @@
+// Which changes of a control are one step to undo: those of one press of a pointer, a double click counting as one, and
+// those of one key that is held, or struck again and again.
+
+const DOUBLE = 500; // milliseconds from one press of a pointer to the next that make them one
+const TOGETHER = 1000; // milliseconds from one stroke of a key to the next
+
+export class Gestures {
+  #current = Symbol();
+  #by = null;
+  #time = -Infinity;
+
+  constructor(element) {
+    element.addEventListener("pointerdown", ({ timeStamp }) => this.#follow("pointer", timeStamp, DOUBLE));
+    element.addEventListener("keydown", ({ key, timeStamp }) => this.#follow(key, timeStamp, TOGETHER));
+  }
+
+  /** The gesture of a change that happens now. A change without a key or a pointer, as by a screen reader, is its own. */
+  get current() {
+    if (performance.now() - this.#time > TOGETHER) this.#current = Symbol();
+    return this.#current;
+  }
+
+  #follow(by, time, most) {
+    if (by !== this.#by || time - this.#time > most) this.#current = Symbol();
+    this.#by = by;
+    this.#time = time;
+  }
+}

@@ -1,0 +1,89 @@
+"""Where output goes that a user names a place for: through links, and into what is no regular file."""
+
+import os
+import re
+import shutil
+import stat
+from pathlib import Path
+
+from glowflow.errors import InputError
+
+MOST_LINKS = 40
+"""Links in a row, as the system itself follows them."""
+DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+"""Where systems show a process its own open files; /dev/stdout is a link to the second of them."""
+
+
+def destination(path: Path) -> Path:
+    """The place that a path names, which need not exist: where its links lead.
+
+    Raises:
+        InputError: If they lead nowhere, since they lead back to themselves.
+    """
+    last = _chain(path)[-1]
+    if os.path.islink(last):
+        raise InputError(f"{path} leads nowhere: it is a link that leads back to itself.")
+    return last
+
+
+def descriptor(path: Path) -> int | None:
+    """The number of this process's open file that a path names, as /dev/stdout and /dev/fd/3 do; None for others."""
+    found = (DESCRIPTOR.fullmatch(os.path.abspath(place)) for place in _chain(path))
+    return next((int(match[1]) for match in found if match), None)
+
+
+def is_written_in_place(path: Path) -> bool:
+    """Whether what a path names has to stay as it is and take the content: a pipe, a device, an open file.
+
+    The same goes for a file that may be written, but is in a directory that may not.
+    """
+    if descriptor(path) is not None:
+        return True
+    if not path.exists():
+        return False
+    return not path.is_file() or not os.access(destination(path).parent, os.W_OK | os.X_OK)
+
+
+def deliver(content: Path, path: Path) -> None:
+    """Write a file's content into what a path names."""
+    number = descriptor(path)
+    target: int | Path = path if number is None else os.dup(number)
+    with content.open("rb") as source, open(target, "wb") as sink:
+        shutil.copyfileobj(source, sink)
+
+
+def obstacle(path: Path) -> str:
+    """Why a file can't be written at a path, as far as that can be known before; empty if it can."""
+    if (number := descriptor(path)) is not None:
+        return "" if _is_open(number) else f"no file is open as number {number}"
+    target = destination(path)
+    if target.is_dir():
+        return "it is a folder"
+    if not target.parent.is_dir():
+        return f"there is no folder {target.parent}"
+    if target.exists():
+        return _obstacle_in(target)
+    return "" if os.access(target.parent, os.W_OK | os.X_OK) else f"the folder {target.parent} can't be written to"
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _obstacle_in(target: Path) -> str:
+    mode = target.stat().st_mode
+    if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        return f"it is a {'disk' if stat.S_ISBLK(mode) else 'socket'}"
+    return "" if os.access(target, os.W_OK) else "it is write-protected"
+
+
+def _chain(path: Path) -> list[Path]:
+    """The path and each place that its links lead to, one after the other."""
+    places = [path]
+    while os.path.islink(places[-1]) and len(places) <= MOST_LINKS:
+        places.append(places[-1].parent / os.readlink(places[-1]))
+    return places
