@@ -376,12 +376,12 @@ def test_an_edit_that_goes_too_far_is_reported(home: Path, capsys: pytest.Captur
     assert "Try a strength" not in capsys.readouterr().err
     assert main(["attributes", "run", "--scale", "1000"]) == 0
     assert "Edits along bright may go wrong: at strength 1, 100% of edited images" in capsys.readouterr().err
-    assert main(["edit", "run", *pictures, "--by.bright", "1", "--out", "far.png"]) == 0
+    assert main(["edit", "run", *pictures, "--by.bright", "1", "--out", "far.png", *BARE]) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "fallen apart" in line]
     assert len(lines) == 2
     assert lines[1].startswith(f"{pictures[1]} with --by.bright=1 takes ")
     assert lines[1].endswith("Try a strength nearer to 0.")
-    assert pixels_in("far.png").shape == (2 * 64 + 2, 2 * 64 + 2, 3)
+    assert pixels_in("far.png").shape == (2 * 8 + 2, 2 * 8 + 2, 3)
     assert main(["edit", "run", *pictures, "--by.bright", "0"]) == 0
     assert "Try a strength" not in capsys.readouterr().err
 
