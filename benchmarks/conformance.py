@@ -33,7 +33,7 @@ def measure(original: Recording) -> dict[str, float]:
     for when in ("init", "final"):
         model = original.model(when)
         found["bits"].append(_largest(statistics(model, original), original[f"{when}/stats"]))
-        latents, y = model(*original.batch(0))[0], original.batch(0)[1]
+        latents, y = model(*original.x(0))[0], original.x(0)[1]
         theirs = [original.images(f"{when}/eps{level}") for level in range(len(latents))]
         found["latents"] += map(_largest, latents, theirs)
         for scale, name in ((1.0, "decoded"), (0.5, "decoded_half")):

@@ -24,11 +24,11 @@ from glowflow import Glow
 from glowflow.config import RunConfig
 from glowflow.data import load
 from glowflow.evaluate import likelihood
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.presets import load as load_preset
 from glowflow.training import Options, train
 
-WAYS: dict[str, tuple[Memory, torch.dtype | None]] = {
+WAYS: dict[str, tuple[str, torch.dtype | None]] = {
     "store": ("store", None),
     "checkpoint": ("checkpoint", None),
     "reversible": ("reversible", None),

@@ -6,7 +6,6 @@ The whole objective is sharded (parameters between steps, gradients and the opti
 """
 
 from copy import deepcopy
-from typing import get_args
 
 import torch
 import torch.distributed as dist
@@ -16,17 +15,19 @@ from torch.distributed.fsdp import fully_shard
 
 from glowflow import Glow, GlowConfig
 from glowflow.bijections import Step
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
+from glowflow.images import dequantize
+from glowflow.parts import MEMORIES
 from glowflow.training.objective import Objective
 
 
-def gradients(objective: nn.Module, x: Tensor) -> dict[str, Tensor]:
+def gradients(objective: nn.Module, images: Tensor) -> dict[str, Tensor]:
     """Of the loss, by parameter."""
-    objective(x).total.backward()
+    objective(images, torch.full(images.shape, 0.5)).total.backward()
     return {name: parameter.grad for name, parameter in objective.named_parameters() if parameter.grad is not None}
 
 
-def difference(model: Glow, x: Tensor, *, each_step: bool) -> float:
+def difference(model: Glow, images: Tensor, *, each_step: bool) -> float:
     """The largest between the sharded model's gradients and the whole one's."""
     whole, sharded = Objective(deepcopy(model)), Objective(deepcopy(model))
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
@@ -34,8 +35,8 @@ def difference(model: Glow, x: Tensor, *, each_step: bool) -> float:
         if each_step and isinstance(module, Step):
             fully_shard(module, mesh=mesh)
     fully_shard(sharded, mesh=mesh)
-    expected = gradients(whole, x)
-    found = {name: grad.full_tensor() for name, grad in gradients(sharded, x).items()}  # type: ignore[attr-defined]
+    expected = gradients(whole, images)
+    found = {name: grad.full_tensor() for name, grad in gradients(sharded, images).items()}  # type: ignore[attr-defined]
     return max(float((found[name] - grad).abs().max()) for name, grad in expected.items())
 
 
@@ -43,14 +44,16 @@ def main() -> None:
     """Try each mode in both ways, and print."""
     dist.init_process_group("gloo")
     torch.manual_seed(0)
-    model, x = Glow(GlowConfig((3, 8, 8), 2, 4, 16)), torch.rand(4, 3, 8, 8) - 0.5
-    model.initialize(x)
+    model, images = Glow(GlowConfig((3, 8, 8), 2, 4, 16)), torch.randint(256, (4, 3, 8, 8), dtype=torch.uint8)
+    model.initialize(dequantize(images, 8))
     for parameter in model.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)  # away from zero
-    for memory in get_args(Memory):
+    for memory in MEMORIES.names:
         for each_step in (False, True):
             try:
-                told = f"gradients differ by {difference(model.execute(Execution(memory)), x, each_step=each_step)}"
+                told = (
+                    f"gradients differ by {difference(model.execute(Execution(memory)), images, each_step=each_step)}"
+                )
             except RuntimeError as error:
                 told = str(error).partition("!")[0]
             if dist.get_rank() == 0:

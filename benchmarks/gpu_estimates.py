@@ -37,7 +37,7 @@ from torch.utils.flop_counter import flop_registry
 
 from glowflow import Glow
 from glowflow.config import GlowConfig
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.experiments.allocations import activation_bytes
 from glowflow.presets import load, names
 from glowflow.presets.size import size
@@ -60,7 +60,7 @@ SAMPLES = 16
 """Images drawn at once."""
 FREE = re.compile("aten::(empty|new_empty|_unsafe_view|_linalg_check_errors)")
 """Operations that launch no kernel, besides views."""
-MEMORIES: tuple[Memory, ...] = ("store", "reversible")
+MODES = ("store", "reversible")
 Row = dict[str, Any]
 
 
@@ -193,10 +193,11 @@ def training(config: GlowConfig, batch: int, averaging: float | None, execution:
 
 def _gradients(batch: int, averaging: float | None, execution: Execution, config: GlowConfig) -> Work:
     with Fake(), Operations() as operations:
-        model, x = _built(config, execution), torch.zeros(batch, *config.image_shape)
+        model, noise = _built(config, execution), torch.zeros(batch, *config.image_shape)
         objective, parameters = Objective(model), tuple(model.parameters())
+        images = noise.to(torch.uint8)
         operations.counts.clear()
-        held = activation_bytes(lambda: objective(x).total, ())
+        held = activation_bytes(lambda: objective(images, noise).total, ())
         if averaging is not None:
             warmed_up(averaging)(parameters, parameters, 1)
     return Work(operations.counts, held)
@@ -225,10 +226,10 @@ def _samples(execution: Execution, config: GlowConfig) -> Work:
 
 def deep(count: Callable[[GlowConfig], Work], config: GlowConfig) -> Work:
     """What `count` would count of a model, which follows from what it counts of two with few steps."""
-    if config.steps <= STEPS:
+    if config.at(0).steps <= STEPS:
         return count(config)
     few, more = (count(replace(config, steps=steps)) for steps in (STEPS, STEPS + 1))
-    further, operations = config.steps - STEPS, Counter(few.operations)
+    further, operations = config.at(0).steps - STEPS, Counter(few.operations)
     for operation in few.operations | more.operations:
         operations[operation] += further * (more.operations[operation] - few.operations[operation])
     return Work(operations, few.held + further * (more.held - few.held))
@@ -249,7 +250,7 @@ def estimates(preset: str) -> Iterator[Row]:
     batch, averaging = run.train.batch_size // max(about.gpus, 1), run.train.averaging
     for gpu in GPUS:
         precision = torch.bfloat16 if gpu.bfloat16_flops else None
-        works = {memory: training(model, batch, averaging, Execution(memory, precision)) for memory in MEMORIES}
+        works = {memory: training(model, batch, averaging, Execution(memory, precision)) for memory in MODES}
         for name, work in works.items():
             yield {"preset": preset, "work": name, "gpu": gpu.name, "batch": batch, **work.on(gpu, batch)}
         drawn = sampling(model, Execution(precision=precision)).on(gpu, SAMPLES)
@@ -294,7 +295,7 @@ def main() -> None:
     }
     content = {"measured": False, "assumed": assumed, "gpus": [asdict(gpu) for gpu in GPUS], "estimates": rows}
     options.out.write_text(json.dumps(content | provenance(), indent=1) + "\n")
-    print(table(rows, MEMORIES), table(rows, ("sample",)), sep="\n\n")
+    print(table(rows, MODES), table(rows, ("sample",)), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -11,20 +11,24 @@ import argparse
 import json
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from bfloat16 import arithmetic
 from torch import Tensor
 
-from glowflow import Glow, execution
+from glowflow import Glow
 from glowflow.data import load
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.images import bits_per_dim, dequantize, quantize, to_uint8
+from glowflow.parts import MEMORIES, Part
 from glowflow.provenance import provenance
 from glowflow.training.run import read_config
 
-NO_ANCHORS = 10**9
+WAYS: dict[str, Part] = {
+    **{name: name for name in MEMORIES.names},
+    "reversible without anchors": {"kind": "reversible", "anchor_interval": 10**9},
+}
 
 
 def gradient(model: Glow, x: Tensor) -> Tensor:
@@ -39,14 +43,10 @@ def gradients(model: Glow, x: Tensor) -> dict[str, float]:
     exact = gradient(deepcopy(model).double(), x.double())
     errors = {}
     for precision in (None, torch.bfloat16):
-        for memory in get_args(Memory):
-            for interval in (execution.ANCHOR_INTERVAL, NO_ANCHORS) if memory == "reversible" else (0,):
-                execution.ANCHOR_INTERVAL, before = interval or execution.ANCHOR_INTERVAL, execution.ANCHOR_INTERVAL
-                found = gradient(model.execute(Execution(memory, precision)), x)
-                execution.ANCHOR_INTERVAL = before
-                kind = "bfloat16" if precision else "float32"
-                name = f"{kind} {memory}{' without anchors' if interval == NO_ANCHORS else ''}"
-                errors[name] = float((found - exact).norm() / exact.norm())
+        for memory, part in WAYS.items():
+            found = gradient(model.execute(Execution(part, precision)), x)
+            name = f"{'bfloat16' if precision else 'float32'} {memory}"
+            errors[name] = float((found - exact).norm() / exact.norm())
     model.execute(Execution())
     return errors
 

@@ -15,14 +15,15 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 
 from glowflow.allocator import keep_freed_memory
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.experiments.apart import Work
 from glowflow.experiments.bench import sampling, training
+from glowflow.parts import MEMORIES
 from glowflow.presets import load
 from glowflow.provenance import provenance
 
@@ -39,7 +40,7 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def flat(preset: str, memory: Memory, steps: int, batch: int) -> dict[str, Any]:
+def flat(preset: str, memory: str, steps: int, batch: int) -> dict[str, Any]:
     """Resident memory at eleven moments, the first after a tenth of the steps."""
     keep_freed_memory()
     config = load(preset).run.model
@@ -52,7 +53,7 @@ def flat(preset: str, memory: Memory, steps: int, batch: int) -> dict[str, Any]:
     return {"what": "flat", "preset": preset, "memory": memory, "steps": steps, "batch": batch, "resident_mb": noted}
 
 
-def large(preset: str, memory: Memory, _steps: int, batch: int) -> dict[str, Any]:
+def large(preset: str, memory: str, _steps: int, batch: int) -> dict[str, Any]:
     """Time and peak memory of the second of two training steps, and of drawing images."""
     keep_freed_memory()
     config = load(preset).run.model
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=1)
     options = parser.parse_args()
-    measure, modes = (flat, get_args(Memory)) if options.what == "flat" else (large, ("reversible",))
+    measure, modes = (flat, MEMORIES.names) if options.what == "flat" else (large, ("reversible",))
     for memory in modes:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             line = pool.apply(measure, (options.preset, memory, options.steps, options.batch))

@@ -19,7 +19,7 @@ from lines import Line, complete
 from glowflow import data
 from glowflow.presets import load
 from glowflow.processes import ALONE
-from glowflow.training.batches import Ahead, Batches, Fetched
+from glowflow.training.batches import Ahead, Batch, Batches
 from glowflow.training.gradient import Gradient
 from glowflow.training.objective import Objective
 from glowflow.training.state import TrainingState
@@ -29,11 +29,11 @@ from glowflow.training.state import TrainingState
 class Constant(Batches):
     """The same batch at every position."""
 
-    kept: Fetched | None = None
+    kept: Batch | None = None
 
-    def fetched(self, *_: object) -> Fetched:
+    def fetched(self, *_: object) -> Batch:
         """That batch."""
-        return cast("Fetched", self.kept)
+        return cast("Batch", self.kept)
 
 
 def measure(preset: str, pairs: int, steps: int) -> Line:
@@ -42,7 +42,7 @@ def measure(preset: str, pairs: int, steps: int) -> Line:
     state = TrainingState.new(run, "cpu")
     real = Batches(data.prepare(run.train.data, run.model.image_shape)["train"], run, "cpu")
     size = run.train.batch_size
-    state.model.initialize(real.at(0, size)[0])
+    state.initialize(real.at(0, size))
     objective = Objective(state.model, run.train.weight_y)
     constant = Constant(real.dataset, run, "cpu", kept=real.fetched(0, size))
     gradients = [Gradient(objective, Ahead(batches), size, None, ALONE) for batches in (real, constant)]

@@ -30,9 +30,10 @@ def fresh(preset: str, coupling: str) -> tuple[Glow, str]:
     """A preset's model after data-dependent initialisation, and its data."""
     run = load_preset(preset).run
     torch.manual_seed(0)
-    model = Glow(replace(run.model, coupling=coupling))  # type: ignore[arg-type]
+    model = Glow(replace(run.model, coupling=coupling))
     training = load(run.train.data, run.model.image_shape, "train")
-    model.initialize(Batches(training, run, "cpu").at(0, run.train.init_batch_size, Stream.INITIALIZATION)[0])
+    images, noise, _ = Batches(training, run, "cpu").at(0, run.train.init_batch_size, Stream.INITIALIZATION)
+    model.initialize(model.dequantizer(images, noise)[0])
     return model, run.train.data
 
 

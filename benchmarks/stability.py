@@ -29,7 +29,7 @@ def run(seed: int, coupling: str, rate: float, steps: int) -> Line:
     preset = load_preset("digits").run
     images = steps * preset.train.batch_size
     settings = replace(preset.train, seed=seed, lr=rate * preset.train.lr, images=images, validate_every=images)
-    config = RunConfig(replace(preset.model, coupling=coupling), settings)  # type: ignore[arg-type]
+    config = RunConfig(replace(preset.model, coupling=coupling), settings)
     with tempfile.TemporaryDirectory() as folder:
         try:
             progress = train(config, Path(folder) / "run").progress

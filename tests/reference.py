@@ -12,6 +12,7 @@ from torch import Tensor
 from glowflow import Glow
 from glowflow.images import dequantize
 from glowflow.importers import openai
+from glowflow.training.batches import Batch
 
 FOLDER = Path(__file__).parent / "data" / "reference"
 CASES = ("affine_1x1", "affine_lu", "additive_shuffle_ycond_5bit", "additive_reverse")
@@ -45,12 +46,17 @@ class Recording:
         """Labels, for a class-conditional model."""
         return self[name].long() if self.config["ycond"] else None
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """Continuous images and labels of a training step."""
+    def batch(self, step: int) -> Batch:
+        """Images, noise and labels of a training step."""
         chosen = slice(step * self.config["batch"], (step + 1) * self.config["batch"])
-        noise, labels = self.images("train_noise")[chosen], self.labels("train_y")
-        x = dequantize(self.images("train_x")[chosen], self.config["n_bits_x"], noise)
-        return x, labels if labels is None else labels[chosen]
+        labels = self.labels("train_y")
+        images, noise = self.images("train_x"), self.images("train_noise")
+        return Batch(images[chosen], noise[chosen], labels if labels is None else labels[chosen])
+
+    def x(self, step: int) -> tuple[Tensor, Tensor | None]:
+        """Continuous images and labels of a training step."""
+        images, noise, y = self.batch(step)
+        return dequantize(images, self.config["n_bits_x"], noise), y
 
 
 @cache

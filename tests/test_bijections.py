@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glowflow import InputError, bijections
+from glowflow import InputError, bijections, execution
 from glowflow.bijections import (
     ActNorm,
     AdditiveCoupling,
@@ -31,6 +31,7 @@ from glowflow.bijections import (
     TopPrior,
 )
 from glowflow.conditioners import ConvConditioner, ResidualConditioner, TopNetwork, ZeroConv
+from glowflow.execution import Execution
 from tests.helpers import jacobian_log_det, randomize
 
 SHAPE = (4, 2, 6)
@@ -58,7 +59,7 @@ class Bounded(Bijection):
     """All numbers into the interval that `Logit` is defined on."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x.tanh() / 1.8, (-2 * x.cosh().log() - log(1.8)).sum((1, 2, 3))
+        return x.tanh() / 1.8, (-2 * x.cosh().log() - log(1.8)).flatten(1).sum(1)
 
     def inverse(self, y: Tensor) -> Tensor:
         return (1.8 * y).atanh()
@@ -299,3 +300,52 @@ def test_extreme_conditioners_stay_finite() -> None:
     y, log_det = AffineCoupling(Extreme())(x)
     assert y.isfinite().all()
     torch.testing.assert_close(log_det, torch.full((2,), -58.0 * 2 * 2 * 6))  # ln sigmoid(s) = s when s << 0
+
+
+VECTORS: dict[str, Callable[[], Bijection]] = {
+    name: REGISTRY[name]
+    for name in ("actnorm", "conv1x1", "conv1x1-lu", "reverse", "shuffle", "permute", "logit", "frozen conv1x1")
+}
+VECTORS |= {
+    "additive": lambda: AdditiveCoupling(nn.Linear(2, 2)),
+    "affine": lambda: AffineCoupling(nn.Linear(2, 4)),
+    "affine-exp": lambda: AffineExpCoupling(nn.Linear(2, 4)),
+    "affine-tanh": lambda: AffineTanhCoupling(nn.Linear(2, 4)),
+    "split prior": lambda: SplitPrior(nn.Linear(2, 4)),
+    "step": lambda: Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Linear(2, 4))),
+    "frozen step": lambda: randomize(Step(ActNorm(4), Shuffle(4), AffineCoupling(nn.Linear(2, 4)))).double().freeze(),
+    "step without a permutation": lambda: Step(ActNorm(4), AdditiveCoupling(nn.Linear(2, 2))),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vectors_are_mapped_as_images_of_one_pixel_are(name: str) -> None:
+    torch.manual_seed(0)
+    bijection, x = randomize(VECTORS[name]().double()), torch.randn(5, 4, dtype=torch.float64)
+    y, log_det = bijection(x)
+    torch.testing.assert_close(bijection.inverse(y), x, rtol=0, atol=1e-10)
+    expected = jacobian_log_det(lambda batch: bijection(batch)[0], x)
+    torch.testing.assert_close(log_det, expected, rtol=0, atol=1e-8)
+    torch.testing.assert_close(bijection.initialize(x), bijection(x)[0], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
+def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: str) -> None:
+    torch.manual_seed(0)
+    steps = [Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Linear(2, 4))) for _ in range(3)]
+    flow, x = randomize(Chain(*steps)).double(), torch.randn(5, 4, dtype=torch.float64)
+    found = []
+    for run in (flow.forward, lambda x: execution.forward(steps, x, Execution(memory=memory))):
+        flow.zero_grad()
+        y, log_det = run(x)
+        (log_det.sum() + y.square().sum()).backward()
+        found.append([w.grad.clone() for w in flow.parameters() if w.grad is not None])
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_a_layer_says_what_it_is() -> None:
+    assert repr(Conv1x1(4)) == "Conv1x1(4)"
+    assert repr(ActNorm(4)) == "ActNorm(4)"
+    coupling = AffineCoupling(ConvConditioner(4, 8, width=8), Checkerboard(odd=True))
+    assert "mask=Checkerboard(odd=True)" in repr(coupling)
+    assert "(conv1): EdgeConv(4, 8)" in repr(coupling)

@@ -25,8 +25,8 @@ def _when(request: pytest.FixtureRequest) -> str:
 @torch.no_grad()
 def statistics(model: Glow, original: Recording, step: int = 0) -> torch.Tensor:
     """[loss, bits_x, bits_y, classification error] of a training batch, as the recordings have them."""
-    x, y = original.batch(step)
-    loss = Objective(model, original.config["weight_y"])(x, y)
+    x, y = original.x(step)
+    loss = Objective(model, original.config["weight_y"])(*original.batch(step))
     wrong = torch.tensor(1.0) if y is None else (model.classify(x).argmax(1) != y).float().mean()
     return torch.stack([loss.total, loss.bits_per_dim, loss.bits_y, wrong])
 
@@ -38,7 +38,7 @@ def test_losses(original: Recording, when: str) -> None:
 
 @torch.no_grad()
 def test_latents(original: Recording, when: str) -> None:
-    latents, _ = original.model(when)(*original.batch(0))
+    latents, _ = original.model(when)(*original.x(0))
     for level, eps in enumerate(latents):
         torch.testing.assert_close(eps, original.images(f"{when}/eps{level}"), rtol=0, atol=1e-4)
 
@@ -47,14 +47,14 @@ def test_latents(original: Recording, when: str) -> None:
 def test_decoded_images(original: Recording, when: str, scale: float, name: str) -> None:
     model = original.model(when)
     latents = [scale * original.images(f"{when}/eps{level}") for level in range(model.config.num_levels)]
-    y = original.batch(0)[1]
+    y = original.x(0)[1]
     assert torch.equal(model.decode(model.flatten(latents), y), original.images(f"{when}/{name}"))
 
 
 @torch.no_grad()
 def test_the_inverse_that_sampling_uses(original: Recording, when: str) -> None:
     """Float32 and frozen."""
-    model, y = original.model(when), original.batch(0)[1]
+    model, y = original.model(when), original.x(0)[1]
     latents = [original.images(f"{when}/eps{level}") for level in range(model.config.num_levels)]
     images = to_uint8(model.freeze().inverse(latents, y), model.config.num_bits)
     assert torch.equal(images, original.images(f"{when}/decoded"))

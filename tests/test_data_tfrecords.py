@@ -1,5 +1,6 @@
 """The original's TFRecord shards, written here as TensorFlow writes them, and read without it."""
 
+import os
 import struct
 import sys
 from collections.abc import Sequence
@@ -118,6 +119,13 @@ def test_a_folder_of_shards_is_recognised(
         assert [known[image.tobytes()] for image in data.images] == data.labels.tolist()
         assert data.class_names == tuple("0123456")
         assert data.name == "imagenet-tfr"
+
+
+def test_a_pipe_is_no_shard(tmp_path: Path) -> None:
+    (tmp_path / "piped").mkdir()
+    os.mkfifo(tmp_path / "piped" / "train.tfrecords")
+    with pytest.raises(InputError, match="has no images"):
+        prepare(tmp_path / "piped", (3, 8, 8))
 
 
 def test_the_resolution_is_chosen_by_the_name(imagenet: tuple[Path, Images, NDArray[np.int64]]) -> None:

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable
 from copy import deepcopy
-from typing import get_args
 
 import pytest
 import torch
@@ -15,21 +14,21 @@ from torch.utils._pytree import tree_leaves
 from glowflow import Glow, GlowConfig, execution
 from glowflow.bijections import Chain, SplitPrior, Step, TopPrior
 from glowflow.bijections.step import mixing
-from glowflow.compilation import Compiled
-from glowflow.execution import Execution, Memory, forward
+from glowflow.execution import Execution, forward
+from glowflow.execution.compilation import Compiled
 from glowflow.images import dequantize
 from glowflow.layouts import levels
+from glowflow.parts import MEMORIES
 from tests.helpers import randomize
 
+REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "blocks": 1}
 CONFIGS = {
     "conv1x1": GlowConfig((3, 8, 8), 2, 3, 8),
     "conv1x1-lu": GlowConfig((3, 8, 8), 2, 3, 8, "affine-exp", "conv1x1-lu"),
     "shuffle": GlowConfig((3, 8, 8), 2, 3, 8, "additive", "shuffle"),
     "reverse": GlowConfig((3, 8, 8), 2, 3, 8, "affine-tanh", "reverse"),
     "deep": GlowConfig((1, 4, 4), 1, 19, 4),
-    "realnvp": GlowConfig(
-        (3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, logit=True
-    ),
+    "realnvp": GlowConfig((3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout=REALNVP, conditioner=ONE_BLOCK),
 }
 
 
@@ -46,8 +45,8 @@ def _level(request: pytest.FixtureRequest) -> Chain:
     return randomize(levels(CONFIGS[request.param])[0].double(), 0.1)
 
 
-@pytest.mark.parametrize("memory", get_args(Memory))
-def test_outputs_and_gradients_are_those_of_the_plain_layers(level: Chain, memory: Memory) -> None:
+@pytest.mark.parametrize("memory", MEMORIES.names)
+def test_outputs_and_gradients_are_those_of_the_plain_layers(level: Chain, memory: str) -> None:
     channels = 1 if len(list(level)) > 15 else 3
     x = (torch.rand(2, channels, 8, 8, dtype=torch.float64) - 0.5).requires_grad_()
     inputs = [x, *level.parameters()]
@@ -135,9 +134,9 @@ def test_low_precision_changes_little_and_encoding_nothing() -> None:
     assert torch.equal(model.freeze().decode(z), images)
 
 
-@pytest.mark.parametrize("memory", get_args(Memory))
+@pytest.mark.parametrize("memory", MEMORIES.names)
 @pytest.mark.parametrize("precision", [None, torch.bfloat16])
-def test_gradients_of_whole_models_are_near_the_exact_ones(memory: Memory, precision: torch.dtype | None) -> None:
+def test_gradients_of_whole_models_are_near_the_exact_ones(memory: str, precision: torch.dtype | None) -> None:
     torch.manual_seed(0)
     model, x = randomize(Glow(GlowConfig((3, 16, 16), 2, 10, 16)), 0.02), torch.rand(4, 3, 16, 16) - 0.5
     exact = whole_gradient(deepcopy(model).double(), x.double(), Execution())
@@ -151,8 +150,8 @@ def whole_gradient(model: Glow, x: Tensor, execution: Execution) -> Tensor:
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
-@pytest.mark.parametrize("memory", get_args(Memory))
-def test_parameters_that_are_not_trained_have_no_gradient(memory: Memory) -> None:
+@pytest.mark.parametrize("memory", MEMORIES.names)
+def test_parameters_that_are_not_trained_have_no_gradient(memory: str) -> None:
     torch.manual_seed(0)
     model, x = randomize(Glow(GlowConfig((3, 8, 8), 1, 2, 8)), 0.1).double(), torch.rand(2, 3, 8, 8).double() - 0.5
     everything = whole_gradient(model, x, Execution())
@@ -166,7 +165,7 @@ def test_parameters_that_are_not_trained_have_no_gradient(memory: Memory) -> Non
 
 def test_fast_precision_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {torch.float32: 1.0, torch.bfloat16: 0.4}
-    monkeypatch.setattr(execution, "_multiplication_seconds", lambda _device, dtype: seconds[dtype])
+    monkeypatch.setattr("glowflow.execution.precision._multiplication_seconds", lambda _, dtype: seconds[dtype])
     assert execution.fast_precision("cpu") == torch.bfloat16
     seconds[torch.bfloat16] = 0.9
     assert execution.fast_precision("cpu") is None

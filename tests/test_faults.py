@@ -14,7 +14,6 @@ import torch
 from glowflow import Glow, InputError
 from glowflow.config import RunConfig
 from glowflow.durable import verify
-from glowflow.execution import Memory
 from glowflow.training import Options, TrainingState, train
 from glowflow.training.metrics import Metrics
 from glowflow.training.state import set_aside_damaged
@@ -215,7 +214,7 @@ def test_fine_tuning_starts_from_the_model(run: Path, config: RunConfig, tmp_pat
 
 
 @pytest.mark.parametrize("memory", ["store", "reversible"])
-def test_a_batch_in_parts_gives_the_whole_ones_gradient(config: RunConfig, tmp_path: Path, memory: Memory) -> None:
+def test_a_batch_in_parts_gives_the_whole_ones_gradient(config: RunConfig, tmp_path: Path, memory: str) -> None:
     short = replace(config, train=replace(config.train, images=48))
     execution = replace(Options().execution, memory=memory)
     whole = train(short, tmp_path / "whole", options=Options(execution))

@@ -72,7 +72,7 @@ def test_the_architecture_follows_from_names_and_shapes(case: str) -> None:
         steps=theirs["depth"],
         width=theirs["width"],
         coupling=("additive", "affine")[theirs["flow_coupling"]],
-        permutation=permutation,  # type: ignore[arg-type]
+        permutation=permutation,
         num_bits=theirs["n_bits_x"],
         learn_top=theirs["learntop"],
         num_classes=theirs["n_y"] if theirs["ycond"] else 0,
@@ -133,8 +133,8 @@ def test_inverse_indices_must_be_those_of_the_indices() -> None:
     [
         (GlowConfig((3, 8, 8), coupling="affine-exp", steps=1, width=8), "no affine-exp coupling"),
         (GlowConfig((3, 8, 8), layout="realnvp", steps=1, width=8), "no RealNVP layout"),
-        (GlowConfig((3, 8, 8), residual_blocks=1, steps=1, width=8), "no residual networks"),
-        (GlowConfig((3, 8, 8), logit=True, steps=1, width=8), "no logit"),
+        (GlowConfig((3, 8, 8), conditioner="residual", steps=1, width=8), "no residual networks"),
+        (GlowConfig((3, 8, 8), layout={"kind": "glow", "logit": True}, steps=1, width=8), "no logit"),
         (GlowConfig((1, 8, 8), steps=1, width=8), "three channels"),
         (GlowConfig((3, 8, 12), steps=1, width=8), "square"),
     ],

@@ -11,8 +11,9 @@ from glowflow.bijections import AdditiveCoupling, Checkerboard, Coupling, Logit
 from glowflow.conditioners import ResidualConditioner
 from glowflow.layouts import levels
 
+REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "blocks": 1}
 CONFIG = GlowConfig(
-    (2, 8, 8), 2, 3, 4, "affine-tanh", "reverse", layout="realnvp", residual_blocks=1, learn_top=False, logit=True
+    (2, 8, 8), 2, 3, 4, "affine-tanh", "reverse", layout=REALNVP, conditioner=ONE_BLOCK, learn_top=False
 )
 
 
@@ -79,7 +80,7 @@ def test_realnvps_width_doubles_with_each_level_and_after_its_squeeze() -> None:
 
 def test_glow_can_have_the_logit_too() -> None:
     config = GlowConfig((2, 8, 8), levels=2, steps=1, width=4)
-    (plain, _), (lower, upper) = levels(config), levels(replace(config, logit=True))
+    (plain, _), (lower, upper) = levels(config), levels(replace(config, layout={"kind": "glow", "logit": True}))
     assert [type(layer) for layer in lower] == [Logit, *(type(layer) for layer in plain)]
     assert not any(isinstance(layer, Logit) for layer in upper)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.images import dequantize, quantize
 from tests.helpers import jacobian_log_det, randomize
 
@@ -38,7 +38,7 @@ def labels_of(config: GlowConfig, num: int) -> Tensor | None:
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("permutation", PERMUTATIONS)
 def test_log_det_is_that_of_the_jacobian(channels: int, levels: int, coupling: str, permutation: str) -> None:
-    config = GlowConfig((channels, 4, 4), levels, 2, 8, coupling, permutation)  # type: ignore[arg-type]
+    config = GlowConfig((channels, 4, 4), levels, 2, 8, coupling, permutation)
     model = build(config, std=0.1).double()
     x = torch.rand(2, *config.image_shape, dtype=torch.float64) - 0.5
     expected = jacobian_log_det(lambda batch: model.flatten(model(batch)[0]), x)
@@ -57,9 +57,8 @@ def test_realnvps_log_det_is_that_of_the_jacobian(channels: int, levels: int, *,
         coupling="affine-tanh",
         permutation="reverse",
         learn_top=False,
-        layout="realnvp",
-        residual_blocks=1,
-        logit=logit,
+        layout={"kind": "realnvp", "logit": logit},
+        conditioner={"kind": "residual", "blocks": 1},
     )
     model = build(config, std=0.1).double()
     x = torch.rand(2, *config.image_shape, dtype=torch.float64) - 0.5
@@ -115,7 +114,7 @@ def test_decoding_gives_the_quantised_images(num_bits: int) -> None:
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("permutation", PERMUTATIONS)
 def test_fresh_models_are_exact_inverses_after_initialisation(coupling: str, permutation: str) -> None:
-    config = replace(SMALL, coupling=coupling, permutation=permutation)  # type: ignore[arg-type]
+    config = replace(SMALL, coupling=coupling, permutation=permutation)
     model, images = Glow(config), images_of(config, 16)
     model.initialize(dequantize(images, 8))
     assert torch.equal(model.decode(model.encode(images)), images)
@@ -241,17 +240,18 @@ def test_arrays_of_numpy_are_tensors(tmp_path: Path) -> None:
         model.encode(x.numpy(), y.numpy())
 
 
+REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "blocks": 1}
 EMPTIED = (
     SMALL,
     replace(SMALL, num_classes=3, classifier=True),
     replace(SMALL, num_classes=3, coupling="additive", permutation="conv1x1-lu"),
-    replace(SMALL, layout="realnvp", coupling="affine-tanh", residual_blocks=1, logit=True, permutation="reverse"),
+    replace(SMALL, layout=REALNVP, coupling="affine-tanh", conditioner=ONE_BLOCK, permutation="reverse"),
 )
 
 
 @pytest.mark.parametrize("config", EMPTIED)
 @pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
-def test_no_images_are_images(config: GlowConfig, memory: Memory) -> None:
+def test_no_images_are_images(config: GlowConfig, memory: str) -> None:
     model, images, y = build(config), images_of(config, 0), labels_of(config, 0)
     model.execute(Execution(memory))
     x = dequantize(images, 8)
@@ -271,7 +271,7 @@ def test_no_images_are_images(config: GlowConfig, memory: Memory) -> None:
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_a_frozen_model_knows_its_type(coupling: str) -> None:
     """Even where every number of it is a constant."""
-    model = build(replace(SMALL, coupling=coupling, learn_top=False))  # type: ignore[arg-type]
+    model = build(replace(SMALL, coupling=coupling, learn_top=False))
     images = images_of(SMALL)
     assert torch.equal(model.freeze().decode(model.freeze().encode(images)), images)
     assert model.double().freeze().dtype == torch.float64

@@ -10,6 +10,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from glowflow import Glow, GlowConfig
+from glowflow.bijections.conditioner import matrices_of
+from glowflow.conditioners import EdgeConv
 from glowflow.config import TrainConfig
 from glowflow.errors import InputError
 from glowflow.training.averaging import warmed_up
@@ -59,7 +62,8 @@ def test_muon_moves_kernels_by_its_equations_and_the_rest_as_glow_adamax_does() 
     }
     start = {name: torch.randn(shape) for name, shape in shapes.items()}
     mine, adamax = ({name: nn.Parameter(value.clone()) for name, value in start.items()} for _ in range(2))
-    optimizer, other = GlowMuon(mine.values(), 1e-2), GlowAdamax(adamax.values(), 1e-2)
+    matrices = [mine[name] for name in ("kernel", "other kernel", "wide")]
+    optimizer, other = GlowMuon(mine.values(), matrices, 1e-2), GlowAdamax(adamax.values(), 1e-2)
     m = {name: torch.zeros(shape) for name, shape in shapes.items()}
     for _ in range(4):
         for name, shape in shapes.items():
@@ -78,13 +82,24 @@ def test_muon_moves_kernels_by_its_equations_and_the_rest_as_glow_adamax_does() 
 
 @pytest.mark.parametrize("name", ["glow-adamax", "muon", "adamax", "adam", "adamw"])
 def test_every_optimiser_goes_downhill(name: str) -> None:
-    parameters = [nn.Parameter(torch.full(shape, 5.0)) for shape in ((3,), (3, 2, 1, 1))]
-    optimizer = build_optimizer(parameters, TrainConfig(optimizer=name, lr=0.1))  # type: ignore[arg-type]
+    model = EdgeConv(2, 3)
+    model.bias = nn.Parameter(torch.zeros(3))
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 5.0)
+    optimizer = build_optimizer(model, TrainConfig(optimizer=name, lr=0.1))  # type: ignore[arg-type]
     for _ in range(600):
         optimizer.zero_grad()
-        torch.stack([parameter.square().sum() for parameter in parameters]).sum().backward()
+        torch.stack([parameter.square().sum() for parameter in model.parameters()]).sum().backward()
         optimizer.step()
-    assert all(parameter.abs().max() < 1 for parameter in parameters)
+    assert all(parameter.abs().max() < 1 for parameter in model.parameters())
+
+
+def test_matrices_are_the_kernels_of_convolutions_and_not_their_norms() -> None:
+    residual = {"kind": "residual", "blocks": 2}
+    model = Glow(GlowConfig((3, 8, 8), levels=2, steps=1, width=4, conditioner=("conv", residual), num_classes=2))
+    found = {id(w) for w in matrices_of(model)}
+    kernels = {name for name, w in model.named_parameters() if w.ndim == 4 and w[0].numel() > 1}
+    assert {name for name, w in model.named_parameters() if id(w) in found} == kernels
 
 
 def averages(beta: float, values: Sequence[float]) -> list[float]:

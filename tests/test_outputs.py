@@ -66,11 +66,11 @@ def test_a_pipe_stays_a_pipe(home: Path) -> None:
     found: list[bytes] = []
     reader = threading.Thread(target=lambda: found.append((home / "pipe.png").read_bytes()))
     reader.start()
-    assert main(["sample", "run", "--num", "4", "--out", "pipe.png"]) == 0
+    assert main(["sample", "run", "--num", "4", "--enlarge", "1", "--out", "pipe.png"]) == 0
     reader.join()
     assert stat.S_ISFIFO((home / "pipe.png").stat().st_mode)
     with Image.open(io.BytesIO(found[0])) as picture:
-        assert picture.size == (130, 130)
+        assert picture.size == (18, 18)
 
 
 def test_a_device_stays_a_device(home: Path) -> None:

@@ -25,7 +25,7 @@ from glowflow.images import dequantize
 from glowflow.processes import ALONE, Processes
 from glowflow.signals import requests
 from glowflow.training import loop, train
-from glowflow.training.batches import Batches
+from glowflow.training.batches import Batch, Batches
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import GlowMuon
@@ -76,12 +76,12 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     whole = train(config, tmp_path / "whole")
     steps = 0
 
-    def interrupting(self: Objective, x: Tensor, y: Tensor | None = None) -> object:
+    def interrupting(self: Objective, images: Tensor, noise: Tensor, y: Tensor | None = None) -> object:
         nonlocal steps
         steps += 1
         if steps == 5:
             os.kill(os.getpid(), signum)
-        return original(self, x, y)
+        return original(self, images, noise, y)
 
     original = Objective.forward
     monkeypatch.setattr(Objective, "forward", interrupting)
@@ -95,10 +95,10 @@ def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool]) -> None:
     """Make the gradient of some steps infinite."""
     original, steps = Objective.forward, 0
 
-    def spoiled(self: Objective, x: Tensor, y: Tensor | None = None) -> Any:  # noqa: ANN401
+    def spoiled(self: Objective, images: Tensor, noise: Tensor, y: Tensor | None = None) -> Any:  # noqa: ANN401
         nonlocal steps
         steps += 1
-        loss = original(self, x, y)
+        loss = original(self, images, noise, y)
         return loss._replace(total=loss.total * (float("inf") if when(steps) else 1.0))
 
     monkeypatch.setattr(Objective, "forward", spoiled)
@@ -149,13 +149,14 @@ def test_weights_gone_astray_are_not_saved(config: RunConfig, tmp_path: Path, mo
 
 def test_the_failing_layer_is_named() -> None:
     torch.manual_seed(0)
-    model, x = Glow(GlowConfig((1, 8, 8), 1, steps=3, width=8)), torch.rand(2, 1, 8, 8) - 0.5
-    assert find_failure(model, x, None) == "the loss"
+    model = Glow(GlowConfig((1, 8, 8), 1, steps=3, width=8))
+    batch = Batch(torch.randint(256, (2, 1, 8, 8), dtype=torch.uint8), torch.rand(2, 1, 8, 8), None)
+    assert find_failure(model, batch) == "the loss"
     parameter = model.get_parameter("levels.0.2.1.weight")
     parameter.grad = torch.full_like(parameter, float("nan"))
-    assert find_failure(model, x, None) == "the gradient of levels.0.2.1.weight"
+    assert find_failure(model, batch) == "the gradient of levels.0.2.1.weight"
     model.get_parameter("levels.0.2.0.bias").data.fill_(float("inf"))
-    assert find_failure(model, x, None) == "the output of levels.0.2.0 (ActNorm)"
+    assert find_failure(model, batch) == "the output of levels.0.2.0 (ActNorm)"
 
 
 def test_clipping_bounds_the_gradient(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +168,9 @@ def test_clipping_bounds_the_gradient(config: RunConfig, tmp_path: Path, monkeyp
             gradients = [parameter.grad for group in self.param_groups for parameter in group["params"]]
             norms.append(float(torch.nn.utils.get_total_norm([g for g in gradients if g is not None])))
 
-    monkeypatch.setattr("glowflow.training.state.build_optimizer", lambda parameters, *_: Recorder(parameters, lr=0.0))
+    monkeypatch.setattr(
+        "glowflow.training.state.build_optimizer", lambda model, *_: Recorder(model.parameters(), lr=0.0)
+    )
     train(replace(config, train=replace(config.train, grad_clip=0.25)), tmp_path / "run")
     assert max(norms) == pytest.approx(0.25, rel=1e-3)
 
@@ -288,7 +291,8 @@ def test_the_first_step_of_a_warm_up_moves_nothing(config: RunConfig, tmp_path: 
     state = train(config, tmp_path / "run")
     first = Glow.from_pretrained(tmp_path / "run", raw=True)
     initialised = TrainingState.new(config, "cpu").model
-    initialised.initialize(Batches(load(config.train.data, (1, 8, 8), "train"), config, "cpu").at(0, 32, Stream(1))[0])
+    images, noise, _ = Batches(load(config.train.data, (1, 8, 8), "train"), config, "cpu").at(0, 32, Stream(1))
+    initialised.initialize(dequantize(images, 8, noise))
     torch.testing.assert_close(first.state_dict(), initialised.state_dict(), rtol=0, atol=0)
     torch.testing.assert_close(state.evaluated.state_dict(), initialised.state_dict(), rtol=0, atol=0)
 
@@ -296,8 +300,9 @@ def test_the_first_step_of_a_warm_up_moves_nothing(config: RunConfig, tmp_path: 
 def test_the_loss_is_bits_per_dim_plus_weighted_bits_of_the_label(config: RunConfig) -> None:
     torch.manual_seed(0)
     model = randomize(Glow(replace(config.model, num_classes=2, classifier=True)))
-    x, y = torch.rand(4, 1, 8, 8) - 0.5, torch.tensor([0, 1, 1, 0])
-    loss = Objective(model, weight_y=0.25)(x, y)
+    images, noise = torch.randint(256, (4, 1, 8, 8), dtype=torch.uint8), torch.rand(4, 1, 8, 8)
+    x, y = dequantize(images, 8, noise), torch.tensor([0, 1, 1, 0])
+    loss = Objective(model, weight_y=0.25)(images, noise, y)
     bits = (64 * 8 * log(2) - model.log_prob(x, y)) / (64 * log(2))
     bits_y = -torch.log_softmax(model.classify(x), 1)[range(4), y] / log(2)
     torch.testing.assert_close(loss.bits_per_dim, bits.mean())

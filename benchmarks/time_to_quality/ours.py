@@ -12,8 +12,8 @@ from glowflow.config import RunConfig
 from glowflow.data.order import Stream, uniform_noise
 from glowflow.errors import InputError
 from glowflow.execution import Execution
-from glowflow.images import dequantize
 from glowflow.training.augmentation import augment
+from glowflow.training.batches import Batch
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW
 from glowflow.training.objective import Objective
 from glowflow.training.state import Progress, TrainingState
@@ -45,14 +45,14 @@ class Glowflow:
 
     def initialize(self, images: Tensor) -> None:
         """Data-dependent initialisation."""
-        self.training.model.initialize(self._continuous(images, Stream.INITIALIZATION))
+        self.training.initialize(self._batch(images, Stream.INITIALIZATION))
         self.training.evaluated.load_state_dict(self.training.model.state_dict())
 
     def train_step(self, images: Tensor) -> None:
         """As in `glowflow.training`; tests/test_time_to_quality.py compares the weights after some steps."""
-        x = self._continuous(images, Stream.TRAINING)
+        batch = self._batch(images, Stream.TRAINING)
         self.training.begin_step(self.run.train)
-        loss = self.objective(x).total
+        loss = self.objective(*batch).total
         loss.backward()
         norm = self.training.gradient_norm()
         self.training.progress.position += len(images)
@@ -93,10 +93,10 @@ class Glowflow:
         self.training.optimizer.load_state_dict(state["optimizer"])
         self.training.progress = Progress(**state["progress"])
 
-    def _continuous(self, images: Tensor, stream: Stream) -> Tensor:
+    def _batch(self, images: Tensor, stream: Stream) -> Batch:
         settings, position = self.run.train, self.training.progress.position
         noise = uniform_noise(settings.seed, stream, position, len(images), self.run.model.image_shape)
-        return dequantize(augment(images, settings, position), self.run.model.num_bits, noise)
+        return Batch(augment(images, settings, position), noise, None)
 
     def _skip(self) -> None:
         self.training.progress.skipped += 1

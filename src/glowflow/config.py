@@ -1,17 +1,17 @@
 """What can be chosen: the model's shape and the training's settings, as frozen dataclasses free of torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import isfinite
-from numbers import Integral
 from typing import Any, Literal
 
+from glowflow.checks import check_choice, check_number, check_whole, is_whole
 from glowflow.errors import InputError
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Part
 
 Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
 
-LARGEST_WHOLE = 2**63 - 1
 LARGEST_BATCH = 2**22
 """Images; choosing those of larger ones alone would take for ever."""
 
@@ -20,24 +20,25 @@ LARGEST_BATCH = 2**22
 class GlowConfig:
     """The architecture of a `Glow`.
 
-    The defaults are the original's (openai/glow) for its largest CIFAR-10 model.
+    The defaults are the original's (openai/glow) for its largest CIFAR-10 model. A part (coupling, conditioner,
+    permutation, layout) is a name, or a mapping with its options: `{{"kind": "residual", "blocks": 2}}`; see
+    `glowflow.parts`.
 
     Args:
         image_shape: (C, H, W) of the images; any number of channels, height and width even.
         levels: L, how often the image is squeezed; None takes the largest number that leaves a top of at least 4x4.
-        steps: K, steps of flow (actnorm, permutation, coupling) per level.
-        width: Channels of the hidden layers in each coupling's network.
-        coupling: "affine" has the original's bounded scale sigmoid(s + 2), "affine-exp" the paper's exp(s),
-            "additive" none, "affine-tanh" RealNVP's exp(factor tanh(s)).
-        permutation: What mixes the channels: "conv1x1", "conv1x1-lu" (its LU parametrisation), "shuffle", "reverse".
+        steps: K, steps of flow (actnorm, permutation, coupling) in each level; or a list, one number for each level.
+        width: Channels of the hidden layers in each coupling's network; or a list, one number for each level.
+        coupling: The map of the changing half: {couplings}.
+        permutation: What mixes the channels: {permutations}.
         num_bits: Bits n per channel that images are quantised to, 1 to 8.
         learn_top: Whether the top latent's prior has a learned mean and scale.
         num_classes: Of a class-conditional prior; 0 for an unconditional model.
         classifier: Whether a class-conditional model also predicts the class from its top latent.
-        layout: "glow", or "realnvp": checkerboard masks, then squeezed channels, `steps` of each, a width that doubles
-            with each level, and latents split off without a prior of their own.
-        residual_blocks: Of RealNVP's residual network in each coupling; 0 takes Glow's network of three layers.
-        logit: Whether the logit of the pixels comes first, as in RealNVP; for images that are mostly black or white.
+        layout: How the layers are arranged: {layouts}. With the option `logit` of both, the logit of the pixels comes
+            first, which suits images that are mostly black or white.
+        conditioner: The network in each coupling: {conditioners}. It may be a list, one for each level.
+        dequantizer: How the values of an image become continuous: {dequantizers}.
 
     Raises:
         InputError: For a combination that can't be built, naming the possible ones.
@@ -45,32 +46,46 @@ class GlowConfig:
 
     image_shape: Shape
     levels: int | None = None
-    steps: int = 32
-    width: int = 512
-    coupling: Literal["affine", "affine-exp", "affine-tanh", "additive"] = "affine"
-    permutation: Literal["conv1x1", "conv1x1-lu", "shuffle", "reverse"] = "conv1x1"
+    steps: int | tuple[int, ...] = 32
+    width: int | tuple[int, ...] = 512
+    coupling: Part = "affine"
+    permutation: Part = "conv1x1"
     num_bits: int = 8
     learn_top: bool = True
     num_classes: int = 0
     classifier: bool = False
-    layout: Literal["glow", "realnvp"] = "glow"
-    residual_blocks: int = 0
-    logit: bool = False
+    layout: Part = "glow"
+    conditioner: Part | tuple[Part, ...] = "conv"
+    dequantizer: Part = "uniform"
 
     def __post_init__(self) -> None:
         _make_plain(self)
         _check_shape(self.image_shape)
         _check_levels(self.image_shape, self.levels)
-        check_whole("steps", self.steps, 1)
-        check_whole("width", self.width, 1)
         check_whole("num_bits", self.num_bits, 1, 8)
         check_whole("num_classes", self.num_classes, 0)
-        _check_choice("coupling", self.coupling, ("affine", "affine-exp", "affine-tanh", "additive"))
-        _check_choice("layout", self.layout, ("glow", "realnvp"))
-        check_whole("residual_blocks", self.residual_blocks, 0)
-        _check_choice("permutation", self.permutation, ("conv1x1", "conv1x1-lu", "shuffle", "reverse"))
+        for kind in (COUPLINGS, PERMUTATIONS, LAYOUTS, DEQUANTIZERS):
+            object.__setattr__(self, kind.name, kind.normal(getattr(self, kind.name)))
+        for name in ("steps", "width", "conditioner"):
+            object.__setattr__(self, name, self._per_level(name))
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
+
+    def at(self, level: int) -> "Level":
+        """What is chosen for one level, 0 to L - 1."""
+        channels, height, width = self.image_shape
+        shape = (channels << level, height >> level, width >> level)
+        values = (getattr(self, name) for name in ("steps", "width", "conditioner"))
+        return Level(shape, *(value[level] if isinstance(value, tuple) else value for value in values))
+
+    def _per_level(self, name: str) -> Any:  # noqa: ANN401 (whatever it is)
+        """A setting that may be a list with a value for each level, checked."""
+        value = getattr(self, name)
+        if not isinstance(value, tuple):
+            return _checked(name, value)
+        if len(value) != self.num_levels:
+            raise InputError(f"{name} has {len(value)} values for {self.num_levels} levels: give one for each level.")
+        return tuple(_checked(name, each) for each in value)
 
     @property
     def num_levels(self) -> int:
@@ -90,6 +105,54 @@ class GlowConfig:
         shapes = [(channels << i, height >> i, width >> i) for i in range(1, self.num_levels)]
         top = self.num_levels
         return (*shapes, (channels << (top + 1), height >> top, width >> top))
+
+
+GlowConfig.__doc__ = (GlowConfig.__doc__ or "").format(
+    couplings=COUPLINGS.described(),
+    permutations=PERMUTATIONS.described(),
+    layouts=LAYOUTS.described(),
+    conditioners=CONDITIONERS.described(),
+    dequantizers=DEQUANTIZERS.described(),
+)
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a `GlowConfig` chooses for one level.
+
+    Attributes:
+        shape: (C, H, W) of the images that come into the level.
+        steps: K.
+        width: Channels of the hidden layers in each coupling's network.
+        conditioner: This network.
+    """
+
+    shape: Shape
+    steps: int
+    width: int
+    conditioner: Part
+
+
+def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 (a number or a part)
+    """A value for one level."""
+    if name == "conditioner":
+        return CONDITIONERS.normal(value)
+    check_whole(name, value, 1)
+    return value
+
+
+def migrated(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `GlowConfig`, of which some may be in the form of format 1.
+
+    >>> migrated({"layout": "realnvp", "residual_blocks": 2, "logit": True})
+    {'layout': {'kind': 'realnvp', 'logit': True}, 'conditioner': {'kind': 'residual', 'blocks': 2}}
+    """
+    fields = {name: value for name, value in model.items() if name not in {"residual_blocks", "logit"}}
+    if model.get("logit"):
+        fields["layout"] = {"kind": model.get("layout", "glow"), "logit": True}
+    if model.get("residual_blocks"):
+        fields["conditioner"] = {"kind": "residual", "blocks": model["residual_blocks"]}
+    return fields
 
 
 def valid_levels(image_shape: Shape) -> list[int]:
@@ -126,7 +189,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
 
 
 def _check_shape(shape: Shape) -> None:
-    if not isinstance(shape, tuple) or len(shape) != 3 or not all(map(_is_whole, shape)) or min(shape) < 1:
+    if not isinstance(shape, tuple) or len(shape) != 3 or not all(map(is_whole, shape)) or min(shape) < 1:
         raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
     if not valid_levels(shape):
         _, height, width = shape
@@ -137,26 +200,9 @@ def _check_shape(shape: Shape) -> None:
 
 
 def _check_levels(shape: Shape, levels: int | None) -> None:
-    if levels is not None and not (_is_whole(levels) and levels in valid_levels(shape)):
+    if levels is not None and not (is_whole(levels) and levels in valid_levels(shape)):
         choices = ", ".join(map(str, valid_levels(shape)))
         raise InputError(f"An image of {shape[1]}x{shape[2]} can't have {levels} levels; it can have {choices}.")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:
-    """Refuse what isn't a whole number in a range, with an InputError that names it."""
-    if not (_is_whole(value) and low <= value <= high):
-        allowed = f"at least {low}" if high == LARGEST_WHOLE else f"from {low} to {high}"
-        raise InputError(f"{name} is {value}; it takes a whole number {allowed}.")
-
-
-def _check_number(name: str, value: float | None, low: float, below: float = float("inf")) -> None:
-    if not (isinstance(value, int | float) and low <= value < below):
-        allowed = f"of at least {low}" if below == float("inf") else f"from {low} to below {below}"
-        raise InputError(f"{name} is {value}; it takes a number {allowed}.")
 
 
 def checked_range(limits: Sequence[float]) -> tuple[float, float]:
@@ -166,11 +212,6 @@ def checked_range(limits: Sequence[float]) -> tuple[float, float]:
         given = ",".join(map(str, limits))
         raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
     return numbers[0], numbers[1]
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; it takes one of {', '.join(choices)}.")
 
 
 @dataclass(frozen=True)
@@ -234,19 +275,19 @@ class TrainConfig:
         for name in ("warmup_images", "cooldown_images", "seed"):
             check_whole(name, getattr(self, name), 0)
         for name in ("lr", "weight_y"):
-            _check_number(name, getattr(self, name), 0)
+            check_number(name, getattr(self, name), 0)
         for name in ("beta1", "beta2"):
-            _check_number(name, getattr(self, name), 0, below=1)
+            check_number(name, getattr(self, name), 0, below=1)
         if self.cooldown_images > self.images:
             raise InputError(f"cooldown_images is {self.cooldown_images}, which is more than the {self.images} images.")
         if self.decay_from is not None:
             check_whole("decay_from", self.decay_from, 1)
         if self.averaging is not None:
-            _check_number("averaging", self.averaging, 0, below=1)
-        _check_choice("augment", self.augment, ("none", "flip", "shift"))
-        _check_choice("optimizer", self.optimizer, ("glow-adamax", "muon", "adamax", "adam", "adamw"))
+            check_number("averaging", self.averaging, 0, below=1)
+        check_choice("augment", self.augment, ("none", "flip", "shift"))
+        check_choice("optimizer", self.optimizer, ("glow-adamax", "muon", "adamax", "adam", "adamw"))
         if self.grad_clip is not None:
-            _check_number("grad_clip", self.grad_clip, 1e-12)
+            check_number("grad_clip", self.grad_clip, 1e-12)
         if self.value_range is not None:
             object.__setattr__(self, "value_range", checked_range(self.value_range))
 

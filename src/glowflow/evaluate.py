@@ -14,8 +14,9 @@ from glowflow.config import GlowConfig
 from glowflow.data import Dataset
 from glowflow.data.order import Stream, uniform_noise
 from glowflow.errors import InputError
-from glowflow.images import bits_per_dim, dequantize, quantize
+from glowflow.images import quantize
 from glowflow.model import Glow
+from glowflow.parts import LAYOUTS
 from glowflow.processes import ALONE, Processes
 from glowflow.progress import progress
 
@@ -84,10 +85,10 @@ def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
 def _draw_scores(
     model: Glow, dataset: Dataset, rows: range, noise: tuple[int, int], advance: Callable[..., None]
 ) -> Floats:
-    config, parts = model.config, [np.empty(0)]
-    for _, x, y in dequantized(model, dataset, rows, *noise):
-        parts.append(bits_per_dim(model.log_prob(x, y), config.num_dims, config.num_bits).double().cpu().numpy())
-        advance(len(x))
+    parts = [np.empty(0)]
+    for _, images, u, y in _noisy(model, dataset, rows, *noise):
+        parts.append(model.bits_per_dim(images, u, y).double().cpu().numpy())
+        advance(len(images))
     return np.concatenate(parts)
 
 
@@ -99,10 +100,8 @@ def bits_of(model: Glow, images: Tensor, y: Tensor | None = None) -> Tensor:
         images: On any device.
         y: Labels (B,) for a class-conditional model, on the model's device.
     """
-    config = model.config
-    noise = uniform_noise(0, Stream.EVALUATION, 0, 1, config.image_shape)
-    x = dequantize(images, config.num_bits, noise.to(images.device)).to(model.device)
-    return bits_per_dim(model.log_prob(x, y), config.num_dims, config.num_bits)
+    noise = uniform_noise(0, Stream.EVALUATION, 0, 1, model.config.image_shape)
+    return model.bits_per_dim(images, noise.expand(images.shape), y)
 
 
 @torch.no_grad()
@@ -159,11 +158,18 @@ def dequantized(
         draw: Which draw of the dequantisation noise.
         seed: Of the noise.
     """
-    config = model.config
+    for start, images, noise, y in _noisy(model, dataset, rows, draw, seed):
+        yield start, model.dequantizer(images, noise)[0], y
+
+
+def _noisy(
+    model: Glow, dataset: Dataset, rows: range, draw: int, seed: int
+) -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
+    """First row, images, noise and labels of each batch of some rows."""
     for start, images, y in _batches(model, dataset, rows):
         position = draw * len(dataset) + start
-        noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), config.image_shape)
-        yield start, dequantize(images, config.num_bits, noise.to(images.device)), y
+        noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), model.config.image_shape)
+        yield start, images, noise.to(images.device), y
 
 
 def _batches(model: Glow, dataset: Dataset, rows: range) -> Iterator[tuple[int, Tensor, Tensor | None]]:
@@ -205,5 +211,6 @@ def batch_size(config: GlowConfig) -> int:
     (100, 8)
     """
     _, height, width = config.image_shape
-    positions = height * width if config.layout == "realnvp" else height * width // 4
-    return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // (config.width * positions)))
+    positions = height * width if LAYOUTS.name_of(config.layout) == "realnvp" else height * width // 4
+    largest = max(config.at(level).width * (positions >> 2 * level) for level in range(config.num_levels))
+    return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // largest))

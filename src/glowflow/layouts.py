@@ -1,38 +1,25 @@
 """How the layers of a flow are laid out, level by level: Glow's way, and RealNVP's."""
 
+from dataclasses import replace
+
 import torch
 
 from glowflow.bijections import (
     ActNorm,
-    AdditiveCoupling,
-    AffineCoupling,
-    AffineExpCoupling,
-    AffineTanhCoupling,
-    Bijection,
     Chain,
     Checkerboard,
-    Conv1x1,
-    Conv1x1LU,
     Coupling,
     Halves,
     Logit,
     Mask,
     Permute,
-    Reverse,
-    Shuffle,
     SplitPrior,
     Squeeze,
     Step,
 )
-from glowflow.conditioners import ConvConditioner, ResidualConditioner, ZeroConv
-from glowflow.config import GlowConfig
-
-COUPLINGS: dict[str, type[Coupling]] = {
-    "additive": AdditiveCoupling,
-    "affine": AffineCoupling,
-    "affine-exp": AffineExpCoupling,
-    "affine-tanh": AffineTanhCoupling,
-}
+from glowflow.conditioners import Conditioner, ZeroConv
+from glowflow.config import GlowConfig, Level
+from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, GlowLayout, RealNVPLayout
 
 DIAGONALS = (0, 3, 1, 2)
 """The four pixels of a 2x2 block, counted row by row: the main diagonal, which a split keeps, then the other."""
@@ -40,33 +27,53 @@ DIAGONALS = (0, 3, 1, 2)
 
 def levels(config: GlowConfig) -> list[Chain]:
     """The bijections of each level; but for the last one's, half of a level's output is its latent."""
-    level = _realnvp_level if config.layout == "realnvp" else _glow_level
-    first, *others = (level(config, index) for index in range(config.num_levels))
-    return [Chain(Logit(), *first) if config.logit else first, *others]
+    return LAYOUTS.build(config.layout, config)
+
+
+@LAYOUTS.builds("glow")
+def _glow(options: GlowLayout, config: GlowConfig) -> list[Chain]:
+    """Kingma & Dhariwal 2018, figure 2."""
+    return _beneath(options.logit, [_glow_level(config, index) for index in range(config.num_levels)])
+
+
+@LAYOUTS.builds("realnvp")
+def _realnvp(options: RealNVPLayout, config: GlowConfig) -> list[Chain]:
+    """Dinh et al. 2017, section 3.6."""
+    return _beneath(options.logit, [_realnvp_level(config, index) for index in range(config.num_levels)])
+
+
+def _beneath(logit: bool, chains: list[Chain]) -> list[Chain]:  # noqa: FBT001
+    """The levels, with the logit of the pixels before the first if it is wanted."""
+    return [Chain(Logit(), *chains[0]), *chains[1:]] if logit else chains
 
 
 def _glow_level(config: GlowConfig, index: int) -> Chain:
-    """Squeeze, K steps, split. Kingma & Dhariwal 2018, figure 2."""
-    channels = config.image_shape[0] << (index + 2)
-    steps = [_step(config, channels, config.width) for _ in range(config.steps)]
+    """Squeeze, K steps, split."""
+    level = config.at(index)
+    channels, height, width = level.shape
+    channels, size = 4 * channels, (height // 2, width // 2)
+    steps = [_step(config, level, channels, size) for _ in range(level.steps)]
     split = [SplitPrior(ZeroConv(channels // 2, channels))] if index < config.num_levels - 1 else []
     return Chain(Squeeze(), *steps, *split)
 
 
 def _realnvp_level(config: GlowConfig, index: int) -> Chain:
-    """K checkerboard steps, squeeze, K steps, split; at the top K + 1 checkerboard steps. Dinh et al. 2017, 3.6.
+    """K checkerboard steps, squeeze, K steps, split; at the top K + 1 checkerboard steps.
 
     The top is squeezed at its end, which changes no density, so that its latents are laid out as Glow's.
     """
-    channels, width = config.image_shape[0] << index, config.width << index
+    level = config.at(index)
+    level = level if isinstance(config.width, tuple) else replace(level, width=level.width << index)
+    channels, height, width = level.shape
     top = index == config.num_levels - 1
     board = [
-        Step(ActNorm(channels), _coupling(config, channels, width, Checkerboard(odd=bool(i % 2))))
-        for i in range(config.steps + top)
+        Step(ActNorm(channels), _coupling(config, level, channels, (height, width), Checkerboard(odd=bool(i % 2))))
+        for i in range(level.steps + top)
     ]
     if top:
         return Chain(*board, Squeeze())
-    steps = [_step(config, 4 * channels, 2 * width) for _ in range(config.steps)]
+    wider = replace(level, width=2 * level.width)
+    steps = [_step(config, wider, 4 * channels, (height // 2, width // 2)) for _ in range(level.steps)]
     return Chain(*board, Squeeze(), *steps, Permute(_by_diagonals(channels)))
 
 
@@ -75,30 +82,16 @@ def _by_diagonals(channels: int) -> torch.Tensor:
     return torch.tensor([4 * channel + place for place in DIAGONALS for channel in range(channels)])
 
 
-def _step(config: GlowConfig, channels: int, width: int) -> Step:
+def _step(config: GlowConfig, level: Level, channels: int, size: tuple[int, int]) -> Step:
     """One step of flow: actnorm, permutation, coupling."""
-    return Step(ActNorm(channels), _permutation(config, channels), _coupling(config, channels, width, Halves()))
+    permutation = PERMUTATIONS.build(config.permutation, channels)
+    return Step(ActNorm(channels), permutation, _coupling(config, level, channels, size, Halves()))
 
 
-def _permutation(config: GlowConfig, channels: int) -> Bijection:
-    match config.permutation:
-        case "conv1x1":
-            return Conv1x1(channels)
-        case "conv1x1-lu":
-            return Conv1x1LU(channels)
-        case "shuffle":
-            return Shuffle(channels)
-        case "reverse":
-            return Reverse()
-
-
-def _coupling(config: GlowConfig, channels: int, width: int, mask: Mask) -> Coupling:
+def _coupling(config: GlowConfig, level: Level, channels: int, size: tuple[int, int], mask: Mask) -> Coupling:
     inputs = mask.num_channels(channels)
-    outputs = inputs if config.coupling == "additive" else 2 * inputs
-    return COUPLINGS[config.coupling](_conditioner(config, inputs, outputs, width), mask)
 
+    def conditioner(params_per_channel: int) -> Conditioner:
+        return CONDITIONERS.build(level.conditioner, inputs, params_per_channel * inputs, level.width, size)
 
-def _conditioner(config: GlowConfig, inputs: int, outputs: int, width: int) -> ConvConditioner | ResidualConditioner:
-    if config.residual_blocks:
-        return ResidualConditioner(inputs, outputs, width, config.residual_blocks)
-    return ConvConditioner(inputs, outputs, width)
+    return COUPLINGS.build(config.coupling, conditioner, mask)

@@ -15,12 +15,14 @@ from glowflow import execution, weights
 from glowflow.bijections import Chain, Step, TopPrior
 from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
+from glowflow.dequantizers import Dequantizer
 from glowflow.durable import is_sealed, verify
 from glowflow.errors import InputError
 from glowflow.execution import Execution
-from glowflow.images import BIN_CENTRE, Array, as_tensor, dequantize, to_uint8
+from glowflow.images import BIN_CENTRE, Array, as_tensor, bits_per_dim, dequantize, to_uint8
 from glowflow.layouts import levels
 from glowflow.noise import normal, uniform
+from glowflow.parts import DEQUANTIZERS
 
 
 class Glow(nn.Module):
@@ -53,6 +55,7 @@ class Glow(nn.Module):
         if len(self.class_names) != config.num_classes:
             raise InputError(f"There are {len(self.class_names)} names for {config.num_classes} classes.")
         top = config.latent_shapes[-1]
+        self.dequantizer: Dequantizer = DEQUANTIZERS.build(config.dequantizer, config)
         self.levels = nn.ModuleList(levels(config))
         self.prior = TopPrior(TopNetwork(top, learned=config.learn_top, num_classes=config.num_classes))
         self.classifier = ZeroLinear(top[0], config.num_classes) if config.classifier else None
@@ -78,6 +81,23 @@ class Glow(nn.Module):
         """Log-density (B,) in nats of continuous images x."""
         latents, log_det = self(x, y)
         return log_det + standard_normal_log_prob(latents)
+
+    def bits_per_dim(self, images: Array, noise: Array, y: Array | None = None) -> Tensor:
+        """Bits/dim (B,) of images (B, C, H, W), uint8, which these draws of noise bound from above in the mean.
+
+        Args:
+            images: Quantised to the model's bits on the way.
+            noise: Uniform numbers in [0, 1), of the same shape.
+            y: Labels for a class-conditional model.
+        """
+        x, log_q = self._dequantized(images, noise)
+        return bits_per_dim(self.log_prob(x, y) - log_q, self.config.num_dims, self.config.num_bits)
+
+    def bits_per_dim_and_logits(self, images: Array, noise: Array, y: Array | None = None) -> tuple[Tensor, Tensor]:
+        """`bits_per_dim` and `classify` in one pass."""
+        x, log_q = self._dequantized(images, noise)
+        log_prob, logits = self.log_prob_and_logits(x, y)
+        return bits_per_dim(log_prob - log_q, self.config.num_dims, self.config.num_bits), logits
 
     def log_prob_and_logits(self, x: Tensor, y: Array | None = None) -> tuple[Tensor, Tensor]:
         """`log_prob` and `classify` in one pass."""
@@ -278,6 +298,11 @@ class Glow(nn.Module):
         eps, log_det = self.prior(top, y)
         return log_det + standard_normal_log_prob([eps])
 
+    def _dequantized(self, images: Array, noise: Array) -> tuple[Tensor, Tensor]:
+        """X of images, and log q."""
+        on_device = (as_tensor(values).to(self.device) for values in (images, noise))
+        return self.dequantizer(*on_device)
+
     def _check_images(self, x: Tensor) -> None:
         if not x.is_floating_point():
             raise ValueError(f"The model takes continuous images (see glowflow.images.dequantize), not {x.dtype}.")
@@ -307,6 +332,7 @@ class FrozenGlow(Glow):
     def __init__(self, model: Glow) -> None:
         nn.Module.__init__(self)
         self.config, self.class_names = model.config, model.class_names
+        self.dequantizer = model.dequantizer.freeze()
         self.levels = nn.ModuleList([level.freeze() for level in model._chains])
         self.prior = cast("TopPrior", model.prior.freeze())
         self.classifier = deepcopy(model.classifier)

@@ -61,7 +61,8 @@ def check_count(num: int, image_shape: Shape, enlarge: int | None = None) -> Non
     most = MOST_PIXELS // prod(scale * side + GAP for side in sides)
     if num > most:
         size = "x".join(map(str, image_shape))
-        raise InputError(f"A picture holds at most {most:,} images of {size}, and this one would have {num:,}.")
+        how = f" at --enlarge {enlarge}" if enlarge else ""
+        raise InputError(f"A picture holds at most {most:,} images of {size}{how}, and this one would have {num:,}.")
 
 
 def suitable(images: Tensor, columns: int) -> int:

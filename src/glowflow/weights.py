@@ -13,12 +13,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
+from glowflow.config import migrated
 from glowflow.destinations import destination
 from glowflow.durable import beside, load_json, replacing, save_json
 from glowflow.errors import InputError, install, listed
 from glowflow.paths import expanded
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""What is written; format 1, whose settings are named otherwise, is read too (`config.migrated`)."""
+
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 RAW = "raw.safetensors"
@@ -141,14 +144,16 @@ def load_config(directory: Path) -> dict[str, Any]:
     """
     config = load_json(directory / CONFIG)
     found = config.get("format_version")
-    if found != FORMAT_VERSION:
-        raise InputError(f"{directory / CONFIG} has format version {found}; this glowflow reads {FORMAT_VERSION}.")
+    if found not in range(1, FORMAT_VERSION + 1):
+        raise InputError(
+            f"{directory / CONFIG} has format version {found}; this glowflow reads versions 1 to {FORMAT_VERSION}."
+        )
     if not isinstance(config.get("model"), dict) or config.get("weights") not in {"raw", "averaged"}:
         raise InputError(f"{directory / CONFIG} is damaged: it should name a model's settings and its kind of weights.")
     names = config.setdefault("class_names", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{directory / CONFIG} is damaged: class_names should be a list of names.")
-    return config
+    return config | {"model": migrated(config["model"])}
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -58,7 +58,7 @@ class Peer(ABC):
     def _size(self, task: Task, *, small: bool) -> Size:
         model, train = task.model, task.run.train
         if small or task.is_miniature:
-            return Size(self.documented.levels, model.steps, model.width, train.batch_size)
+            return Size(self.documented.levels, model.at(0).steps, model.at(0).width, train.batch_size)
         return self.documented
 
     def _recipe(self) -> dict[str, Any]:

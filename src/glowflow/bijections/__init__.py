@@ -2,6 +2,7 @@
 
 from glowflow.bijections.actnorm import ActNorm
 from glowflow.bijections.base import Bijection, Chain
+from glowflow.bijections.conditioner import Conditioner
 from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU
 from glowflow.bijections.coupling import (
     AdditiveCoupling,
@@ -26,6 +27,7 @@ __all__ = [
     "Bijection",
     "Chain",
     "Checkerboard",
+    "Conditioner",
     "Conv1x1",
     "Conv1x1LU",
     "Coupling",

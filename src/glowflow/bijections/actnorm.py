@@ -5,7 +5,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from glowflow.bijections.base import Bijection
+from glowflow.bijections.base import Bijection, per_channel
 
 LOGS_FACTOR = 3.0
 """The original learns ln(scale) / 3, which multiplies its effective learning rate."""
@@ -37,13 +37,17 @@ class ActNorm(Bijection):
         """Shift, then scale."""
         if x.shape[1] != len(self.bias):
             raise ValueError(f"This ActNorm is for {len(self.bias)} channels; the input has {x.shape[1]}.")
-        y = (x + _per_channel(self.bias)) * _per_channel(self.log_scale.exp())
+        y = (x + per_channel(self.bias, x)) * per_channel(self.log_scale.exp(), x)
         log_det = prod(x.shape[2:]) * self.log_scale.sum()
         return y, log_det.expand(len(x))
 
     def inverse(self, y: Tensor) -> Tensor:
         """Unscale, then unshift."""
-        return y * _per_channel((-self.log_scale).exp()) - _per_channel(self.bias)
+        return y * per_channel((-self.log_scale).exp(), y) - per_channel(self.bias, y)
+
+    def extra_repr(self) -> str:
+        """The number of channels."""
+        return f"{len(self.bias)}"
 
     @property
     def log_scale(self) -> Tensor:
@@ -60,12 +64,9 @@ class ActNorm(Bijection):
         """Set bias and scale such that each channel of x becomes standardised; an empty batch leaves them."""
         if not len(x):
             return self.forward(x)[0]
-        self.bias.copy_(-x.mean((0, 2, 3)))
-        std = (x + _per_channel(self.bias)).square().mean((0, 2, 3)).sqrt()
+        all_but_channels = [0, *range(2, x.ndim)]
+        self.bias.copy_(-x.mean(all_but_channels))
+        std = (x + per_channel(self.bias, x)).square().mean(all_but_channels).sqrt()
         std = std.where(std > EPSILON, 1 - EPSILON)  # a constant channel says nothing of its scale
         self.logs.copy_(-(std + EPSILON).log() / LOGS_FACTOR)
         return self.forward(x)[0]
-
-
-def _per_channel(values: Tensor) -> Tensor:
-    return values[:, None, None]

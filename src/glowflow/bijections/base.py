@@ -12,6 +12,9 @@ from torch import Tensor, nn
 class Bijection(nn.Module, ABC):
     """An invertible, differentiable map y = f(x) between tensors of shape (B, C, H, W).
 
+    Maps that don't need two dimensions of space (all but the squeeze and the checkerboard) also take vectors (B, C),
+    and any other number of dimensions after the channels.
+
     - `forward` runs from data towards latent, the direction of training, and `inverse` back.
     - `log_det` is ln |det df/dx| of each image: always a (B,) tensor in nats, on x's device and of its dtype.
     - Both directions are pure, deterministic and differentiable, and work in float64. Images of a batch do not
@@ -38,6 +41,16 @@ class Bijection(nn.Module, ABC):
     def freeze(self) -> "Bijection":
         """A separate, immutable form of the same map, for inference: what depends on weights alone is computed once."""
         return deepcopy(self).requires_grad_(requires_grad=False).eval()
+
+
+def per_image(values: Tensor) -> Tensor:
+    """The sum (B,) over everything that belongs to one image, of values (B, ...)."""
+    return values.sum(tuple(range(1, values.ndim))) if values.ndim > 1 else values
+
+
+def per_channel(values: Tensor, x: Tensor) -> Tensor:
+    """Values (C,) laid out so that they meet the channels of x (B, C, ...)."""
+    return values.view(-1, *[1] * (x.ndim - 2))
 
 
 class Chain(Bijection):

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow.bijections.base import Bijection
+from glowflow.parts import PERMUTATIONS
 
 
 class Invertible1x1(Bijection):
@@ -16,6 +17,11 @@ class Invertible1x1(Bijection):
     log_det = H W ln |det W|. (B, C, H, W) -> (B, C, H, W). Kingma & Dhariwal 2018, section 3.2.
     Determinant and inverse are computed in float64.
     """
+
+    @classmethod
+    def build(cls, _: object, channels: int) -> "Invertible1x1":
+        """The permutation that a configuration asks for."""
+        return cls(channels)
 
     @abstractmethod
     def matrix(self) -> Tensor:
@@ -35,6 +41,7 @@ class Invertible1x1(Bijection):
         return mix(y, torch.linalg.inv(self.matrix()))
 
 
+@PERMUTATIONS.builds("conv1x1")
 class Conv1x1(Invertible1x1):
     """`Invertible1x1` with the matrix itself as its parameter, initialised as a random rotation.
 
@@ -49,6 +56,10 @@ class Conv1x1(Invertible1x1):
         super().__init__()
         self.weight = nn.Parameter(_random_rotation(num_channels).float().contiguous())
 
+    def extra_repr(self) -> str:
+        """The number of channels."""
+        return f"{len(self.weight)}"
+
     def matrix(self) -> Tensor:
         """W."""
         return float64(self.weight)
@@ -58,6 +69,7 @@ class Conv1x1(Invertible1x1):
         return torch.linalg.slogdet(self.matrix()).logabsdet
 
 
+@PERMUTATIONS.builds("conv1x1-lu")
 class Conv1x1LU(Invertible1x1):
     """`Invertible1x1` whose matrix is W = (P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))))^T.
 
@@ -84,6 +96,10 @@ class Conv1x1LU(Invertible1x1):
         self.upper = nn.Parameter(upper.triu(1).float())
         self.log_s = nn.Parameter(diagonal.abs().log().float())
 
+    def extra_repr(self) -> str:
+        """The number of channels."""
+        return f"{len(self.log_s)}"
+
     def matrix(self) -> Tensor:
         """W, composed in float64."""
         lower = float64(self.lower)
@@ -99,7 +115,10 @@ class Conv1x1LU(Invertible1x1):
 
 def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
     """W x + bias for each pixel's channels, in the type of x."""
-    return F.conv2d(x, matrix.to(x)[:, :, None, None], bias)
+    matrix = matrix.to(x)
+    if x.ndim == 4:
+        return F.conv2d(x, matrix[:, :, None, None], bias)
+    return F.linear(x.movedim(1, -1), matrix, bias).movedim(-1, 1)
 
 
 def _random_rotation(size: int) -> Tensor:

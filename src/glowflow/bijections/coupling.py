@@ -1,46 +1,71 @@
 """Coupling layers: one part of the image decides how the other part is changed."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from copy import deepcopy
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glowflow.bijections.base import Bijection
+from glowflow.bijections.base import Bijection, per_image
+from glowflow.bijections.conditioner import Conditioner, PlainConditioner
 from glowflow.bijections.masks import Halves, Mask
+from glowflow.bijections.numerical import inverse_of_increasing
+from glowflow.parts import COUPLINGS
 
 HALVES = Halves()
 
 
 class Coupling(Bijection):
-    """Keeps one part of x, x_a, and maps the other, x_b, by an elementwise map given h = f(x_a).
+    """Keeps one part of x, x_a, and maps the other, x_b, by an increasing elementwise map given h = f(x_a).
 
-    y = (x_a, t(x_b; h)), where f, the conditioner, is any network from x_a to as many channels as t needs, and t is the
-    subclass's `transform`. The conditioner need not be inverted, and runs once in either direction. The mask says what
-    the two parts are: by default the halves of the channels, C even, so that f goes from C/2 channels to C/2 or C.
+    y = (x_a, t(x_b; h)), where f, the conditioner, is any network, and t is the subclass's `transform`. The mask says
+    which part is which: by default x_a is the first half of the channels (C even), and f goes from C/2 channels to
+    C/2 times `params_per_channel`. The conditioner runs once in either direction.
     (B, C, H, W) -> (B, C, H, W). Dinh et al. 2015, section 3.2.
+
+    A subclass says `params_per_channel` and `transform`. It may say `untransform` too, where it has a formula.
+    Otherwise the inverse is found by bisection, which is exact in float64.
+
+    Args:
+        conditioner: From (B, C_in, H, W) to (B, C_in * params_per_channel, H, W), with C_in = `mask.num_channels(C)`.
+        mask: Divides x into x_a and x_b.
     """
+
+    params_per_channel: int
+    """How many numbers of h each number of x_b takes."""
 
     def __init__(self, conditioner: nn.Module, mask: Mask = HALVES) -> None:
         super().__init__()
-        self.conditioner = conditioner
+        self.conditioner = conditioner if isinstance(conditioner, Conditioner) else PlainConditioner(conditioner)
         self.mask = mask
         self.precision: torch.dtype | None = None
 
-    @abstractmethod
-    def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """y_b and its log_det, given the conditioner's output."""
+    @classmethod
+    def build(cls, options: object, conditioner: Callable[[int], nn.Module], mask: Mask) -> "Coupling":
+        """The coupling that a configuration asks for; one with options of its own has a `build` of its own.
+
+        Args:
+            options: Of this kind of coupling, see `glowflow.parts.COUPLINGS`.
+            conditioner: Makes a network that gives so many numbers for each number of x_b.
+            mask: See above.
+        """
+        return cls(conditioner(cls.params_per_channel), mask)
 
     @abstractmethod
+    def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x_b (B, C, H, W), given h (B, C * params_per_channel, H, W), to (y_b, ln dy_b/dx_b), both as x_b."""
+
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """The x_b that `transform` maps to y_b."""
+        return inverse_of_increasing(lambda x_b: self.transform(x_b, h), y_b)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Transform the changing part, given the other."""
         x_a, x_b = self.mask.split(x)
-        y_b, log_det = self.transform(x_b, self.condition(x_a))
-        return self.mask.join(x_a, y_b), log_det
+        y_b, log_derivative = self.transform(x_b, self.condition(x_a))
+        return self.mask.join(x_a, y_b), per_image(log_derivative)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Transform the changing part back, given the same other part."""
@@ -48,28 +73,32 @@ class Coupling(Bijection):
         x_b = self.untransform(y_b, self.condition(y_a))
         return self.mask.join(y_a, x_b)
 
+    def extra_repr(self) -> str:
+        """The mask."""
+        return f"mask={self.mask!r}"
+
     def condition(self, x_a: Tensor) -> Tensor:
-        """What the conditioner says of x_b: h, computed in `precision` where one is set, given in x_a's type."""
+        """The conditioner's output h for x_b, computed in `precision` where one is set, in x_a's type."""
         if self.precision is None:
             return self.mask.select(self.conditioner(x_a))
         with torch.autocast(x_a.device.type, self.precision):
             return self.mask.select(self.conditioner(x_a)).to(x_a.dtype)
 
     def freeze(self) -> "Coupling":
-        """The same coupling with the inference form of its conditioner, where it has one."""
-        freeze = getattr(self.conditioner, "freeze", None)
-        conditioner = deepcopy(self.conditioner) if freeze is None else freeze(self.precision)
+        """The same coupling with the inference form of its conditioner."""
+        conditioner = self.conditioner.freeze(self.precision)
         frozen = deepcopy(self, {id(self.conditioner): conditioner})
         return frozen.requires_grad_(requires_grad=False).eval()
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
-        """Initialise the conditioner on what it sees, where it has an `initialize` of its own."""
+        """Initialise the conditioner on what it sees."""
         x_a, x_b = self.mask.split(x)
-        h = getattr(self.conditioner, "initialize", self.conditioner)(x_a)
+        h = self.conditioner.initialize(x_a)
         return self.mask.join(x_a, self.transform(x_b, self.mask.select(h))[0])
 
 
+@COUPLINGS.builds("additive")
 class AdditiveCoupling(Coupling):
     """Coupling with y_b = x_b + h, log_det = 0. The conditioner has C/2 outputs. Dinh et al. 2015.
 
@@ -80,15 +109,18 @@ class AdditiveCoupling(Coupling):
     True
     """
 
+    params_per_channel = 1
+
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Add h."""
-        return x_b + h, x_b.new_zeros(len(x_b))
+        return x_b + h, x_b.new_zeros(()).expand_as(x_b)
 
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """Subtract h."""
         return y_b - h
 
 
+@COUPLINGS.builds("affine")
 class AffineCoupling(Coupling):
     """Coupling with y_b = (x_b + shift) * sigmoid(s + 2), log_det = sum ln sigmoid(s + 2).
 
@@ -101,11 +133,13 @@ class AffineCoupling(Coupling):
     torch.Size([5])
     """
 
+    params_per_channel = 2
+
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Shift, then scale."""
         shift, s = deinterleave(h)
         log_scale = F.logsigmoid(s + 2)
-        return (x_b + shift) * log_scale.exp(), log_scale.sum((1, 2, 3))
+        return (x_b + shift) * log_scale.exp(), log_scale
 
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """Unscale, then unshift."""
@@ -113,6 +147,7 @@ class AffineCoupling(Coupling):
         return torch.addcmul(y_b, y_b, (-2 - s).exp()) - shift  # 1 / sigmoid(s) = 1 + exp(-s)
 
 
+@COUPLINGS.builds("affine-exp")
 class AffineExpCoupling(Coupling):
     """Coupling with y_b = x_b * exp(s) + shift, log_det = sum s: the form of the paper's table 1.
 
@@ -125,10 +160,12 @@ class AffineExpCoupling(Coupling):
     torch.Size([5])
     """
 
+    params_per_channel = 2
+
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Scale, then shift."""
         shift, s = deinterleave(h)
-        return x_b * s.exp() + shift, s.sum((1, 2, 3))
+        return x_b * s.exp() + shift, s
 
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """Unshift, then unscale."""
@@ -136,6 +173,7 @@ class AffineExpCoupling(Coupling):
         return (y_b - shift) * (-s).exp()
 
 
+@COUPLINGS.builds("affine-tanh")
 class AffineTanhCoupling(Coupling):
     """Coupling with y_b = x_b * exp(log_scale) + shift, log_scale = factor tanh(s), log_det = sum log_scale.
 
@@ -148,6 +186,8 @@ class AffineTanhCoupling(Coupling):
     torch.Size([5])
     """
 
+    params_per_channel = 2
+
     def __init__(self, conditioner: nn.Module, mask: Mask = HALVES) -> None:
         super().__init__(conditioner, mask)
         self.factor = nn.Parameter(torch.ones(()))
@@ -156,7 +196,7 @@ class AffineTanhCoupling(Coupling):
         """Scale, then shift."""
         shift, s = deinterleave(h)
         log_scale = self.factor * s.tanh()
-        return x_b * log_scale.exp() + shift, log_scale.sum((1, 2, 3))
+        return x_b * log_scale.exp() + shift, log_scale
 
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """Unshift, then unscale."""

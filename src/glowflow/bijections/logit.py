@@ -5,7 +5,7 @@ from math import log
 import torch.nn.functional as F
 from torch import Tensor
 
-from glowflow.bijections.base import Bijection
+from glowflow.bijections.base import Bijection, per_image
 
 
 class Logit(Bijection):
@@ -24,11 +24,15 @@ class Logit(Bijection):
         super().__init__()
         self.slope = 1 - 2 * margin
 
+    def extra_repr(self) -> str:
+        """The margin."""
+        return f"margin={(1 - self.slope) / 2:g}"
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """To the logit."""
         p = 0.5 + self.slope * x
         y = p.log() - (1 - p).log()
-        return y, (log(self.slope) - F.logsigmoid(y) - F.logsigmoid(-y)).sum((1, 2, 3))
+        return y, per_image(log(self.slope) - F.logsigmoid(y) - F.logsigmoid(-y))
 
     def inverse(self, y: Tensor) -> Tensor:
         """From the logit."""

@@ -11,6 +11,9 @@ from glowflow.bijections.squeeze import channels_to_space, space_to_channels
 class Mask(ABC):
     """A division of x (B, C, H, W) into x_a, which the conditioner sees, and x_b, which changes."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     @abstractmethod
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x_a and x_b."""
@@ -68,6 +71,9 @@ class Checkerboard(Mask):
     def __init__(self, *, odd: bool = False) -> None:
         even_pixels, odd_pixels = (0, 3), (1, 2)  # of a 2x2 block, row by row
         self.changing = even_pixels if odd else odd_pixels
+
+    def __repr__(self) -> str:
+        return f"Checkerboard(odd={self.changing == (0, 3)})"
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The image with zeros where it changes, and the changing pixels."""

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 
 from glowflow.bijections.base import Bijection
+from glowflow.parts import PERMUTATIONS
 
 
+@PERMUTATIONS.builds("reverse")
 class Reverse(Bijection):
     """Reverses the order of the channels: y_c = x_(C-1-c), log_det = 0. Its own inverse.
 
@@ -15,6 +17,11 @@ class Reverse(Bijection):
     >>> Reverse()(torch.arange(3.0).view(1, 3, 1, 1))[0].flatten()
     tensor([2., 1., 0.])
     """
+
+    @classmethod
+    def build(cls, _: object, _channels: int) -> "Reverse":
+        """The permutation that a configuration asks for."""
+        return cls()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Reverse the channels."""
@@ -39,6 +46,10 @@ class Permute(Bijection):
         super().__init__()
         self.register_buffer("permutation", permutation)
 
+    def extra_repr(self) -> str:
+        """The number of channels."""
+        return f"{len(self.permutation)}"
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Take the channels in the permuted order."""
         return x[:, self.permutation], x.new_zeros(len(x))
@@ -48,6 +59,7 @@ class Permute(Bijection):
         return y[:, self.permutation.argsort()]
 
 
+@PERMUTATIONS.builds("shuffle")
 class Shuffle(Permute):
     """Reorders the channels by a fixed random permutation. Kingma & Dhariwal 2018, section 5.
 
@@ -60,3 +72,8 @@ class Shuffle(Permute):
 
     def __init__(self, num_channels: int) -> None:
         super().__init__(torch.randperm(num_channels))
+
+    @classmethod
+    def build(cls, _: object, channels: int) -> "Shuffle":
+        """The permutation that a configuration asks for."""
+        return cls(channels)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from glowflow.bijections.base import Bijection
+from glowflow.bijections.base import Bijection, per_image
 from glowflow.bijections.coupling import Coupling, deinterleave
 
 
@@ -18,6 +18,8 @@ class SplitPrior(Coupling):
     >>> prior(torch.randn(2, 12, 4, 4))[0].shape
     torch.Size([2, 12, 4, 4])
     """
+
+    params_per_channel = 2
 
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Standardise the emitted half."""
@@ -46,7 +48,8 @@ class TopPrior(Bijection):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Standardise x (B, C, H, W), given labels (B,)."""
-        return _standardize(x, *self.network(labels).expand(len(x), -1, -1, -1).chunk(2, dim=1))
+        eps, log_derivative = _standardize(x, *self.network(labels).expand(len(x), -1, -1, -1).chunk(2, dim=1))
+        return eps, per_image(log_derivative)
 
     def inverse(self, y: Tensor, labels: Tensor | None = None) -> Tensor:
         """Give y (B, C, H, W) its mean and scale back, given labels (B,)."""
@@ -54,7 +57,8 @@ class TopPrior(Bijection):
 
 
 def _standardize(x: Tensor, mean: Tensor, logsd: Tensor) -> tuple[Tensor, Tensor]:
-    return (x - mean) * torch.exp(-logsd), -logsd.sum((1, 2, 3))
+    log_derivative = -logsd
+    return (x - mean) * log_derivative.exp(), log_derivative
 
 
 def _unstandardize(eps: Tensor, mean: Tensor, logsd: Tensor) -> Tensor:

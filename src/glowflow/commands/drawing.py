@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from glowflow.captions import Caption
 
 LARGEST_FACTOR = 64
-MOST_PIXELS = 2**28
-"""What a picture has at most, or an animation in all its frames: less than a gigabyte of colours."""
 
 
 def check_enlarge(enlarge: int | None) -> None:
@@ -68,7 +66,9 @@ def draw_or_animate(
 
 
 def _bounded(factor: int, images: "Tensor", out: Path) -> int:
-    """A factor, if images so large fit into memory."""
+    """A factor, if a picture of images so large can be opened, or an animation of them fits into memory."""
+    from glowflow.pictures import MOST_PIXELS
+
     pixels = factor**2 * images[:, 0].numel()
     if pixels > MOST_PIXELS:
         raise InputError(f"{out} would have {pixels:,} pixels: give a smaller --enlarge, or ask for fewer images.")

@@ -70,7 +70,7 @@ def sample(
     check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device, precision=precision, compiled=compiled)
-    check_count(num * len(temperatures), glow.config.image_shape)
+    check_count(num * len(temperatures), glow.config.image_shape, enlarge)
     several = len(temperatures) > 1
     chosen, columns = label_index(glow, label), min(num, columns or (num if several else ceil(sqrt(num))))
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
@@ -118,7 +118,7 @@ def reconstruct(
     check_enlarge(enlarge)
     check_picture(out)
     glow, _ = loaded(model, device)
-    check_count(2 * len(images), glow.config.image_shape)
+    check_count(2 * len(images), glow.config.image_shape, enlarge)
     dataset = image_files(model, glow, images, label, value_range)
     batch, _ = dataset.batch(range(len(images)))
     back = decoded(glow, [encoded(glow, dataset)], len(images), needed_label(glow, label))

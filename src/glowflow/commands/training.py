@@ -8,6 +8,7 @@ from rich.table import Table
 from glowflow.commands.inputs import Precision, device_named, precision_named, wide_console
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
+from glowflow.parts import LAYOUTS
 from glowflow.paths import quoted
 from glowflow.progress import say
 
@@ -100,7 +101,7 @@ def presets() -> None:
         preset = load(name)
         model, settings, cost = preset.run.model, preset.run.train, size(preset.run.model)
         shape = "x".join(map(str, model.image_shape))
-        layers = "RealNVP" if model.layout == "realnvp" else f"{model.permutation}, {model.coupling}"
+        layers = "RealNVP" if LAYOUTS.name_of(model.layout) == "realnvp" else f"{model.permutation}, {model.coupling}"
         architecture = (shape, str(model.num_levels), str(model.steps), str(model.width), layers)
         training = (str(model.num_bits), str(settings.batch_size), f"{settings.beta2:g}", f"{settings.warmup_images:,}")
         sizes = (f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}")

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from statistics import median
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +16,13 @@ from torch.overrides import TorchFunctionMode
 from glowflow.allocator import keep_freed_memory
 from glowflow.bijections import Coupling
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
-from glowflow.execution import Execution, Memory
+from glowflow.execution import Execution
 from glowflow.experiments.allocations import activation_bytes
 from glowflow.experiments.apart import Work, apart, synchronize
 from glowflow.experiments.peer import normflows_glow
+from glowflow.images import BIN_CENTRE, to_uint8
 from glowflow.model import Glow
+from glowflow.parts import MEMORIES
 from glowflow.progress import progress
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import build_optimizer
@@ -29,7 +31,6 @@ OfPeer = Callable[[nn.Module, Tensor], Work]
 FLOOR = "bare convolutions"
 PEERS = {"normflows": False, "normflows, freed memory kept": True}
 """As its users have it, and with what `keep_freed_memory` does; each in a process of its own."""
-MEMORIES: tuple[Memory, ...] = get_args(Memory)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
     keep_freed_memory()  # as the commands do
     config, precision = run.model, execution.precision
     train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
-    train |= {memory: training(config, Execution(memory, precision), x, run.train) for memory in MEMORIES}
+    train |= {memory: training(config, Execution(memory, precision), x, run.train) for memory in MEMORIES.names}
     if execution.compiled:
         train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x, run.train)
     found: dict[str, Any] = {"training": _beside_peers(train, peer_training, config, x, rounds)}
@@ -130,8 +131,8 @@ def training(config: GlowConfig, execution: Execution, x: Tensor, settings: Trai
     """A training step on the batch x: forward, backward, update by the settings' optimiser, which hardly moves."""
     model = _built(config, x).execute(execution)
     slow = replace(settings or TrainConfig(), lr=1e-6)
-    optimizer = build_optimizer(model.parameters(), slow, execution.precision)
-    return _stepping(partial(_loss, model, x), optimizer)
+    optimizer = build_optimizer(model, slow, execution.precision)
+    return _stepping(_loss(model, x), optimizer)
 
 
 def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
@@ -249,9 +250,9 @@ def activations(
         for steps in depths:
             deep = replace(config, steps=steps)
             model, peer = _built(deep, x), normflows_glow(deep, x)
-            for memory in MEMORIES:
+            for memory in MEMORIES.names:
                 model.execute(Execution(memory, precision)).zero_grad(set_to_none=True)
-                held = activation_bytes(partial(_loss, model, x), model.parameters())
+                held = activation_bytes(_loss(model, x), model.parameters())
                 rows.append({"steps": steps, "memory": memory, "bytes": held})
             if peer is not None:
                 held = activation_bytes(partial(_peer_loss, peer, x), peer.parameters())
@@ -271,8 +272,14 @@ def _built(config: GlowConfig, x: Tensor) -> Glow:
     return model
 
 
-def _loss(model: Glow, x: Tensor) -> Tensor:
-    return Objective(model)(x, _labels(model.config, x)).total
+def _loss(model: Glow, x: Tensor) -> Callable[[], Tensor]:
+    """What a training step differentiates, for the images x."""
+    images, noise = to_uint8(x, model.config.num_bits), torch.full_like(x, BIN_CENTRE)
+    return partial(_total, Objective(model), images, noise, _labels(model.config, x))
+
+
+def _total(objective: Objective, *batch: Tensor | None) -> Tensor:
+    return objective(*batch).total
 
 
 def _labels(config: GlowConfig, x: Tensor) -> Tensor | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from glowflow import presets
-from glowflow.config import GlowConfig, RunConfig, TrainConfig, check_whole
+from glowflow.checks import check_whole
+from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
 from glowflow.errors import InputError
 from glowflow.presets import documents
 
@@ -45,8 +46,10 @@ class Training:
     def settings(self) -> dict[str, dict[str, Any]]:
         """All that determines its result: whatever isn't a default. Two trainings that agree in it are one."""
         model, train = _changed(self.run.model, GlowConfig((1, 2, 2))), _changed(self.run.train, TrainConfig())
-        model["image_shape"] = list(self.run.model.image_shape)
-        return {"model": model, "train": train, "execution": {"precision": self.precision}}
+        model["image_shape"] = self.run.model.image_shape
+        settings = {"model": model, "train": train, "execution": {"precision": self.precision}}
+        plain: dict[str, dict[str, Any]] = json.loads(json.dumps(settings))  # as it's stored
+        return plain
 
     @property
     def directory(self) -> str:
@@ -155,7 +158,14 @@ def load(name: str) -> Definition:
     for key in ("about", "claim", "source", "presets", "variations", "figure"):
         if key not in content:
             raise InputError(f"{name} lacks {key!r}.")
+    for settings in (content.get("shared"), *_values(content["variations"])):
+        if isinstance(settings, dict) and isinstance(settings.get("model"), dict):
+            settings["model"] = migrated(settings["model"])
     return Definition(Path(name).stem if documents.is_file(name) else name, **content)
+
+
+def _values(content: object) -> list[Any]:
+    return list(content.values()) if isinstance(content, dict) else []
 
 
 def narrowed(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from glowflow.config import GlowConfig
+from glowflow.parts import LAYOUTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +25,7 @@ def normflows_glow(config: GlowConfig, x: Tensor) -> "nn.Module | None":
         import normflows  # noqa: PLC0415 (an optional extra)
     except ImportError:
         return None
-    if config.layout != "glow" or config.coupling not in {"affine", "additive"}:
+    if LAYOUTS.name_of(config.layout) != "glow" or config.coupling not in {"affine", "additive"}:
         return None
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # it uses functions that torch has deprecated
@@ -37,10 +38,11 @@ def multiscale_flow(normflows: Any, config: GlowConfig) -> Any:  # noqa: ANN401 
     """Its layers, which aren't initialised yet."""
     bases, flows, merges = [], [], []
     for index, shape in enumerate(reversed(config.latent_shapes)):  # it counts from the latents up
-        channels = config.image_shape[0] << (config.num_levels + 1 - index)
+        level = config.at(config.num_levels - 1 - index)
+        channels = 4 * level.shape[0]
         blocks: list[Any] = [
-            normflows.flows.GlowBlock(channels, config.width, scale=config.coupling == "affine")
-            for _ in range(config.steps)
+            normflows.flows.GlowBlock(channels, level.width, scale=config.coupling == "affine")
+            for _ in range(level.steps)
         ]
         flows.append([*blocks, normflows.flows.Squeeze()])
         bases.append(normflows.distributions.DiagGaussian(shape))

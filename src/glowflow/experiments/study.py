@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from glowflow.config import migrated
 from glowflow.data import of_run
 from glowflow.durable import append, load_json, load_lines, save_json
 from glowflow.errors import RunBusyError, TrainingDivergedError, TrainingInterruptedError
@@ -95,7 +96,7 @@ class Study:
                 line = _namesake(lines, [other for other in trainings if other.settings == training.settings])
             if line is not None:
                 names = {"preset": training.preset, "variation": training.variation, "seed": training.seed}
-                found.append(line | names | {"outdated": line["settings"] != training.settings})
+                found.append(line | names | {"outdated": _settings(line) != training.settings})
         return found
 
     def remaining(self) -> list[Training]:
@@ -233,7 +234,13 @@ class Study:
 
 
 def _find(lines: list[Line], training: Training) -> Line | None:
-    return next((line for line in lines if line["settings"] == training.settings), None)
+    return next((line for line in lines if _settings(line) == training.settings), None)
+
+
+def _settings(line: Line) -> dict[str, Any]:
+    """The settings of a stored line, which may be of format 1, as they are written today."""
+    settings: dict[str, Any] = line["settings"]
+    return settings | {"model": migrated(settings["model"])}
 
 
 def _namesake(lines: list[Line], trainings: list[Training]) -> Line | None:

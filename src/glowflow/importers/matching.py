@@ -77,9 +77,9 @@ def levels(config: GlowConfig, step: Callable[[int, int, int], Tree], split: Cal
     tree: dict[str, Tree] = {}
     for level in range(config.num_levels):
         channels = config.image_shape[0] << (level + 2)
-        chain = {str(1 + index): step(level, index, channels) for index in range(config.steps)}
+        chain = {str(1 + index): step(level, index, channels) for index in range(config.at(level).steps)}
         if level < config.num_levels - 1:
-            chain[str(1 + config.steps)] = {"conditioner": split(level, channels)}
+            chain[str(1 + config.at(level).steps)] = {"conditioner": split(level, channels)}
         tree[str(level)] = chain
     return tree
 

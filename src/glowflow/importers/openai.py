@@ -110,10 +110,10 @@ def fresh_optimizer(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _correspondence(config: GlowConfig) -> Iterator[Entry]:
     """Every parameter and buffer of the model, in the order in which the original makes its variables."""
     for i in range(config.num_levels):
-        for k in range(config.steps):
+        for k in range(config.at(i).steps):
             yield from _step(f"levels.{i}.{k + 1}", f"model/{i}/{k}", config)
         if i < config.num_levels - 1:
-            yield from _within(f"levels.{i}.{config.steps + 1}.conditioner", f"model/pool{i}/conv", ZERO_CONV)
+            yield from _within(f"levels.{i}.{config.at(i).steps + 1}.conditioner", f"model/pool{i}/conv", ZERO_CONV)
     if config.learn_top:
         yield from _within("prior.network.conv", "model/prior/p", ZERO_CONV)
     if config.num_classes:
@@ -124,7 +124,7 @@ def _correspondence(config: GlowConfig) -> Iterator[Entry]:
 
 def _step(ours: str, theirs: str, config: GlowConfig) -> Iterator[Entry]:
     yield from _within(f"{ours}.0", theirs, ACTNORM)
-    yield from _within(f"{ours}.1", theirs, PERMUTATION[config.permutation])
+    yield from _within(f"{ours}.1", theirs, PERMUTATION[str(config.permutation)])
     yield from _conditioner(f"{ours}.2.conditioner", f"{theirs}/f1")
 
 
@@ -204,9 +204,14 @@ def _check_mixing(variables: Mapping[str, Tensor], name: str) -> None:
 
 
 def _check_expressible(config: GlowConfig) -> None:
-    if config.layout != "glow" or config.residual_blocks or config.logit:
+    if config.layout != "glow" or config.conditioner != "conv":
         raise InputError(
             "The original can't express this model: it has no RealNVP layout, no residual networks, no logit."
+        )
+    if config.permutation not in PERMUTATION or isinstance(config.steps, tuple) or isinstance(config.width, tuple):
+        raise InputError(
+            f"The original can't express this model: its permutations are {', '.join(PERMUTATION)}, and all its levels "
+            "have as many steps, of the same width."
         )
     if config.coupling not in {"affine", "additive"}:
         raise InputError(f"The original can't express this model: it has no {config.coupling} coupling.")

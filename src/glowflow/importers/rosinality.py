@@ -90,7 +90,7 @@ def _matrix(found: Tensors, name: str, channels: int) -> Tensor:
 
 
 def _conditioner(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tree:
-    inputs, width = channels // 2, config.width
+    inputs, width = channels // 2, config.at(0).width
     if config.coupling == "affine":
         last = _interleaved(_zero_conv(found, f"{name}.4", width, channels), order=(1, 0))  # log-scale, shift
     else:

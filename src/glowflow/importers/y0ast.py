@@ -90,12 +90,12 @@ def _step(found: Tensors, config: GlowConfig, level: int, index: int, channels: 
 
 
 def _split(found: Tensors, config: GlowConfig, level: int, channels: int) -> Tree:
-    return _zero_conv(found, f"{_layer(config, level, 1 + config.steps)}.conv", channels // 2, channels)
+    return _zero_conv(found, f"{_layer(config, level, 1 + config.at(level).steps)}.conv", channels // 2, channels)
 
 
 def _layer(config: GlowConfig, level: int, position: int) -> str:
     """The name of a layer by its place in a level of squeeze, steps, split."""
-    return f"flow.layers.{level * (config.steps + 2) + position}"
+    return f"flow.layers.{level * (config.at(level).steps + 2) + position}"
 
 
 def _actnorm(found: Tensors, name: str, channels: int) -> Tree:
@@ -117,7 +117,7 @@ def _matrix(found: Tensors, name: str, config: GlowConfig, channels: int) -> Ten
 
 
 def _conditioner(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tree:
-    inputs, width = channels // 2, config.width
+    inputs, width = channels // 2, config.at(0).width
     outputs = channels if config.coupling == "affine" else inputs
     return {
         "conv1": {"weight": with_edge(found.take(f"{name}.0.conv.weight", width, inputs, 3, 3), padding=0)},

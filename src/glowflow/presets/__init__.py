@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import Any
 
-from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
 from glowflow.errors import InputError
 from glowflow.presets import documents
 
@@ -69,6 +69,8 @@ def _checked(content: Any, source: str) -> dict[str, dict[str, Any]]:  # noqa: A
     documents.check_keys(content, list(parts), source)
     for name, part in parts.items():
         content[name] = {} if content.get(name) is None else content[name]
+        if name == "model" and isinstance(content[name], dict):
+            content[name] = migrated(content[name])
         documents.check_keys(content[name], [field.name for field in fields(part)], f"{source}, under {name},")
         if part is not About:
             documents.check_text(content[name], part, f"{source}, under {name},")

@@ -19,14 +19,20 @@ class Size:
 
 
 def size(config: GlowConfig) -> Size:
-    """The size of a model, which is linear in its number of steps and so follows from that of two small ones.
+    """The size of a model. It is linear in the number of steps of each level, so it follows from small models.
 
     >>> size(GlowConfig((3, 32, 32))).parameters  # the original's CIFAR-10 model
     44603604
     """
-    one, two = (_measure(replace(config, steps=steps)) for steps in (1, 2))
-    more = config.steps - 1
-    return Size(one.parameters + more * (two.parameters - one.parameters), one.flops + more * (two.flops - one.flops))
+    levels = range(config.num_levels)
+    base = _measure(replace(config, steps=1))
+    parameters, flops = base.parameters, base.flops
+    for level in levels:
+        longer = _measure(replace(config, steps=tuple(1 + (level == other) for other in levels)))
+        more = config.at(level).steps - 1
+        parameters += more * (longer.parameters - base.parameters)
+        flops += more * (longer.flops - base.flops)
+    return Size(parameters, flops)
 
 
 def _measure(config: GlowConfig) -> Size:

@@ -11,8 +11,22 @@ from glowflow.config import GlowConfig, RunConfig
 from glowflow.data import Dataset
 from glowflow.data.order import Stream, shuffled, uniform_noise
 from glowflow.errors import InputError
-from glowflow.images import dequantize
 from glowflow.training.augmentation import augment
+
+
+class Batch(NamedTuple):
+    """Images with what a training step needs beside them."""
+
+    images: Tensor
+    """uint8 (B, C, H, W)."""
+    noise: Tensor
+    """Uniform numbers in [0, 1), (B, C, H, W)."""
+    y: Tensor | None
+    """Labels (B,) of a class-conditional model."""
+
+    def to(self, device: str | torch.device) -> "Batch":
+        """The batch on a device."""
+        return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -23,30 +37,21 @@ class Batches:
     config: RunConfig
     device: str | torch.device
 
-    def at(self, position: int, count: int, stream: Stream = Stream.TRAINING) -> tuple[Tensor, Tensor | None]:
-        """Continuous images (count, C, H, W) at positions position, ...; their labels for a conditional model."""
+    def at(self, position: int, count: int, stream: Stream = Stream.TRAINING) -> Batch:
+        """What stands at positions position, ..., position + count - 1."""
         return self.prepared(position, self.fetched(position, count, stream))
 
-    def fetched(self, position: int, count: int, stream: Stream = Stream.TRAINING) -> "Fetched":
-        """What `prepared` needs, on the CPU."""
+    def fetched(self, position: int, count: int, stream: Stream = Stream.TRAINING) -> Batch:
+        """The batch as it comes from memory or disk, on the CPU."""
         seed = self.config.train.seed
         images, labels = self.dataset.batch(shuffled(seed, position, count, len(self.dataset)))
-        return Fetched(images, uniform_noise(seed, stream, position, count, self.config.model.image_shape), labels)
+        noise = uniform_noise(seed, stream, position, count, self.config.model.image_shape)
+        return Batch(images, noise, labels if self.config.model.num_classes else None)
 
-    def prepared(self, position: int, fetched: "Fetched") -> tuple[Tensor, Tensor | None]:
-        """Augmented and dequantised images, and labels, on the device."""
-        model, labels = self.config.model, fetched.labels
-        images = augment(fetched.images.to(self.device), self.config.train, position)
-        y = labels.to(self.device) if labels is not None and model.num_classes else None
-        return dequantize(images, model.num_bits, fetched.noise.to(self.device)), y
-
-
-class Fetched(NamedTuple):
-    """A batch as it comes from memory or disk: uint8 images (B, C, H, W), noise for them, and labels if any."""
-
-    images: Tensor
-    noise: Tensor
-    labels: Tensor | None
+    def prepared(self, position: int, fetched: Batch) -> Batch:
+        """The batch on the device, augmented."""
+        batch = fetched.to(self.device)
+        return batch._replace(images=augment(batch.images, self.config.train, position))
 
 
 class Ahead:
@@ -55,9 +60,9 @@ class Ahead:
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
         self.thread = ThreadPoolExecutor(1)
-        self.waiting: dict[tuple[int, int], Future[Fetched]] = {}
+        self.waiting: dict[tuple[int, int], Future[Batch]] = {}
 
-    def at(self, position: int, count: int, then: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+    def at(self, position: int, count: int, then: tuple[int, int]) -> Batch:
         """`Batches.at(position, count)`, after which `then`, a position and a count, will be asked for."""
         future = self.waiting.pop((position, count), None)
         fetched = future.result() if future else self.batches.fetched(position, count)

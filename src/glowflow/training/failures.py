@@ -5,12 +5,13 @@ from torch import Tensor, nn
 
 from glowflow.bijections import Bijection, Chain
 from glowflow.model import Glow
+from glowflow.training.batches import Batch
 
 MAX_SKIPPED_IN_A_ROW = 25
 
 
-def find_failure(model: Glow, x: Tensor, y: Tensor | None) -> str:
-    """Name the first layer whose output on x isn't finite, else the first parameter whose gradient isn't."""
+def find_failure(model: Glow, batch: Batch) -> str:
+    """Name the first layer whose output on a batch isn't finite, else the first parameter whose gradient isn't."""
     failed: list[str] = []
     hooks = [
         module.register_forward_hook(_watch(name, failed))
@@ -19,7 +20,8 @@ def find_failure(model: Glow, x: Tensor, y: Tensor | None) -> str:
     ]
     try:
         with torch.no_grad():
-            _run_layer_by_layer(model, x, y)
+            x, _ = model.dequantizer(batch.images, batch.noise)
+            _run_layer_by_layer(model, x, batch.y)
     finally:
         for hook in hooks:
             hook.remove()

@@ -37,10 +37,10 @@ class Gradient:
         of_next_batch = first + self.batch_size, count
         means = []
         for part, then in pairwise([*parts, of_next_batch]):
-            x, y = self.batches.at(*part, then=then)
+            batch = self.batches.at(*part, then=then)
             share = part[1] / self.batch_size
             with nullcontext() if then is of_next_batch else self._unsynchronized():
-                loss = self.objective(x, y)
+                loss = self.objective(*batch)
                 # DistributedDataParallel takes the mean over the processes; the parts may differ in size
                 (loss.total * (share * self.processes.count)).backward()
             means.append(share * torch.stack([value.detach() for value in loss]))

@@ -97,7 +97,7 @@ def _train(
     computing.settle(state, batches, options, resumed=resumed)
     if not resumed:
         if settings.start is None and settings.init_batch_size:
-            state.model.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION)[0])
+            state.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION))
         processes.take_from_first(state.model)
         state.evaluated.load_state_dict(state.model.state_dict())
     if not processes.agree(state.tensors()):
@@ -135,7 +135,7 @@ def _train(
                 at.skipped += 1
                 skipped_in_a_row += 1
                 first_pass = gradient.passes()[0]
-                where = find_failure(state.model, *batches.at(before + first_pass.start, len(first_pass)))
+                where = find_failure(state.model, batches.at(before + first_pass.start, len(first_pass)))
                 say(f"Step skipped at {before:,} images: {where} isn't finite ({at.skipped} skipped so far).")
                 if skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
                     raise TrainingDivergedError(_advice(out, where, settings))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glowflow.images import bits_per_dim
 from glowflow.model import Glow
 
 
@@ -30,14 +29,13 @@ class Objective(nn.Module):
         self.model = model
         self.weight_y = weight_y
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Loss:
-        """Loss of continuous images x (B, C, H, W) with labels y (B,)."""
-        config = self.model.config
-        if config.classifier and y is not None:
-            log_prob, logits = self.model.log_prob_and_logits(x, y)
+    def forward(self, images: Tensor, noise: Tensor, y: Tensor | None = None) -> Loss:
+        """Loss of uint8 images (B, C, H, W) with uniform noise of the same shape and labels y (B,)."""
+        if self.model.config.classifier and y is not None:
+            bits, logits = self.model.bits_per_dim_and_logits(images, noise, y)
             bits_y = F.cross_entropy(logits, y) / log(2)
         else:
-            log_prob = self.model.log_prob(x, y)
-            bits_y = log_prob.new_zeros(())
-        bits_x = bits_per_dim(log_prob, config.num_dims, config.num_bits).mean()
+            bits = self.model.bits_per_dim(images, noise, y)
+            bits_y = bits.new_zeros(())
+        bits_x = bits.mean()
         return Loss(bits_x + self.weight_y * bits_y, bits_x, bits_y)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Adamax, AdamW, Optimizer
 
+from glowflow.bijections.conditioner import matrices_of
 from glowflow.config import TrainConfig
 
 EPSILON = 1e-8
@@ -75,7 +76,7 @@ class GlowAdamax(Optimizer):
 
 
 class GlowMuon(GlowAdamax):
-    """Muon for the convolutions' kernels, GlowAdamax for everything else.
+    """Muon for matrices, such as the kernels of convolutions; GlowAdamax for everything else.
 
     m = 0.95 m + 0.05 g;  O = orthogonalized(0.95 m + 0.05 g);  w = w - lr 0.2 sqrt(max(rows, columns)) O,
 
@@ -85,6 +86,7 @@ class GlowMuon(GlowAdamax):
 
     Args:
         params: The parameters.
+        matrices: Those of them that are matrices, (rows, ...).
         lr: Learning rate.
         betas: GlowAdamax's.
         precision: Of the orthogonalisation, which is approximate anyway; None for the parameters' own.
@@ -93,18 +95,21 @@ class GlowMuon(GlowAdamax):
     def __init__(
         self,
         params: Iterable[nn.Parameter],
+        matrices: Iterable[nn.Parameter],
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         precision: torch.dtype | None = None,
     ) -> None:
         super().__init__(params, lr, betas)
+        self.matrices = {id(w) for w in matrices}
         self.precision = precision
 
     def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         kernels: dict[torch.Size, list[Tensor]] = {}
-        for w in filter(_is_kernel, parameters):
-            kernels.setdefault(w.shape, []).append(w)
-        super()._update_all([w for w in parameters if not _is_kernel(w)], group)
+        for w in parameters:
+            if id(w) in self.matrices:
+                kernels.setdefault(w.shape, []).append(w)
+        super()._update_all([w for w in parameters if id(w) not in self.matrices], group)
         for together in kernels.values():
             self._update_kernels(together, group["lr"])
 
@@ -121,11 +126,6 @@ class GlowMuon(GlowAdamax):
         torch._foreach_add_(kernels, list(updates), alpha=-step_size)
 
 
-def _is_kernel(w: Tensor) -> bool:
-    """Whether a parameter is a convolution's kernel; the norms of weight normalisation have a single column."""
-    return w.ndim == 4 and w[0].numel() > 1
-
-
 def orthogonalized(matrices: Tensor, precision: torch.dtype | None = None) -> Tensor:
     """About U V^T of matrices U S V^T, (N, rows, columns), of any scale: singular values become 0.7 to 1.2.
 
@@ -140,16 +140,14 @@ def orthogonalized(matrices: Tensor, precision: torch.dtype | None = None) -> Te
     return x.to(matrices.dtype)
 
 
-def build_optimizer(
-    parameters: Iterable[nn.Parameter], config: TrainConfig, precision: torch.dtype | None = None
-) -> Optimizer:
-    """The optimiser that the configuration names; Muon's matrix products in the given precision."""
-    betas = (config.beta1, config.beta2)
+def build_optimizer(model: nn.Module, config: TrainConfig, precision: torch.dtype | None = None) -> Optimizer:
+    """The optimiser that the configuration names, for a model; Muon's matrix products in the given precision."""
+    parameters, betas = model.parameters(), (config.beta1, config.beta2)
     match config.optimizer:
         case "glow-adamax":
             return GlowAdamax(parameters, config.lr, betas)
         case "muon":
-            return GlowMuon(parameters, config.lr, betas, precision)
+            return GlowMuon(parameters, matrices_of(model), config.lr, betas, precision)
         case "adamax":
             return Adamax(parameters, config.lr, betas)
         case "adam":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import inf
 
-from glowflow.config import check_whole
+from glowflow.checks import check_whole
 from glowflow.execution import Execution
 from glowflow.processes import ALONE, Processes
 from glowflow.threads import Wish

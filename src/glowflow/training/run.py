@@ -1,5 +1,6 @@
 """A run's directory: it belongs to one configuration, which stands in its `config.yaml`."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -8,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from glowflow.config import GlowConfig, RunConfig, TrainConfig
+from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
 from glowflow.data import is_name
 from glowflow.destinations import destination
 from glowflow.durable import save_text
@@ -89,16 +90,13 @@ def read_config(out: Path) -> dict[str, dict[str, Any]]:
     parts = content if isinstance(content, dict) else {}
     if not all(isinstance(parts.get(part), dict) for part in ("model", "train")) or "data" not in parts["train"]:
         raise InputError(f"{out / CONFIG} is damaged: it should hold the settings of a run.")
-    return parts
+    return parts | {"model": migrated(parts["model"])}
 
 
 def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:
     """The settings as `config.yaml` has them."""
-    content = asdict(config)
-    content["model"]["image_shape"] = list(config.model.image_shape)
-    if config.train.value_range is not None:
-        content["train"]["value_range"] = list(config.train.value_range)
-    return content
+    plain: dict[str, dict[str, Any]] = json.loads(json.dumps(asdict(config)))
+    return plain
 
 
 def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> str:

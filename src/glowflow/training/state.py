@@ -22,6 +22,7 @@ from glowflow.model import Glow
 from glowflow.progress import say
 from glowflow.provenance import provenance
 from glowflow.training.averaging import warmed_up
+from glowflow.training.batches import Batch
 from glowflow.training.optimizer import build_optimizer, learning_rate
 from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
@@ -73,12 +74,16 @@ class TrainingState:
         beta = config.train.averaging
         averaged = None if beta is None else AveragedModel(model, multi_avg_fn=warmed_up(beta))
         model.execute(execution)  # the averaged one is evaluated in the parameters' type
-        return cls(model, averaged, build_optimizer(model.parameters(), config.train, execution.precision))
+        return cls(model, averaged, build_optimizer(model, config.train, execution.precision))
 
     @property
     def evaluated(self) -> Glow:
         """The model to evaluate and sample from: the averaged one, where there is one."""
         return self.model if self.averaged is None else cast("Glow", self.averaged.module)
+
+    def initialize(self, batch: Batch) -> None:
+        """Data-dependent initialisation of everything that has one, on a batch."""
+        self.model.initialize(self.model.dequantizer.initialize(batch.images, batch.noise))
 
     def begin_step(self, config: TrainConfig) -> float:
         """Clear the gradients, and set the learning rate, which is returned."""

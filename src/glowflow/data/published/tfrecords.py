@@ -37,9 +37,14 @@ NAME = re.compile(r".*?(-r(?P<level>\d\d))?(-s-\d+-of-(?P<shards>\d+))?\.tfrecor
 def has_shards(folder: Path) -> bool:
     """Whether a folder holds such files."""
     try:
-        return any(next(place.glob("*.tfrecords"), None) for place in (folder, folder / "train"))
+        return any(_shards(place) for place in (folder, folder / "train"))
     except PermissionError:
         return False
+
+
+def _shards(folder: Path) -> list[Path]:
+    """The files of a folder by name; a pipe of such a name isn't one."""
+    return sorted(path for path in folder.glob("*.tfrecords") if path.is_file())
 
 
 def source(folder: Path, image_shape: Shape) -> Source:
@@ -66,10 +71,8 @@ def source(folder: Path, image_shape: Shape) -> Source:
 
 def _find(folder: Path, image_shape: Shape) -> dict[Split, list[Path]]:
     """The shards of each split, or those right in the folder as training images."""
-    by_split: dict[Split, list[Path]] = {
-        split: sorted((folder / name).glob("*.tfrecords")) for name, split in FOLDERS.items()
-    }
-    every: dict[Split, list[Path]] = by_split if by_split["train"] else {"train": sorted(folder.glob("*.tfrecords"))}
+    by_split: dict[Split, list[Path]] = {split: _shards(folder / name) for name, split in FOLDERS.items()}
+    every: dict[Split, list[Path]] = by_split if by_split["train"] else {"train": _shards(folder)}
     level = min(image_shape[1:]).bit_length() - 1  # the original, too, looks for 96x96 pixels under r06
     chosen = {split: [path for path in paths if _level(path) in {None, level}] for split, paths in every.items()}
     if not chosen["train"]:

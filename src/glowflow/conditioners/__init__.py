@@ -1,0 +1,9 @@
+"""The networks inside couplings and priors, one family per file. They are not inverted, so any will do."""
+
+from glowflow.bijections import Conditioner
+from glowflow.conditioners.conv import ConvConditioner
+from glowflow.conditioners.edge import EdgeConv, ZeroConv
+from glowflow.conditioners.residual import ResidualConditioner
+from glowflow.conditioners.top import TopNetwork, ZeroLinear
+
+__all__ = ["Conditioner", "ConvConditioner", "EdgeConv", "ResidualConditioner", "TopNetwork", "ZeroConv", "ZeroLinear"]

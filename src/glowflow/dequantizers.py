@@ -1,0 +1,64 @@
+"""Dequantisation: from the whole numbers of an image to the continuous values that a density is for."""
+
+from abc import ABC, abstractmethod
+from copy import deepcopy
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from glowflow.config import GlowConfig
+from glowflow.images import dequantize
+from glowflow.parts import DEQUANTIZERS
+
+
+class Dequantizer(nn.Module, ABC):
+    """Places each value of an image somewhere within its bin, by noise, and says how densely it does so.
+
+    With levels k of n bits and u in [0, 1) made from the noise, x = (k + u) / 2^n - 1/2. As -log2 P(image) is at most
+    the mean over the noise of -log2 p(x) + n D + log2 q(u), log q is subtracted from log p(x) wherever bits of images
+    are computed. Theis et al. 2016, section 3.1; Ho et al. 2019, section 3.1.
+    """
+
+    @abstractmethod
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """X (B, C, H, W) in [-1/2, 1/2) and log q (B,) in nats.
+
+        Args:
+            images: uint8 (B, C, H, W).
+            noise: Uniform numbers in [0, 1), of the same shape.
+        """
+
+    @torch.no_grad()
+    def initialize(self, images: Tensor, noise: Tensor) -> Tensor:
+        """Set what depends on data from a batch, and return its x."""
+        return self(images, noise)[0]
+
+    def freeze(self) -> Self:
+        """A separate, immutable form for inference."""
+        return deepcopy(self).requires_grad_(requires_grad=False).eval()
+
+
+@DEQUANTIZERS.builds("uniform")
+class UniformDequantizer(Dequantizer):
+    """u is the noise itself, so q(u) = 1 and log q = 0. Theis et al. 2016.
+
+    >>> dequantizer = UniformDequantizer(num_bits=8)
+    >>> images = torch.zeros(1, 1, 1, 2, dtype=torch.uint8)
+    >>> dequantizer(images, torch.tensor([[[[0.0, 0.5]]]]))
+    (tensor([[[[-0.5000, -0.4980]]]]), tensor([0.]))
+    """
+
+    def __init__(self, num_bits: int) -> None:
+        super().__init__()
+        self.num_bits = num_bits
+
+    @classmethod
+    def build(cls, _: object, config: GlowConfig) -> "UniformDequantizer":
+        """The dequantizer that a configuration asks for."""
+        return cls(config.num_bits)
+
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the noise."""
+        x = dequantize(images, self.num_bits, noise)
+        return x, x.new_zeros(len(x))

@@ -1,0 +1,76 @@
+"""How a level's layers are run: fused, in low precision, with or without keeping what the backward pass needs.
+
+What is computed stands in the bijections; each way here is tested against their plain forward and inverse.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import prod
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from glowflow.bijections import Bijection, Step
+from glowflow.bijections.step import FrozenStep, mixing
+from glowflow.execution.compilation import Compiled
+from glowflow.execution.memory import MemoryMode, step
+from glowflow.parts import MEMORIES, Part
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a model is computed; see `Glow.execute`."""
+
+    memory: Part = "store"
+    precision: torch.dtype | None = None
+    compiled: bool = False
+
+    @property
+    def mode(self) -> MemoryMode:
+        """What `memory` names."""
+        return MEMORIES.build(self.memory)
+
+
+def forward(level: Iterable[Bijection], x: Tensor, execution: Execution) -> tuple[Tensor, Tensor]:
+    """What `Chain.forward` computes of these bijections, with each run of steps fused.
+
+    Args:
+        level: Bijections, some of which may be `Step`s.
+        x: (B, C, H, W).
+        execution: How.
+    """
+    log_det = x.new_zeros(len(x))
+    for are_steps, bijections in groupby(level, lambda bijection: isinstance(bijection, Step)):
+        if are_steps:
+            x, term = _steps(cast("list[Step]", list(bijections)), x, execution)
+            log_det = log_det + term
+        else:
+            for bijection in bijections:
+                x, term = bijection(x)
+                log_det = log_det + term
+    return x, log_det
+
+
+def inverse(level: Iterable[Bijection], y: Tensor, execution: Execution) -> Tensor:
+    """What `Chain.inverse` computes of these bijections."""
+    for bijection in reversed(list(level)):
+        is_compiled = execution.compiled and isinstance(bijection, FrozenStep)
+        y = COMPILED_UNSTEP(bijection, y) if is_compiled else bijection.inverse(y)
+    return y
+
+
+def _unstep(step: Bijection, y: Tensor) -> Tensor:
+    return step.inverse(y)
+
+
+def _steps(steps: Sequence[Step], x: Tensor, execution: Execution) -> tuple[Tensor, Tensor]:
+    matrices, biases, log_abs_dets = mixing(steps)
+    mode, couplings = execution.mode, [step.coupling for step in steps]
+    run_step = COMPILED_STEP if execution.compiled and mode.can_compile else step
+    y, log_det = mode.run(couplings, x, matrices, biases, run_step)
+    return y, log_det + prod(x.shape[2:]) * log_abs_dets.sum().to(x)
+
+
+COMPILED_STEP, COMPILED_UNSTEP = Compiled(step), Compiled(_unstep)

@@ -1,0 +1,255 @@
+"""The parts that a model can be made of, by kind: their names and options, free of torch.
+
+A configuration names a part, or gives its options too: `affine`, or `{kind: residual, blocks: 2}`. The options of a
+part are a frozen dataclass, here; the class that is built from them registers itself where it stands. A part of your
+own does the same two things in a file of your own.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, TypeAlias, TypeVar, get_type_hints
+
+from glowflow.checks import check_whole
+from glowflow.errors import InputError
+
+Part: TypeAlias = dict[str, Any] | str
+"""A part in a configuration: its name, or a mapping of `kind`, its name, and the options that aren't its defaults."""
+
+Options = TypeVar("Options", bound=type)
+Builder = TypeVar("Builder", bound=Callable[..., Any])
+
+PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+"""Types of options that are checked, in plain words."""
+
+
+class Kind:
+    """One kind of part, with every part of this kind that a configuration can name.
+
+    >>> from dataclasses import dataclass
+    >>> FLAVOURS = Kind("flavour")
+    >>> @FLAVOURS.option("vanilla")
+    ... @dataclass(frozen=True)
+    ... class Vanilla:
+    ...     "Plain."
+    ...     beans: int = 2
+    >>> FLAVOURS.normal({"kind": "vanilla", "beans": 2}), FLAVOURS.normal({"kind": "vanilla", "beans": 3})
+    ('vanilla', {'kind': 'vanilla', 'beans': 3})
+    >>> FLAVOURS.options("vanilla")
+    Vanilla(beans=2)
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._options: dict[str, type] = {}
+        self._builders: dict[str, Callable[..., Any]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every part's name, the oldest first."""
+        return tuple(self._options)
+
+    def option(self, name: str) -> Callable[[Options], Options]:
+        """Let configurations name a part; decorates the frozen dataclass of its options.
+
+        The first sentence of the dataclass's docstring describes the part in help texts.
+
+        Raises:
+            ValueError: If another part has this name.
+        """
+
+        def register(options: Options) -> Options:
+            if not is_dataclass(options):
+                raise ValueError(f"The options of {name!r} aren't a dataclass: use @dataclass(frozen=True).")
+            if repr(self._options.get(name, options)) != repr(options):  # a notebook may register one again
+                raise ValueError(f"There is a {self.name} {name!r} already: choose another name.")
+            self._options[name] = options
+            return options
+
+        return register
+
+    def builds(self, name: str) -> Callable[[Builder], Builder]:
+        """Register what builds a part: a function, or a class with a class method `build`, of the options and more."""
+
+        def register(builder: Builder) -> Builder:
+            self._builders[name] = getattr(builder, "build", builder)
+            return builder
+
+        return register
+
+    def build(self, part: Part, *args: Any) -> Any:  # noqa: ANN401 (each kind has its own)
+        """Build a part from its options and whatever else this kind of part is built from."""
+        return self._builders[self.name_of(part)](self.options(part), *args)
+
+    def options(self, part: object) -> Any:  # noqa: ANN401 (a dataclass)
+        """The options of a part as it stands in a configuration.
+
+        Raises:
+            InputError: If there is no such part, or an option isn't one of its own or can't have this value.
+        """
+        name = self.name_of(part)
+        kind = self._options[name]
+        given = {key: value for key, value in part.items() if key != "kind"} if isinstance(part, Mapping) else {}
+        types = get_type_hints(kind)
+        known = [field.name for field in fields(kind)]
+        for key, value in given.items():
+            if key not in known:
+                takes = f"it takes {', '.join(known)}" if known else "it takes none"
+                raise InputError(f"The {self.name} {name} has no option {key!r}: {takes}.")
+            if not _fits(value, types[key]):
+                raise InputError(f"The {self.name} {name} has {key} = {value!r}; it takes {PLAIN[types[key]]}.")
+        return kind(**given)
+
+    def normal(self, part: object) -> Part:
+        """The shortest form of a part, which equal parts share: its name alone where all options are the defaults."""
+        options, name = self.options(part), self.name_of(part)
+        default = asdict(self._options[name]())
+        changed = {key: value for key, value in asdict(options).items() if value != default[key]}
+        return {"kind": name, **changed} if changed else name
+
+    def described(self) -> str:
+        """Every part's name with the first sentence about it, for help texts."""
+        about = {name: (kind.__doc__ or "").strip().partition("\n")[0] for name, kind in self._options.items()}
+        return "; ".join(f'"{name}" ({text[:1].lower()}{text[1:].rstrip(".")})' for name, text in about.items())
+
+    def name_of(self, part: object) -> str:
+        """The name of a part as it stands in a configuration; InputError if there is none of this name."""
+        name = part.get("kind") if isinstance(part, Mapping) else part
+        if not isinstance(name, str) or name not in self._options:
+            raise InputError(
+                f"{self.name} is {name!r}; it takes one of {', '.join(self.names)}. "
+                "A part of your own has to be registered first."
+            )
+        return name
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind not in PLAIN:
+        return True
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+
+
+COUPLINGS = Kind("coupling")
+"""Elementwise maps; built by (options, conditioner, mask), where `conditioner(n)` makes a network of n numbers for each
+number that changes."""
+CONDITIONERS = Kind("conditioner")
+"""Networks inside couplings; built by (options, inputs, outputs, width, size): channels, hidden channels, (H, W)."""
+PERMUTATIONS = Kind("permutation")
+"""What mixes the channels between two couplings; built by (options, channels)."""
+DEQUANTIZERS = Kind("dequantizer")
+"""From uint8 images to continuous ones; built by (options, config)."""
+MEMORIES = Kind("memory")
+"""What a training step keeps for its backward pass; built by (options)."""
+LAYOUTS = Kind("layout")
+"""How the layers are arranged, level by level; built by (options, config)."""
+
+
+@COUPLINGS.option("affine")
+@dataclass(frozen=True)
+class Affine:
+    """The original code's bounded scale, sigmoid(s + 2)."""
+
+
+@COUPLINGS.option("affine-exp")
+@dataclass(frozen=True)
+class AffineExp:
+    """The paper's unbounded scale, exp(s)."""
+
+
+@COUPLINGS.option("affine-tanh")
+@dataclass(frozen=True)
+class AffineTanh:
+    """The scale exp(factor tanh(s)) of RealNVP, bounded by a learned factor."""
+
+
+@COUPLINGS.option("additive")
+@dataclass(frozen=True)
+class Additive:
+    """A shift without a scale, as in NICE."""
+
+
+@CONDITIONERS.option("conv")
+@dataclass(frozen=True)
+class Conv:
+    """The three convolutions of Glow."""
+
+
+@CONDITIONERS.option("residual")
+@dataclass(frozen=True)
+class Residual:
+    """The residual network of RealNVP, of so many `blocks`."""
+
+    blocks: int = 2
+
+    def __post_init__(self) -> None:
+        check_whole("residual blocks", self.blocks, 1)
+
+
+@PERMUTATIONS.option("conv1x1")
+@dataclass(frozen=True)
+class Conv1x1:
+    """An invertible 1x1 convolution."""
+
+
+@PERMUTATIONS.option("conv1x1-lu")
+@dataclass(frozen=True)
+class Conv1x1LU:
+    """The same in its LU decomposition, whose determinant costs less."""
+
+
+@PERMUTATIONS.option("shuffle")
+@dataclass(frozen=True)
+class Shuffle:
+    """A fixed random order of the channels."""
+
+
+@PERMUTATIONS.option("reverse")
+@dataclass(frozen=True)
+class Reverse:
+    """The reversed order of the channels."""
+
+
+@DEQUANTIZERS.option("uniform")
+@dataclass(frozen=True)
+class Uniform:
+    """A uniform distribution over each bin."""
+
+
+@MEMORIES.option("store")
+@dataclass(frozen=True)
+class Store:
+    """Everything: the fastest."""
+
+
+@MEMORIES.option("checkpoint")
+@dataclass(frozen=True)
+class Checkpoint:
+    """The inputs of each step of flow, which is run again for a third more arithmetic."""
+
+
+@MEMORIES.option("reversible")
+@dataclass(frozen=True)
+class Reversible:
+    """The outputs of each level and every eighth step's input; the steps are undone, for a third more arithmetic."""
+
+    anchor_interval: int = 8
+
+    def __post_init__(self) -> None:
+        check_whole("anchor_interval", self.anchor_interval, 1)
+
+
+@LAYOUTS.option("glow")
+@dataclass(frozen=True)
+class GlowLayout:
+    """Squeeze, steps of flow, split."""
+
+    logit: bool = False
+
+
+@LAYOUTS.option("realnvp")
+@dataclass(frozen=True)
+class RealNVPLayout:
+    """Couplings with checkerboard masks, squeeze, couplings over channels, a split without a prior of its own."""
+
+    logit: bool = False

@@ -1,0 +1,39 @@
+"""Files of a user's own that register parts: imported since the user names them on the command line, and only then."""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from glowflow.errors import InputError
+
+
+def load(path: Path) -> None:
+    """Run a Python file, which registers parts with the registries of `glowflow.parts`.
+
+    Nothing that a stored model says leads here: a model names its parts, and never a file.
+
+    Raises:
+        InputError: If there is no such file, or it fails.
+    """
+    spec = spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise InputError(f"--plugins is {path}; it takes a Python file that registers parts, such as my_parts.py.")
+    module = module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        line = _line_in(path, error)
+        raise InputError(f"{path}{line} can't be used: {type(error).__name__}: {error}") from error
+
+
+def _line_in(path: Path, error: Exception) -> str:
+    """Where in the file an error came about."""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno},"
+    trace, line = error.__traceback__, ""
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename) == path:
+            line = f", line {trace.tb_lineno},"
+        trace = trace.tb_next
+    return line
