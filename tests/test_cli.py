@@ -338,7 +338,7 @@ def test_what_is_lacking_is_named_in_plain_words(capsys: pytest.CaptureFixture[s
 def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "has no directions for attributes yet" in fails(capsys, "edit", "run", "a.png", "--by.bright", "1")
     assert main(["attributes", "run"]) == 0
-    assert "bright  24 images with it, 21 without" in capsys.readouterr().out
+    assert "bright  24 images with it, 21 without; a strength of 1 goes" in capsys.readouterr().out
     picture = str(home / "pictures" / "dark" / "0.png")
     assert main(["edit", "run", picture, picture, "--by.bright", "1", "--by.dark=-0.5", "--num", "3", *BARE]) == 0
     pixels = pixels_in("edited.png")
@@ -357,6 +357,7 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--by.dark is without a number" in fails(capsys, "edit", "run", picture, "--by.dark")
     for said in ("--by dark 1", "--by dark=1", "--by.dark=1"):
         assert main(["edit", "run", *said.split(), picture]) == 0
+    assert main(["attributes", "run", "--scale", "1"]) == 0
     assert main(["edit", "run", picture, "--by.bright", "1", *BARE]) == 0
     once = pixels_in("edited.png")
     assert main(["attributes", "run", "--scale", "2"]) == 0
@@ -365,6 +366,41 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--scale is 0" in fails(capsys, "attributes", "run", "--scale", "0")
     assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
     assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
+
+
+def test_an_edit_that_goes_too_far_is_reported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = [str(home / "pictures" / "dark" / f"{number}.png") for number in (0, 2)]
+    assert main(["attributes", "run"]) == 0
+    assert "may go wrong" not in capsys.readouterr().err
+    assert main(["edit", "run", *pictures, "--by.bright", "1"]) == 0
+    assert "Try a strength" not in capsys.readouterr().err
+    assert main(["attributes", "run", "--scale", "1000"]) == 0
+    assert "Edits along bright may go wrong: at strength 1, 100% of edited images" in capsys.readouterr().err
+    assert main(["edit", "run", *pictures, "--by.bright", "1", "--out", "far.png", *BARE]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "fallen apart" in line]
+    assert len(lines) == 2
+    assert lines[1].startswith(f"{pictures[1]} with --by.bright=1 takes ")
+    assert lines[1].endswith("Try a strength nearer to 0.")
+    assert pixels_in("far.png").shape == (2 * 8 + 2, 2 * 8 + 2, 3)
+    assert main(["edit", "run", *pictures, "--by.bright", "0"]) == 0
+    assert "Try a strength" not in capsys.readouterr().err
+
+
+def test_edits_by_directions_without_a_range(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As glowflow found them before it measured one: the training's range of bits/dim is taken, if there is one."""
+    shutil.copytree(home / "run", home / "older")
+    assert main(["attributes", "older", "--scale", "1000"]) == 0
+    found = json.loads((home / "older" / "directions.json").read_text())
+    del found["usual"]
+    (home / "older" / "directions.json").write_text(json.dumps(found))
+    edit = ["edit", "older", str(home / "pictures" / "dark" / "0.png"), "--by.bright", "1"]
+    capsys.readouterr()
+    assert main(edit) == 0
+    assert "Try a strength" not in capsys.readouterr().err
+    usual = {"data": "pictures", "images": 100, "bits_per_dim": {"1%": 4.0, "50%": 4.5, "99%": 5.0}}
+    (home / "older" / "best" / "usual.json").write_text(json.dumps(usual))
+    assert main(edit) == 0
+    assert "where at most 5.00 are usual" in capsys.readouterr().err
 
 
 def test_directions_that_cannot_be_written(

@@ -36,7 +36,7 @@ from glowflow.demo.alignment import face_finder
 from glowflow.demo.engine import BusyError, Engine
 from glowflow.evaluate import scores
 from glowflow.images import quantize
-from glowflow.latents import Directions, interpolate
+from glowflow.latents import Directions, Usual, interpolate, look
 from tests.helpers import randomize
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -162,6 +162,28 @@ def test_both_precisions_are_the_models(client: TestClient, glow: Glow) -> None:
     exact = glow.decode(z.double()[None])[0].permute(1, 2, 0).numpy()
     np.testing.assert_array_equal(post_latents(client, z.double()), exact)
     assert (post_latents(client, z) == exact).mean() > 0.999
+
+
+def test_a_settled_picture_that_is_unusual_says_so(glow: Glow) -> None:
+    """By the directions' range, or else by the training's; and not while a slider moves."""
+    z = torch.randn(D, generator=torch.Generator().manual_seed(0))
+    (seen,) = look(glow, glow.decode(z.double()[None]))
+    inside, outside = (seen.bits_per_dim + more for more in (0.1, -0.1))
+    for highest, range_of in ((outside, "directions"), (outside, "training"), (inside, "directions")):
+        usual = {"bits_per_dim": {"1%": 0.0, "50%": highest - 1, "99%": highest}} if range_of == "training" else {}
+        measured = Usual(highest - 1, highest) if range_of == "directions" else None
+        directions = Directions(("Hat",), torch.zeros(1, D), ({},), measured)
+        with TestClient(server.application(glow, "tiny", directions, usual)) as client:
+            moving, settled = (
+                client.post("/api/decode", content=latents.numpy().tobytes(), headers=BINARY).headers
+                for latents in (z, z.double())
+            )
+        assert "Glowflow-Excess" not in moving
+        if highest == inside:
+            assert "Glowflow-Excess" not in settled
+        else:
+            assert float(settled["Glowflow-Excess"]) == pytest.approx(0.1, abs=0.01)
+            assert f"where at most {highest:.2f} are usual" in settled["Glowflow-Compared"]
 
 
 def test_an_animation_goes_there_and_back(client: TestClient, glow: Glow) -> None:

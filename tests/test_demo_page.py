@@ -19,7 +19,7 @@ from PIL import Image
 from glowflow import Glow, GlowConfig
 from glowflow.demo import server, serving
 from glowflow.images import quantize
-from glowflow.latents import Directions, interpolate
+from glowflow.latents import Directions, Usual, interpolate
 from tests.helpers import randomize
 
 if TYPE_CHECKING:
@@ -238,6 +238,18 @@ def test_other_random_images_are_a_step(page: Page) -> None:
     assert first.get_attribute("value") != before
     page.keyboard.press("Control+z")
     assert first.get_attribute("value") == before
+
+
+def test_an_edit_that_goes_too_far_is_reported(browser: Browser) -> None:
+    vectors = torch.tensor([0.0, 30.0])[:, None].expand(2, D).contiguous()
+    directions = Directions(("Nothing", "Everything"), vectors, ({}, {}), Usual(9.0, 10.0, extremes=0.5))
+    with served(tiny(), directions) as address, visited(browser, address) as page:
+        press(page, "Nothing", "End")
+        assert page.locator("#leaving").is_hidden()
+        press(page, "Everything", "End")
+        playwright.expect(page.locator("#leaving")).to_contain_text("bits/dim, where at most 10.00 are usual")
+        press(page, "Everything", "Delete")
+        playwright.expect(page.locator("#leaving")).to_be_hidden()
 
 
 def test_what_fails_is_asked_for_again(page: Page) -> None:

@@ -1,5 +1,6 @@
 """What is done with latents: the ends of paths, the levels that stay, the directions that examples give."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,19 @@ from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError, weights
 from glowflow.data import Dataset
-from glowflow.latents import Directions, directions_of, directory_of, fit, fitting, interpolate, redraw
+from glowflow.latents import (
+    Directions,
+    Seen,
+    Usual,
+    directions_of,
+    directory_of,
+    fit,
+    fitting,
+    interpolate,
+    look,
+    reaching,
+    redraw,
+)
 from glowflow.latents.fitting import Means
 from tests.helpers import randomize
 
@@ -187,6 +200,58 @@ def test_directions_are_saved_for_a_models_weights(model: Glow, dataset: Dataset
         directions_of(tmp_path)
 
 
+def test_edits_go_as_far_as_pictures_stay_usual(model: Glow, dataset: Dataset, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    found = fit(model, dataset)
+    chosen = reaching(model, dataset, found)
+    outcomes = [facts["tried"] for facts in chosen.about]
+    assert all(outcome["stay"] >= 0.9 and outcome["fall"] == 0 and outcome["rise"] <= 0.4 for outcome in outcomes)
+    for facts, vector, plain in zip(chosen.about, chosen.vectors, found.vectors, strict=True):
+        torch.testing.assert_close(vector, facts["scale"] * plain)
+    further = reaching(model, dataset, found, 2 * chosen.about[0]["scale"]).about[0]
+    assert further["scale"] == 2 * chosen.about[0]["scale"]
+    outcome = further["tried"]
+    assert further["scale"] > 4 or outcome["stay"] < 0.9 or outcome["fall"] > 0 or outcome["rise"] > 0.4
+    far = reaching(model, dataset, found, 1000.0)
+    assert [(facts["tried"]["stay"], facts["tried"]["fall"]) for facts in far.about] == [(0.0, 1.0), (0.0, 1.0)]
+    chosen.save(tmp_path, tmp_path)
+    assert directions_of(tmp_path).usual == chosen.usual
+
+
+def test_how_far_edits_of_classes_go() -> None:
+    """A class-conditional model's edits keep to the image's class."""
+    torch.manual_seed(0)
+    model = randomize(Glow(GlowConfig((3, 8, 8), levels=2, steps=2, width=8, num_bits=5, num_classes=2)), 0.1)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 60)
+    images = (rng.integers(60, 120, (60, 8, 8, 3)) + 60 * labels[:, None, None, None]).astype(np.uint8)
+    made = Dataset("made", "validation", images, labels=labels, class_names=("dark", "bright"))
+    chosen = reaching(model, made, fit(model, made))
+    assert chosen.usual is not None
+    assert [0.1 < facts["scale"] <= 4 for facts in chosen.about] == [True, True]
+
+
+def test_a_picture_that_fell_apart_is_unusual(model: Glow, dataset: Dataset) -> None:
+    images = dataset.batch(range(100))[0]
+    usual = Usual.of(look(model, images))
+    black, white = torch.zeros_like(images[:1]), torch.full_like(images[:1], 255)
+    excess = [usual.excess(seen) for seen in look(model, torch.cat([images[:50], black, white]))]
+    assert np.count_nonzero(excess[:50]) <= 1
+    assert min(excess[50:]) > 1
+
+
+def test_an_edit_leaves_the_range_that_its_image_was_in() -> None:
+    usual = Usual(middle=1.0, highest=2.0)
+    inside, outside, further = Seen(1.5, 0.0), Seen(2.1, 0.0), Seen(2.5, 0.0)
+    assert usual.left(inside, outside)
+    assert usual.left(outside, further)
+    assert not usual.left(outside, outside)
+    assert not usual.left(outside, inside)
+    assert usual.left(inside, Seen(float("nan"), 0.0))
+    assert usual.fell(outside, Seen(3.5, 0.0))
+    assert not usual.fell(inside, further)
+
+
 @pytest.mark.parametrize(
     "content",
     ["{}", '{"format_version": 1, "directions": [{}, {}]}', '{"format_version": 1, "directions": null}', "no json"],
@@ -195,6 +260,16 @@ def test_damaged_directions_are_refused(model: Glow, dataset: Dataset, tmp_path:
     model.save_pretrained(tmp_path)
     fit(model, dataset).save(tmp_path, tmp_path)
     (tmp_path / "directions.json").write_text(content)
+    with pytest.raises(InputError, match="is damaged"):
+        directions_of(tmp_path)
+
+
+@pytest.mark.parametrize("usual", [{"middle": 1.0}, [1.0], {"middle": 1, "highest": "a lot", "extremes": 1}])
+def test_a_damaged_range_is_refused(model: Glow, dataset: Dataset, tmp_path: Path, usual: object) -> None:
+    model.save_pretrained(tmp_path)
+    fit(model, dataset).save(tmp_path, tmp_path)
+    content = json.loads((tmp_path / "directions.json").read_text())
+    (tmp_path / "directions.json").write_text(json.dumps(content | {"usual": usual}))
     with pytest.raises(InputError, match="is damaged"):
         directions_of(tmp_path)
 

@@ -15,7 +15,13 @@ from glowflow.data import Dataset
 from glowflow.latents import fit
 
 TUTORIAL = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
-SHORTER = ["--model.steps=1", "--model.width=8", "--train.images=64", "--train.validate_every=64"]
+SHORTER = [
+    "--model.steps=1",
+    "--model.width=8",
+    "--train.images=64",
+    "--train.cooldown_images=0",
+    "--train.validate_every=64",
+]
 
 
 def commands() -> list[list[str]]:

@@ -92,6 +92,18 @@ def _draw_scores(
     return np.concatenate(parts)
 
 
+def bits_of(model: Glow, images: Tensor, y: Tensor | None = None) -> Tensor:
+    """Bits/dim (B,) of images (B, C, H, W), uint8, by the same noise for each: its place in a batch doesn't matter.
+
+    Args:
+        model: Any.
+        images: On any device.
+        y: Labels (B,) for a class-conditional model, on the model's device.
+    """
+    noise = uniform_noise(0, Stream.EVALUATION, 0, 1, model.config.image_shape)
+    return model.bits_per_dim(images, noise.expand(images.shape), y)
+
+
 @torch.no_grad()
 def classification_error(model: Glow, dataset: Dataset, seed: int = 0, processes: Processes = ALONE) -> float:
     """Share of a labelled data set's images that a class-conditional model puts into a wrong class; see `classify`."""

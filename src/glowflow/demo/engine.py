@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glowflow.data.order import Stream, uniform_noise
-from glowflow.evaluate import batch_size
+from glowflow.evaluate import batch_size, bits_of
 from glowflow.images import quantize
+from glowflow.latents import Seen, look
 from glowflow.model import Glow
 
 LARGEST_BATCH = 16
@@ -42,7 +42,7 @@ class Encoded:
     is_exact: bool
 
 
-Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded]]
+Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded] | list[Seen]]
 """What is made of a batch of rows and their labels: a result for each."""
 
 
@@ -82,11 +82,15 @@ class Engine:
         """The image, uint8 (C, H, W), of latents (D,), in float64."""
         return await self._result(self._decode, z, label)
 
+    async def look(self, image: Tensor, label: int | None = None) -> Seen:
+        """What is measured of a picture, uint8 (C, H, W), to see whether it's like those that the model knows."""
+        return await self._result(self._look, image, label)
+
     async def encode(self, image: Tensor, label: int | None = None) -> Encoded:
         """What the model makes of an image, uint8 (C, H, W).
 
         Raises:
-            BusyError: As all three, if too much waits.
+            BusyError: As all four, if too much waits.
         """
         return await self._result(self._encode, image, label)
 
@@ -138,7 +142,7 @@ class Engine:
         return batch
 
     @torch.inference_mode()
-    def _compute(self, batch: list[_Job]) -> Tensor | list[Encoded]:
+    def _compute(self, batch: list[_Job]) -> Tensor | list[Encoded] | list[Seen]:
         labels = [job.label for job in batch]
         y = torch.tensor(labels, device=self.glow.device) if self.glow.config.num_classes else None
         return batch[0].work(torch.stack([job.row for job in batch]), y)
@@ -149,19 +153,17 @@ class Engine:
     def _decode(self, z: Tensor, y: Tensor | None) -> Tensor:
         return self.glow.decode(z, y).cpu()
 
+    def _look(self, images: Tensor, y: Tensor | None) -> list[Seen]:
+        return look(self.glow, images, y)
+
     def _encode(self, images: Tensor, y: Tensor | None) -> list[Encoded]:
         z = self.glow.encode(images, y)
         seen = quantize(images, self.glow.config.num_bits)
         is_exact = (self.glow.decode(z, y).cpu() == seen).flatten(1).all(1)
         return [
             Encoded(*row)
-            for row in zip(z.cpu(), seen, self._bits_per_dim(images, y).tolist(), is_exact.tolist(), strict=True)
+            for row in zip(z.cpu(), seen, bits_of(self.glow, images, y).tolist(), is_exact.tolist(), strict=True)
         ]
-
-    def _bits_per_dim(self, images: Tensor, y: Tensor | None) -> Tensor:
-        """Bits/dim (B,), by the same noise for each image, so that it doesn't depend on its place in a batch."""
-        noise = uniform_noise(0, Stream.EVALUATION, 0, 1, self.glow.config.image_shape)
-        return self.glow.bits_per_dim(images, noise.expand(images.shape), y)
 
 
 def _unanswered(batch: list[_Job]) -> list[_Job]:

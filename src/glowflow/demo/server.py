@@ -27,7 +27,7 @@ from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.engine import BusyError, Engine
 from glowflow.demo.guard import Guard, Json, busy, error
 from glowflow.demo.opposites import opposites
-from glowflow.latents import Directions, interpolate, paths
+from glowflow.latents import Directions, Usual, interpolate, paths
 from glowflow.model import Glow
 from glowflow.pictures import as_picture
 from glowflow.presets.size import size
@@ -42,6 +42,8 @@ MILLISECONDS_PER_FRAME = 60
 SMALLEST_FRAME = 256
 """Pixels of the shorter side: smaller pictures are enlarged."""
 BINARY = "application/octet-stream"
+EXCESS, COMPARED = "Glowflow-Excess", "Glowflow-Compared"
+"""Headers of an unusual picture."""
 PATHS: tuple[paths.Path, ...] = get_args(paths.Path)
 
 HERE = files("glowflow.demo")
@@ -107,6 +109,7 @@ class Demo:
         self.directions = directions
         self.usual = usual
         self.finder = finder
+        self._range = (directions.usual if directions else None) or Usual.stored(usual)
         self.value_ranges = value_ranges
         self._num_parameters = size(self.glow.config).parameters
         self._room = requests.Room(MOST_HELD)
@@ -207,12 +210,14 @@ class Demo:
         return Json(answer)
 
     async def decode(self, request: Request) -> Response:
-        """The picture of latents: exact for float64, a little faster for float32."""
+        """The picture of latents: exact for float64, with headers if it's unusual; a little faster for float32."""
         label = requests.label(request, self.glow)
         num_dims = self.glow.config.num_dims
         z = requests.latents(await requests.body(request, (BINARY,), 8 * num_dims), num_dims)
-        decode = self.engine.decode if z.dtype == torch.float64 else self.engine.preview
-        return Response(_png(await decode(z, label)), media_type="image/png")
+        if z.dtype == torch.float32:
+            return Response(_png(await self.engine.preview(z, label)), media_type="image/png")
+        image = await self.engine.decode(z, label)
+        return Response(_png(image), headers=await self._unusual(image, label), media_type="image/png")
 
     async def animation(self, request: Request) -> Response:
         """An animation from one picture to another and back: two latents, one after the other, as the body."""
@@ -223,6 +228,14 @@ class Demo:
         first, last = ends.chunk(2)
         images = await self._decoded(interpolate(first, last, frames, path), label)
         return Response(await self._pictured(_webp, images), media_type="image/webp")
+
+    async def _unusual(self, image: Tensor, label: int | None) -> dict[str, str]:
+        """Headers for a picture outside of the usual range: how far outside (`Usual.excess`), and in words."""
+        if self._range is None:
+            return {}
+        seen = await self.engine.look(image, label)
+        excess = self._range.excess(seen)
+        return {EXCESS: f"{excess:.3f}", COMPARED: self._range.compared(seen)} if excess else {}
 
     async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
         with self._room.share() as take:

@@ -1,7 +1,7 @@
 """Directions in latent space along which an attribute of images changes, and their files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from glowflow import weights
 from glowflow.durable import digest, load_json, save_json
 from glowflow.errors import InputError, listed
+from glowflow.latents.usual import Usual
 from glowflow.paths import quoted
 
 FORMAT_VERSION = 1
@@ -27,11 +28,13 @@ class Directions:
         names: Of the attributes.
         vectors: float32 (A, D), what is added to a flat latent for a strength of 1.
         about: How each was found, (A,).
+        usual: The range that pictures keep to which the model knows, if it was measured (`reaching`).
     """
 
     names: tuple[str, ...]
     vectors: Tensor
     about: tuple[Mapping[str, Any], ...]
+    usual: Usual | None = None
 
     def edit(self, z: Tensor, strengths: Mapping[str, float]) -> Tensor:
         """Latents (B, D) moved along some of the directions; z itself where all strengths are 0.
@@ -90,6 +93,7 @@ class Directions:
             (*(self.names[index] for index in kept), *other.names),
             torch.cat([self.vectors[kept], other.vectors]),
             (*(self.about[index] for index in kept), *other.about),
+            other.usual or self.usual,
         )
 
     def save(self, directory: Path, model: str | Path) -> None:
@@ -106,6 +110,7 @@ class Directions:
             "model": digest_of(model),
             "vectors": digest(directory / VECTORS),
             "directions": found,
+            "usual": asdict(self.usual) if self.usual else None,
         }
         save_json(directory / ABOUT, content)
 
@@ -123,6 +128,10 @@ class Directions:
         found = content.get("directions")
         about: list[Any] = found if isinstance(found, list) else []
         known = all(isinstance(facts, dict) and isinstance(facts.get("name"), str) for facts in about)
+        try:
+            usual = Usual.read(content.get("usual"))
+        except (TypeError, ValueError):
+            known, usual = False, None
         if (
             not known
             or content.get("format_version") != FORMAT_VERSION
@@ -137,7 +146,7 @@ class Directions:
                 f"find them again (glowflow attributes {quoted(model)})."
             )
         names = tuple(facts.pop("name") for facts in about)
-        return cls(names, vectors, tuple(about))
+        return cls(names, vectors, tuple(about), usual)
 
 
 def directory_of(model: str | Path) -> Path:

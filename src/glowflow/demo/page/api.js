@@ -19,9 +19,14 @@ export async function getLatent(seed) {
   return Float64Array.from(new Float32Array(await (await ask(`api/latent?seed=${seed}`)).arrayBuffer()));
 }
 
-/** The picture of latents, a Blob: of a Float32Array fast, of a Float64Array exactly. */
+/**
+ * The picture of latents, a Blob: of a Float32Array fast, of a Float64Array exactly. An exact one that is outside of the
+ * usual range has `excess`, how far it is outside (else 0), and `compared`, which says so in words.
+ */
 export async function decode(z, label) {
-  return (await ask(`api/decode${query({ label })}`, { method: "POST", headers: BINARY, body: z })).blob();
+  const answer = await ask(`api/decode${query({ label })}`, { method: "POST", headers: BINARY, body: z });
+  const [excess, compared] = ["Glowflow-Excess", "Glowflow-Compared"].map((name) => answer.headers.get(name));
+  return Object.assign(await answer.blob(), { excess: excess === "inf" ? Infinity : Number(excess), compared });
 }
 
 /** Latents and facts of an image file. */

@@ -1,7 +1,7 @@
 // The page: its parts, and what happens when a visitor does something. What is shown is a function of one state (state.js).
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
-import { description, gauge, measure, warning } from "./facts.js";
+import { description, gauge, leaving, measure, warning } from "./facts.js";
 import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes, typed } from "./files.js";
 import { History } from "./history.js";
 import { latest } from "./latest.js";
@@ -139,6 +139,15 @@ function renderFacts(face) {
   $("usual-range").style.setProperty("--from", `${100 * places.start}%`);
   $("usual-range").style.setProperty("--to", `${100 * places.end}%`);
   $("marker").style.setProperty("--at", `${100 * places.at}%`);
+}
+
+/** Say it if edits led the picture that is shown out of the range of those that the model knows. */
+async function renderLeaving(picture) {
+  const state = past.now;
+  const text = isEdited(state) ? leaving(await pictureOf(state.face), picture) : "";
+  if (state !== past.now) return;
+  $("leaving").hidden = !text;
+  $("leaving").textContent = text;
 }
 
 /** A button that can't be used now keeps the keyboard's focus, which a disabled one would lose. */
@@ -428,6 +437,7 @@ function listen() {
   $("swap").onclick = () => commit(swapped(past.now));
   $("class").onchange = () => commit({ label: Number($("class").value) });
   $("picture").addEventListener("shown", (event) => event.detail.isSettled && lightUp());
+  $("picture").addEventListener("shown", ({ detail }) => detail.isSettled && attempt(() => renderLeaving(detail.blob)));
   $("picture").addEventListener("turned", () => {
     lightUp();
     describe(past.now);
