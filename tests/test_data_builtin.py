@@ -41,9 +41,9 @@ def test_the_table_of_built_in_data_is_true(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_a_data_sets_name_is_told_how_to_be_meant(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
     load("digits", (1, 28, 28), "test")
-    assert "digits is the data set of this name, not the folder: write ./digits" in capsys.readouterr().err
+    assert "digits is the data set of this name, not the folder: write ./digits" in capfd.readouterr().err
