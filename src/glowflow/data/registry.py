@@ -151,10 +151,10 @@ def is_name(source: str) -> bool:
 
 
 @cache
-def _tell_of_namesake(name: str) -> None:
-    """Say that a folder of this name isn't meant, where there is one."""
-    if Path(name).is_dir():
-        say(f"{name} is the data set of this name, not the folder: write ./{name} for the folder.")
+def _tell_of_namesake(folder: Path) -> None:
+    """Say once that the folder of a data set's name isn't meant, where there is one."""
+    if folder.is_dir():
+        say(f"{folder.name} is the data set of this name, not the folder: write ./{folder.name} for the folder.")
 
 
 def find(
@@ -167,14 +167,14 @@ def find(
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
     if isinstance(source, str) and source in PUBLISHED:
-        _tell_of_namesake(source)
+        _tell_of_namesake(Path(source).absolute())
         return published.source(source, image_shape, files)
     if files is not None and source not in BUILT_IN and not Path(source).exists():
         raise _unknown(str(source))
     if files is not None:
         raise InputError(f"--files is for the published data sets ({', '.join(PUBLISHED)}), and {source} isn't one.")
     if isinstance(source, str) and source in BUILT_IN:
-        _tell_of_namesake(source)
+        _tell_of_namesake(Path(source).absolute())
         return BUILT_IN[source].source(image_shape)
     if isinstance(source, str) and source.startswith(huggingface.PREFIX):
         return huggingface.source(source, image_shape, value_ranges)
