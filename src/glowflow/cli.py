@@ -18,7 +18,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from glowflow import __version__, signals, terminal, threads
+from glowflow import __version__, plugins, signals, terminal, threads
 from glowflow.commands import (
     bench,
     conversion,
@@ -186,7 +186,10 @@ def _os_error(error: OSError) -> int:
 
 def _run(arguments: list[str]) -> None:
     parser = _parser()
-    settings = parser.instantiate(_parse(parser, _with_preset(arguments)))
+    parsed = _parse(parser, _with_preset(arguments))
+    for file in parsed[parsed.subcommand].get("plugins") or ():
+        plugins.load(Path(_place(file, "--plugins")))  # before the configuration is built, which may name their parts
+    settings = parser.instantiate(parsed)
     name, chosen = settings.subcommand, settings[settings.subcommand]
     command = COMMANDS[name]
     if isinstance(command, dict):
@@ -300,8 +303,9 @@ def _command_parser(command: Command) -> ArgumentParser:
     parser, texts = Parser(exit_on_error=False, description=summary, epilog=example), _texts(command)
     for name, parameter in signature(command).parameters.items():
         _add_parameter(parser, parameter, texts[name])
-    if "device" in signature(command).parameters:
+    if "device" in signature(command).parameters:  # commands that compute with a model
         parser.add_argument("--threads", type=AS_GIVEN[str], metavar="N|auto", help=threads.HELP)
+        parser.add_argument("--plugins", action="append", metavar="FILE", help=plugins.HELP)
     return parser
 
 
@@ -411,7 +415,7 @@ def _options(words: list[str]) -> list[str]:
     if not callable(entry):
         return []
     parts = [f"--{part}.{field.name}" for part, kind in PARTS.items() for field in fields(kind)]
-    names = [*signature(entry).parameters, "threads"]
+    names = [*signature(entry).parameters, "threads", "plugins"]
     return [*(f"--{name}" for name in names), *(parts if entry is COMMANDS["train"] else ())]
 
 

@@ -117,7 +117,7 @@ class Kind:
         if not isinstance(name, str) or name not in self._options:
             raise InputError(
                 f"{self.name} is {name!r}; it takes one of {', '.join(self.names)}. "
-                "A part of your own has to be registered first."
+                "A part of your own is registered by --plugins FILE, or by importing its file first."
             )
         return name
 

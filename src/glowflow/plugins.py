@@ -6,6 +6,11 @@ from pathlib import Path
 
 from glowflow.errors import InputError
 
+HELP = (
+    "A Python file that registers parts of your own, which the model has. It may be given several times. Nothing else "
+    "imports such a file."
+)
+
 
 def load(path: Path) -> None:
     """Run a Python file, which registers parts with the registries of `glowflow.parts`.
@@ -33,7 +38,7 @@ def _line_in(path: Path, error: Exception) -> str:
         return f", line {error.lineno},"
     trace, line = error.__traceback__, ""
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
             line = f", line {trace.tb_lineno},"
         trace = trace.tb_next
     return line

@@ -1,0 +1,61 @@
+"""What docs/parts.md says about parts of your own, done as its reader would."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glowflow.cli import main
+
+PAGE = (Path(__file__).parents[1] / "docs" / "parts.md").read_text(encoding="utf-8")
+SHORTER = ["--train.images=100", "--train.validate_every=100", "--threads=1"]
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of the page, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in re.findall(r'^```\w+ title="(.+?)"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL):
+        Path(name).write_text(content, encoding="utf-8")
+
+
+def run(code: str) -> None:
+    """A program of its own, which leaves no part registered in this one."""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert not found.returncode, found.stderr
+
+
+def test_the_python_of_the_page() -> None:
+    run("\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)))
+
+
+def test_the_commands_of_the_page() -> None:
+    commands = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("glowflow ")]
+    assert [words[0] for words in commands] == ["train", "evaluate", "sample"]
+    shortened = [[*words, *(SHORTER if words[0] == "train" else [])] for words in commands]
+    run(f"from glowflow.cli import main\nfor words in {shortened!r}:\n    assert main(words) == 0, words")
+    assert Path("samples.png").is_file()
+
+
+def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.yaml").write_text("model: {image_shape: [1, 28, 28], coupling: theirs}", encoding="utf-8")
+    assert main(["train", "mine.yaml"]) == 2
+    assert "coupling is 'theirs'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "it takes a Python file"),
+        ("x = 1\ny = 1 / 0\n", "line 2, can't be used: ZeroDivisionError"),
+        ("x = 1\nif x\n", "line 2, can't be used: SyntaxError"),
+    ],
+)
+def test_a_file_that_cannot_be_used(content: str | None, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if content:
+        Path("broken.py").write_text(content, encoding="utf-8")
+    assert main(["train", "mine.yaml", "--plugins", "broken.py"]) == 2
+    assert told in capsys.readouterr().err
