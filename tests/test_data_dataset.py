@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from glowflow.data.dataset import Dataset
 from glowflow.data.identity import digest_of
@@ -102,3 +103,14 @@ def test_classes_are_matched_by_name(dataset: Dataset, capsys: pytest.CaptureFix
         named.with_classes(["0", "1", "2"])
     with pytest.raises(InputError, match="no labels"):
         replace(dataset, labels=None).with_classes(["cat"])
+
+
+def test_a_data_set_works_in_a_data_loader() -> None:
+    images, labels = np.arange(5 * 48, dtype=np.uint8).reshape(5, 4, 4, 3), np.arange(5) % 2
+    plain = Dataset("made", "train", images)
+    labelled = Dataset("made", "train", images, labels, ("a", "b"))
+    (batch,) = DataLoader(plain, batch_size=5)  # type: ignore[arg-type]
+    assert torch.equal(batch, torch.from_numpy(images).permute(0, 3, 1, 2))
+    batches = list(DataLoader(labelled, batch_size=2))  # type: ignore[arg-type]
+    assert [len(some) for some, _ in batches] == [2, 2, 1]
+    assert torch.equal(torch.cat([some for _, some in batches]), torch.from_numpy(labels))

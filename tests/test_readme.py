@@ -1,4 +1,4 @@
-"""The README's own code, run as a reader would."""
+"""The code of the README and of docs/library.md, run as a reader would."""
 
 import re
 import subprocess
@@ -9,15 +9,15 @@ import yaml
 
 from glowflow.config import GlowConfig, TrainConfig
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_the_python_code_runs(tmp_path: Path) -> None:
-    code = "\n".join(blocks("python")).replace("range(1000)", "range(20)") + "\nprint(float(loss))"
+    code = "\n".join(blocks("python", "docs/library.md")).replace("range(1000)", "range(20)") + "\nprint(float(loss))"
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert 0 < float(result.stdout) < 10
     assert (tmp_path / "my-model" / "model.safetensors").exists()

@@ -57,6 +57,11 @@ class Dataset:
         """The number of images."""
         return len(self.images)
 
+    def __getitem__(self, index: int) -> tuple[Tensor, int] | Tensor:
+        """One image, uint8 (C, H, W), with its label where there are labels: what a `DataLoader` asks for."""
+        images, labels = self.batch([index])
+        return images[0] if labels is None else (images[0], int(labels[0]))
+
     @property
     def image_shape(self) -> Shape:
         """(C, H, W) of every image."""
