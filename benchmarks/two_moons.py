@@ -11,8 +11,7 @@ import torch
 from matplotlib import pyplot as plt
 from torch import Tensor, nn
 
-from glowflow.bijections import ActNorm, AffineTanhCoupling, Chain, Conv1x1, Step
-from glowflow.model import standard_normal_log_prob
+from glowflow.bijections import ActNorm, AffineTanhCoupling, Chain, Conv1x1, Step, standard_normal_log_prob
 
 STEPS, BATCH = 2000, 256
 

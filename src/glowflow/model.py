@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from itertools import chain
-from math import log, pi, prod
+from math import prod
 from pathlib import Path
 from typing import Self, cast
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from glowflow import execution, weights
-from glowflow.bijections import Chain, Step, TopPrior
+from glowflow.bijections import Chain, Step, TopPrior, standard_normal_log_prob
 from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
 from glowflow.dequantizers import Dequantizer
@@ -375,11 +375,6 @@ def read_config(directory: Path) -> GlowConfig:
         return GlowConfig(**fields)
     except TypeError as error:
         raise InputError(f"{directory / weights.CONFIG} doesn't describe a model: {error}.") from None
-
-
-def standard_normal_log_prob(latents: list[Tensor]) -> Tensor:
-    """Log-density (B,) in nats of latents that are standard normal."""
-    return torch.stack([-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents]).sum(0)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from glowflow.bijections.coupling import (
 from glowflow.bijections.logit import Logit
 from glowflow.bijections.masks import Checkerboard, Halves, Mask
 from glowflow.bijections.permutation import Permute, Reverse, Shuffle
-from glowflow.bijections.prior import SplitPrior, TopPrior
+from glowflow.bijections.prior import SplitPrior, TopPrior, standard_normal_log_prob
 from glowflow.bijections.squeeze import Squeeze
 from glowflow.bijections.step import FrozenStep, Step
 
@@ -42,4 +42,5 @@ __all__ = [
     "Squeeze",
     "Step",
     "TopPrior",
+    "standard_normal_log_prob",
 ]

@@ -1,5 +1,8 @@
 """Gaussian priors as bijections: eps = (z - mean) / exp(logsd), so that every latent is standard normal."""
 
+from collections.abc import Sequence
+from math import log, pi
+
 import torch
 from torch import Tensor, nn
 
@@ -54,6 +57,15 @@ class TopPrior(Bijection):
     def inverse(self, y: Tensor, labels: Tensor | None = None) -> Tensor:
         """Give y (B, C, H, W) its mean and scale back, given labels (B,)."""
         return _unstandardize(y, *self.network(labels).chunk(2, dim=1))
+
+
+def standard_normal_log_prob(latents: Sequence[Tensor]) -> Tensor:
+    """Log-density (B,) in nats of latents (B, ...) that are standard normal; those of several levels add up.
+
+    >>> standard_normal_log_prob([torch.zeros(1, 2)])  # -ln(2 pi)
+    tensor([-1.8379])
+    """
+    return torch.stack([-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents]).sum(0)
 
 
 def _standardize(x: Tensor, mean: Tensor, logsd: Tensor) -> tuple[Tensor, Tensor]:
