@@ -80,7 +80,7 @@ def test_a_damaged_cache_is_built_anew(damage, tmp_path: Path, capsys: pytest.Ca
     splits = prepared(tiny.source, tmp_path)
     assert tiny.times == 2
     assert int(splits["validation"].images[3, 0, 0, 0]) == 1
-    assert "anew" in capsys.readouterr().err
+    assert "again" in capsys.readouterr().err
 
 
 def test_two_at_once_build_once(tmp_path: Path) -> None:

@@ -266,7 +266,7 @@ def test_other_files_are_prepared_anew_and_the_same_are_not(tmp_path: Path, caps
     assert capsys.readouterr().err == ""
     shutil.copy(tmp_path / "files" / "train_32x32.mat", tmp_path / "files" / "test_32x32.mat")
     assert len(prepare("svhn", small.image_shape, files=tmp_path / "files")["test"]) == 20
-    assert "preparing svhn anew" in capsys.readouterr().err
+    assert "preparing svhn again" in capsys.readouterr().err
     assert len(first) == 6
 
 

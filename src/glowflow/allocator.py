@@ -12,7 +12,7 @@ def keep_freed_memory() -> None:
     """Have glibc keep the memory of freed tensors for the next ones, for as long as the process lives.
 
     Every training step, and every batch of samples, frees and allocates the same tensors. By default the larger ones go
-    back to the kernel, which has to find them anew, page by page; where arithmetic is fast, that's a tenth of the time
+    back to the kernel, which has to find them again, page by page; where arithmetic is fast, that's a tenth of the time
     (docs/performance.md). Nothing happens where the C library isn't glibc.
     """
     mallopt = _function("mallopt")

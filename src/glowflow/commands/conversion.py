@@ -19,7 +19,7 @@ def import_openai(checkpoint: Path, out: Path, image_size: str | None = None, bi
 
     Args:
         checkpoint: The prefix that its files PREFIX.index and PREFIX.data-00000-of-00001 share.
-        out: The model's directory, made anew.
+        out: The model's directory, which must not exist yet.
         image_size: Needed, since no checkpoint tells it: 32, or HEIGHTxWIDTH.
         bits: Needed too: bits per channel that it was trained at.
     """
@@ -40,7 +40,7 @@ def import_rosinality(checkpoint: Path, out: Path, image_size: str | None = None
 
     Args:
         checkpoint: The file (.pt) of its weights.
-        out: The model's directory, made anew.
+        out: The model's directory, which must not exist yet.
         image_size: Needed, since no checkpoint tells it: 32, or HEIGHTxWIDTH.
         bits: Needed too: bits per channel that it was trained at, its --n_bits.
     """
@@ -59,7 +59,7 @@ def import_y0ast(checkpoint: Path, out: Path, permutation: str | None = None) ->
 
     Args:
         checkpoint: The file (.pt) of its weights.
-        out: The model's directory, made anew.
+        out: The model's directory, which must not exist yet.
         permutation: "reverse" for a model trained with reversed channels, which no checkpoint tells from a shuffle.
     """
     from glowflow.importers import torch_checkpoint, y0ast

@@ -54,7 +54,7 @@ class Source:
         key: names its directory in the cache; equal keys promise equal content.
         build: writes every split into a `Builder`.
         replaces: the start of the keys of which this one is the newest version; the others are removed.
-        origin: what it's built from; what was built from anything else is built anew. Empty to take what is there.
+        origin: what it's built from; what was built from anything else is built again. Empty to take what is there.
         needs: what is to be done first, of a data set whose files aren't at hand: it's in the cache, or can't be had.
         outdated: says what is wrong with a directory of an older version, which is used all the same; empty if nothing.
         glimpse: gives a few images of a split without a build; None where a build is as fast.
@@ -192,7 +192,7 @@ def _prepare(source: Source, cache: Path) -> None:
             return  # another process has built it while this one waited
         if (cache / source.key).exists():
             kind = "of other files" if source.origin else "of an older version"
-            say(f"{cache / source.key} is damaged, or {kind}: preparing {source.name} anew.")
+            say(f"{cache / source.key} is damaged, or {kind}: preparing {source.name} again.")
         _build(source, cache)
 
 

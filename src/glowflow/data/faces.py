@@ -122,7 +122,7 @@ def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
 def _workers(job: dict[str, Any], chunks: list[Chunk]) -> Iterator[list[Popen[str]]]:
     """Processes that share `chunks` out in turn, each printing a line when one is on the disk; ended on leaving.
 
-    They are plain subprocesses: `multiprocessing` would import the user's main script anew, or fork a process in which
+    They are plain subprocesses: `multiprocessing` would import the user's main script again, or fork a process in which
     torch runs threads. Having a session of their own they get no Ctrl-C, which is for the parent to handle.
     """
     count = min(len(chunks), _num_cores())

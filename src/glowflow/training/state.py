@@ -214,7 +214,7 @@ def set_aside_damaged(out: Path) -> None:
             damage[name] = str(error)
     if present and len(damage) == len(present):
         raise InputError(
-            f"{' '.join(damage.values())} {out} has no undamaged checkpoint: give another --out to start anew."
+            f"{' '.join(damage.values())} {out} has no undamaged checkpoint: give another --out to start again."
         )
     for name, sentence in damage.items():
         say(f"{sentence} The checkpoint is set aside as {out / DAMAGED}, and the other one is used.")

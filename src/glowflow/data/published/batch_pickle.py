@@ -45,7 +45,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _admitted() -> dict[tuple[str, str], Callable[..., object]]:
-    """What each name stands for; made anew for each file, which so can't change it for the next."""
+    """What each name stands for; made again for each file, which so can't change it for the next."""
     return {
         ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
         ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),

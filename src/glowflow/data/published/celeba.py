@@ -78,7 +78,7 @@ def _splits(path: Path, names: list[str]) -> NDArray[np.int8]:
         split_of[words[0]] = SPLITS.index(SPLIT_NUMBERS[words[1]])
     for name in names:
         if name not in split_of:
-            raise InputError(f"{path} lacks {name}, which {ATTRIBUTES} has: get both anew.")
+            raise InputError(f"{path} lacks {name}, which {ATTRIBUTES} has: get both again.")
     return np.array([split_of[name] for name in names], np.int8)
 
 

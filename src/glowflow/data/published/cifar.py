@@ -135,7 +135,7 @@ def _pickled(path: Path, key: str) -> tuple[Images, Labels]:
     with refused(path):
         numbers = np.array(labels, np.int64)
     if numbers.shape != (len(rows),):
-        raise InputError(f"{path} has {len(rows)} images and {len(labels)} labels: get it anew.")
+        raise InputError(f"{path} has {len(rows)} images and {len(labels)} labels: get it again.")
     return rows, numbers
 
 
@@ -144,6 +144,6 @@ def _binary(path: Path, label_bytes: int) -> tuple[Images, Labels]:
         content = np.fromfile(path, np.uint8)
     length = label_bytes + PIXELS
     if len(content) % length:
-        raise InputError(f"{record(path, len(content) // length)}, is cut off: get the file anew.")
+        raise InputError(f"{record(path, len(content) // length)}, is cut off: get the file again.")
     table = content.reshape(-1, length)
     return table[:, label_bytes:], table[:, label_bytes - 1].astype(np.int64)

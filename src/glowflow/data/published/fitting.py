@@ -48,7 +48,7 @@ def face(image: Image.Image, image_shape: Shape, item: Item) -> Images:
 def random_crop(image: Image.Image, image_shape: Shape, item: Item) -> Images:
     """A piece of the image reduced to 96 pixels on its shorter side: RealNVP's protocol (Dinh et al. 2017, 4.1).
 
-    The piece is drawn from the image's key, once and for all, where the original draws anew each time.
+    The piece is drawn from the image's key, once and for all, where the original draws again each time.
     """
     if min(image.size) < REDUCED:
         raise InputError(f"{item.where} is {image.width}x{image.height} pixels: each side should have {REDUCED}.")

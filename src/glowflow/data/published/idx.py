@@ -74,7 +74,7 @@ def _path(files: Path, folder: str, name: str) -> Path:
 def _load(labels_path: Path, path: Path) -> tuple[Images, Labels]:
     images, labels = _array(path, 3), _array(labels_path, 1).astype(np.int64)
     if len(images) != len(labels):
-        raise InputError(f"{path} has {len(images)} images and {labels_path} {len(labels)} labels: get both anew.")
+        raise InputError(f"{path} has {len(images)} images and {labels_path} {len(labels)} labels: get both again.")
     return images, labels
 
 
@@ -83,10 +83,10 @@ def _array(path: Path, num_dimensions: int) -> NDArray[np.uint8]:
         content = (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes())
         magic, *shape = struct.unpack_from(f">{1 + num_dimensions}I", content)
     if magic != UNSIGNED_BYTE << 8 | num_dimensions:
-        raise InputError(f"{path} isn't an idx file of bytes in {num_dimensions} dimensions: get it anew.")
+        raise InputError(f"{path} isn't an idx file of bytes in {num_dimensions} dimensions: get it again.")
     values = np.frombuffer(content, np.uint8, offset=4 * (1 + num_dimensions))
     length = int(np.prod(shape[1:], dtype=np.int64))
     if len(values) != shape[0] * length:
         cut = record(path, min(len(values) // max(length, 1), shape[0]))
-        raise InputError(f"{cut}, is not as the header says, which promises {shape[0]}: get the file anew.")
+        raise InputError(f"{cut}, is not as the header says, which promises {shape[0]}: get the file again.")
     return values.reshape(shape)

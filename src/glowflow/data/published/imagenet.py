@@ -97,5 +97,5 @@ def _labels(path: Path, count: int) -> Labels:
     with refused(path), np.load(path, allow_pickle=False) as content:
         labels = np.asarray(content["labels"]).reshape(-1).astype(np.int64)
     if len(labels) != count:
-        raise InputError(f"{path} has {count} images and {len(labels)} labels: get it anew.")
+        raise InputError(f"{path} has {count} images and {len(labels)} labels: get it again.")
     return labels - 1  # they count from 1

@@ -58,7 +58,7 @@ class _Database:
         with refused(path), _opened(path) as database:
             status, size = database.stat(), (path / "data.mdb").stat().st_size
             if (database.info()["last_pgno"] + 1) * status["psize"] > size:
-                raise InputError(f"{path / 'data.mdb'} is cut off, at {size:,} bytes: get it anew.")
+                raise InputError(f"{path / 'data.mdb'} is cut off, at {size:,} bytes: get it again.")
             return cls(path, status["entries"])
 
     def __len__(self) -> int:

@@ -147,4 +147,4 @@ def refused(where: object) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
-        raise InputError(f"{where} can't be read ({reason}): get it anew.") from error
+        raise InputError(f"{where} can't be read ({reason}): get it again.") from error

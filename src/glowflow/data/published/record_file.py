@@ -39,7 +39,7 @@ def offsets(path: Path) -> NDArray[np.int64]:
             file.seek(at)
             at += HEADER.size + _length(file.read(HEADER.size), record(path, len(found) - 1)) + 4
     if at > size:
-        raise InputError(f"{record(path, len(found) - 1)}, is cut off: get the file anew.")
+        raise InputError(f"{record(path, len(found) - 1)}, is cut off: get the file again.")
     return np.array(found, np.int64)
 
 
@@ -56,17 +56,17 @@ def contents(path: Path, start: int, at: int) -> Iterator[bytes]:
             length = _length(header, record(path, number))
             content, checksum = file.read(length), file.read(4)
             if len(checksum) < 4 or _masked(content) != int.from_bytes(checksum, "little"):
-                raise InputError(f"{record(path, number)}, is corrupt: its checksum is wrong; get the file anew.")
+                raise InputError(f"{record(path, number)}, is corrupt: its checksum is wrong; get the file again.")
             yield content
             number += 1
 
 
 def _length(header: bytes, where: str) -> int:
     if len(header) < HEADER.size:
-        raise InputError(f"{where}, is cut off: get the file anew.")
+        raise InputError(f"{where}, is cut off: get the file again.")
     length, checksum = HEADER.unpack(header)
     if _masked(header[:8]) != checksum:
-        raise InputError(f"{where}, is corrupt: the checksum of its length is wrong; get the file anew.")
+        raise InputError(f"{where}, is corrupt: the checksum of its length is wrong; get the file again.")
     return int(length)
 
 

@@ -41,5 +41,5 @@ def _load(path: Path) -> tuple[Images, Labels]:
         raise InputError(f"{path} can't be read: it should have X, uint8 (32, 32, 3, N), and y.")
     numbers = labels.reshape(-1).astype(np.int64)
     if images.shape[3:] != numbers.shape:
-        raise InputError(f"{path} has images of shape {images.shape} and {len(numbers)} labels: get it anew.")
+        raise InputError(f"{path} has images of shape {images.shape} and {len(numbers)} labels: get it again.")
     return images.transpose(3, 0, 1, 2), np.where(numbers == 10, 0, numbers)  # 10 stands for the digit 0

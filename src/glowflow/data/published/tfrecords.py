@@ -94,7 +94,7 @@ def _read(shards: Mapping[Split, Sequence[Path]], form: Form) -> Reading:
     parts: dict[Split, Part] = {split: _Shards(paths, [offsets(p) for p in paths]) for split, paths in shards.items()}
     first = next(parts["train"].items(0), None)
     if first is None or not isinstance(first.picture, np.ndarray):
-        raise InputError(f"{shards['train'][0]} has no images: get it anew.")
+        raise InputError(f"{shards['train'][0]} has no images: get it again.")
     is_larger = first.picture.shape[:2] != form.image_shape[1:]
     remarks = [_lacking(paths, split) for split, paths in shards.items()] + ["random crops" if is_larger else ""]
     names = ATTRIBUTE_NAMES if len(first.attributes) == len(ATTRIBUTE_NAMES) else _numbered(len(first.attributes))
