@@ -114,3 +114,12 @@ def test_a_data_set_works_in_a_data_loader() -> None:
     batches = list(DataLoader(labelled, batch_size=2))  # type: ignore[arg-type]
     assert [len(some) for some, _ in batches] == [2, 2, 1]
     assert torch.equal(torch.cat([some for _, some in batches]), torch.from_numpy(labels))
+
+
+def test_accents_match_in_either_form() -> None:
+    """As macOS writes them, and as Linux does."""
+    images, labels = np.zeros((2, 4, 4, 3), np.uint8), np.array([0, 1])
+    named = Dataset("made", "train", images, labels, ("cafe\u0301", "tea"))
+    matched = named.with_classes(["tea", "caf\u00e9"])
+    assert matched.labels is not None
+    assert matched.labels.tolist() == [1, 0]

@@ -172,7 +172,7 @@ def test_a_settled_picture_that_is_unusual_says_so(glow: Glow) -> None:
     for highest, range_of in ((outside, "directions"), (outside, "training"), (inside, "directions")):
         usual = {"bits_per_dim": {"1%": 0.0, "50%": highest - 1, "99%": highest}} if range_of == "training" else {}
         measured = Usual(highest - 1, highest) if range_of == "directions" else None
-        directions = Directions(("Hat",), torch.zeros(1, D), ({},), measured)
+        directions = Directions(("Hat",), torch.zeros(1, D), ({"tried": {}},), measured)
         with TestClient(server.application(glow, "tiny", directions, usual)) as client:
             moving, settled = (
                 client.post("/api/decode", content=latents.numpy().tobytes(), headers=BINARY).headers

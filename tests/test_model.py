@@ -401,3 +401,14 @@ def test_a_standard_normal_model_has_a_known_likelihood() -> None:
     x = torch.rand(3, 1, 4, 4) - 0.5
     expected = -0.5 * (x.square() + log(2 * torch.pi)).flatten(1).sum(1)
     torch.testing.assert_close(Glow(config).log_prob(x), expected)
+
+
+def test_what_numpy_has_is_taken() -> None:
+    config = replace(SMALL, num_classes=3)
+    model, images, y = build(config), images_of(config), labels_of(config, len(images_of(config)))
+    assert y is not None
+    x = dequantize(images, 8)
+    for kind in (np.int32, np.uint8, np.int64):
+        assert torch.equal(model.log_prob(x.numpy(), y.numpy().astype(kind)), model.log_prob(x, y))
+    with pytest.raises(ValueError, match="-1 images can't be drawn"):
+        build(SMALL).sample(-1)

@@ -11,8 +11,12 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     >>> listed(["Paris, France", "Rome"])
     "'Paris, France', Rome"
     """
-    shown = [repr(name) if ", " in name else name for name in names[:most]]
-    return ", ".join(shown) + (", ..." if len(names) > most else "")
+    return ", ".join(map(quoted_name, names[:most])) + (", ..." if len(names) > most else "")
+
+
+def quoted_name(name: str) -> str:
+    """A name for a list, between quotation marks where it could be read as two."""
+    return repr(name) if ", " in name else name
 
 
 def install(extra: str) -> str:

@@ -61,7 +61,7 @@ class Glow(nn.Module):
         self.classifier = ZeroLinear(top[0], config.num_classes) if config.classifier else None
         self.execution = Execution()
 
-    def forward(self, x: Tensor, y: Array | None = None) -> tuple[list[Tensor], Tensor]:
+    def forward(self, x: Array, y: Array | None = None) -> tuple[list[Tensor], Tensor]:
         """Latents of x, level 0 first, and ln |det d latents / dx| (B,) in nats."""
         y = self._labels(len(x), y)
         *latents, top, log_det = self._flow(x)
@@ -77,7 +77,7 @@ class Glow(nn.Module):
             x = execution.inverse(level, x if eps is None else torch.cat([x, eps], dim=1), self.execution)
         return x
 
-    def log_prob(self, x: Tensor, y: Array | None = None) -> Tensor:
+    def log_prob(self, x: Array, y: Array | None = None) -> Tensor:
         """Log-density (B,) in nats of continuous images x."""
         latents, log_det = self(x, y)
         return log_det + standard_normal_log_prob(latents)
@@ -99,14 +99,14 @@ class Glow(nn.Module):
         log_prob, logits = self.log_prob_and_logits(x, y)
         return bits_per_dim(log_prob - log_q, self.config.num_dims, self.config.num_bits), logits
 
-    def log_prob_and_logits(self, x: Tensor, y: Array | None = None) -> tuple[Tensor, Tensor]:
+    def log_prob_and_logits(self, x: Array, y: Array | None = None) -> tuple[Tensor, Tensor]:
         """`log_prob` and `classify` in one pass."""
         y = self._labels(len(x), y)
         *latents, top, log_det = self._flow(x)
         eps, term = self.prior(top, y)
         return log_det + term + standard_normal_log_prob([*latents, eps]), self._logits(top)
 
-    def classify(self, x: Tensor) -> Tensor:
+    def classify(self, x: Array) -> Tensor:
         """Class logits (B, num_classes) of continuous images x.
 
         The classifier's, from the spatial mean of the top latent; of a class-conditional model without a classifier,
@@ -172,6 +172,8 @@ class Glow(nn.Module):
             y: Labels (num,) for a class-conditional model.
             generator: For reproducible images.
         """
+        if num < 0:
+            raise ValueError(f"{num} images can't be drawn: give a number of at least 0.")
         eps = normal(num, self.config.num_dims, generator, self.device)
         scale = torch.as_tensor(temperature, device=self.device, dtype=eps.dtype).reshape(-1, 1)
         if len(scale) not in {1, num}:
@@ -273,8 +275,9 @@ class Glow(nn.Module):
     def _chains(self) -> list[Chain]:
         return [cast("Chain", level) for level in self.levels]
 
-    def _flow(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _flow(self, x: Array) -> tuple[Tensor, ...]:
         """(latent of level 0, ..., top before its prior, log_det)."""
+        x = x if isinstance(x, Tensor) else as_tensor(x).to(self.device, self.dtype)
         self._check_images(x)
         x, latents, log_det = _channels_last(x), [], x.new_zeros(len(x))
         *below, last = self._chains
@@ -317,7 +320,7 @@ class Glow(nn.Module):
             raise ValueError("This model is not class-conditional: it takes no labels y.")
         if y is None:
             return None
-        y = as_tensor(y)
+        y = as_tensor(y) if isinstance(y, Tensor) else as_tensor(y).long()
         if y.shape != (num,) or y.dtype != torch.int64:
             raise ValueError(f"Labels are {y.dtype} {tuple(y.shape)}; int64 ({num},) is needed, one per image.")
         classes = self.config.num_classes

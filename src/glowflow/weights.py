@@ -59,8 +59,9 @@ def find(model: str | Path) -> Path:
 
 
 def _may_be_on_hub(model: str) -> bool:
-    """Whether this is like the hub's names, OWNER/NAME, and not a path below a folder that is here."""
-    return HUB_NAME.fullmatch(model) is not None and not Path(model).parent.exists()
+    """Whether this is like the hub's names, OWNER/NAME, and not a path below a folder that is here, or of runs."""
+    owner = Path(model).parent
+    return HUB_NAME.fullmatch(model) is not None and owner != Path("runs") and not owner.exists()
 
 
 def _missing(model: str, run: Path) -> InputError:

@@ -187,8 +187,9 @@ def attributes(
             those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
+    from glowflow import weights
     from glowflow.commands.reach import described, say_too_far, tried_on
-    from glowflow.latents import Directions, digest_of, fit, reaching
+    from glowflow.latents import Directions, Usual, digest_of, fit, reaching
     from glowflow.latents.fitting import truths
 
     if num_images is not None and num_images < 1:
@@ -204,7 +205,8 @@ def attributes(
     others = names_in(orthogonal_to, possible)
     wanted = tuple(dict.fromkeys((*names_in(names, possible), *others))) if names else None
     found = fit(glow, dataset, wanted, method).orthogonal_to(others)
-    found = reaching(glow, tried_on(model, data, glow, dataset, value_range), found, scale)
+    range_of_training = Usual.stored(weights.usual(model))
+    found = reaching(glow, tried_on(model, data, glow, dataset, value_range), found, scale, range_of_training)
     if digest_of(model) != before:
         raise InputError(f"{model} has been trained on meanwhile: give the same command again.")
     try:

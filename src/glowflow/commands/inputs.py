@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from unicodedata import normalize
 
 from glowflow.destinations import obstacle
 from glowflow.errors import InputError, listed
@@ -147,8 +148,9 @@ def label_index(glow: "Glow", label: str | None) -> int | None:
     if label is None:
         return None
     names = glow.class_names
-    if label in names:
-        return names.index(label)
+    plain = [normalize("NFC", name) for name in names]  # macOS and Linux write accents in different forms
+    if normalize("NFC", label) in plain:
+        return names.index(label) if label in names else plain.index(normalize("NFC", label))
     if label.isdecimal() and int(label) < len(names) and not any(name.isdecimal() for name in names):
         return int(label)
     possible = f"the model's classes are {listed(names)}" if names else "the model isn't class-conditional"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from glowflow.data import Dataset, Range
-    from glowflow.latents import Directions, Usual
+    from glowflow.latents import Directions
     from glowflow.model import Glow
 
 FEWEST_TRIED = 30
@@ -26,10 +26,9 @@ def tried_on(model: str, data: str | None, glow: "Glow", examples: "Dataset", va
 
 def described(facts: Mapping[str, Any]) -> str:
     """How a direction was found."""
-    return (
-        f"{facts['with']:,} images with it, {facts['without']:,} without; a strength of 1 goes {facts['scale']:.2f} "
-        f"times as far as from one mean to the other, and {facts['tried']['stay']:.0%} of edited images stay usual"
-    )
+    counts = f"{facts['with']:,} images with it, {facts['without']:,} without"
+    scale = f"a strength of 1 is {facts['scale']:.2f} times the difference of their means"
+    return f"{counts}; {scale}; {facts['tried']['stay']:.0%} of images edited towards the other label stay usual"
 
 
 def say_too_far(directions: "Directions", *, was_given: bool) -> None:
@@ -46,8 +45,14 @@ def say_too_far(directions: "Directions", *, was_given: bool) -> None:
         outcome = Outcome(**facts["tried"])
         if not outcome.is_good:
             say(
-                f"Edits along {name} may go wrong: at strength 1, {1 - outcome.stay:.0%} of edited images aren't like "
-                f"those that the model knows, and {outcome.fall:.0%} fall apart. {advice}"
+                f"Edits along {name} may go wrong at strength 1: {1 - outcome.stay:.0%} of images that are edited "
+                f"towards the other label become unlike those that the model knows, and {outcome.fall:.0%} fall apart. "
+                f"{advice}"
+            )
+        elif outcome.further:
+            say(
+                f"Edits along {name} are meant for images of the other label: {outcome.further:.0%} of images that are "
+                f"moved further in the label that they have fall apart at strength 1."
             )
 
 
@@ -65,10 +70,12 @@ def say_unusual(
     """
     import torch
 
-    from glowflow.latents import look
+    from glowflow import weights
+    from glowflow.latents import Usual, directions_of, look
     from glowflow.latents.usual import NOTABLY
 
-    usual = _usual(model)
+    directions = directions_of(model)
+    usual = directions.usual or Usual.stored(weights.usual(model))
     if usual is None:
         return
     change = " ".join(f"--by.{strength}" for strength in by)
@@ -76,7 +83,7 @@ def say_unusual(
         ends = pictures[[0, -1]]
         y = None if label is None else torch.full((2,), label, device=glow.device)
         before, after = look(glow, ends, y)
-        if usual.left(before, after):
+        if usual.left(before, after) if directions.are_tried else usual.fell(before, after):
             fate = "has probably fallen apart" if usual.fell(before, after) else "is unlike those that the model knows"
             say(
                 f"{path} with {change} takes {usual.compared(after)}: the edited picture {fate}. "
@@ -87,11 +94,3 @@ def say_unusual(
                 f"{path} takes {usual.compared(before)}, even before the edit: it's unlike the images that the model "
                 f"knows, so edits may look strange."
             )
-
-
-def _usual(model: str) -> "Usual | None":
-    """The range that was measured with the directions, or else when the model was trained."""
-    from glowflow import weights
-    from glowflow.latents import Usual, directions_of
-
-    return directions_of(model).usual or Usual.stored(weights.usual(model))

@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
 from glowflow.data.value_range import Range
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, listed, quoted_name
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class Dataset:
         if tuple(names) == self.class_names:
             return self
         if self._can_only_match_by_position(names):
-            pairs = listed([f"{mine} is {its}" for mine, its in zip(self.class_names, names, strict=True)], most=3)
+            matched = [f"{quoted_name(mine)} is {its}" for mine, its in zip(self.class_names, names, strict=True)]
+            pairs = ", ".join(matched[:3]) + (", ..." if len(matched) > 3 else "")
             say(f"The model's classes have only numbers, and those of {self.name} are matched by position: {pairs}.")
             return replace(self, class_names=tuple(names))
         positions = np.array([self._position(name, names) for name in self.class_names])
@@ -114,9 +116,9 @@ class Dataset:
 
     def _position(self, name: str, names: Sequence[str]) -> int:
         """The place of one of the data's classes among the model's."""
-        places = {_number(other): place for place, other in enumerate(names)}
+        places = {_plain(other): place for place, other in enumerate(names)}
         places |= {other: place for place, other in enumerate(names)}
-        place = places.get(name, places.get(_number(name)))
+        place = places.get(name, places.get(_plain(name)))
         if place is None:
             raise InputError(
                 f"{self.name} has the class {name}, which the model doesn't have; the model's are {listed(names)}."
@@ -128,6 +130,9 @@ class Dataset:
         return str(index) if self.sources is None else os.fsdecode(bytes(self.sources[index]))
 
 
-def _number(name: str) -> str:
-    """The name, or the number that it is, without zeros before it."""
-    return str(int(name)) if name.isdecimal() else name
+def _plain(name: str) -> str:
+    """What names that people take for the same have in common: a number's value, and accents in one form.
+
+    macOS and Linux write accents in different forms of Unicode.
+    """
+    return str(int(name)) if name.isdecimal() else normalize("NFC", name)

@@ -262,8 +262,8 @@ def _read(image_shape: Shape, ranges: Mapping[str, Range], path: Path) -> Result
 def _report(files: Sequence[ImageFile], bad: Sequence[int], folder: Path, error: UnreadableError) -> None:
     if len(bad) * 10 > len(files):
         raise InputError(
-            f"More than a tenth of the {len(files)} files in {folder} can't be read ({len(bad)} so far), the first of "
-            f"them {files[bad[0]].name}: remove or replace them."
+            f"More than a tenth of the {len(files)} files looked at in {folder} can't be read ({len(bad)} so far), the "
+            f"last of them {files[bad[-1]].name} ({str(error).rstrip('.')}): mend, replace or remove them."
         )
     if len(bad) <= MOST_NAMED:
         say(f"Skipped {files[bad[-1]].name}, which can't be read: {error}")

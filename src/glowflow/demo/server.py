@@ -28,6 +28,7 @@ from glowflow.demo.engine import BusyError, Engine
 from glowflow.demo.guard import Guard, Json, busy, error
 from glowflow.demo.opposites import opposites
 from glowflow.latents import Directions, Usual, interpolate, paths
+from glowflow.latents.usual import FALLEN
 from glowflow.model import Glow
 from glowflow.pictures import as_picture
 from glowflow.presets.size import size
@@ -110,6 +111,7 @@ class Demo:
         self.usual = usual
         self.finder = finder
         self._range = (directions.usual if directions else None) or Usual.stored(usual)
+        self._tolerated = 0.0 if directions is None or directions.are_tried else FALLEN
         self.value_ranges = value_ranges
         self._num_parameters = size(self.glow.config).parameters
         self._room = requests.Room(MOST_HELD)
@@ -235,7 +237,8 @@ class Demo:
             return {}
         seen = await self.engine.look(image, label)
         excess = self._range.excess(seen)
-        return {EXCESS: f"{excess:.3f}", COMPARED: self._range.compared(seen)} if excess else {}
+        is_told = excess > self._tolerated
+        return {EXCESS: f"{excess:.3f}", COMPARED: self._range.compared(seen)} if is_told else {}
 
     async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
         with self._room.share() as take:

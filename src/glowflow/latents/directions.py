@@ -36,6 +36,14 @@ class Directions:
     about: tuple[Mapping[str, Any], ...]
     usual: Usual | None = None
 
+    @property
+    def are_tried(self) -> bool:
+        """Whether edits of strength 1 along all of them were measured to keep pictures usual (`reaching`).
+
+        Others, such as those of the bundled faces, were made as long as a classifier wanted them.
+        """
+        return all("tried" in facts for facts in self.about)
+
     def edit(self, z: Tensor, strengths: Mapping[str, float]) -> Tensor:
         """Latents (B, D) moved along some of the directions; z itself where all strengths are 0.
 
@@ -93,7 +101,7 @@ class Directions:
             (*(self.names[index] for index in kept), *other.names),
             torch.cat([self.vectors[kept], other.vectors]),
             (*(self.about[index] for index in kept), *other.about),
-            other.usual or self.usual,
+            self.usual if kept and self.usual else other.usual,  # earlier directions keep the range they were tried by
         )
 
     def save(self, directory: Path, model: str | Path) -> None:

@@ -29,20 +29,24 @@ MOST_KNOWN, MOST_EDITED = 300, 100
 """Pictures that the usual range is taken from, and those that are edited along each direction."""
 
 
-def reaching(model: Glow, dataset: Dataset, directions: Directions, scale: float | None = None) -> Directions:
+def reaching(
+    model: Glow, dataset: Dataset, directions: Directions, scale: float | None = None, known: Usual | None = None
+) -> Directions:
     """The directions made as long as edits of strength 1 may go, with the range that usual pictures keep to.
 
     Pictures without an attribute are moved towards it, and those with it away from it. The longest of `SCALES` is
-    chosen with which bits/dim rise moderately, enough pictures stay in the usual range and none falls apart. The search
-    takes it that all of this only gets worse with the distance.
+    chosen with which bits/dim rise moderately, enough pictures stay in the usual range, and none falls apart. The
+    search takes it that all of this only gets worse with the distance. What becomes of pictures that are moved further
+    in their own label is measured too, but doesn't limit the choice: a dark picture may have no room to become darker.
 
     Args:
         model: In its inference form.
         dataset: Pictures, at least one, that the model wasn't trained on, with the directions' attributes or labels.
         directions: As they were found.
         scale: A multiple to take in place of the choice; what becomes of edited pictures is measured all the same.
+        known: The range that the model's training found, whose bits/dim count. Without it those of the pictures do.
     """
-    trial = Trial.on(model, dataset)
+    trial = Trial.on(model, dataset, known)
     plain = directions.scaled([1.0] * len(directions.names))
     with progress("How far edits go", len(plain.names), "attributes") as advance:
         scales, outcomes = [], []
@@ -60,14 +64,16 @@ class Outcome:
     """What becomes of pictures when they are edited.
 
     Attributes:
-        stay: The share that doesn't leave the usual range.
-        fall: The share that falls apart.
-        rise: How far bits/dim rise, the median: 1 is from the middle of the usual range to its end.
+        stay: The share that doesn't leave the usual range when moved towards the other label.
+        fall: The share that falls apart on this way.
+        rise: How far bits/dim rise on this way, the median: 1 is from the middle of the usual range to its end.
+        further: The share that falls apart when moved the other way, further in the label that it has.
     """
 
     stay: float
     fall: float
     rise: float
+    further: float = 0.0
 
     @property
     def is_good(self) -> bool:
@@ -98,14 +104,17 @@ class Trial:
     before: list[Seen]
 
     @classmethod
-    def on(cls, model: Glow, dataset: Dataset) -> Self:
+    def on(cls, model: Glow, dataset: Dataset, range_of_training: Usual | None = None) -> Self:
         """Some pictures of a data set."""
         known = dataset.thinned(MOST_KNOWN)
         images, labels = known.batch(range(len(known)))
         y = labels if model.config.num_classes else None
         y = None if y is None else y.to(model.device)
         before = look(model, images, y)
-        return cls(model, images, y, *truths(known), Usual.of(before), before)
+        usual = Usual.of(before)
+        if range_of_training is not None:
+            usual = replace(range_of_training, extremes=usual.extremes)
+        return cls(model, images, y, *truths(known), usual, before)
 
     def furthest(self, name: str, vector: Tensor) -> float:
         """The largest of the scales with a good outcome, else the smallest there is."""
@@ -121,15 +130,21 @@ class Trial:
         """What becomes of pictures when an attribute is given to them by adding a vector (D,), or taken from them."""
         has = torch.from_numpy(self.has[:, self.names.index(name)])
         rows = _balanced(has)
+        towards = torch.where(has, -1.0, 1.0)[:, None]
+        other, further = (self._pairs(rows, sign * towards, vector) for sign in (1, -1))
+        return Outcome(
+            stay=1 - fmean(self.usual.left(*pair) for pair in other),
+            fall=fmean(self.usual.fell(*pair) for pair in other),
+            rise=median(self.usual.rise(*pair) for pair in other),
+            further=fmean(self.usual.fell(*pair) for pair in further),
+        )
+
+    def _pairs(self, rows: Tensor, strengths: Tensor, vector: Tensor) -> list[tuple[Seen, Seen]]:
+        """What is measured of some pictures before and after each is moved by its strength (N, 1) times a vector."""
         after: list[Seen] = []
         for part in rows.split(batch_size(self.model.config)):
-            after += look(self.model, *self._edited(part, torch.where(has[part], -1.0, 1.0)[:, None] * vector))
-        pairs = list(zip([self.before[row] for row in rows.tolist()], after, strict=True))
-        return Outcome(
-            stay=1 - fmean(self.usual.left(*pair) for pair in pairs),
-            fall=fmean(self.usual.fell(*pair) for pair in pairs),
-            rise=median(self.usual.rise(*pair) for pair in pairs),
-        )
+            after += look(self.model, *self._edited(part, strengths[part] * vector))
+        return list(zip([self.before[row] for row in rows.tolist()], after, strict=True))
 
     def _edited(self, rows: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor | None]:
         """Some of the pictures with their latents moved by shifts (B, D), and their labels."""
