@@ -44,7 +44,8 @@ def reaching(
         dataset: Pictures, at least one, that the model wasn't trained on, with the directions' attributes or labels.
         directions: As they were found.
         scale: A multiple to take in place of the choice; what becomes of edited pictures is measured all the same.
-        known: The range that the model's training found, whose bits/dim count. Without it those of the pictures do.
+        known: The range that the model's training found. It holds where the pictures' own range reaches further, as
+            that of pictures unlike those of the training does.
     """
     trial = Trial.on(model, dataset, known)
     plain = directions.scaled([1.0] * len(directions.names))
@@ -112,7 +113,7 @@ class Trial:
         y = None if y is None else y.to(model.device)
         before = look(model, images, y)
         usual = Usual.of(before)
-        if range_of_training is not None:
+        if range_of_training is not None and range_of_training.highest < usual.highest:
             usual = replace(range_of_training, extremes=usual.extremes)
         return cls(model, images, y, *truths(known), usual, before)
 
