@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from glowflow.latents import Directions
     from glowflow.model import Glow
 
+WORTH_A_LINE = 0.05
+"""The share of images that fall apart when moved further in their own label from which on this is reported."""
 FEWEST_TRIED = 30
 """Validation images; of fewer, a usual range says too little."""
 
@@ -49,7 +51,7 @@ def say_too_far(directions: "Directions", *, was_given: bool) -> None:
                 f"towards the other label become unlike those that the model knows, and {outcome.fall:.0%} fall apart. "
                 f"{advice}"
             )
-        elif outcome.further:
+        elif outcome.further > WORTH_A_LINE:
             say(
                 f"Edits along {name} are meant for images of the other label: {outcome.further:.0%} of images that are "
                 f"moved further in the label that they have fall apart at strength 1."
