@@ -186,6 +186,18 @@ def test_a_settled_picture_that_is_unusual_says_so(glow: Glow) -> None:
             assert f"where at most {highest:.2f} are usual" in settled["Glowflow-Compared"]
 
 
+def test_directions_that_were_never_tried_tell_of_what_fell_apart_alone(glow: Glow) -> None:
+    """As those of the bundled faces, which a classifier made as long as they are."""
+    z = torch.randn(D, generator=torch.Generator().manual_seed(0)).double()
+    (seen,) = look(glow, glow.decode(z[None]))
+    for beyond, is_told in ((0.5, False), (1.5, True)):
+        measured = Usual(seen.bits_per_dim - beyond - 1, seen.bits_per_dim - beyond)
+        directions = Directions(("Hat",), torch.zeros(1, D), ({},), measured)
+        with TestClient(server.application(glow, "tiny", directions, {})) as client:
+            headers = client.post("/api/decode", content=z.numpy().tobytes(), headers=BINARY).headers
+        assert ("Glowflow-Excess" in headers) == is_told
+
+
 def test_an_animation_goes_there_and_back(client: TestClient, glow: Glow) -> None:
     ends = torch.randn(2, D, generator=torch.Generator().manual_seed(0))
     content = ends.numpy().tobytes()

@@ -242,7 +242,8 @@ def test_other_random_images_are_a_step(page: Page) -> None:
 
 def test_an_edit_that_goes_too_far_is_reported(browser: Browser) -> None:
     vectors = torch.tensor([0.0, 30.0])[:, None].expand(2, D).contiguous()
-    directions = Directions(("Nothing", "Everything"), vectors, ({}, {}), Usual(9.0, 10.0, extremes=0.5))
+    tried: dict[str, object] = {"tried": {}}
+    directions = Directions(("Nothing", "Everything"), vectors, (tried, tried), Usual(9.0, 10.0, extremes=0.5))
     with served(tiny(), directions) as address, visited(browser, address) as page:
         press(page, "Nothing", "End")
         assert page.locator("#leaving").is_hidden()
