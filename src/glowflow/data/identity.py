@@ -1,4 +1,4 @@
-"""A digest of images by which they are known wherever they lie and whenever they were prepared."""
+"""A digest that recognises images, wherever they are and whenever they were prepared."""
 
 from __future__ import annotations
 
