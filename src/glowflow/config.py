@@ -118,7 +118,7 @@ GlowConfig.__doc__ = (GlowConfig.__doc__ or "").format(
 
 @dataclass(frozen=True)
 class Level:
-    """What a `GlowConfig` chooses for one level.
+    """The choices of a `GlowConfig` for one level.
 
     Attributes:
         shape: (C, H, W) of the images that come into the level.

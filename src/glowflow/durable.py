@@ -18,7 +18,7 @@ DIGESTS = "digests.json"
 LONGEST_NAME = 128
 """Bytes of a name that leave room for more in any file system."""
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
-"""The errors by which a file system reports that it can't do a thing at all, as those of networks often can't."""
+"""Errors of file systems that can't do a thing at all; those of networks often report them."""
 NOT_FOR_DIRECTORIES = UNSUPPORTED | {errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
 """The errors of systems that bring files to the disk, and not directories; Windows has EACCES."""
 

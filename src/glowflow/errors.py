@@ -11,7 +11,16 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     >>> listed(["Paris, France", "Rome"])
     "'Paris, France', Rome"
     """
-    return ", ".join(map(quoted_name, names[:most])) + (", ..." if len(names) > most else "")
+    return in_a_row([quoted_name(name) for name in names], most)
+
+
+def in_a_row(entries: Sequence[str], most: int = 20) -> str:
+    """The first entries of a list as they are, separated by commas.
+
+    >>> in_a_row(["cat 5", "cow 2", "dog 1"], most=2)
+    'cat 5, cow 2, ...'
+    """
+    return ", ".join(entries[:most]) + (", ..." if len(entries) > most else "")
 
 
 def quoted_name(name: str) -> str:

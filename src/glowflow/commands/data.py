@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from glowflow.commands.inputs import SplitName, check_picture, print_rows, wide_console
-from glowflow.errors import InputError, quoted_name
+from glowflow.errors import InputError, in_a_row, quoted_name
 
 if TYPE_CHECKING:
     from glowflow.data import BuiltIn, Glimpse, Published
@@ -163,17 +163,12 @@ def _description(found: "Glimpse", description: str) -> dict[str, str]:
     if found.labels is not None:
         counts = {name: int((found.labels == i).sum()) for i, name in enumerate(shown.class_names)}
         entries = [f"{quoted_name(name)} {count:,}" for name, count in counts.items()]
-        rows[f"labels ({_part(found, len(found.labels))})"] = _in_a_row(entries)
+        rows[f"labels ({_part(found, len(found.labels))})"] = in_a_row(entries)
     if found.attributes is not None:
         shares = zip(shown.attribute_names, found.attributes.mean(0), strict=True)
         part = _part(found, len(found.attributes))
         rows[f"attributes ({part})"] = ", ".join(f"{quoted_name(name)} {share:.0%}" for name, share in shares)
     return rows
-
-
-def _in_a_row(entries: Sequence[str], most: int = 20) -> str:
-    """The first entries, separated by commas."""
-    return ", ".join(entries[:most]) + (", ..." if len(entries) > most else "")
 
 
 def _part(found: "Glimpse", count: int) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glowflow.config import Shape
 from glowflow.data.value_range import Range
-from glowflow.errors import InputError, listed, quoted_name
+from glowflow.errors import InputError, in_a_row, listed, quoted_name
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Dataset:
             return self
         if self._can_only_match_by_position(names):
             matched = [f"{quoted_name(mine)} is {its}" for mine, its in zip(self.class_names, names, strict=True)]
-            pairs = ", ".join(matched[:3]) + (", ..." if len(matched) > 3 else "")
+            pairs = in_a_row(matched, most=3)
             say(f"The model's classes have only numbers, and those of {self.name} are matched by position: {pairs}.")
             return replace(self, class_names=tuple(names))
         positions = np.array([self._position(name, names) for name in self.class_names])

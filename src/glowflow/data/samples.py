@@ -1,6 +1,6 @@
 """The numbers in an image file that has more than 8 bits for each.
 
-Of grey images Pillow gives them. Images in colour it reduces to their upper 8 bits as it decodes them; they are decoded
+Pillow gives all bits of grey images. It reduces colour images to their upper 8 bits; they are decoded
 a second time with the two bytes of each number exchanged, which gives the lower ones.
 """
 

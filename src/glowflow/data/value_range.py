@@ -53,7 +53,7 @@ WHOLE = sorted(
 """Usual ranges of whole numbers, the narrowest first."""
 FRACTIONS: tuple[Range, ...] = ((0, 1), (-1, 1))
 TOLERANCE = 0.05
-"""The share of a range by which floating-point values may exceed it: resizing and rounding do that."""
+"""Floating-point values may exceed a range by this share of it, as resizing and rounding make them do."""
 LEAST_USED = 0.25
 """The share of the largest number in a range that floating-point values reach at least, where the range is theirs."""
 

@@ -1,4 +1,4 @@
-"""What pictures that a model knows have in common, by which an edited one is seen to have gone too far."""
+"""The range that pictures keep to which a model knows. An edited picture outside of it has gone too far."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields

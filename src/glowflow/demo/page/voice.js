@@ -3,9 +3,9 @@
 const SECONDS_TO_READ = 12;
 
 const status = document.getElementById("status");
-let silence; // the timer that ends what is said
+let silence; // the timer that clears the message
 
-/** Do something; what goes wrong is said. */
+/** Do something, and report what goes wrong. */
 export function attempt(action) {
   return Promise.resolve().then(action).catch(complain);
 }
