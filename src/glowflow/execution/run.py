@@ -5,6 +5,7 @@ What is computed stands in the bijections; each way here is tested against their
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from math import prod
 from typing import cast
@@ -27,7 +28,7 @@ class Execution:
     precision: torch.dtype | None = None
     compiled: bool = False
 
-    @property
+    @cached_property
     def mode(self) -> MemoryMode:
         """What `memory` names."""
         return MEMORIES.build(self.memory)
