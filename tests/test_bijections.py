@@ -1,6 +1,7 @@
 """Every bijection keeps the contract: one registry, every property."""
 
 from collections.abc import Callable
+from functools import partial
 from math import log, prod
 
 import pytest
@@ -20,6 +21,7 @@ from glowflow.bijections import (
     Conv1x1,
     Conv1x1LU,
     Coupling,
+    Halves,
     Logit,
     Mask,
     Permute,
@@ -30,8 +32,9 @@ from glowflow.bijections import (
     Step,
     TopPrior,
 )
-from glowflow.conditioners import ConvConditioner, ResidualConditioner, TopNetwork, ZeroConv
+from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv
 from glowflow.execution import Execution
+from glowflow.parts import CONDITIONERS, COUPLINGS, PERMUTATIONS
 from tests.helpers import jacobian_log_det, randomize
 
 SHAPE = (4, 2, 6)
@@ -65,21 +68,22 @@ class Bounded(Bijection):
         return (1.8 * y).atanh()
 
 
+def coupling(name: str, conditioner: str = "conv", mask: Mask = Halves()) -> Bijection:  # noqa: B008 (no state)
+    """A small coupling of images of SHAPE, with the parts of these names."""
+    inputs = mask.num_channels(SHAPE[0])
+
+    def network(params_per_channel: int) -> nn.Module:
+        return CONDITIONERS.build(conditioner, inputs, params_per_channel * inputs, 8, SHAPE[1:])
+
+    return COUPLINGS.build(name, network, mask)
+
+
 REGISTRY: dict[str, Callable[[], Bijection]] = {
     "actnorm": lambda: ActNorm(4),
-    "conv1x1": lambda: Conv1x1(4),
-    "conv1x1-lu": lambda: Conv1x1LU(4),
-    "reverse": Reverse,
-    "shuffle": lambda: Shuffle(4),
     "squeeze": Squeeze,
-    "additive": lambda: AdditiveCoupling(ConvConditioner(2, 2, width=8)),
-    "affine": lambda: AffineCoupling(ConvConditioner(2, 4, width=8)),
-    "affine-exp": lambda: AffineExpCoupling(ConvConditioner(2, 4, width=8)),
-    "affine-tanh": lambda: AffineTanhCoupling(ConvConditioner(2, 4, width=8)),
     "checkerboard": lambda: AffineTanhCoupling(ConvConditioner(4, 8, width=8), Checkerboard()),
     "checkerboard, odd": lambda: AdditiveCoupling(ConvConditioner(4, 4, width=8), Checkerboard(odd=True)),
     "checkerboard, sigmoid": lambda: AffineCoupling(ConvConditioner(4, 8, width=8), Checkerboard()),
-    "residual network": lambda: AffineTanhCoupling(ResidualConditioner(2, 4, width=4, num_blocks=2)),
     "logit": lambda: Chain(Bounded(), Logit()),
     "permute": lambda: Permute(torch.tensor([2, 0, 3, 1])),
     "split prior": lambda: SplitPrior(ZeroConv(2, 4)),
@@ -99,6 +103,9 @@ REGISTRY: dict[str, Callable[[], Bijection]] = {
     "empty chain": Chain,
     "frozen conv1x1": lambda: randomize(Conv1x1LU(4)).double().freeze(),
 }
+REGISTRY |= {f"permutation {name}": partial(PERMUTATIONS.build, name, 4) for name in PERMUTATIONS.names}
+REGISTRY |= {f"coupling {name}": partial(coupling, name) for name in COUPLINGS.names}
+REGISTRY |= {f"conditioner {name}": partial(coupling, "affine-tanh", name) for name in CONDITIONERS.names}
 
 
 @pytest.fixture(params=REGISTRY, name="bijection")
@@ -305,13 +312,13 @@ def test_extreme_conditioners_stay_finite() -> None:
 
 VECTORS: dict[str, Callable[[], Bijection]] = {
     name: REGISTRY[name]
-    for name in ("actnorm", "conv1x1", "conv1x1-lu", "reverse", "shuffle", "permute", "logit", "frozen conv1x1")
+    for name in ("actnorm", "permute", "logit", "frozen conv1x1", *(f"permutation {p}" for p in PERMUTATIONS.names))
 }
 VECTORS |= {
-    "additive": lambda: AdditiveCoupling(nn.Linear(2, 2)),
-    "affine": lambda: AffineCoupling(nn.Linear(2, 4)),
-    "affine-exp": lambda: AffineExpCoupling(nn.Linear(2, 4)),
-    "affine-tanh": lambda: AffineTanhCoupling(nn.Linear(2, 4)),
+    f"coupling {name}": partial(COUPLINGS.build, name, lambda params: nn.Linear(2, 2 * params), Halves())
+    for name in COUPLINGS.names
+}
+VECTORS |= {
     "split prior": lambda: SplitPrior(nn.Linear(2, 4)),
     "step": lambda: Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Linear(2, 4))),
     "frozen step": lambda: randomize(Step(ActNorm(4), Shuffle(4), AffineCoupling(nn.Linear(2, 4)))).double().freeze(),

@@ -1,12 +1,13 @@
 """The parts that a model can be made of, by kind: their names and options, free of torch.
 
 A configuration names a part, or gives its options too: `affine`, or `{kind: residual, blocks: 2}`. The options of a
-part are a frozen dataclass, here; the class that is built from them registers itself where it stands. A part of your
-own does the same two things in a file of your own.
+part are a frozen dataclass, here, which says in which module the class stands that is built from them. A part of your
+own has both in a file of your own.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from glowflow.checks import check_whole
@@ -41,6 +42,7 @@ class Kind:
     def __init__(self, name: str) -> None:
         self.name = name
         self._options: dict[str, type] = {}
+        self._modules: dict[str, str] = {}
         self._builders: dict[str, Callable[..., Any]] = {}
 
     @property
@@ -48,10 +50,14 @@ class Kind:
         """Every part's name, the oldest first."""
         return tuple(self._options)
 
-    def option(self, name: str) -> Callable[[Options], Options]:
+    def option(self, name: str, module: str | None = None) -> Callable[[Options], Options]:
         """Let configurations name a part; decorates the frozen dataclass of its options.
 
         The first sentence of the dataclass's docstring describes the part in help texts.
+
+        Args:
+            name: What configurations call the part.
+            module: Where its builder stands, if that isn't imported yet; it's imported when a part is first built.
 
         Raises:
             ValueError: If another part has this name.
@@ -63,6 +69,8 @@ class Kind:
             if repr(self._options.get(name, options)) != repr(options):  # a notebook may register one again
                 raise ValueError(f"There is a {self.name} {name!r} already: choose another name.")
             self._options[name] = options
+            if module:
+                self._modules[name] = module
             return options
 
         return register
@@ -78,7 +86,12 @@ class Kind:
 
     def build(self, part: Part, *args: Any) -> Any:  # noqa: ANN401 (each kind has its own)
         """Build a part from its options and whatever else this kind of part is built from."""
-        return self._builders[self.name_of(part)](self.options(part), *args)
+        options, name = self.options(part), self.name_of(part)
+        if name not in self._builders and name in self._modules:
+            import_module(self._modules[name])
+        if name not in self._builders:
+            raise ValueError(f"Nothing builds the {self.name} {name!r}: register a class or function with .builds.")
+        return self._builders[name](options, *args)
 
     def options(self, part: object) -> Any:  # noqa: ANN401 (a dataclass)
         """The options of a part as it stands in a configuration.
@@ -145,37 +158,37 @@ LAYOUTS = Kind("layout")
 """How the layers are arranged, level by level; built by (options, config)."""
 
 
-@COUPLINGS.option("affine")
+@COUPLINGS.option("affine", "glowflow.bijections.coupling")
 @dataclass(frozen=True)
 class Affine:
     """The original code's bounded scale, sigmoid(s + 2)."""
 
 
-@COUPLINGS.option("affine-exp")
+@COUPLINGS.option("affine-exp", "glowflow.bijections.coupling")
 @dataclass(frozen=True)
 class AffineExp:
     """The paper's unbounded scale, exp(s)."""
 
 
-@COUPLINGS.option("affine-tanh")
+@COUPLINGS.option("affine-tanh", "glowflow.bijections.coupling")
 @dataclass(frozen=True)
 class AffineTanh:
     """The scale exp(factor tanh(s)) of RealNVP, bounded by a learned factor."""
 
 
-@COUPLINGS.option("additive")
+@COUPLINGS.option("additive", "glowflow.bijections.coupling")
 @dataclass(frozen=True)
 class Additive:
     """A shift without a scale, as in NICE."""
 
 
-@CONDITIONERS.option("conv")
+@CONDITIONERS.option("conv", "glowflow.conditioners.conv")
 @dataclass(frozen=True)
 class Conv:
     """The three convolutions of Glow."""
 
 
-@CONDITIONERS.option("residual")
+@CONDITIONERS.option("residual", "glowflow.conditioners.residual")
 @dataclass(frozen=True)
 class Residual:
     """The residual network of RealNVP, of so many `blocks`."""
@@ -186,49 +199,49 @@ class Residual:
         check_whole("residual blocks", self.blocks, 1)
 
 
-@PERMUTATIONS.option("conv1x1")
+@PERMUTATIONS.option("conv1x1", "glowflow.bijections.conv1x1")
 @dataclass(frozen=True)
 class Conv1x1:
     """An invertible 1x1 convolution."""
 
 
-@PERMUTATIONS.option("conv1x1-lu")
+@PERMUTATIONS.option("conv1x1-lu", "glowflow.bijections.conv1x1")
 @dataclass(frozen=True)
 class Conv1x1LU:
     """The same in its LU decomposition, whose determinant costs less."""
 
 
-@PERMUTATIONS.option("shuffle")
+@PERMUTATIONS.option("shuffle", "glowflow.bijections.permutation")
 @dataclass(frozen=True)
 class Shuffle:
     """A fixed random order of the channels."""
 
 
-@PERMUTATIONS.option("reverse")
+@PERMUTATIONS.option("reverse", "glowflow.bijections.permutation")
 @dataclass(frozen=True)
 class Reverse:
     """The reversed order of the channels."""
 
 
-@DEQUANTIZERS.option("uniform")
+@DEQUANTIZERS.option("uniform", "glowflow.dequantizers")
 @dataclass(frozen=True)
 class Uniform:
     """A uniform distribution over each bin."""
 
 
-@MEMORIES.option("store")
+@MEMORIES.option("store", "glowflow.execution.memory")
 @dataclass(frozen=True)
 class Store:
     """Everything: the fastest."""
 
 
-@MEMORIES.option("checkpoint")
+@MEMORIES.option("checkpoint", "glowflow.execution.memory")
 @dataclass(frozen=True)
 class Checkpoint:
     """The inputs of each step of flow, which is run again for a third more arithmetic."""
 
 
-@MEMORIES.option("reversible")
+@MEMORIES.option("reversible", "glowflow.execution.reversible")
 @dataclass(frozen=True)
 class Reversible:
     """The outputs of each level and every eighth step's input; the steps are undone, for a third more arithmetic."""
@@ -239,7 +252,7 @@ class Reversible:
         check_whole("anchor_interval", self.anchor_interval, 1)
 
 
-@LAYOUTS.option("glow")
+@LAYOUTS.option("glow", "glowflow.layouts")
 @dataclass(frozen=True)
 class GlowLayout:
     """Squeeze, steps of flow, split."""
@@ -247,7 +260,7 @@ class GlowLayout:
     logit: bool = False
 
 
-@LAYOUTS.option("realnvp")
+@LAYOUTS.option("realnvp", "glowflow.layouts")
 @dataclass(frozen=True)
 class RealNVPLayout:
     """Couplings with checkerboard masks, squeeze, couplings over channels, a split without a prior of its own."""
