@@ -36,9 +36,9 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from glowflow import Glow
+from glowflow.bench.allocations import activation_bytes
 from glowflow.config import GlowConfig
 from glowflow.execution import Execution
-from glowflow.experiments.allocations import activation_bytes
 from glowflow.presets import load, names
 from glowflow.presets.size import size
 from glowflow.progress import progress

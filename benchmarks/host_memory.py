@@ -20,9 +20,9 @@ from typing import Any
 import torch
 
 from glowflow.allocator import keep_freed_memory
+from glowflow.bench.timing import Work
+from glowflow.bench.work import sampling, training
 from glowflow.execution import Execution
-from glowflow.experiments.apart import Work
-from glowflow.experiments.bench import sampling, training
 from glowflow.parts import MEMORIES
 from glowflow.presets import load
 from glowflow.provenance import provenance

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from glowflow import GlowConfig
+from glowflow.bench.allocations import activation_bytes
+from glowflow.bench.apart import apart
+from glowflow.bench.floor import convolution_calls
+from glowflow.bench.memory import activations
 from glowflow.cli import main
 from glowflow.errors import InputError
-from glowflow.experiments.allocations import activation_bytes
-from glowflow.experiments.apart import apart
-from glowflow.experiments.bench import _convolution_calls, activations
 
 
 def test_activation_bytes_are_those_of_the_tensors_alive_at_once() -> None:
@@ -60,7 +61,7 @@ def test_work_apart_that_fails_is_an_input_error(capfd: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_the_floor_has_the_networks_convolutions_and_no_border(batch_size: int) -> None:
-    calls = _convolution_calls(GlowConfig((3, 8, 8), 2, 4, 8), torch.zeros(batch_size, 3, 8, 8))
+    calls = convolution_calls(GlowConfig((3, 8, 8), 2, 4, 8), torch.zeros(batch_size, 3, 8, 8))
     assert len(calls) == 2 * 4 * 3 + 1  # three for each coupling, one for the split's prior
     assert {call.inputs[0] for call in calls} == {batch_size}
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adamax, Optimizer
 
+from glowflow.bench.peer import multiscale_flow
 from glowflow.config import GlowConfig
-from glowflow.experiments.peer import multiscale_flow
 from peers.base import Peer, Size, package
 
 

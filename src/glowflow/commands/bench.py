@@ -39,9 +39,10 @@ def bench(
     """
     import torch
 
+    from glowflow.bench.measure import measure
+    from glowflow.bench.work import training
     from glowflow.durable import save_json
     from glowflow.execution import Execution
-    from glowflow.experiments.bench import measure, training
     from glowflow.experiments.canvas import canvas
     from glowflow.presets import load
     from glowflow.provenance import provenance

@@ -1,1 +1,1 @@
-"""Measurements that are more than one command: speed and memory on this machine."""
+"""The paper's claims: sets of trainings, their tables and figures."""

@@ -5,10 +5,9 @@ from statistics import median
 
 import torch
 
+from glowflow.bench.timing import Work, timed
+from glowflow.bench.work import training as step
 from glowflow.execution import Execution
-from glowflow.experiments.apart import Work
-from glowflow.experiments.bench import timed
-from glowflow.experiments.bench import training as step
 from glowflow.experiments.definition import Training
 from glowflow.training.record import SAMPLE_TEMPERATURES
 

@@ -7,9 +7,8 @@ from multiprocessing.connection import Connection
 import torch
 from torch import multiprocessing
 
+from glowflow.bench.timing import Work, synchronize
 from glowflow.errors import InputError
-
-Work = Callable[[], None]
 
 
 @contextmanager
@@ -57,12 +56,6 @@ def _serve(pipe: Connection, build: Callable[[], Work], threads: int) -> None:
     while _is_asked(pipe):
         work()
         synchronize()
-
-
-def synchronize() -> None:
-    """Wait until the device has done what it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def _is_asked(pipe: Connection) -> bool:

@@ -1,19 +1,56 @@
-"""The same work done by `normflows`, from the package registry, to measure against."""
+"""The same work done by `normflows`, for comparison."""
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from glowflow.allocator import keep_freed_memory
+from glowflow.bench.timing import Work
+from glowflow.bench.work import stepping
 from glowflow.config import GlowConfig
 from glowflow.parts import LAYOUTS
 
-if TYPE_CHECKING:
-    from torch import nn
+OfPeer = Callable[[nn.Module, Tensor], Work]
+PEERS = {"normflows": False, "normflows, freed memory kept": True}
+"""normflows as its users have it, and with what `keep_freed_memory` does; each in a process of its own."""
 
 
-def normflows_glow(config: GlowConfig, x: Tensor) -> "nn.Module | None":
+def peer_work(of_peer: OfPeer, config: GlowConfig, images: tuple[Tensor, torch.device], *, keeps: bool) -> Work:
+    """Normflows' work on images that are to be on a device; it's called in a process of its own."""
+    if keeps:
+        keep_freed_memory()
+    values, device = images
+    x = values.to(device)
+    peer = normflows_glow(config, x)
+    if peer is None:
+        raise ValueError("normflows has no such model.")
+    return of_peer(peer, x)
+
+
+def peer_training(peer: nn.Module, x: Tensor) -> Work:
+    """A training step of normflows' model."""
+    return stepping(peer_loss(peer, x), torch.optim.Adamax(peer.parameters(), lr=1e-6))
+
+
+def peer_loss(peer: nn.Module, x: Tensor) -> Callable[[], Tensor]:
+    """What a training step of normflows' model differentiates."""
+    return lambda: -peer.log_prob(x, None).mean()  # type: ignore[operator]
+
+
+def peer_sampling(peer: nn.Module, x: Tensor) -> Work:
+    """Drawing as many images as the batch x has from normflows' model."""
+
+    def draw() -> None:
+        with torch.no_grad():
+            peer.sample(len(x))  # type: ignore[operator]
+
+    return draw
+
+
+def normflows_glow(config: GlowConfig, x: Tensor) -> nn.Module | None:
     """Normflows' Glow of the same levels, steps, width and coupling, as its documentation builds it.
 
     It has LU-decomposed 1x1 convolutions and unconditional latents, and initialises itself at its first batch, x.

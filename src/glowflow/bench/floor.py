@@ -1,0 +1,85 @@
+"""The floor: the convolutions of the couplings' networks alone, in the same type and layout."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from glowflow.bench.timing import Work
+from glowflow.bench.work import labels
+from glowflow.bijections import Coupling
+from glowflow.config import GlowConfig
+from glowflow.model import Glow
+
+
+def convolutions(config: GlowConfig, precision: torch.dtype | None, x: Tensor, *, backward: bool) -> Work:
+    """The convolutions for a batch like x, forward, or forward and backward."""
+
+    def tensor(shape: torch.Size) -> Tensor:
+        values = 0.05 * torch.randn(shape, device=x.device, dtype=precision or x.dtype)
+        return values.contiguous(memory_format=torch.channels_last).requires_grad_()
+
+    calls = convolution_calls(config, x)
+    inputs = {call.inputs: tensor(call.inputs) for call in calls}
+    layers = [(inputs[call.inputs], tensor(call.kernel), call.padding) for call in calls]
+
+    def run() -> None:
+        with torch.set_grad_enabled(backward):
+            for values, kernel, padding in layers:
+                output = F.conv2d(values, kernel, padding=padding)
+                if backward:
+                    torch.autograd.grad(output, [values, kernel], output.detach())
+
+    return run
+
+
+class Call(NamedTuple):
+    """The shapes and the padding of one convolution."""
+
+    inputs: torch.Size
+    kernel: torch.Size
+    padding: int | str
+
+
+class _Calls(TorchFunctionMode):
+    """Notes the convolutions that are run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[Call] = []
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        """Run a function of PyTorch's."""
+        options = kwargs or {}
+        if function is F.conv2d:
+            padding = args[4] if len(args) > 4 else options.get("padding", 0)
+            self.noted.append(Call(args[0].shape, args[1].shape, padding))
+        return function(*args, **options)
+
+
+@torch.no_grad()
+def convolution_calls(config: GlowConfig, x: Tensor) -> list[Call]:
+    """The convolutions for a batch like x, without those that are the same for all its images."""
+    shapes: list[tuple[nn.Module, torch.Size]] = []
+    batch = 2  # tells them from the convolutions of a single, common image
+    with torch.device("meta"):
+        model = Glow(config)
+        networks = [module.conditioner for module in model.modules() if isinstance(module, Coupling)]
+        for each in networks:
+            each.register_forward_pre_hook(lambda network, args: shapes.append((network, args[0].shape)))
+        images = torch.empty(batch, *x.shape[1:])
+        model.log_prob(images, labels(config, images))
+        with _Calls() as calls:
+            for network, shape in tuple(shapes):
+                network(torch.empty(shape))
+    own = [call for call in calls.noted if call.inputs[0] == batch]
+    return [call._replace(inputs=torch.Size((len(x), *call.inputs[1:]))) for call in own]
