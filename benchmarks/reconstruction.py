@@ -17,9 +17,9 @@ import torch
 from glowflow import Glow
 from glowflow.config import GlowConfig
 from glowflow.data import load
-from glowflow.data.order import Stream
 from glowflow.durable import load_lines
 from glowflow.evaluate import reconstruction_error
+from glowflow.noise import Stream
 from glowflow.presets import load as load_preset
 from glowflow.provenance import provenance
 from glowflow.training.batches import Batches

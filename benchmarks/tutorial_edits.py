@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from glowflow import Glow
 from glowflow.cli import main as command
 from glowflow.data import Dataset, Split, load
-from glowflow.data.order import shuffled
 from glowflow.durable import load_json, save_json
 from glowflow.evaluate import batch_size
 from glowflow.images import quantize
 from glowflow.latents import Directions, directions_of, look
+from glowflow.order import shuffled
 from glowflow.pictures import grid, stacked
 from glowflow.provenance import provenance
 

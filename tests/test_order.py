@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glowflow.config import TrainConfig
-from glowflow.data.order import Stream, shuffled, uniform_noise
+from glowflow.noise import Stream, uniform_noise
+from glowflow.order import shuffled
 from glowflow.training.augmentation import augment, shift
 
 

@@ -17,11 +17,11 @@ from torch import Tensor
 from glowflow import Glow, GlowConfig, InputError, weights
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, load
-from glowflow.data.order import Stream
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Floats
 from glowflow.execution import Execution
 from glowflow.images import dequantize
+from glowflow.noise import Stream
 from glowflow.processes import ALONE, Processes
 from glowflow.signals import requests
 from glowflow.training import loop, train

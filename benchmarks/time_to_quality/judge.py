@@ -8,9 +8,9 @@ from contender import Contender
 from peers.base import quiet
 
 from glowflow.data import Dataset
-from glowflow.data.order import Stream, uniform_noise
 from glowflow.evaluate import standard_error
 from glowflow.images import bits_per_dim, dequantize
+from glowflow.noise import Stream, uniform_noise
 
 BATCH = 32
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig
-from glowflow.data.order import Stream, uniform_noise
 from glowflow.errors import InputError
 from glowflow.execution import Execution
+from glowflow.noise import Stream, uniform_noise
 from glowflow.training.augmentation import augment
 from glowflow.training.batches import Batch
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW

@@ -10,9 +10,9 @@ import torch
 from contender import Contender, plain
 
 from glowflow.data import Dataset
-from glowflow.data.order import shuffled
 from glowflow.durable import replacing
 from glowflow.errors import InputError
+from glowflow.order import shuffled
 
 Report = Callable[["Lane"], None]
 ERRORS = (RuntimeError, ValueError, ArithmeticError, AssertionError)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from glowflow.config import GlowConfig
 from glowflow.data import Dataset
-from glowflow.data.order import Stream, uniform_noise
 from glowflow.errors import InputError
 from glowflow.images import quantize
 from glowflow.model import Glow
+from glowflow.noise import Stream, uniform_noise
 from glowflow.parts import LAYOUTS
 from glowflow.processes import ALONE, Processes
 from glowflow.progress import progress

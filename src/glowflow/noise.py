@@ -1,7 +1,41 @@
-"""Random numbers for images: those of the first images don't depend on how many images there are."""
+"""Random numbers that belong to an image: they don't depend on how many images there are beside it.
 
+While training, they are a function of (seed, position), where a position counts the images drawn since the start; so
+nothing random is carried from step to step. Latents are drawn in turn from a generator of torch's.
+"""
+
+from enum import IntEnum
+from math import prod
+
+import numpy as np
 import torch
 from torch import Tensor
+
+WORDS_PER_BLOCK = 4
+"""64-bit words that one value of Philox's counter gives."""
+
+
+class Stream(IntEnum):
+    """What noise is for; each purpose has a stream of its own."""
+
+    TRAINING = 0
+    INITIALIZATION = 1
+    EVALUATION = 2
+    AUGMENTATION = 3
+
+
+def uniform_noise(seed: int, stream: Stream, start: int, count: int, shape: tuple[int, ...]) -> Tensor:
+    """Uniform float32 numbers in [0, 1) for positions start, ..., start + count - 1: (count, *shape).
+
+    >>> whole = uniform_noise(0, Stream.TRAINING, start=0, count=4, shape=(3,))
+    >>> bool((whole[2:] == uniform_noise(0, Stream.TRAINING, start=2, count=2, shape=(3,))).all())
+    True
+    """
+    blocks = -(-prod(shape) // (2 * WORDS_PER_BLOCK))  # a word gives two numbers
+    generator = np.random.Philox(key=np.array([seed, stream], np.uint64), counter=start * blocks)
+    bits = generator.random_raw(count * blocks * WORDS_PER_BLOCK).view(np.uint32).reshape(count, -1)
+    numbers = (bits[:, : prod(shape)] >> 8).astype(np.float32) * np.float32(2**-24)
+    return torch.from_numpy(numbers.reshape(count, *shape))
 
 
 def normal(

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from glowflow import weights
 from glowflow.config import RunConfig, Shape
 from glowflow.data import Dataset, of_run
-from glowflow.data.order import shuffled
 from glowflow.durable import load_json, save_json
 from glowflow.experiments.kid import kid
 from glowflow.images import quantize
+from glowflow.order import shuffled
 from glowflow.progress import progress
 from glowflow.provenance import provenance
 

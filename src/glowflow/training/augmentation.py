@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glowflow.config import TrainConfig
-from glowflow.data.order import Stream, uniform_noise
+from glowflow.noise import Stream, uniform_noise
 
 MAX_SHIFT = 0.1
 """Largest shift, as a fraction of the image's side."""

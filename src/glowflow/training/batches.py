@@ -9,8 +9,9 @@ from torch import Tensor
 
 from glowflow.config import GlowConfig, RunConfig
 from glowflow.data import Dataset
-from glowflow.data.order import Stream, shuffled, uniform_noise
 from glowflow.errors import InputError
+from glowflow.noise import Stream, uniform_noise
+from glowflow.order import shuffled
 from glowflow.training.augmentation import augment
 
 

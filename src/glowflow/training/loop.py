@@ -13,9 +13,9 @@ from glowflow import threads
 from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split, for_all_kinds
-from glowflow.data.order import Stream
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Floats, scores, usual
+from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
 from glowflow.training import computing, same_images
