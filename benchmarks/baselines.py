@@ -5,8 +5,8 @@ by the settings of Glow's preset, so that they differ in their layers alone. Eac
 those already there are not run again, and a training that was interrupted goes on, so the same command can be given at
 any time.
 
-    python benchmarks/baselines.py digits results/baselines.jsonl --images 24000
-    python benchmarks/baselines.py photos32 results/baselines.jsonl --images 12000
+    python -m benchmarks.baselines digits results/baselines.jsonl --images 24000
+    python -m benchmarks.baselines photos32 results/baselines.jsonl --images 12000
 """
 
 import argparse
@@ -14,8 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lines import Line, complete
-
+from benchmarks.lines import Line, complete
 from glowflow import Glow
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import load

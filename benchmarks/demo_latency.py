@@ -5,7 +5,7 @@ the one before is on screen. Time runs from the mouse's event, as the browser st
 picture is drawn. Beside it stand what can't be saved: the decoding alone, in a process of its own, and a request of the
 page's that asks the server for nothing. Each repetition is a line of the output file.
 
-    python benchmarks/demo_latency.py faces results/demo-latency.jsonl
+    python -m benchmarks.demo_latency faces results/demo-latency.jsonl
 """
 
 import argparse
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from demo_server import started
-from lines import Line, complete
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.demo_server import started
+from benchmarks.lines import Line, complete
 from glowflow import Glow
 from glowflow.demo.serving import leave_a_core
 

@@ -4,8 +4,8 @@
 while a slider is dragged, one exact one, one image to encode, one random latent. `malformed`: requests that no browser
 sends (`hostile.py`), a few at a time. Status codes, latencies, and the server's memory on the way, eleven times.
 
-    python benchmarks/demo_load.py clients faces results/demo-load.jsonl
-    python benchmarks/demo_load.py malformed faces results/demo-load.jsonl
+    python -m benchmarks.demo_load clients faces results/demo-load.jsonl
+    python -m benchmarks.demo_load malformed faces results/demo-load.jsonl
 """
 
 import argparse
@@ -17,12 +17,13 @@ from collections.abc import Awaitable, Callable
 from io import BytesIO
 from pathlib import Path
 
-import hostile
 import httpx2
 import numpy as np
-from demo_server import resident_megabytes, started
-from lines import Line, complete
 from PIL import Image
+
+from benchmarks import hostile
+from benchmarks.demo_server import resident_megabytes, started
+from benchmarks.lines import Line, complete
 
 AT_A_TIME = 8
 BINARY = {"Content-Type": "application/octet-stream"}

@@ -4,13 +4,12 @@ The shortest of some multiples of its direction that gives the attribute to nine
 does best, counting a tenth off for each other attribute that changes on the way. The model's directions are then made
 so long.
 
-    python benchmarks/edit_scales.py src/glowflow/models/faces results/edit-scales.json
+    python -m benchmarks.edit_scales src/glowflow/models/faces results/edit-scales.json
 """
 
 from dataclasses import replace
 
-from edits import Trial, parser, report, trial
-
+from benchmarks.edits import Trial, parser, report, trial
 from glowflow.durable import save_json
 from glowflow.latents import directory_of
 from glowflow.progress import progress

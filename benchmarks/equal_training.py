@@ -6,7 +6,7 @@ comparison). Each training is a line of the output file; those already there are
 
 On a machine without bfloat16 arithmetic it's emulated (`bfloat16.py`).
 
-    python benchmarks/equal_training.py results/equal-training.jsonl --images 8000
+    python -m benchmarks.equal_training results/equal-training.jsonl --images 8000
 """
 
 import argparse
@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from bfloat16 import arithmetic
-from gradients import reconstructions
-from lines import Line, complete
 
+from benchmarks.bfloat16 import arithmetic
+from benchmarks.gradients import reconstructions
+from benchmarks.lines import Line, complete
 from glowflow import Glow
 from glowflow.config import RunConfig
 from glowflow.data import load

@@ -2,7 +2,7 @@
 
 The whole objective is sharded (parameters between steps, gradients and the optimiser's state), then each step of flow.
 
-    torchrun --nproc-per-node 2 benchmarks/fsdp.py
+    torchrun --nproc-per-node 2 -m benchmarks.fsdp
 """
 
 from copy import deepcopy

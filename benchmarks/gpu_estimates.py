@@ -14,7 +14,7 @@ Muon's, which the small presets have, is more.
 
 Takes a quarter of an hour.
 
-    python benchmarks/gpu_estimates.py results/gpu-estimates.json > table.md
+    python -m benchmarks.gpu_estimates results/gpu-estimates.json > table.md
 """
 
 import argparse

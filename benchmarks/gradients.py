@@ -4,7 +4,7 @@ For each run: the gradient of bits/dim on a batch of its test images, against th
 ||g - exact|| / ||exact|| over all parameters; and, for the reversible mode, without its anchors too. Then whether
 images are encoded and decoded exactly, in float64 as `encode` does it, and in float32 and bfloat16 for comparison.
 
-    python benchmarks/gradients.py results/gradients.jsonl runs/faces-deep
+    python -m benchmarks.gradients results/gradients.jsonl runs/faces-deep
 """
 
 import argparse
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bfloat16 import arithmetic
 from torch import Tensor
 
+from benchmarks.bfloat16 import arithmetic
 from glowflow import Glow
 from glowflow.data import load
 from glowflow.execution import Execution

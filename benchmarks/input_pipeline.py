@@ -2,7 +2,7 @@
 
 Both are timed in turn, in blocks of steps; the ratio of a pair is that of neighbouring blocks.
 
-    python benchmarks/input_pipeline.py results/input-pipeline.jsonl digits faces32 photos32
+    python -m benchmarks.input_pipeline results/input-pipeline.jsonl digits faces32 photos32
 """
 
 import argparse
@@ -14,8 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import cast
 
-from lines import Line, complete
-
+from benchmarks.lines import Line, complete
 from glowflow import data
 from glowflow.presets import load
 from glowflow.processes import ALONE

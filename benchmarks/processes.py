@@ -8,9 +8,9 @@ control, trainings of one process that differ in the order in which a batch's gr
 
 `speed`: images per second of 2 processes of one thread each against those of 1 process, and what limits them, in turn.
 
-    python benchmarks/processes.py same results/processes.jsonl
-    python benchmarks/processes.py drift results/processes.jsonl
-    python benchmarks/processes.py speed results/processes.jsonl
+    python -m benchmarks.processes same results/processes.jsonl
+    python -m benchmarks.processes drift results/processes.jsonl
+    python -m benchmarks.processes speed results/processes.jsonl
 """
 
 import argparse
@@ -24,8 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
-from lines import Line, complete
-
+from benchmarks.lines import Line, complete
 from glowflow.durable import load_lines
 
 SETTINGS = ("--train.validation_images=100", "--train.init_batch_size=64", "--train.validate_every=160")

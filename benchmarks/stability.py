@@ -3,8 +3,8 @@
 Trains the preset for some steps per seed and coupling, and counts steps whose loss or gradient wasn't finite. Each
 training is a line of the output file; those already there are not run again, so it can be interrupted at any time.
 
-    python benchmarks/stability.py results/stability.jsonl
-    python benchmarks/stability.py results/stability-10x.jsonl --rate 10 --seeds 4
+    python -m benchmarks.stability results/stability.jsonl
+    python -m benchmarks.stability results/stability-10x.jsonl --rate 10 --seeds 4
 """
 
 import argparse
@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lines import Line, complete
-
+from benchmarks.lines import Line, complete
 from glowflow import Glow
 from glowflow.config import RunConfig
 from glowflow.data import load

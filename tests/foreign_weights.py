@@ -1,6 +1,6 @@
 """Weights and images for recordings of foreign code bases: functions of a seed, so that only the seed is stored.
 
-benchmarks/record_pytorch_glows.py gives them to the foreign models, tests/test_import_pytorch.py to ours.
+tools/record_pytorch_glows.py gives them to the foreign models, tests/test_import_pytorch.py to ours.
 """
 
 import re

@@ -26,6 +26,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 from torch import Tensor
 
+from benchmarks import hostile
 from glowflow import Glow, GlowConfig
 from glowflow.cli import main
 from glowflow.commands import demo
@@ -38,10 +39,6 @@ from glowflow.evaluate import scores
 from glowflow.images import quantize
 from glowflow.latents import Directions, Usual, interpolate, look
 from tests.helpers import randomize
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
-import hostile
 
 SHAPE = (3, 16, 12)
 D = 3 * 16 * 12

@@ -1,4 +1,4 @@
-"""The importers of PyTorch code bases: what those computed (benchmarks/record_pytorch_glows.py), and every refusal."""
+"""The importers of PyTorch code bases: what those computed (tools/record_pytorch_glows.py), and every refusal."""
 
 import json
 import pickle

@@ -13,6 +13,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from benchmarks.time_to_quality.contender import Task
+from benchmarks.time_to_quality.density import check
+from benchmarks.time_to_quality.figure import curves, draw, label, passing, summary
+from benchmarks.time_to_quality.judge import judge
+from benchmarks.time_to_quality.ours import Glowflow
+from benchmarks.time_to_quality.peers import PACKAGES, peer
+from benchmarks.time_to_quality.race import Lane, race
 from glowflow import GlowConfig, InputError
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, prepare
@@ -20,17 +27,6 @@ from glowflow.durable import load_lines
 from glowflow.presets import load
 from glowflow.training import train
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "time_to_quality"))
-
-from contender import Task
-from density import check
-from figure import curves, draw, label, passing, summary
-from judge import judge
-from ours import Glowflow
-from peers import PACKAGES, peer
-from race import Lane, race
-
-BENCHMARK = Path(sys.path[0])
 IMAGES = Dataset("noise", "train", np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), dtype=np.uint8))
 TASK = Task(load("faces32").run, num_train=1000, mirrored=True)
 
@@ -258,7 +254,7 @@ def test_the_command_goes_on_and_draws_what_is_stored(
     def command(*options: str) -> str:
         given = ["digits", "out.jsonl", "--contenders", "glowflow", "--images", "4", "--at", "0.01", *options]
         monkeypatch.setattr(sys, "argv", ["time_to_quality", *given])
-        runpy.run_path(str(BENCHMARK / "__main__.py"), run_name="__main__")
+        runpy.run_module("benchmarks.time_to_quality", run_name="__main__")
         return capsys.readouterr().out
 
     assert "after 0.0 minutes" in command("--minutes", "0.02")

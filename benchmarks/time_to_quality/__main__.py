@@ -11,7 +11,7 @@ both figures are drawn again by `--draw-only`; a run that was stopped goes on by
     pip install -e '.[data,peers]'
     git clone https://github.com/rosinality/glow-pytorch ../rosinality
     git clone https://github.com/y0ast/Glow-PyTorch ../y0ast
-    python benchmarks/time_to_quality faces32 mine.jsonl --rosinality ../rosinality --y0ast ../y0ast --contenders \
+    python -m benchmarks.time_to_quality faces32 mine.jsonl --rosinality ../rosinality --y0ast ../y0ast --contenders \
         glowflow normflows-small FrEIA-small nflows-small rosinality-small y0ast-small \
         --figure faces32.png --samples samples.png
 
@@ -19,8 +19,8 @@ That takes two hours and some, 20 minutes for each; `-small` are the others' rec
 Without `--contenders` the others take part at their documented sizes too. A preset of one's own joins by `--ours`, and
 what is stored in the repository is drawn again by `--draw-only`:
 
-    python benchmarks/time_to_quality digits trials.jsonl --contenders glowflow --ours wide=wide.yaml
-    python benchmarks/time_to_quality faces32 results/time-to-quality.jsonl --draw-only --split test \
+    python -m benchmarks.time_to_quality digits trials.jsonl --contenders glowflow --ours wide=wide.yaml
+    python -m benchmarks.time_to_quality faces32 results/time-to-quality.jsonl --draw-only --split test \
         --figure faces32.png --samples samples.png
 
 The test images stay untouched until the recipes are frozen: everything is judged on validation images, and only the
@@ -39,15 +39,15 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from contender import DATA, Contender, Task, plain, task
-from density import check
-from figure import OURS, draw, label, summary
-from judge import judge
-from ours import Glowflow
-from peers import CHECKOUTS, NAMES, PACKAGES, SMALL, peer
 from PIL import Image
-from race import Lane, race
 
+from benchmarks.time_to_quality.contender import DATA, Contender, Task, plain, task
+from benchmarks.time_to_quality.density import check
+from benchmarks.time_to_quality.figure import OURS, draw, label, summary
+from benchmarks.time_to_quality.judge import judge
+from benchmarks.time_to_quality.ours import Glowflow
+from benchmarks.time_to_quality.peers import CHECKOUTS, NAMES, PACKAGES, SMALL, peer
+from benchmarks.time_to_quality.race import Lane, race
 from glowflow.commands.inputs import Precision, precision_named
 from glowflow.config import RunConfig
 from glowflow.data import prepare

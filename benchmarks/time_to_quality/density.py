@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from math import log, pi
 
 import torch
-from contender import Contender, Task
-from peers.base import Peer, quiet
 from torch import Tensor
 from torch.autograd.functional import jacobian
+
+from benchmarks.time_to_quality.contender import Contender, Task
+from benchmarks.time_to_quality.peers.base import Peer, quiet
 
 NUM_IMAGES = 3
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from peers import CODES, SMALL
-
+from benchmarks.time_to_quality.peers import CODES, SMALL
 from glowflow.experiments.canvas import canvas
 from glowflow.experiments.results import Line
 

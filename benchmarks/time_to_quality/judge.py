@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from contender import Contender
-from peers.base import quiet
 
+from benchmarks.time_to_quality.contender import Contender
+from benchmarks.time_to_quality.peers.base import quiet
 from glowflow.data import Dataset
 from glowflow.evaluate import standard_error
 from glowflow.images import bits_per_dim, dequantize

@@ -7,8 +7,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import torch
-from contender import Contender, plain
 
+from benchmarks.time_to_quality.contender import Contender, plain
 from glowflow.data import Dataset
 from glowflow.durable import replacing
 from glowflow.errors import InputError

@@ -13,15 +13,14 @@ for the task, all else as documented, since a documented size may be far too lar
 
 from pathlib import Path
 
-from contender import Task
-
+from benchmarks.time_to_quality.contender import Task
+from benchmarks.time_to_quality.peers.base import Peer
+from benchmarks.time_to_quality.peers.freia import Freia
+from benchmarks.time_to_quality.peers.nflows import Nflows
+from benchmarks.time_to_quality.peers.normflows import Normflows
+from benchmarks.time_to_quality.peers.rosinality import Rosinality
+from benchmarks.time_to_quality.peers.y0ast import Y0ast
 from glowflow.errors import InputError
-from peers.base import Peer
-from peers.freia import Freia
-from peers.nflows import Nflows
-from peers.normflows import Normflows
-from peers.rosinality import Rosinality
-from peers.y0ast import Y0ast
 
 PACKAGES: dict[str, type[Peer]] = {"normflows": Normflows, "FrEIA": Freia, "nflows": Nflows}
 CHECKOUTS: dict[str, type[Rosinality] | type[Y0ast]] = {"rosinality": Rosinality, "y0ast": Y0ast}

@@ -7,11 +7,11 @@ from math import log, pi
 from typing import Any
 
 import torch
-from contender import Task
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from peers.base import Peer, Size, package
+from benchmarks.time_to_quality.contender import Task
+from benchmarks.time_to_quality.peers.base import Peer, Size, package
 
 
 class Freia(Peer):

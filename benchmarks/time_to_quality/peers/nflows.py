@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from peers.base import Peer, Size, mirrored, package
+from benchmarks.time_to_quality.peers.base import Peer, Size, mirrored, package
 
 
 class Nflows(Peer):

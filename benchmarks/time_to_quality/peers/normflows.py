@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adamax, Optimizer
 
+from benchmarks.time_to_quality.peers.base import Peer, Size, package
 from glowflow.bench.peer import multiscale_flow
 from glowflow.config import GlowConfig
-from peers.base import Peer, Size, package
 
 
 class Normflows(Peer):

@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from contender import Task
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from peers.base import Peer, Size, checked_out, mirrored, quiet, recorded
+from benchmarks.time_to_quality.contender import Task
+from benchmarks.time_to_quality.peers.base import Peer, Size, checked_out, mirrored, quiet, recorded
 
 
 class Rosinality(Peer):

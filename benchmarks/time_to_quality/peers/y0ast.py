@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from contender import Task
 from torch import Tensor, nn
 from torch.optim import Adamax, Optimizer
 
-from peers.base import Peer, Size, checked_out, mirrored, recorded
+from benchmarks.time_to_quality.contender import Task
+from benchmarks.time_to_quality.peers.base import Peer, Size, checked_out, mirrored, recorded
 
 
 class Y0ast(Peer):

@@ -1,6 +1,6 @@
 """Train a flow on points of two moons and draw what it does: docs/images/two-moons.png.
 
-Run: python benchmarks/two_moons.py (half a minute; needs the extra `bench`).
+Run: python -m tools.two_moons (half a minute; needs the extra `bench`).
 """
 
 from math import pi

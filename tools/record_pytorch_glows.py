@@ -4,7 +4,7 @@ Runs their code, in float64 and on images with known noise, from a checkout of e
 
     git clone https://github.com/rosinality/glow-pytorch ../rosinality
     git clone https://github.com/y0ast/Glow-PyTorch ../y0ast
-    python -m benchmarks.record_pytorch_glows --rosinality ../rosinality --y0ast ../y0ast
+    python -m tools.record_pytorch_glows --rosinality ../rosinality --y0ast ../y0ast
 
 Writes tests/data/rosinality.json and tests/data/y0ast.json, a line for each model: what its code base was given, the
 shapes of its state dict, the seeds of weights and images (see tests/foreign_weights.py), and, for each image, its bits
@@ -12,12 +12,9 @@ per dimension and the sums of its top latent's channels.
 """
 
 import argparse
-import importlib
 import json
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from math import log
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.time_to_quality.peers.base import checked_out
 from tests import foreign_weights
 
 OUT = Path(__file__).parents[1] / "tests" / "data"
@@ -118,20 +116,6 @@ def known_noise(noise: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     return lambda x: (x + noise / 256, torch.full((len(x),), -log(256) * x[0].numel(), dtype=x.dtype))
 
 
-@contextmanager
-def imported(checkout: Path) -> Iterator[ModuleType]:
-    """The checkout's module `model`, and what it imports, under no other code base's names."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(checkout))
-    try:
-        yield importlib.import_module("model")
-    finally:
-        sys.path.remove(str(checkout))
-        for name in ("model", "modules", "utils"):
-            if name not in before:
-                sys.modules.pop(name, None)
-
-
 def write(file: Path, checkout: Path, record: Callable[..., Case], cases: Mapping[str, Case]) -> None:
     """The recording of a code base."""
     commit = subprocess.run(
@@ -140,7 +124,8 @@ def write(file: Path, checkout: Path, record: Callable[..., Case], cases: Mappin
         capture_output=True,
         text=True,
     ).stdout.strip()
-    with imported(checkout) as code, torch.no_grad():
+    code = checked_out(checkout)
+    with torch.no_grad():
         recorded = {name: record(code, case, seed) for seed, (name, case) in enumerate(cases.items())}
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(case)}" for name, case in recorded.items())
     file.write_text(f'{{"commit": "{commit}", "cases": {{\n{lines}\n}}}}\n')

@@ -3,8 +3,8 @@
 Kernels and directions are stored in float16, everything else in float32; `glowflow evaluate` of both tells what that
 costs.
 
-    python benchmarks/bundle.py runs/faces64 src/glowflow/models/faces
-    python benchmarks/edit_scales.py src/glowflow/models/faces results/edit-scales.json
+    python -m tools.bundle runs/faces64 src/glowflow/models/faces
+    python -m benchmarks.edit_scales src/glowflow/models/faces results/edit-scales.json
 """
 
 import argparse

@@ -1,0 +1,1 @@
+"""What makes files of this repository: the bundled model, recordings that tests compare with, pictures."""
