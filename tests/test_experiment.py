@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from glowflow.bijections import ActNorm
@@ -74,9 +75,29 @@ def test_every_definition_is_valid(name: str) -> None:
     assert len({training.directory for training in trainings}) == len({json.dumps(t.settings) for t in trainings})
     for training in trainings:
         overrides = found.variations[training.variation]
-        for part, values in {"model": training.run.model, "train": training.run.train}.items():
-            assert all(getattr(values, key) == value for key, value in overrides.get(part, {}).items())
-        assert training.precision == overrides.get("execution", {}).get("precision", "float32")
+        assert training.run.model == replace(training.run.model, **overrides.get("model", {}))
+        assert training.run.train == replace(training.run.train, **overrides.get("train", {}))
+        execution = {"precision": "float32", "memory": "store", **overrides.get("execution", {})}
+        assert execution == {"precision": training.precision, "memory": training.memory}
+
+
+@pytest.mark.parametrize(("name", "variations"), [("baselines", 3), ("memory", 4), ("stability", 4)])
+def test_definitions_in_miniature(name: str, variations: int, capsys: pytest.CaptureFixture[str]) -> None:
+    content = yaml.safe_load((definition.DEFINITIONS / f"{name}.yaml").read_text())
+    small = {"levels": 1, "steps": 1, "width": 4}
+    smaller = {key: MINIATURE[key] for key in ("presets", "validations", "seeds")}
+    shared = {"model": small, "train": MINIATURE["shared"]["train"]}  # type: ignore[index]
+    Path("mini.yaml").write_text(json.dumps(content | smaller | {"shared": shared}))
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    found = [json.loads(line) for line in lines()]
+    assert len(found) == 2 * variations
+    assert len({tuple(line) for line in found}) == 1  # each line holds the same figures
+    assert all(line["bits_per_dim"] > 0 and line["skipped"] == 0 for line in found)
+    if name == "memory":
+        bits = {(line["variation"], line["seed"]): line["bits_per_dim"] for line in found}
+        assert bits["store", 0] == bits["checkpoint", 0] == pytest.approx(bits["reversible", 0], abs=1e-4)
+        assert bits["store", 0] != bits["store bfloat16", 0]
+    assert "| variation | seeds | bits/dim |" in capsys.readouterr().out
 
 
 def test_experiments_share_the_trainings_that_they_have_in_common() -> None:
@@ -92,6 +113,8 @@ def test_settings_are_all_that_determines_a_training() -> None:
     assert one.settings != two.settings
     assert one.settings == definition.Training("digits", "b", 0, base, "float32").settings
     assert one.settings != definition.Training("digits", "a", 0, base, "bfloat16").settings
+    assert one.settings == definition.Training("digits", "a", 0, base, memory={"kind": "store"}).settings
+    assert one.settings != definition.Training("digits", "a", 0, base, memory="reversible").settings
 
 
 def test_an_experiment_goes_on_without_repeating_and_is_drawn_from_what_is_stored(
@@ -263,6 +286,7 @@ def test_so_is_one_that_is_not_finite_when_it_ends(capsys: pytest.CaptureFixture
         ({"variations": {"a": {"model": {"permutatoin": "reverse"}}}}, "perhaps 'permutation' is meant"),
         ({"variations": {"a": {"model": {"permutation": "sort"}}}}, "it takes one of conv1x1"),
         ({"variations": {"a": {"execution": {"precision": "float16"}}}}, "it takes one of float32, bfloat16"),
+        ({"variations": {"a": {"execution": {"memory": "stroe"}}}}, "it takes one of store, checkpoint, reversible"),
         ({"variations": {}}, "it takes at least one name"),
         ({"variations": {2: {}}, "about": [1]}, "it takes a sentence"),
         ({"variations": {"a": {"train": {"seed": 7}}}}, "sets train.seed, which an experiment says under 'seeds'"),

@@ -13,10 +13,12 @@ from glowflow import presets
 from glowflow.checks import check_whole
 from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
 from glowflow.errors import InputError
+from glowflow.parts import MEMORIES, Part
 from glowflow.presets import documents
 
 Settings = Mapping[str, Mapping[str, Any]]
-"""Settings by part: `model` and `train` override the preset's, `execution` has a `precision`."""
+"""Settings by part: `model` and `train` override the preset's, `execution` may have a `precision`
+and a `memory` mode."""
 
 Figure = Literal["epochs", "time", "final", "temperatures"]
 PRECISIONS = ("float32", "bfloat16")
@@ -26,7 +28,7 @@ CONFIGURATIONS: Mapping[str, type] = {"model": GlowConfig, "train": TrainConfig}
 PARTS = {
     "model": [field.name for field in fields(GlowConfig)],
     "train": [field.name for field in fields(TrainConfig) if field.name not in OWN],
-    "execution": ["precision"],
+    "execution": ["precision", "memory"],
 }
 MOST_SEEDS = 1000
 DEFINITIONS = files("glowflow.experiments") / "definitions"
@@ -40,14 +42,18 @@ class Training:
     variation: str
     seed: int
     run: RunConfig
-    precision: str
+    precision: str = PRECISIONS[0]
+    memory: Part = MEMORIES.names[0]
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """All that determines its result: whatever isn't a default. Two trainings that agree in it are one."""
         model, train = _changed(self.run.model, GlowConfig((1, 2, 2))), _changed(self.run.train, TrainConfig())
         model["image_shape"] = self.run.model.image_shape
-        settings = {"model": model, "train": train, "execution": {"precision": self.precision}}
+        execution: dict[str, Any] = {"precision": self.precision}
+        if (memory := MEMORIES.normal(self.memory)) != MEMORIES.names[0]:
+            execution["memory"] = memory
+        settings = {"model": model, "train": train, "execution": execution}
         plain: dict[str, dict[str, Any]] = json.loads(json.dumps(settings))  # as it's stored
         return plain
 
@@ -128,12 +134,12 @@ class Definition:
         images = self.presets[preset]
         every = max(1, images // self.validations)
         train = replace(run.train, images=images, validate_every=every, seed=seed)
-        precision = PRECISIONS[0]
+        execution: dict[str, Any] = {}
         for settings in (self.shared, self.variations[variation]):
             run = replace(run, model=replace(run.model, **settings.get("model", {})))
             train = replace(train, **settings.get("train", {}))
-            precision = settings.get("execution", {}).get("precision", precision)
-        return Training(preset, variation, seed, RunConfig(run.model, train), precision)
+            execution |= settings.get("execution", {})
+        return Training(preset, variation, seed, RunConfig(run.model, train), **execution)
 
 
 def neighbours(lists: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
@@ -243,6 +249,8 @@ def _check_settings(settings: object, source: str) -> None:
         documents.check_keys(content, PARTS[part], f"{source} {part},")
         if part in CONFIGURATIONS:
             documents.check_text(content, CONFIGURATIONS[part], f"{source} {part},")
-    precision = settings.get("execution", {}).get("precision", PRECISIONS[0])
+    execution = settings.get("execution", {})
+    MEMORIES.options(execution.get("memory", MEMORIES.names[0]))
+    precision = execution.get("precision", PRECISIONS[0])
     if precision not in PRECISIONS:
         raise InputError(f"{source} has the precision {precision!r}; it takes one of {', '.join(PRECISIONS)}.")

@@ -18,7 +18,7 @@ SAMPLES_PER_VALIDATION = 20 * len(SAMPLE_TEMPERATURES)
 
 def execution_of(training: Training) -> Execution:
     """How its steps are computed."""
-    return Execution(precision=torch.bfloat16 if training.precision == "bfloat16" else None)
+    return Execution(training.memory, torch.bfloat16 if training.precision == "bfloat16" else None)
 
 
 def step_seconds(trainings: Sequence[Training], device: str, rounds: int = 2) -> list[list[float]]:
@@ -49,7 +49,7 @@ def estimates(trainings: Sequence[Training], device: str, validations: int, num_
 
 def _kind(training: Training) -> str:
     settings = training.run.train
-    return f"{training.run.model} {settings.batch_size} {settings.optimizer} {training.precision}"
+    return f"{training.run.model} {settings.batch_size} {settings.optimizer} {training.precision} {training.memory}"
 
 
 def _work(training: Training, device: str) -> Work:

@@ -84,7 +84,9 @@ def _table(study: Study, preset: str, lines: Sequence[Line]) -> str:
 
 def _cells(lines: Sequence[Line], variation: str, temperatures: Sequence[float]) -> list[str]:
     diverged = sum(line["diverged"] is not None for line in lines)
+    skipped = sum(line["skipped"] or 0 for line in lines if line["diverged"] is None)
     seeds = f"{len(lines)}" + (f", {diverged} diverged" if diverged else "")
+    seeds += f", {skipped} steps skipped" if skipped else ""
     values = [mean_and_spread(list(by_seed(lines, variation, bits).values()), 3)]
     values += [mean_and_spread(list(by_seed(lines, variation, kid_at(t)).values()), 4) for t in temperatures]
     speeds = [line["images_per_second"] for line in lines if line["images_per_second"]]
