@@ -3,7 +3,7 @@
 A support-vector machine, trained on the training digits, names each of the model's images; the share that it names as
 asked is given per temperature, beside its own error on test digits. Needs the extra `data`.
 
-    python -m benchmarks.conditional runs/digits-conditional results/digits-conditional-samples.json
+    python -m benchmarks.conditional runs/digits-conditional results/presets/digits-conditional-samples.json
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 Prints the table of docs/conformance.md and writes its figures; from the repository's root:
 
-    python -m benchmarks.conformance results/conformance.json
+    python -m benchmarks.conformance results/conformance/conformance.json
 """
 
 import argparse

@@ -5,7 +5,7 @@ the one before is on screen. Time runs from the mouse's event, as the browser st
 picture is drawn. Beside it stand what can't be saved: the decoding alone, in a process of its own, and a request of the
 page's that asks the server for nothing. Each repetition is a line of the output file.
 
-    python -m benchmarks.demo_latency faces results/demo-latency.jsonl
+    python -m benchmarks.demo_latency faces results/demo/demo-latency.jsonl
 """
 
 import argparse

@@ -4,8 +4,8 @@
 while a slider is dragged, one exact one, one image to encode, one random latent. `malformed`: requests that no browser
 sends (`hostile.py`), a few at a time. Status codes, latencies, and the server's memory on the way, eleven times.
 
-    python -m benchmarks.demo_load clients faces results/demo-load.jsonl
-    python -m benchmarks.demo_load malformed faces results/demo-load.jsonl
+    python -m benchmarks.demo_load clients faces results/demo/demo-load.jsonl
+    python -m benchmarks.demo_load malformed faces results/demo/demo-load.jsonl
 """
 
 import argparse

@@ -4,7 +4,7 @@ The shortest of some multiples of its direction that gives the attribute to nine
 does best, counting a tenth off for each other attribute that changes on the way. The model's directions are then made
 so long.
 
-    python -m benchmarks.edit_scales src/glowflow/models/faces results/edit-scales.json
+    python -m benchmarks.edit_scales src/glowflow/models/faces results/edits/edit-scales.json
 """
 
 from dataclasses import replace

@@ -4,7 +4,8 @@ Of each attribute: how often an edit of strength 1 gives it to test images witho
 those with it; how many of the other attributes change on the way; and which one most often. Images are quantised as the
 model sees them. What an edit leaves alone is measured by the same classifier, so its own errors are given beside.
 
-    python -m benchmarks.edits faces results/edits.json --figure docs/images/edits.png --cases docs/images/cases.png
+    python -m benchmarks.edits faces results/edits/edits.json --figure docs/images/edits.png \
+        --cases docs/images/cases.png
 """
 
 import argparse

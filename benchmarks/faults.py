@@ -7,9 +7,9 @@ With several processes torchrun starts them, and one of them, or torchrun, or al
 `disk`: a training writes to a disk that is full after its first checkpoint (a tmpfs, which root may mount), and to one
 that is read-only; what the user is told is stored, and whether the last checkpoint that was written loads.
 
-    python -m benchmarks.faults kill results/faults.jsonl --kills 50
-    python -m benchmarks.faults kill results/faults.jsonl --kills 50 --processes 2
-    python -m benchmarks.faults disk results/faults.jsonl
+    python -m benchmarks.faults kill results/faults/faults.jsonl --kills 50
+    python -m benchmarks.faults kill results/faults/faults.jsonl --kills 50 --processes 2
+    python -m benchmarks.faults disk results/faults/faults.jsonl
 """
 
 import argparse

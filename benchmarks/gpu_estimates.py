@@ -6,15 +6,15 @@ of its arithmetic and its traffic, at a share of the published peaks. A step tak
 kernels, if that's longer. Left out: data loading, talk between GPUs, torch.compile, CUDA's own memory, and labels.
 
 Held against what is known: one sample of `celebahq256` on a GTX 1080 Ti (float32, 11.3 TFLOP/s, 484 GB/s) comes out at
-114 ms; the paper reports 130. The CPU times of results/bench-slower-machine.json and of host-memory.jsonl's first line
-(130 GFLOP/s, 17 GB/s) are 1.1 to 1.7 times shorter than at these shares, and 1.1 to 1.7 times longer than at the full
-peaks. Activations equal that file's to the byte, but for those of `reversible`, 2% short. The time to launch a kernel,
-which decides most steps on the fast GPUs, is assumed: these may be off by a factor of two. The update is GlowAdamax's;
-Muon's, which the small presets have, is more.
+114 ms; the paper reports 130. The CPU times of results/speed/bench-slower-machine.json and of the first line of
+results/speed/host-memory.jsonl (130 GFLOP/s, 17 GB/s) are 1.1 to 1.7 times shorter than at these shares, and 1.1 to
+1.7 times longer than at the full peaks. Activations equal that file's to the byte, but for those of `reversible`, 2%
+short. The time to launch a kernel, which decides most steps on the fast GPUs, is assumed: these may be off by a factor
+of two. The update is GlowAdamax's; Muon's, which the small presets have, is more.
 
 Takes a quarter of an hour.
 
-    python -m benchmarks.gpu_estimates results/gpu-estimates.json > table.md
+    python -m benchmarks.gpu_estimates results/gpu-estimates/gpu-estimates.json > table.md
 """
 
 import argparse

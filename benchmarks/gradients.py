@@ -4,7 +4,7 @@ For each run: the gradient of bits/dim on a batch of its test images, against th
 ||g - exact|| / ||exact|| over all parameters; and, for the reversible mode, without its anchors too. Then whether
 images are encoded and decoded exactly, in float64 as `encode` does it, and in float32 and bfloat16 for comparison.
 
-    python -m benchmarks.gradients results/gradients.jsonl runs/faces-deep
+    python -m benchmarks.gradients results/exactness/gradients.jsonl runs/faces-deep
 """
 
 import argparse

@@ -4,8 +4,8 @@
 takes one training step of a preset, and draws one image, in the reversible mode, and notes time and peak memory.
 Linux only, for /proc. Each measurement is a process of its own and a line of the output file.
 
-    python -m benchmarks.host_memory flat results/host-memory.jsonl --preset digits --steps 1000
-    python -m benchmarks.host_memory large results/host-memory.jsonl --preset celebahq256
+    python -m benchmarks.host_memory flat results/speed/host-memory.jsonl --preset digits --steps 1000
+    python -m benchmarks.host_memory large results/speed/host-memory.jsonl --preset celebahq256
 """
 
 import argparse

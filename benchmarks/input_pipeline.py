@@ -2,7 +2,7 @@
 
 Both are timed in turn, in blocks of steps; the ratio of a pair is that of neighbouring blocks.
 
-    python -m benchmarks.input_pipeline results/input-pipeline.jsonl digits faces32 photos32
+    python -m benchmarks.input_pipeline results/speed/input-pipeline.jsonl digits faces32 photos32
 """
 
 import argparse

@@ -8,9 +8,9 @@ control, trainings of one process that differ in the order in which a batch's gr
 
 `speed`: images per second of 2 processes of one thread each against those of 1 process, and what limits them, in turn.
 
-    python -m benchmarks.processes same results/processes.jsonl
-    python -m benchmarks.processes drift results/processes.jsonl
-    python -m benchmarks.processes speed results/processes.jsonl
+    python -m benchmarks.processes same results/processes/processes.jsonl
+    python -m benchmarks.processes drift results/processes/processes.jsonl
+    python -m benchmarks.processes speed results/processes/processes.jsonl
 """
 
 import argparse

@@ -3,7 +3,7 @@
 For `digits` and `faces32`, additive and affine: the model as it is after data-dependent initialisation, and any runs
 named. Writes a line for each to the output file.
 
-    python -m benchmarks.reconstruction results/reconstruction.jsonl runs/digits runs/digits-additive
+    python -m benchmarks.reconstruction results/exactness/reconstruction.jsonl runs/digits runs/digits-additive
 """
 
 import argparse

@@ -4,7 +4,7 @@ Both are measured on quiet cores, and on cores that other processes keep busy. E
 and runs for the same time, the choices in turn. A training's rate is that of its steps; `other_seconds` is what it took
 besides, for its trial among other things.
 
-    python -m benchmarks.threads results/threads.json --preset digits --seconds 20 --rounds 3
+    python -m benchmarks.threads results/speed/threads.json --preset digits --seconds 20 --rounds 3
 """
 
 import argparse

@@ -5,7 +5,8 @@ For each of two beds (`edit_beds.py`), a model is trained by the command, and di
 those that turned black (a mean below 8 of 255) or noisy (neighbours differ by more than 1.7 times what they did), and
 those that a small classifier, trained on the training images alone, sees with the label that they were led to.
 
-    python -m benchmarks.tutorial_edits runs/edits results/tutorial-edits.json --figure docs/images/tutorial-edits.png
+    python -m benchmarks.tutorial_edits runs/edits results/edits/tutorial-edits.json \
+        --figure docs/images/tutorial-edits.png
 """
 
 import argparse

@@ -4,7 +4,7 @@ Kernels and directions are stored in float16, everything else in float32; `glowf
 costs.
 
     python -m tools.bundle runs/faces64 src/glowflow/models/faces
-    python -m benchmarks.edit_scales src/glowflow/models/faces results/edit-scales.json
+    python -m benchmarks.edit_scales src/glowflow/models/faces results/edits/edit-scales.json
 """
 
 import argparse

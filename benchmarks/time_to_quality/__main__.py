@@ -20,7 +20,7 @@ Without `--contenders` the others take part at their documented sizes too. A pre
 what is stored in the repository is drawn again by `--draw-only`:
 
     python -m benchmarks.time_to_quality digits trials.jsonl --contenders glowflow --ours wide=wide.yaml
-    python -m benchmarks.time_to_quality faces32 results/time-to-quality.jsonl --draw-only --split test \
+    python -m benchmarks.time_to_quality faces32 results/time-to-quality/reports.jsonl --draw-only --split test \
         --figure faces32.png --samples samples.png
 
 The test images stay untouched until the recipes are frozen: everything is judged on validation images, and only the
