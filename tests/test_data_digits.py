@@ -11,12 +11,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def test_numbers_are_parsed_as_loadtxt_does() -> None:
-    table = np.random.default_rng(0).integers(0, 2000, (7, 5))
-    text = "\n".join(",".join(map(str, row)) for row in table) + "\n"
-    assert (digits.parse_integers(text.encode()).reshape(7, 5) == table).all()
-
-
 def test_digits_are_split_evenly_and_disjointly(cache: Path) -> None:
     splits = prepare("digits", (1, 28, 28), cache)
     for split in SPLITS:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,6 @@ IMAGES = "img_align_celeba"
 ATTRIBUTES = "list_attr_celeba.txt"
 PARTITION = "list_eval_partition.txt"
 MD5 = {ATTRIBUTES: "75e246fa4810816ffd6ee81facbd244c", PARTITION: "d32c9cbf5e040fd4025c592c306e6668"}
-SPLIT_NUMBERS: Mapping[str, Split] = {"0": "train", "1": "validation", "2": "test"}
 
 _NAMES = (
     "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair "
@@ -57,33 +58,34 @@ def read(files: Path) -> Reading:
 
 def _attributes(path: Path) -> tuple[list[str], tuple[str, ...], NDArray[np.bool_]]:
     """The files' names, the attributes' names, and the values (N, A)."""
-    lines = _lines(path)
-    next(lines, None)  # how many images there are
-    attribute_names = tuple(next(lines, (1, []))[1])
-    names, rows = [], []
-    for number, (name, *values) in lines:
-        if len(values) != len(attribute_names) or not set(values) <= {"1", "-1"}:
-            raise InputError(f"{path}, line {number}, should have {len(attribute_names)} values, each 1 or -1.")
-        names.append(name)
-        rows.append(np.array(values) == "1")
-    return names, attribute_names, np.array(rows, np.bool_).reshape(len(names), -1)
+    attribute_names = tuple(" ".join(_lines(path)[1:2]).split())  # the line before says how many images there are
+    count = len(attribute_names)
+    table = _table(path, 2, [-1, 1], count, f"{count} values, each 1 or -1")
+    return table["name"].tolist(), attribute_names, table["values"] == 1
 
 
 def _splits(path: Path, names: list[str]) -> NDArray[np.int8]:
     """For each file the number of its split in SPLITS."""
-    split_of = {}
-    for number, words in _lines(path):
-        if len(words) != 2 or words[1] not in SPLIT_NUMBERS:
-            raise InputError(f"{path}, line {number}, should have a file's name and 0, 1 or 2.")
-        split_of[words[0]] = SPLITS.index(SPLIT_NUMBERS[words[1]])
+    table = _table(path, 0, [0, 1, 2], 1, "a file's name and 0, 1 or 2")
+    split_of = dict(zip(table["name"].tolist(), table["values"][:, 0].tolist(), strict=True))
     for name in names:
         if name not in split_of:
             raise InputError(f"{path} lacks {name}, which {ATTRIBUTES} has: get both again.")
     return np.array([split_of[name] for name in names], np.int8)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The words of each line that has any, with its number from 1 on."""
+def _lines(path: Path) -> list[str]:
     with refused(path):
-        lines = path.read_text(encoding="utf-8").splitlines()
-    return ((number, line.split()) for number, line in enumerate(lines, 1) if line.strip())
+        return path.read_text(encoding="utf-8").splitlines()
+
+
+def _table(path: Path, skip: int, allowed: list[int], count: int, wanted: str) -> NDArray[Any]:
+    """The lines after the first `skip` as rows, each with a `name` and `values` (count,)."""
+    kind = [("name", "U64"), ("values", np.int8, (count,))]
+    with refused(path), suppress(ValueError):
+        table = np.loadtxt(path, kind, comments=None, skiprows=skip, encoding="utf-8", ndmin=1)
+        if np.isin(table["values"], allowed).all():
+            return table
+    row = re.compile(rf"\s*(\S+(\s+({'|'.join(map(str, allowed))})){{{count}}}\s*)?")
+    number = next(number for number, line in enumerate(_lines(path)[skip:], skip + 1) if not row.fullmatch(line))
+    raise InputError(f"{path}, line {number}, should have {wanted}.")
