@@ -341,6 +341,19 @@ def test_kid_is_unbiased() -> None:
     assert kid(torch.randn(50, 4, generator=generator), 1 + torch.randn(50, 4, generator=generator)) > 10 * error
 
 
+@pytest.mark.parametrize("num_seeds", range(2, 10))
+def test_a_gap_counts_by_a_paired_t_test(num_seeds: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(num_seeds)
+    for effect in np.linspace(-2, 2, 9):
+        lower, higher = rng.normal(0, 1, num_seeds), rng.normal(effect, 1, num_seeds)
+        found = gap(dict(enumerate(lower.tolist())), dict(enumerate(higher.tolist())))
+        test = stats.ttest_rel(higher, lower)
+        assert found is not None
+        assert found.reach == pytest.approx(np.diff(test.confidence_interval(0.9)).item() / 2, rel=3e-3)
+        assert (found.verdict == "not resolved") == (test.pvalue >= 0.1)
+
+
 def test_a_gap_counts_by_its_seeds() -> None:
     base = {0: 1.0, 1: 1.1, 2: 1.2}
     clear = gap(base, {seed: value + 0.5 + 0.01 * seed for seed, value in base.items()})
