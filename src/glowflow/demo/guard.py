@@ -49,6 +49,9 @@ def busy() -> Json:
 class Guard:
     """Refuses foreign names and one request too many, and adds the security headers to every answer.
 
+    Starlette's TrustedHostMiddleware and uvicorn's limit_concurrency refuse in plain text, without these headers, and
+    tell neither the right names nor when to come back.
+
     Args:
         app: What answers.
         hosts: Names that a browser may know the server by, so that no other page can make its own name one for this
