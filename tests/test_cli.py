@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -209,7 +210,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("train digit", "There is no preset 'digit': perhaps 'digits' is meant."),
         ("train absent.yaml", "absent.yaml can't be read: No such file or directory."),
         ("train digits --model.stepz 3", "perhaps --model.steps is meant"),
-        ("train digits --train.lr fast", "--train.lr: Expected a number. Got value: fast"),
+        ("train digits --train.lr fast", "--train.lr is fast; it takes a number."),
         ("train digits --model.levels 7", "An image of 28x28 can't have 7 levels; it can have 1, 2."),
         ("train digits --data nowhere", "nowhere"),
         ("train cifar10", "cifar10"),
@@ -227,26 +228,48 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate run --seed 99999999999999999999", "--seed"),
         ("evaluate run --device cpu:x", "There is no device 'cpu:x' here"),
         ("evaluate .", "No model in ."),
-        ("train --out other digits", "The preset comes first"),
+        ("train --out other", "arguments are required: preset;"),
         ("train digits --model.num_classes 10 --model.classifier true", "go together"),
         ("sample run --out nowhere/a.png", "there is no folder nowhere"),
         ("sample run --out a.xyz", "a.xyz can't be written"),
         ("reconstruct run tiny.yaml", "tiny.yaml"),
         ("reconstruct run", "images"),
         ("data show pictures", "--image_shape"),
-        ("frobnicate", "invalid choice"),
-        ("interpolate run a.png b.png --num 1.5", "--num: Expected a whole number. Got value: 1.5;"),
-        ("sample run --temperature warm", "--temperature: Expected a number or a list of numbers. Got value: warm;"),
+        ("train digits --lr 0.1", "perhaps --train.lr is meant"),
         (
-            "interpolate run a.png b.png --path round",
-            "--path: Expected one of 'linear', 'spherical'. Got value: round;",
+            "train digits --value_range low,high",
+            "--train.value_range is low,high; it takes two numbers, such as 0,4095.",
         ),
-        ("demo run extra", "unrecognized arguments: extra; glowflow demo --help"),
+        (
+            "train digits --train.value_range -5,-10",
+            "The value range is -5,-10; it takes two numbers, the smaller first",
+        ),
+        ("train digits --model.learn_top maybe", "--model.learn_top is maybe; it takes true or false."),
+        ("train digits --model.steps [1,x]", "is [1,x]; it takes a whole number or a list of whole numbers."),
+        ("train digits --train.lr", "--train.lr: expected one argument; glowflow train --help"),
+        ("train digits --model.coupling no", "coupling is 'no'; it takes one of affine,"),
+        ("frobnicate", "frobnicate means nothing to glowflow: glowflow --help tells what is possible."),
+        ("smaple run", "smaple means nothing to glowflow: perhaps sample is meant."),
+        ("data shwo digits", "shwo means nothing to glowflow data: perhaps show is meant."),
+        ("--frobnicate", "unrecognized arguments: --frobnicate; glowflow --help"),
+        ("interpolate run a.png b.png --num 1.5", "--num is 1.5; it takes a whole number."),
+        ("sample run --temperature warm", "--temperature is warm; it takes a number or a list of numbers."),
+        ("interpolate run a.png b.png --path round", "--path is round; it takes one of linear, spherical."),
+        ("demo run extra", "extra means nothing to glowflow demo: glowflow demo --help tells what is possible."),
+        ("sample run --temprature 1", "--temprature means nothing to glowflow sample: perhaps --temperature is meant."),
         ("", "takes one of train"),
     ],
 )
 def test_mistakes_get_one_sentence(capsys: pytest.CaptureFixture[str], arguments: str, sentence: str) -> None:
     assert sentence in fails(capsys, *arguments.split())
+
+
+def test_options_may_stand_anywhere_and_lists_without_brackets(home: Path) -> None:
+    words = "train --out anywhere --train.images 16 tiny.yaml --model.image-shape 3,8,8"
+    assert main(words.split()) == 0
+    settings = yaml.safe_load((home / "anywhere" / "config.yaml").read_text())
+    assert settings["model"]["image_shape"] == [3, 8, 8]
+    assert main(["sample", "--num", "1", "--temperature", "0,1", "run"]) == 0
 
 
 def test_a_misspelt_key_in_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -330,7 +353,7 @@ def test_control_c_saves_and_exits_with_130(home: Path) -> None:
 
 
 def test_what_is_lacking_is_named_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "import takes one of openai,rosinality,y0ast;" in fails(capsys, "import")
+    assert "import takes one of openai, rosinality, y0ast;" in fails(capsys, "import")
     assert "arguments are required: out;" in fails(capsys, "import", "openai", "model.ckpt")
     assert "--model" not in fails(capsys, "import", "y0ast", "a.pt", "b", "--image-size", "32")
 

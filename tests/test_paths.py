@@ -133,6 +133,11 @@ def test_a_misspelt_model(home: Path, capsys: pytest.CaptureFixture[str], model:
     assert line == f"glowflow: No model in {model}: perhaps {meant} is meant."
 
 
+def test_a_model_that_is_called_otherwise_is_not_suggested(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree("run", "oom")
+    assert "oom" not in sentence(capsys, "evaluate", "./foo")
+
+
 @pytest.mark.parametrize("model", ["./x", "/x", "../x", "x/", "a/b/c", "pictures/x", ".hidden/x", "x//y", "~/x"])
 def test_paths_are_not_asked_for_on_the_hub(home: Path, monkeypatch: pytest.MonkeyPatch, model: str) -> None:
     asked: list[str] = []

@@ -77,6 +77,18 @@ def test_a_word_in_a_file(home: Path, capsys: pytest.CaptureFixture[str], word: 
     assert load_run("mine.yaml").train.data == word
 
 
+@pytest.mark.parametrize(
+    ("word", "read"), [("no", "false"), ("~", "nothing"), ("1", "the number 1"), ("[a]", "a list")]
+)
+def test_a_parts_name_in_a_file(home: Path, capsys: pytest.CaptureFixture[str], word: str, read: str) -> None:
+    Path("mine.yaml").write_text(f"model: {{image_shape: [3, 8, 8], layout: {word}}}")
+    message = f"mine.yaml, under model, sets layout to what YAML reads as {read}, not as text: put it in quotes."
+    assert message in sentence(capsys, "train", "mine.yaml")
+    assert "layout is 'no'; it takes one of glow" in sentence(capsys, "train", "tiny.yaml", "--model.layout", "no")
+    Path("mine.yaml").write_text("model: {image_shape: [3, 8, 8], conditioner: [conv, no]}")
+    assert "conditioner is False; it takes one of conv" in sentence(capsys, "train", "mine.yaml", "--model.levels", "2")
+
+
 def test_what_is_not_given_in_a_file(home: Path) -> None:
     Path("mine.yaml").write_text(f"{PRESET}  {{data: pictures, start: null, images: 16, batch_size: 16, grad_clip: ~}}")
     assert main(["train", "mine.yaml", "--out", "new"]) == 0
@@ -105,9 +117,9 @@ def test_numbers_are_what_people_take_them_for(home: Path, text: str, number: fl
 
 def test_a_date_for_a_number(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text(f"{PRESET}  {{lr: 2024-01-01}}")
-    assert "--train.lr: Expected a number. Got value: 2024-01-01" in sentence(capsys, "train", "mine.yaml")
-    message = sentence(capsys, "train", "tiny.yaml", "--model.image_shape", "3,8,8")
-    assert 'Expected a list of whole numbers, such as "[3, 32, 32]". Got value: 3,8,8' in message
+    assert "lr is 2024-01-01; it takes a number" in sentence(capsys, "train", "mine.yaml")
+    message = sentence(capsys, "train", "tiny.yaml", "--model.image_shape", "3x8x8")
+    assert "--model.image_shape is 3x8x8; it takes three whole numbers, such as 3,32,32." in message
 
 
 @pytest.mark.parametrize("word", [*READ, "é", "caf\udce9", "a: b", "- x", "'", '"', "#", " x ", "a\nb", ""])

@@ -1,10 +1,29 @@
 """Checks of settings, each refusing with one sentence that names the setting."""
 
 from numbers import Integral
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from glowflow.errors import InputError
 
 LARGEST_WHOLE = 2**63 - 1
+
+PLAIN: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+    dict[str, Any]: "a mapping",
+    list[str]: "text",
+    list[Path]: "paths",
+    tuple[float, float]: "two numbers, such as 0,4095",
+    tuple[int, int, int]: "three whole numbers, such as 3,32,32",
+    tuple[int, ...]: "a list of whole numbers",
+    tuple[float, ...]: "a list of numbers",
+}
+"""Types in plain words."""
 
 
 def is_whole(value: object) -> bool:
@@ -26,7 +45,39 @@ def check_number(name: str, value: float | None, low: float, below: float = floa
         raise InputError(f"{name} is {value}; it takes a number {allowed}.")
 
 
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuse what isn't one of some words, with an InputError that names them."""
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; it takes one of {', '.join(choices)}.")
+def check_type(name: str, value: object, kind: Any, said: str = "") -> None:  # noqa: ANN401 (a type)
+    """Refuse what isn't of a type, with an InputError that names it, as the user said it."""
+    if not fits(value, kind):
+        raise InputError(f"{name} is {said or value}; it takes {described(kind)}.")
+
+
+def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 (a type)
+    """Whether a value is of a type, as YAML has such values: whole numbers are numbers too, and lists are tuples.
+
+    >>> fits(3, float | None), fits([3, 8, 8], tuple[int, int, int]), fits(True, int)
+    (True, True, False)
+    """
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin in {Union, UnionType}:
+        return any(fits(value, each) for each in inner)
+    if origin is Literal:
+        return value in inner
+    if isinstance(value, list | tuple) and origin is tuple:
+        inner = inner[:1] * len(value) if ... in inner else inner
+        return len(value) == len(inner) and all(map(fits, value, inner))
+    if origin in {int, float}:
+        return is_whole(value) or (origin is float and isinstance(value, float))
+    return kind not in {*PLAIN, NoneType} or isinstance(value, origin)
+
+
+def described(kind: Any) -> str:  # noqa: ANN401 (a type)
+    """What values of a type are, in plain words.
+
+    >>> described(float | tuple[float, ...] | None), described(Literal["store", "checkpoint"])
+    ('a number or a list of numbers', 'one of store, checkpoint')
+    """
+    if get_origin(kind) in {Union, UnionType}:
+        return " or ".join(described(each) for each in get_args(kind) if each is not NoneType)
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    return PLAIN.get(kind, "something else")

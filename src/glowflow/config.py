@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any, Literal
 
-from glowflow.checks import check_choice, check_number, check_whole, is_whole
+from glowflow.checks import check_number, check_type, check_whole, is_whole
 from glowflow.errors import InputError
 from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Part
 
@@ -68,6 +68,7 @@ class GlowConfig:
             object.__setattr__(self, kind.name, kind.normal(getattr(self, kind.name)))
         for name in ("steps", "width", "conditioner"):
             object.__setattr__(self, name, self._per_level(name))
+        _check_types(self)
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
 
@@ -188,6 +189,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
     return tuple(map(_plain, value)) if isinstance(value, tuple | list) else value
 
 
+def _check_types(config: "GlowConfig | TrainConfig") -> None:
+    for field in fields(config):
+        check_type(field.name, getattr(config, field.name), field.type)
+
+
 def _check_shape(shape: Shape) -> None:
     if not isinstance(shape, tuple) or len(shape) != 3 or not all(map(is_whole, shape)) or min(shape) < 1:
         raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
@@ -211,7 +217,7 @@ def checked_range(limits: Sequence[float]) -> tuple[float, float]:
     if not len(limits) == len(numbers) == 2 or not numbers[0] < numbers[1]:
         given = ",".join(map(str, limits))
         raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
-    return numbers[0], numbers[1]
+    return float(numbers[0]), float(numbers[1])
 
 
 @dataclass(frozen=True)
@@ -278,14 +284,13 @@ class TrainConfig:
             check_number(name, getattr(self, name), 0)
         for name in ("beta1", "beta2"):
             check_number(name, getattr(self, name), 0, below=1)
+        _check_types(self)
         if self.cooldown_images > self.images:
             raise InputError(f"cooldown_images is {self.cooldown_images}, which is more than the {self.images} images.")
         if self.decay_from is not None:
             check_whole("decay_from", self.decay_from, 1)
         if self.averaging is not None:
             check_number("averaging", self.averaging, 0, below=1)
-        check_choice("augment", self.augment, ("none", "flip", "shift"))
-        check_choice("optimizer", self.optimizer, ("glow-adamax", "muon", "adamax", "adam", "adamw"))
         if self.grad_clip is not None:
             check_number("grad_clip", self.grad_clip, 1e-12)
         if self.value_range is not None:

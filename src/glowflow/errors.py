@@ -1,6 +1,7 @@
 """The exceptions that the command line turns into a sentence and an exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
@@ -26,6 +27,18 @@ def in_a_row(entries: Sequence[str], most: int = 20) -> str:
 def quoted_name(name: str) -> str:
     """A name for a list, between quotation marks where it could be read as two."""
     return repr(name) if ", " in name else name
+
+
+def meant(word: str, possible: Mapping[str, str], otherwise: str) -> str:
+    """What a misspelt word may stand for, as a message shows it; or else something where no word is near.
+
+    A misspelt word begins like the right one.
+
+    >>> meant("digit", {"digits": "'digits'"}, ""), meant("foo", {"oom": "oom"}, "it takes oom")
+    ("perhaps 'digits' is meant", 'it takes oom')
+    """
+    near = get_close_matches(word, [each for each in possible if each[:1] == word[:1]], n=1)
+    return f"perhaps {possible[near[0]]} is meant" if near else otherwise
 
 
 def install(extra: str) -> str:

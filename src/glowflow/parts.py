@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
-from glowflow.checks import check_whole
+from glowflow.checks import check_whole, described, fits
 from glowflow.errors import InputError
 
 Part: TypeAlias = dict[str, Any] | str
@@ -18,9 +18,6 @@ Part: TypeAlias = dict[str, Any] | str
 
 Options = TypeVar("Options", bound=type)
 Builder = TypeVar("Builder", bound=Callable[..., Any])
-
-PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-"""Types of options that are checked, in plain words."""
 
 
 class Kind:
@@ -108,8 +105,8 @@ class Kind:
             if key not in known:
                 takes = f"it takes {', '.join(known)}" if known else "it takes none"
                 raise InputError(f"The {self.name} {name} has no option {key!r}: {takes}.")
-            if not _fits(value, types[key]):
-                raise InputError(f"The {self.name} {name} has {key} = {value!r}; it takes {PLAIN[types[key]]}.")
+            if not fits(value, types[key]):
+                raise InputError(f"The {self.name} {name} has {key} = {value!r}; it takes {described(types[key])}.")
         return kind(**given)
 
     def normal(self, part: object) -> Part:
@@ -133,14 +130,6 @@ class Kind:
                 "A part of your own is registered by --plugins FILE, or by importing its file first."
             )
         return name
-
-
-def _fits(value: object, kind: type) -> bool:
-    if kind not in PLAIN:
-        return True
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 
 COUPLINGS = Kind("coupling")

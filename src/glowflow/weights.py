@@ -1,6 +1,5 @@
 """Models on disk: `model.safetensors` + `config.json`, read with checks and written whole or not at all."""
 
-import difflib
 import errno
 import json
 import os
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from glowflow.config import migrated
 from glowflow.destinations import destination
 from glowflow.durable import beside, load_json, replacing, save_json
-from glowflow.errors import InputError, install, listed
+from glowflow.errors import InputError, install, listed, meant
 from glowflow.paths import expanded
 
 FORMAT_VERSION = 2
@@ -67,10 +66,9 @@ def _may_be_on_hub(model: str) -> bool:
 def _missing(model: str, run: Path) -> InputError:
     """The sentence for what is no model, with the name of one that may be meant."""
     names = {path.name: str(path) for path in _runs_in(run.parent)} | {name: name for name in bundled()}
-    near = [] if run.exists() else difflib.get_close_matches(run.name, names, n=1)
     ours = listed(bundled()) or "none does yet"
     otherwise = f"it should be a run directory, one with {CONFIG} and {MODEL}, or one that comes with glowflow ({ours})"
-    return InputError(f"No model in {model}: {f'perhaps {names[near[0]]} is meant' if near else otherwise}.")
+    return InputError(f"No model in {model}: {otherwise if run.exists() else meant(run.name, names, otherwise)}.")
 
 
 def _runs_in(folder: Path) -> list[Path]:

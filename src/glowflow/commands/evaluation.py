@@ -103,7 +103,7 @@ def score(
     model: str,
     data: str | None = None,
     out: Path = Path("scores.csv"),
-    split: SplitName | Literal["all"] = "all",
+    split: Literal[SplitName, "all"] = "all",
     draws: int = 1,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,

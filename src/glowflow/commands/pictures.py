@@ -25,7 +25,7 @@ def sample(
     model: str,
     out: Path = Path("samples.png"),
     num: int = 64,
-    temperature: float | list[float] = 0.7,
+    temperature: float | tuple[float, ...] = 0.7,
     label: str | None = None,
     columns: int | None = None,
     enlarge: int | None = None,
@@ -62,7 +62,7 @@ def sample(
     from glowflow.evaluate import sample as sampled
     from glowflow.pictures import check_count
 
-    temperatures = temperature if isinstance(temperature, list) else [temperature]
+    temperatures = temperature if isinstance(temperature, tuple) else (temperature,)
     if num < 1 or not temperatures or not all(0 <= each < inf for each in temperatures):
         raise InputError("--num takes a number of at least 1, and --temperature one of at least 0.")
     check_columns(columns)

@@ -18,14 +18,11 @@ def train(
     model: GlowConfig,
     train: TrainConfig,
     out: Path | None = None,
-    data: str | None = None,
-    value_range: tuple[float, float] | None = None,
     device: str | None = None,
     memory: Literal["store", "checkpoint", "reversible"] = "store",
     precision: Precision = "auto",
     compiled: bool = False,
     micro_batch: int | None = None,
-    from_model: str | None = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model, or go on with a training that was interrupted.
@@ -37,8 +34,6 @@ def train(
         model: The architecture; what isn't given is the preset's.
         train: The training; what isn't given is the preset's.
         out: The run's directory; the same command goes on with the run in it. By default runs/PRESET.
-        data: Short for --train.data.
-        value_range: LOW,HIGH: short for --train.value_range.
         device: cpu, cuda or mps; the best one present by default.
         memory: What a step keeps for its backward pass: "store" everything; "checkpoint" the inputs of each step of
             flow; "reversible" the outputs of each level. The latter two need a third more arithmetic, and memory that
@@ -47,11 +42,8 @@ def train(
             faster in it.
         compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
         micro_batch: At most so many images at a time go through the model, for the same result in less memory.
-        from_model: Short for --train.start, and --from for that: a model that is to be trained further.
         tensorboard: Also write the metrics for TensorBoard.
     """
-    from dataclasses import replace
-
     import torch
 
     from glowflow.execution import Execution
@@ -62,9 +54,6 @@ def train(
 
     if compiled and memory == "reversible":
         raise InputError("--compiled doesn't go with --memory reversible, whose backward pass can't be compiled.")
-    settings = train if data is None else replace(train, data=data)
-    settings = settings if value_range is None else replace(settings, value_range=value_range)
-    settings = settings if from_model is None else replace(settings, start=from_model)
     out = out or Path("runs") / Path(preset).stem
     where = device_named(device)
     with joined(where) as processes:
@@ -76,7 +65,7 @@ def train(
                 "The couplings' networks compute in bfloat16, which is much faster here, unless --precision is float32."
             )
         options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes, threads=asked())
-        state = run(RunConfig(model, settings), out, where, options)
+        state = run(RunConfig(model, train), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
         f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "

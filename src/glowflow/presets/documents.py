@@ -1,6 +1,5 @@
 """YAML documents that have names: those in a folder of the package, and a user's own files."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -11,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from glowflow.errors import InputError
+from glowflow.checks import fits
+from glowflow.errors import InputError, meant
 from glowflow.paths import expanded
 
 
@@ -38,19 +38,20 @@ def read(folder: Traversable, name: str, kind: str, listing: str) -> Any:  # noq
         InputError: If there is no such document, or it isn't YAML.
     """
     if name in names_in(folder):
-        return _parsed((folder / f"{name}.yaml").read_text(encoding="utf-8"), name)
+        return parsed((folder / f"{name}.yaml").read_text(encoding="utf-8"), name)
     if not is_file(name):
-        meant = _suggestion(name, names_in(folder), f"{listing} lists them")
-        raise InputError(f"There is no {kind} {name!r}: {meant}.")
+        hint = meant(name, {each: repr(each) for each in names_in(folder)}, f"{listing} lists them")
+        raise InputError(f"There is no {kind} {name!r}: {hint}.")
     try:
-        return _parsed(Path(expanded(name)).read_text(encoding="utf-8"), name)
+        return parsed(Path(expanded(name)).read_text(encoding="utf-8"), name)
     except UnicodeDecodeError:
         raise InputError(f"{name} can't be read: it isn't text in UTF-8.") from None
     except OSError as error:
         raise InputError(f"{name} can't be read: {error.strerror or error}.") from None
 
 
-def _parsed(text: str, source: str) -> Any:  # noqa: ANN401
+def parsed(text: str, source: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    """The value of a YAML text; InputError if it isn't YAML, naming where it stands."""
     try:
         return yaml.load(text, _Loader)  # noqa: S506 (a safe one)
     except yaml.YAMLError as error:
@@ -72,30 +73,22 @@ _Loader.add_implicit_resolver(
 )
 
 
-def text_settings(configuration: type) -> dict[str, Any]:
-    """The settings of a dataclass that take any text, such as the names of data sets and files, with their defaults.
-
-    >>> from glowflow import TrainConfig
-    >>> text_settings(TrainConfig)
-    {'data': 'digits', 'start': None}
-    """
-    return {field.name: field.default for field in fields(configuration) if field.type in (str, str | None)}
-
-
 def check_text(content: Mapping[str, Any], configuration: type, source: str) -> None:
     """Refuse what YAML doesn't read as text in a setting that takes text, with an InputError that says what to do.
 
     Args:
         content: Settings by name.
-        configuration: The dataclass that has them. Where a setting's default is None, it may be null.
+        configuration: The dataclass that has them.
         source: Where the settings stand.
     """
-    defaults = text_settings(configuration)
-    for name in defaults.keys() & content.keys():
-        value = content[name]
-        if not isinstance(value, str) and not (value is None and defaults[name] is None):
+    for setting in fields(configuration):
+        value = content.get(setting.name, "")
+        is_list = isinstance(value, list) and fits([], setting.type)
+        if fits("", setting.type) and not (is_list or fits(value, setting.type)):
             read = _read_as(value)
-            raise InputError(f"{source} sets {name} to what YAML reads as {read}, not as text: put it in quotes.")
+            raise InputError(
+                f"{source} sets {setting.name} to what YAML reads as {read}, not as text: put it in quotes."
+            )
 
 
 def _read_as(value: object) -> str:
@@ -121,9 +114,5 @@ def check_keys(content: object, allowed: Sequence[str], source: str) -> None:
         raise InputError(f"{source} should hold keys and values: {', '.join(allowed)}.")
     for key in content:
         if key not in allowed:
-            raise InputError(f"{source} has an unknown key {key!r}: {_suggestion(str(key), allowed)}.")
-
-
-def _suggestion(name: str, possible: Sequence[str], otherwise: str = "") -> str:
-    near = difflib.get_close_matches(name, possible, n=1, cutoff=0.5)
-    return f"perhaps {near[0]!r} is meant" if near else otherwise or f"it takes {', '.join(possible)}"
+            hint = meant(str(key), {each: repr(each) for each in allowed}, f"it takes {', '.join(allowed)}")
+            raise InputError(f"{source} has an unknown key {key!r}: {hint}.")
