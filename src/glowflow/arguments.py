@@ -45,13 +45,14 @@ class Argument:
     def add_to(self, group: Any) -> None:  # noqa: ANN401 (argparse hides the type of its groups)
         """Let it be given: as a word in its place, as an option without a value, or as one with a value."""
         default = "" if self.default in {None, Parameter.empty} else f"; by default {self.default}"
-        text = f"{self.text} ({described(self.kind)}{default})".replace("%", "%%")
+        about = self.text.replace("%", "%%")
+        text = f"{about} ({described(self.kind)}{default})"
         names = sorted({f"--{self.name}", SHORT.get(self.name, f"--{self.name}")})
         number = "+" if self.kind == list[Path] else None if self.default is Parameter.empty else "?"
         if self._is_placed:
             group.add_argument(self.name, nargs=number, default=SUPPRESS, help=text)
         elif self.kind is bool and "." not in self.name:
-            group.add_argument(*names, dest=self.name, action="store_true", default=SUPPRESS, help=self.text)
+            group.add_argument(*names, dest=self.name, action="store_true", default=SUPPRESS, help=about)
         else:
             action, shown = "append" if self.kind == list[str] | None else "store", self.name.rpartition(".")[2].upper()
             group.add_argument(*names, dest=self.name, action=action, metavar=shown, default=SUPPRESS, help=text)
