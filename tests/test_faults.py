@@ -19,6 +19,8 @@ from glowflow.training.metrics import Metrics
 from glowflow.training.state import set_aside_damaged
 from tests.helpers import assert_same
 
+RESULT = {"data": "noise", "split": "validation", "bits_per_dim": 5.0, "standard_error": 0.1, "num_images": 20}
+
 FILES = [f"{name}.safetensors" for name in ("model", "optimizer", "raw")]
 FILES = sorted([*FILES, *(f"{name}.json" for name in ("config", "digests", "provenance", "training"))])
 
@@ -31,7 +33,7 @@ def _run(config: RunConfig, tmp_path: Path) -> Path:
 
 
 def test_a_checkpoint_has_these_files(run: Path) -> None:
-    assert sorted(path.name for path in (run / "last").iterdir()) == FILES
+    assert sorted(path.name for path in (run / "last").iterdir()) == ["README.md", *FILES]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -129,7 +131,7 @@ def test_a_crash_at_any_point_of_saving_leaves_a_whole_checkpoint(
         shutil.copytree(run, copy := tmp_path / "copies" / str(at))
         with crashing(monkeypatch, at) as done:
             state.save(copy)
-            state.save_model(copy / "best", {})
+            state.save_model(copy / "best", {}, RESULT)
         found = TrainingState.new(config, "cpu")
         set_aside_damaged(copy)
         assert found.restore(copy)
@@ -138,7 +140,7 @@ def test_a_crash_at_any_point_of_saving_leaves_a_whole_checkpoint(
         if "crash" not in done:
             break
         found.save(copy)  # what was left doesn't stand in the way
-        found.save_model(copy / "best", {})
+        found.save_model(copy / "best", {}, RESULT)
         shutil.rmtree(copy)
     assert at > 20
     assert found.progress.position == position + 16

@@ -263,9 +263,9 @@ def test_validation_images_alone_decide(config: RunConfig, tmp_path: Path, monke
     monkeypatch.setattr(loop, "scores", fake)
     saved, original = [], TrainingState.save_model
 
-    def recording(self: TrainingState, directory: Path, usual: dict[str, Any]) -> None:
+    def recording(self: TrainingState, directory: Path, *results: dict[str, Any]) -> None:
         saved.append(self.progress.position)
-        original(self, directory, usual)
+        original(self, directory, *results)
 
     monkeypatch.setattr(TrainingState, "save_model", recording)
     settings = replace(config.train, images=480, validation_images=7)

@@ -19,6 +19,7 @@ from glowflow.commands import (
     editing,
     evaluation,
     experiment,
+    hub,
     latents,
     memory,
     pictures,
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "edit": editing.edit,
     "demo": demo.demo,
     "data": {"list": data.list_, "prepare": data.prepare, "show": data.show},
+    "push": hub.push,
     "presets": training.presets,
     "import": {
         "openai": conversion.import_openai,

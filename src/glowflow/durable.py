@@ -220,8 +220,9 @@ def load_json(path: Path) -> dict[str, Any]:
 
 
 def seal(directory: Path) -> None:
-    """Write a digest of each file in a directory beside them."""
-    save_json(directory / DIGESTS, {path.name: digest(path) for path in sorted(directory.iterdir())})
+    """Write a digest of each file in a directory beside them, but for texts (.md), which their readers may edit."""
+    files = (path for path in sorted(directory.iterdir()) if path.suffix != ".md")
+    save_json(directory / DIGESTS, {path.name: digest(path) for path in files})
 
 
 def verify(directory: Path) -> None:

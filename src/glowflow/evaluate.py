@@ -46,7 +46,11 @@ def likelihood(
     model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, processes: Processes = ALONE
 ) -> Likelihood:
     """Mean bits/dim of a data set's images; see `scores`."""
-    values = scores(model, dataset, num_draws, seed, processes)
+    return mean_of(scores(model, dataset, num_draws, seed, processes), dataset, num_draws)
+
+
+def mean_of(values: Floats, dataset: Dataset, num_draws: int = 1) -> Likelihood:
+    """Mean bits/dim of a data set's images, from that of each image (N,), as `scores` gives it."""
     clusters = np.arange(len(values)) if dataset.groups is None else dataset.groups
     error = standard_error(values, clusters)
     return Likelihood(float(values.mean()), error, len(values), len(np.unique(clusters)), num_draws)

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from math import prod
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from glowflow import execution, weights
+from glowflow import execution, hub, weights
 from glowflow.bijections import Chain, Step, TopPrior, standard_normal_log_prob
+from glowflow.card import Card
 from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
 from glowflow.dequantizers import Dequantizer
@@ -220,13 +222,45 @@ class Glow(nn.Module):
         return FrozenGlow(self)
 
     def save_pretrained(self, directory: str | Path, weights_kind: str = "raw") -> None:
-        """Write `config.json` and `model.safetensors` into a directory.
+        """Write `config.json`, `model.safetensors` and a model card (`README.md`) into a directory.
+
+        A `README.md` that glowflow didn't write stays.
 
         Args:
             directory: Created where absent.
             weights_kind: "raw", or "averaged" for weights averaged over training; stored for the record.
         """
         weights.save(Path(directory), self.state_dict(), asdict(self.config), weights_kind, self.class_names)
+        self.card(Path(directory)).write(Path(directory))
+
+    def card(self, directory: Path) -> Card:
+        """The card of this model as it's stored in a directory."""
+        return Card.of(directory, self.config, sum(parameter.numel() for parameter in self.parameters()))
+
+    @torch.no_grad()
+    def push_to_hub(self, name: str, *, license: str | None = None, private: bool = False) -> str:  # noqa: A002
+        """Upload the model alone to the Hugging Face hub, with a card and a picture of what it draws.
+
+        `glowflow push` uploads a stored model, with what its training recorded.
+
+        Args:
+            name: OWNER/NAME. A model that is there is replaced.
+            license: The licence of the weights, as the hub names it; without one the card says that there is none.
+            private: Whether a new page is for its owner only.
+
+        Returns:
+            The address of its page.
+
+        Raises:
+            InputError: If it can't be uploaded.
+        """
+        hub.check(name)
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            about = replace(self.card(Path(folder)), name=name, license_id=license)
+            y = torch.arange(hub.SHOWN) % self.config.num_classes if self.config.num_classes else None
+            images = self.freeze().sample(hub.SHOWN, hub.TEMPERATURE, y, torch.Generator().manual_seed(0))
+            return hub.push(Path(folder), about, images, private=private)
 
     @classmethod
     def from_pretrained(cls, path: str | Path, device: str | torch.device = "cpu", *, raw: bool = False) -> Self:

@@ -32,6 +32,12 @@ USUAL = "usual.json"
 VALUE_RANGES = "value_ranges.json"
 """Which values of image files of more than 8 bits were black and white in the training, where there were such files."""
 
+PROVENANCE = "provenance.json"
+"""How a model was trained: on what, with which version, and its result on validation images; not every model knows."""
+
+FILES = (CONFIG, MODEL, USUAL, VALUE_RANGES, "directions.*")
+"""What belongs to a model on the hub."""
+
 BUNDLED = Path(__file__).parent / "models"
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -216,9 +222,8 @@ def _download(repository: str) -> Path:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
     except ImportError:
         raise InputError(f"There is no directory {repository}; to load it from the hub, {install('hub')}.") from None
-    wanted = [CONFIG, MODEL, RAW, USUAL, VALUE_RANGES, "directions.*"]
     try:
-        return Path(snapshot_download(repository, allow_patterns=wanted))
+        return Path(snapshot_download(repository, allow_patterns=[*FILES, RAW]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"There is no directory {repository}, and the hub can't give it: {reason}") from None

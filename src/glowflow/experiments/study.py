@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from glowflow import weights
 from glowflow.config import migrated
 from glowflow.data import of_run
 from glowflow.durable import append, load_json, load_lines, save_json
@@ -26,7 +27,7 @@ from glowflow.provenance import provenance
 from glowflow.threads import asked
 from glowflow.training import Options, train
 from glowflow.training.run import LAST
-from glowflow.training.state import PROGRESS, PROVENANCE
+from glowflow.training.state import PROGRESS
 
 SAMPLES_FOR_KID = 500
 GRID = 4
@@ -251,7 +252,7 @@ def _namesake(lines: list[Line], trainings: list[Training]) -> Line | None:
 
 def _provenance(run: Path) -> Line:
     """Where a run's final state comes from, which may be another experiment's, long ago."""
-    path = run / LAST / PROVENANCE
+    path = run / LAST / weights.PROVENANCE
     return load_json(path) if path.exists() else provenance()
 
 

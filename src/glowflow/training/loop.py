@@ -14,7 +14,7 @@ from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split, for_all_kinds
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import Floats, scores, usual
+from glowflow.evaluate import Floats, scores
 from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
@@ -69,6 +69,7 @@ def train(
             same_images.record(out, splits["train"].digest)
         keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names, options.execution)
+        state.data = splits["train"].name
         state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
         with threads.restored():
             return _train(config, out, splits, state, options)
@@ -162,7 +163,7 @@ def _train(
                     record.write("validation", values)
                     record.draw(settings.seed)
                 if record and healthy and (at.best is None or values["bits_per_dim"] < at.best):
-                    record.save_best(values["bits_per_dim"], usual(per_image, validation))
+                    record.save_best(per_image, validation)
                 window_began = time.monotonic()
             if record and healthy and (validated or stops or record.is_overdue()):
                 record.save()

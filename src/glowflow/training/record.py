@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from glowflow.evaluate import sample
+from glowflow.data import Dataset
+from glowflow.evaluate import Floats, mean_of, sample, usual
 from glowflow.pictures import grid, stacked
 from glowflow.progress import say
 from glowflow.training.metrics import Metrics
@@ -44,11 +45,12 @@ class Record:
 
         self._try(path, write)
 
-    def save_best(self, bits_per_dim: float, usual: Mapping[str, Any]) -> None:
-        """Keep the model as the best one, with this result on validation images."""
-        path = self.out / "best"
-        if self._try(path, lambda: self.state.save_model(path, usual)) is None:
-            self.state.progress.best = bits_per_dim
+    def save_best(self, bits_per_dim: Floats, validation: Dataset) -> None:
+        """Keep the model as the best one, with this result (N,) on validation images."""
+        path, mean = self.out / "best", mean_of(bits_per_dim, validation)
+        result = {"data": validation.name, "split": validation.split, **asdict(mean)}
+        if self._try(path, lambda: self.state.save_model(path, usual(bits_per_dim, validation), result)) is None:
+            self.state.progress.best = mean.bits_per_dim
 
     def is_overdue(self) -> bool:
         """Whether the last checkpoint, or the last attempt at one, is long ago."""

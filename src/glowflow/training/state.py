@@ -27,7 +27,7 @@ from glowflow.training.optimizer import build_optimizer, learning_rate
 from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
 OPTIMIZER = "optimizer.safetensors"
-PROGRESS, PROVENANCE = "training.json", "provenance.json"
+PROGRESS = "training.json"
 
 
 @dataclass
@@ -57,6 +57,8 @@ class TrainingState:
     progress: Progress = field(default_factory=Progress)
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
     """Those of the images, to be stored with the model."""
+    data: str = ""
+    """What the images are called."""
 
     @classmethod
     def new(
@@ -106,15 +108,16 @@ class TrainingState:
             self.averaged.update_parameters(self.model)
         self.progress.updates += 1
 
-    def save_model(self, directory: Path, usual: Mapping[str, Any]) -> None:
+    def save_model(self, directory: Path, usual: Mapping[str, Any], validation: Mapping[str, Any]) -> None:
         """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`.
 
         Args:
             directory: What it was is replaced.
             usual: See `evaluate.usual`.
+            validation: The result on validation images (`card.Result`).
         """
         with replacing_directory(directory) as partial:
-            self._write_model(partial)
+            self._write_model(partial, {"validation": validation})
             if usual:
                 save_json(partial / weights.USUAL, usual)
             seal(partial)
@@ -189,14 +192,15 @@ class TrainingState:
         self.model.class_names = list(names)
         self.evaluated.class_names = list(names)
 
-    def _write_model(self, directory: Path) -> None:
+    def _write_model(self, directory: Path, results: Mapping[str, Any] | None = None) -> None:
+        precision = str(self.model.execution.precision or self.model.dtype).removeprefix("torch.")
+        known = {"data": self.data, "images": self.progress.position, "precision": precision, **(results or {})}
+        save_json(directory / weights.PROVENANCE, provenance() | known)  # before the card, which tells it
         if self.averaged is not None:
             weights.save_tensors(directory / weights.RAW, self.model.state_dict())
         self.evaluated.save_pretrained(directory, "raw" if self.averaged is None else "averaged")
         if self.value_ranges:
             save_json(directory / weights.VALUE_RANGES, self.value_ranges)
-        precision = self.model.execution.precision or self.model.dtype
-        save_json(directory / PROVENANCE, provenance() | {"precision": str(precision).removeprefix("torch.")})
 
 
 def set_aside_damaged(out: Path) -> None:
