@@ -200,12 +200,13 @@ class Card:
         known = self.training
         if not known:
             return "The model's files don't record how it was trained."
-        commit = f", commit {known['commit'][:12]}" if known.get("commit") else ""
+        commit, changed, _ = str(known.get("commit") or "").partition("+")
+        of = f", commit {commit[:12]}{' with changes' if changed else ''}" if commit else ""
         rows = {
             "data": known.get("data"),
             "images seen, repetitions included": f"{known['images']:,}" if "images" in known else None,
             "precision of the networks": known.get("precision"),
-            "glowflow": f"{known.get('glowflow')}{commit}",
+            "glowflow": f"{known.get('glowflow')}{of}",
             "torch": known.get("torch"),
             "hardware": known.get("gpu") or known.get("machine"),
             "saved": known.get("date"),
