@@ -360,7 +360,12 @@ def test_saving_leaves_other_files_and_no_temporary_ones(tmp_path: Path) -> None
     (tmp_path / "notes.txt").write_text("mine")
     build(SMALL).save_pretrained(tmp_path)
     build(SMALL).save_pretrained(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "notes.txt",
+    ]
 
 
 def test_loading_says_what_is_wrong(tmp_path: Path) -> None:

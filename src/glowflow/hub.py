@@ -46,7 +46,7 @@ def push(directory: Path, about: Card, images: Tensor, *, private: bool = False)
         private: Whether a new page is for its owner only.
 
     Raises:
-        InputError: If it can't be uploaded; nothing is half-uploaded.
+        InputError: If it can't be uploaded; a page that was there stays as it was.
     """
     check(about.name)
     from huggingface_hub import HfApi  # noqa: PLC0415 (an optional extra)
