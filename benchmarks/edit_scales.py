@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from benchmarks.edits import Trial, parser, report, trial
 from glowflow.durable import save_json
-from glowflow.latents import directory_of
 from glowflow.progress import progress
 from glowflow.provenance import provenance
 
@@ -48,7 +47,7 @@ def main() -> None:
         options.out, about | {"classifier": judge, "scales": dict(zip(names, scales, strict=True))} | provenance()
     )
     directions = found.directions.scaled(scales)
-    replace(directions, vectors=directions.vectors.half()).save(directory_of(options.model), options.model)
+    replace(directions, vectors=directions.vectors.half()).save(options.model)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ from benchmarks.lines import Line, complete
 from glowflow import data
 from glowflow.presets import load
 from glowflow.processes import ALONE
-from glowflow.training.batches import Ahead, Batch, Batches
-from glowflow.training.gradient import Gradient
-from glowflow.training.objective import Objective
+from glowflow.training.batches import Batch, Batches, ahead
 from glowflow.training.state import TrainingState
 
 
@@ -42,11 +40,9 @@ def measure(preset: str, pairs: int, steps: int) -> Line:
     real = Batches(data.prepare(run.train.data, run.model.image_shape)["train"], run, "cpu")
     size = run.train.batch_size
     state.initialize(real.at(0, size))
-    objective = Objective(state.model, run.train.weight_y)
     constant = Constant(real.dataset, run, "cpu", kept=real.fetched(0, size))
-    gradients = [Gradient(objective, Ahead(batches), size, None, ALONE) for batches in (real, constant)]
-    _seconds(state, gradients[0], steps)  # not counted: the first steps are slow
-    times = [[_seconds(state, gradient, steps) for gradient in gradients] for _ in range(pairs)]
+    _seconds(state, real, steps)  # not counted: the first steps are slow
+    times = [[_seconds(state, batches, steps) for batches in (real, constant)] for _ in range(pairs)]
     return {
         "steps_per_block": steps,
         "ratio": median(mine / other for mine, other in times),
@@ -56,13 +52,10 @@ def measure(preset: str, pairs: int, steps: int) -> Line:
     }
 
 
-def _seconds(state: TrainingState, gradient: Gradient, steps: int) -> float:
-    def step(index: int) -> None:
-        state.optimizer.zero_grad(set_to_none=True)
-        gradient.accumulate(index * gradient.batch_size)
-        state.optimizer.step()
-
-    return _timed(step, steps)
+def _seconds(state: TrainingState, batches: Batches, steps: int) -> float:
+    size = state.settings.batch_size
+    coming = ahead(batches, ALONE, range(0, steps * size, size))
+    return _timed(lambda _: state.step(next(coming)), steps)
 
 
 def _batch_seconds(batches: Batches, size: int) -> float:

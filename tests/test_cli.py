@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from glowflow import Glow, captions
 from glowflow.cli import main
-from glowflow.latents.directions import digest_of
+from glowflow.stored import StoredModel
 from tests import foreign_weights
 from tests.helpers import lay_out
 
@@ -521,7 +521,7 @@ def test_encode_and_decode(home: Path, capsys: pytest.CaptureFixture[str]) -> No
     Path("page.f64").write_bytes(z[1].numpy().tobytes())
     assert main(["decode", "run", "page.f64", *BARE]) == 0
     assert np.array_equal(pixels_in("decoded.png"), pixels_in("interpolation.png")[:, -8:])
-    save_file({"z": z[:0]}, "empty.safetensors", {"model": digest_of("run")})
+    save_file({"z": z[:0]}, "empty.safetensors", {"model": StoredModel.open("run").digest})
     assert "empty.safetensors has no latents in it" in fails(capsys, "decode", "run", "empty.safetensors")
     assert "end in .safetensors" in fails(capsys, "encode", "run", pictures[0], "--out", "z.npy")
     save_file({"z": z}, "others.safetensors")

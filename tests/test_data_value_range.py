@@ -11,12 +11,13 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from glowflow import Glow, GlowConfig, InputError, weights
+from glowflow import Glow, GlowConfig, InputError
 from glowflow.cli import main
 from glowflow.commands.inputs import image_files
 from glowflow.config import RunConfig
 from glowflow.data import SPLITS, Dataset, Split, prepare, read_image, read_images
 from glowflow.demo import uploads
+from glowflow.stored import StoredModel
 from glowflow.training import train
 
 SHAPE = (1, 4, 4)
@@ -237,23 +238,23 @@ def test_a_model_scales_other_images_as_those_of_its_training(
     deep: RunConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(deep, tmp_path / "run")
-    assert weights.value_ranges(tmp_path / "run") == {"uint16": (0, 4095)}
+    assert StoredModel.open(tmp_path / "run").value_ranges == {"uint16": (0, 4095)}
     dark = write(tmp_path / "dark" / "0.png", np.full((8, 8), 500, np.uint16))
     run = str(tmp_path / "run")
     assert main(["reconstruct", run, str(dark), "--out", str(tmp_path / "out.png")]) == 0
-    assert (image_files(run, Glow.from_pretrained(run), [dark], None).images == 31).all()
+    assert (image_files(StoredModel.open(run), Glow.from_pretrained(run), [dark], None).images == 31).all()
     for index in range(1, 5):
         write(tmp_path / "dark" / f"{index}.png", np.full((8, 8), 500, np.uint16))
     assert main(["score", run, "--data", str(dark.parent), "--out", str(tmp_path / "s.csv")]) == 0
     assert "0 is read as black and 4095 as white" in capsys.readouterr().err
-    uploaded, _ = uploads.read(dark.read_bytes(), "image/png", (1, 8, 8), None, weights.value_ranges(run))
+    uploaded, _ = uploads.read(dark.read_bytes(), "image/png", (1, 8, 8), None, StoredModel.open(run).value_ranges)
     assert uploaded.max() == 31
 
 
 def test_a_range_of_the_run_is_one_of_its_settings(deep: RunConfig, tmp_path: Path) -> None:
     chosen = replace(deep, train=replace(deep.train, value_range=(0, 65535)))
     train(chosen, tmp_path / "run")
-    assert weights.value_ranges(tmp_path / "run")["uint16"] == (0, 65535)
+    assert StoredModel.open(tmp_path / "run").value_ranges["uint16"] == (0, 65535)
     with pytest.raises(InputError, match=r"train.value_range: \[0, 65535\] there, None now"):
         train(deep, tmp_path / "run")
     train(chosen, tmp_path / "run")

@@ -16,7 +16,6 @@ from glowflow.latents import (
     Seen,
     Usual,
     directions_of,
-    directory_of,
     fit,
     fitting,
     interpolate,
@@ -25,6 +24,7 @@ from glowflow.latents import (
     redraw,
 )
 from glowflow.latents.fitting import Means
+from glowflow.stored import StoredModel
 from tests.helpers import randomize
 
 
@@ -141,20 +141,20 @@ def test_a_folder_called_like_a_bundled_model(monkeypatch: pytest.MonkeyPatch, m
     model.save_pretrained(tmp_path / "models" / "faces")
     (tmp_path / "faces").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert directory_of("faces") == tmp_path / "models" / "faces"
+    assert StoredModel.open("faces").home == tmp_path / "models" / "faces"
     model.save_pretrained("faces/best")
-    assert directory_of("faces") == Path("faces")
+    assert StoredModel.open("faces").home == Path("faces")
     monkeypatch.chdir("faces")
-    assert directory_of(".") == Path()
+    assert StoredModel.open(".").home == Path()
 
 
 def test_directions_of_two_times_are_refused(model: Glow, dataset: Dataset, tmp_path: Path) -> None:
     """As when the machine stops between the writing of one file and the other."""
     model.save_pretrained(tmp_path)
     found = fit(model, dataset)
-    found.save(tmp_path, tmp_path)
+    found.save(tmp_path)
     about = (tmp_path / "directions.json").read_text()
-    replace(found, vectors=2 * found.vectors).save(tmp_path, tmp_path)
+    replace(found, vectors=2 * found.vectors).save(tmp_path)
     (tmp_path / "directions.json").write_text(about)
     with pytest.raises(InputError, match="damaged"):
         directions_of(tmp_path)
@@ -189,7 +189,7 @@ def test_directions_are_saved_for_a_models_weights(model: Glow, dataset: Dataset
     with pytest.raises(InputError, match="has no directions"):
         directions_of(tmp_path)
     found = fit(model, dataset)
-    found.save(tmp_path, tmp_path)
+    found.save(tmp_path)
     loaded = directions_of(tmp_path)
     assert torch.equal(loaded.vectors, found.vectors)
     assert (loaded.names, loaded.about) == (found.names, found.about)
@@ -214,7 +214,7 @@ def test_edits_go_as_far_as_pictures_stay_usual(model: Glow, dataset: Dataset, t
     assert further["scale"] > 4 or outcome["stay"] < 0.9 or outcome["fall"] > 0 or outcome["rise"] > 0.4
     far = reaching(model, dataset, found, 1000.0)
     assert [(facts["tried"]["stay"], facts["tried"]["fall"]) for facts in far.about] == [(0.0, 1.0), (0.0, 1.0)]
-    chosen.save(tmp_path, tmp_path)
+    chosen.save(tmp_path)
     assert directions_of(tmp_path).usual == chosen.usual
 
 
@@ -258,7 +258,7 @@ def test_an_edit_leaves_the_range_that_its_image_was_in() -> None:
 )
 def test_damaged_directions_are_refused(model: Glow, dataset: Dataset, tmp_path: Path, content: str) -> None:
     model.save_pretrained(tmp_path)
-    fit(model, dataset).save(tmp_path, tmp_path)
+    fit(model, dataset).save(tmp_path)
     (tmp_path / "directions.json").write_text(content)
     with pytest.raises(InputError, match="is damaged"):
         directions_of(tmp_path)
@@ -267,7 +267,7 @@ def test_damaged_directions_are_refused(model: Glow, dataset: Dataset, tmp_path:
 @pytest.mark.parametrize("usual", [{"middle": 1.0}, [1.0], {"middle": 1, "highest": "a lot", "extremes": 1}])
 def test_a_damaged_range_is_refused(model: Glow, dataset: Dataset, tmp_path: Path, usual: object) -> None:
     model.save_pretrained(tmp_path)
-    fit(model, dataset).save(tmp_path, tmp_path)
+    fit(model, dataset).save(tmp_path)
     content = json.loads((tmp_path / "directions.json").read_text())
     (tmp_path / "directions.json").write_text(json.dumps(content | {"usual": usual}))
     with pytest.raises(InputError, match="is damaged"):

@@ -78,7 +78,7 @@ def test_so_it_does_wherever_in_the_training_the_memory_is_exhausted(
 ) -> None:
     monkeypatch.setattr(owner, name, failing(ERRORS["CPU"]()))
     if name == "find_failure":
-        monkeypatch.setattr(TrainingState, "gradient_norm", lambda _: torch.tensor(float("inf")))
+        monkeypatch.setattr("glowflow.training.state.get_total_norm", lambda _: torch.tensor(float("inf")))
     assert cli.main(["train", preset, "--out", "run"]) == 1
     assert "(the last request was for 8.6 GiB more). To take less, give --micro-batch" in capsys.readouterr().err
     Glow.from_pretrained("run/last")

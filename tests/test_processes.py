@@ -102,6 +102,19 @@ def test_a_killed_process_ends_the_others_and_a_restart_goes_on(preset: str) -> 
     torch.testing.assert_close(cut, whole, rtol=0, atol=0)
 
 
+def test_when_one_process_is_asked_to_stop_all_save_and_stop(preset: str) -> None:
+    command = torchrun(2, "train", preset, "--train.images", "1600000", "--out", "cut")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not Path("cut/previous").exists():
+            time.sleep(0.02)
+            assert process.poll() is None
+        workers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+        os.kill(max(map(int, workers.stdout.split())), signal.SIGTERM)
+        _, told = process.communicate(timeout=200)
+    assert "Interrupted; cut holds the training up to" in told  # the first process says this for all of them
+    assert "lost the connection" not in told
+
+
 def test_a_batch_too_small_for_the_processes(preset: str) -> None:
     command = torchrun(2, "train", preset, "--train.batch_size", "1", "--out", "small")
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
@@ -113,4 +126,5 @@ def test_alone_nothing_is_exchanged() -> None:
     alone, values = Processes(), np.arange(3.0)
     assert alone.gathered(values, 3) is values
     assert alone.agree({})
+    assert [alone.any(value) for value in (False, True)] == [False, True]
     assert alone.parallel(module := torch.nn.Linear(1, 1)) is module

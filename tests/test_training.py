@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glowflow import Glow, GlowConfig, InputError, weights
-from glowflow.config import RunConfig, TrainConfig
+from glowflow import Glow, GlowConfig, InputError
+from glowflow.config import RunConfig
 from glowflow.data import Dataset, load
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Floats
@@ -24,13 +24,13 @@ from glowflow.images import dequantize
 from glowflow.noise import Stream
 from glowflow.processes import ALONE, Processes
 from glowflow.signals import requests
-from glowflow.training import loop, train
+from glowflow.stored import StoredModel
+from glowflow.training import Options, StepResult, TrainingState, loop, train
 from glowflow.training.batches import Batch, Batches
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import GlowMuon
 from glowflow.training.run import claimed, read_config
-from glowflow.training.state import TrainingState
 from tests.helpers import assert_same, randomize
 
 
@@ -128,16 +128,15 @@ def test_too_many_bad_steps_stop_the_run_with_a_loadable_checkpoint(
 
 
 def test_weights_gone_astray_are_not_saved(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, steps = TrainingState.update, 0
+    original = TrainingState.step
 
-    def astray(self: TrainingState, config: TrainConfig, gradient_norm: Tensor) -> None:
-        nonlocal steps
-        steps += 1
-        if steps == 12:
+    def astray(self: TrainingState, batch: Batch) -> StepResult:
+        result = original(self, batch)
+        if self.progress.updates == 12:
             self.model.get_parameter("levels.0.1.0.logs").data.fill_(1e6)
-        original(self, config, gradient_norm)
+        return result
 
-    monkeypatch.setattr(TrainingState, "update", astray)
+    monkeypatch.setattr(TrainingState, "step", astray)
     with pytest.raises(TrainingDivergedError, match="the output of levels"):
         train(replace(config, train=replace(config.train, images=10_000)), tmp_path / "run")
     for name in ("last", "best"):
@@ -274,7 +273,7 @@ def test_validation_images_alone_decide(config: RunConfig, tmp_path: Path, monke
     assert [model is state.evaluated for _, _, model in seen] == [True, False] * 3
     assert saved == [160, 320]  # 5, then 3, then 4 bits/dim: the last is no better
     bits = {"1%": 3.0, "50%": 3.0, "99%": 3.0}
-    assert weights.usual(tmp_path / "run") == {"data": "images.npz", "images": 200, "bits_per_dim": bits}
+    assert StoredModel.open(tmp_path / "run").usual == {"data": "images.npz", "images": 200, "bits_per_dim": bits}
     assert state.progress.best == 3.0
 
 
@@ -367,11 +366,18 @@ def test_readers_find_the_old_model_while_a_new_one_is_put_in_place(config: RunC
 
 def test_the_precision_is_for_the_networks_and_for_muon_but_not_for_what_is_evaluated(config: RunConfig) -> None:
     settings = replace(config.train, optimizer="muon", averaging=0.9)
-    state = TrainingState.new(replace(config, train=settings), "cpu", execution=Execution(precision=torch.bfloat16))
+    options = Options(Execution(precision=torch.bfloat16))
+    state = TrainingState.new(replace(config, train=settings), "cpu", options=options)
     assert isinstance(state.optimizer, GlowMuon)
     assert state.optimizer.precision is state.model.execution.precision is torch.bfloat16
     assert state.evaluated.execution.precision is None
     assert all(parameter.dtype == torch.float32 for parameter in state.model.parameters())
+
+
+def test_a_batch_of_another_size_than_the_settings_is_refused(config: RunConfig) -> None:
+    state = TrainingState.new(config, "cpu")
+    with pytest.raises(ValueError, match="The batch has 3 images; this process's share of each step is 16"):
+        state.step(Batch(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.rand(3, 1, 8, 8)))
 
 
 def test_fresh_weights_depend_on_the_seed_alone(config: RunConfig) -> None:

@@ -45,7 +45,7 @@ def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model.save_pretrained(faces := tmp_path / "models" / "faces")
     images, smiling = rng.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8), rng.random((20, 1)) < 0.5
     made = Dataset("made", "train", images, attributes=smiling, attribute_names=("Smiling",))
-    fit(model, made).save(faces, faces)
+    fit(model, made).save(faces)
 
 
 def test_every_command_of_the_tutorial(monkeypatch: pytest.MonkeyPatch) -> None:

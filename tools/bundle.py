@@ -19,6 +19,7 @@ from glowflow.data import load
 from glowflow.durable import save_json
 from glowflow.evaluate import scores, usual
 from glowflow.latents import fit
+from glowflow.stored import StoredModel
 from glowflow.training.run import CONFIG, read_config
 
 
@@ -29,17 +30,17 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--method", choices=["means", "logistic"], default="means")
     options = parser.parse_args()
-    model = Glow.from_pretrained(options.run)
+    stored = StoredModel.open(options.run)
+    model = Glow.from_pretrained(stored)
     tensors = {name: half(tensor) for name, tensor in model.state_dict().items()}
-    kind = weights.load_config(weights.find(options.run))["weights"]
-    weights.save(options.out, tensors, asdict(model.config), kind, model.class_names)
+    weights.save(options.out, tensors, asdict(model.config), stored.kind, model.class_names)
     shutil.copy(options.run / CONFIG, options.out)
     data = read_config(options.run)["train"]["data"]
     frozen = Glow.from_pretrained(options.out).freeze()
     validation = load(data, model.config.image_shape, "validation")
     save_json(options.out / weights.USUAL, usual(scores(frozen, validation), validation))
     found = fit(frozen, load(data, model.config.image_shape, "train"), None, options.method)
-    replace(found, vectors=found.vectors.half()).save(options.out, options.out)
+    replace(found, vectors=found.vectors.half()).save(options.out)
     for path in sorted(options.out.iterdir()):
         print(f"{path.stat().st_size / 1e6:6.2f} MB  {path}")
 

@@ -1,7 +1,6 @@
 """Glowflow as a contender: the steps of `glowflow train`, with any preset."""
 
 from dataclasses import asdict
-from math import isfinite
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from glowflow.noise import Stream, uniform_noise
 from glowflow.training.augmentation import augment
 from glowflow.training.batches import Batch
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW
-from glowflow.training.objective import Objective
+from glowflow.training.options import Options
 from glowflow.training.state import Progress, TrainingState
 
 
@@ -34,9 +33,7 @@ class Glowflow:
         self.recipe: dict[str, Any] = asdict(run) | {"precision": str(precision or torch.float32)}
         self.batch_size, self.init_size = run.train.batch_size, run.train.init_batch_size
         keep_freed_memory()
-        self.training = TrainingState.new(run, "cpu", execution=Execution(precision=precision))
-        self.objective = Objective(self.training.model)
-        self.skipped_in_a_row = 0
+        self.training = TrainingState.new(run, "cpu", options=Options(Execution(precision=precision)))
 
     @property
     def network(self) -> nn.Module:
@@ -46,21 +43,12 @@ class Glowflow:
     def initialize(self, images: Tensor) -> None:
         """Data-dependent initialisation."""
         self.training.initialize(self._batch(images, Stream.INITIALIZATION))
-        self.training.evaluated.load_state_dict(self.training.model.state_dict())
 
     def train_step(self, images: Tensor) -> None:
         """As in `glowflow.training`; tests/test_time_to_quality.py compares the weights after some steps."""
-        batch = self._batch(images, Stream.TRAINING)
-        self.training.begin_step(self.run.train)
-        loss = self.objective(*batch).total
-        loss.backward()
-        norm = self.training.gradient_norm()
-        self.training.progress.position += len(images)
-        if isfinite(loss.item() + norm.item()):
-            self.training.update(self.run.train, norm)
-            self.skipped_in_a_row = 0
-        else:
-            self._skip()
+        self.training.step(self._batch(images, Stream.TRAINING))
+        if self.training.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+            raise ArithmeticError(f"{MAX_SKIPPED_IN_A_ROW} steps in a row had no finite loss or gradient")
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Of the averaged model."""
@@ -96,10 +84,4 @@ class Glowflow:
     def _batch(self, images: Tensor, stream: Stream) -> Batch:
         settings, position = self.run.train, self.training.progress.position
         noise = uniform_noise(settings.seed, stream, position, len(images), self.run.model.image_shape)
-        return Batch(augment(images, settings, position), noise, None)
-
-    def _skip(self) -> None:
-        self.training.progress.skipped += 1
-        self.skipped_in_a_row += 1
-        if self.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
-            raise ArithmeticError(f"{MAX_SKIPPED_IN_A_ROW} steps in a row had no finite loss or gradient")
+        return Batch(augment(images, settings, position), noise)

@@ -12,6 +12,7 @@ from glowflow.config import GlowConfig
 from glowflow.durable import load_json, save_text
 from glowflow.errors import InputError, listed
 from glowflow.parts import COUPLINGS, PERMUTATIONS
+from glowflow.stored import StoredModel
 
 FILE, PICTURE = "README.md", "samples.png"
 MARK = "<!-- glowflow wrote this card and may write it again. Remove this line to keep a text of your own. -->"
@@ -121,12 +122,12 @@ class Card:
     """As the hub names it, such as mit."""
 
     @classmethod
-    def of(cls, directory: Path, config: GlowConfig, parameters: int) -> Self:
-        """What is known of the model stored in a directory."""
-        stored, path = weights.load_config(directory), directory / weights.PROVENANCE
+    def of(cls, stored: StoredModel, parameters: int) -> Self:
+        """What is known of a stored model, which has so many parameters."""
+        path = stored.directory / weights.PROVENANCE
         training = load_json(path) if path.is_file() else {}
         results = [Result.read(training["validation"], path)] if "validation" in training else []
-        return cls(config, parameters, stored["class_names"], stored["weights"], training, results)
+        return cls(stored.config, parameters, stored.class_names, stored.kind, training, results)
 
     def write(self, directory: Path) -> None:
         """Write the card into a directory; one that somebody else wrote stays."""

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -209,9 +210,15 @@ def save_json(path: Path, content: Mapping[str, Any]) -> None:
 def load_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; InputError if it can't be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return parsed_json(path.read_bytes(), path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
+
+
+def parsed_json(text: bytes, path: Path) -> dict[str, Any]:
+    """The JSON object that a file's text is; InputError if it isn't one."""
+    try:
+        content = json.loads(text.decode())
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f"{path} is damaged: it isn't JSON.") from None
     if not isinstance(content, dict):
@@ -225,8 +232,12 @@ def seal(directory: Path) -> None:
     save_json(directory / DIGESTS, {path.name: digest(path) for path in files})
 
 
-def verify(directory: Path) -> None:
+def verify(directory: Path, contents: Mapping[str, bytes] | None = None) -> None:
     """Compare each file with what it was when the directory was sealed.
+
+    Args:
+        directory: Where the files are.
+        contents: Of files that have been read already, by name; they aren't opened again.
 
     Raises:
         InputError: If one is missing or differs, naming it; or if the directory isn't sealed.
@@ -237,7 +248,7 @@ def verify(directory: Path) -> None:
     for name, written in digests.items():
         if not (directory / name).is_file():
             raise InputError(f"{directory / name} is missing.")
-        if digest(directory / name) != written:
+        if digest((contents or {}).get(name, directory / name)) != written:
             raise InputError(f"{directory / name} is damaged: it isn't what was written (its digest differs).")
 
 
@@ -250,7 +261,7 @@ def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def digest(path: Path) -> str:
+def digest(content: Path | bytes) -> str:
     """BLAKE2b of a file's contents, in hexadecimal digits."""
-    with path.open("rb") as file:
+    with content.open("rb") if isinstance(content, Path) else BytesIO(content) as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -18,13 +18,13 @@ from glowflow.card import Card
 from glowflow.conditioners import TopNetwork, ZeroLinear
 from glowflow.config import GlowConfig
 from glowflow.dequantizers import Dequantizer
-from glowflow.durable import is_sealed, verify
 from glowflow.errors import InputError
 from glowflow.execution import Execution
 from glowflow.images import BIN_CENTRE, Array, as_tensor, bits_per_dim, dequantize, to_uint8
 from glowflow.layouts import levels
 from glowflow.noise import normal, uniform
 from glowflow.parts import DEQUANTIZERS
+from glowflow.stored import StoredModel
 
 
 class Glow(nn.Module):
@@ -230,12 +230,13 @@ class Glow(nn.Module):
             directory: Created where absent.
             weights_kind: "raw", or "averaged" for weights averaged over training; stored for the record.
         """
-        weights.save(Path(directory), self.state_dict(), asdict(self.config), weights_kind, self.class_names)
-        self.card(Path(directory)).write(Path(directory))
+        path = Path(directory)
+        weights.save(path, self.state_dict(), asdict(self.config), weights_kind, self.class_names)
+        self.card(StoredModel(str(path), path)).write(path)
 
-    def card(self, directory: Path) -> Card:
-        """The card of this model as it's stored in a directory."""
-        return Card.of(directory, self.config, sum(parameter.numel() for parameter in self.parameters()))
+    def card(self, stored: StoredModel) -> Card:
+        """The card of this model as it's stored."""
+        return Card.of(stored, sum(parameter.numel() for parameter in self.parameters()))
 
     @torch.no_grad()
     def push_to_hub(self, name: str, *, license: str | None = None, private: bool = False) -> str:  # noqa: A002
@@ -257,31 +258,29 @@ class Glow(nn.Module):
         hub.check(name)
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            about = replace(self.card(Path(folder)), name=name, license_id=license)
+            about = replace(self.card(StoredModel(folder, Path(folder))), name=name, license_id=license)
             y = torch.arange(hub.SHOWN) % self.config.num_classes if self.config.num_classes else None
             images = self.freeze().sample(hub.SHOWN, hub.TEMPERATURE, y, torch.Generator().manual_seed(0))
             return hub.push(Path(folder), about, images, private=private)
 
     @classmethod
-    def from_pretrained(cls, path: str | Path, device: str | torch.device = "cpu", *, raw: bool = False) -> Self:
+    def from_pretrained(
+        cls, path: str | Path | StoredModel, device: str | torch.device = "cpu", *, raw: bool = False
+    ) -> Self:
         """Load a model from a directory, a run's directory (its best checkpoint), or the hub.
 
         Args:
-            path: The directory, or the hub's name for it.
+            path: The directory, the hub's name for it, or a model that has been opened already.
             device: Where to put the model.
             raw: Take the raw weights where the model has averaged ones.
 
         Raises:
             InputError: If there is none, or it's damaged or of another architecture than its configuration says.
         """
-        directory = weights.find(path)
-        if is_sealed(directory):
-            verify(directory)
-        file = directory / (
-            weights.RAW if raw and weights.load_config(directory)["weights"] != "raw" else weights.MODEL
-        )
-        model = cls(read_config(directory), weights.load_config(directory)["class_names"])
-        weights.assign(model, weights.load_tensors(file), file)
+        stored = StoredModel.open(path)
+        tensors, file = stored.weights(raw=raw)
+        model = cls(stored.config, stored.class_names)
+        weights.assign(model, tensors, file)
         return model.to(device).eval()
 
     @property
@@ -403,15 +402,6 @@ class FrozenGlow(Glow):
     def save_pretrained(self, directory: str | Path, weights_kind: str = "raw") -> None:
         """Refused."""
         raise ValueError("A frozen model can't be saved: save the model that it is made from.")
-
-
-def read_config(directory: Path) -> GlowConfig:
-    """The architecture of the model saved in a directory; InputError if it's not one of this version's."""
-    fields = weights.load_config(directory)["model"]
-    try:
-        return GlowConfig(**fields)
-    except TypeError as error:
-        raise InputError(f"{directory / weights.CONFIG} doesn't describe a model: {error}.") from None
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -69,6 +69,10 @@ class Processes:
         dist.all_reduce(total)
         return total
 
+    def any(self, value: bool) -> bool:  # noqa: FBT001 (what is asked about)
+        """Whether the value of at least one process is true."""
+        return value if self.count == 1 else bool(self.add(torch.tensor(float(value))))
+
     def mean(self, value: float) -> float:
         """The mean of all processes' values."""
         return value if self.count == 1 else float(self.add(torch.tensor(value, dtype=torch.float64))) / self.count

@@ -12,9 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
-from glowflow.config import migrated
 from glowflow.destinations import destination
-from glowflow.durable import beside, load_json, replacing, save_json
+from glowflow.durable import beside, replacing, save_json
 from glowflow.errors import InputError, install, listed, meant
 from glowflow.paths import expanded
 
@@ -93,30 +92,9 @@ def bundled() -> list[str]:
     return sorted(path.name for path in BUNDLED.glob("*") if exists(path))
 
 
-def usual(model: str | Path) -> dict[str, Any]:
-    """What `evaluate.usual` found of a model when it was trained; empty if nothing did."""
-    path = find(model) / USUAL
-    return load_json(path) if path.is_file() else {}
-
-
-def value_ranges(model: str | Path) -> dict[str, tuple[float, float]]:
-    """The value ranges of the images that a model was trained on, by the kind of values (`data.Dataset`)."""
-    path = find(model) / VALUE_RANGES
-    content = load_json(path) if path.is_file() else {}
-    try:
-        return {kind: (float(low), float(high)) for kind, (low, high) in content.items()}
-    except (TypeError, ValueError):
-        raise InputError(f"{path} is damaged: it should hold two numbers for each kind of values.") from None
-
-
 def exists(directory: Path) -> bool:
     """Whether there is a model in `directory`."""
     return (directory / CONFIG).is_file()
-
-
-def has_raw(model: str | Path) -> bool:
-    """Whether the raw weights stand beside averaged ones."""
-    return (find(model) / RAW).is_file()
 
 
 def save(
@@ -139,26 +117,6 @@ def save(
     save_tensors(directory / MODEL, tensors)
     config = {"format_version": FORMAT_VERSION, "weights": weights, "class_names": class_names, "model": dict(model)}
     save_json(directory / CONFIG, config)
-
-
-def load_config(directory: Path) -> dict[str, Any]:
-    """The contents of `config.json`.
-
-    Raises:
-        InputError: If it's absent, damaged or from a later version of glowflow.
-    """
-    config = load_json(directory / CONFIG)
-    found = config.get("format_version")
-    if found not in range(1, FORMAT_VERSION + 1):
-        raise InputError(
-            f"{directory / CONFIG} has format version {found}; this glowflow reads versions 1 to {FORMAT_VERSION}."
-        )
-    if not isinstance(config.get("model"), dict) or config.get("weights") not in {"raw", "averaged"}:
-        raise InputError(f"{directory / CONFIG} is damaged: it should name a model's settings and its kind of weights.")
-    names = config.setdefault("class_names", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{directory / CONFIG} is damaged: class_names should be a list of names.")
-    return config | {"model": migrated(config["model"])}
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

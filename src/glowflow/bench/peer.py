@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from glowflow.allocator import keep_freed_memory
 from glowflow.bench.timing import Work
-from glowflow.bench.work import stepping
 from glowflow.config import GlowConfig
 from glowflow.parts import LAYOUTS
 
@@ -32,7 +31,14 @@ def peer_work(of_peer: OfPeer, config: GlowConfig, images: tuple[Tensor, torch.d
 
 def peer_training(peer: nn.Module, x: Tensor) -> Work:
     """A training step of normflows' model."""
-    return stepping(peer_loss(peer, x), torch.optim.Adamax(peer.parameters(), lr=1e-6))
+    loss, optimizer = peer_loss(peer, x), torch.optim.Adamax(peer.parameters(), lr=1e-6)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss().backward()
+        optimizer.step()
+
+    return step
 
 
 def peer_loss(peer: nn.Module, x: Tensor) -> Callable[[], Tensor]:

@@ -9,7 +9,7 @@ import torch
 
 from glowflow.progress import progress
 
-Work = Callable[[], None]
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True)

@@ -2,35 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from glowflow.bench.timing import Work
-from glowflow.config import GlowConfig, TrainConfig
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.execution import Execution
 from glowflow.images import BIN_CENTRE, to_uint8
 from glowflow.model import Glow
+from glowflow.training.batches import Batch
 from glowflow.training.objective import Objective
-from glowflow.training.optimizer import build_optimizer
+from glowflow.training.options import Options
+from glowflow.training.state import TrainingState
 
 
 def training(config: GlowConfig, execution: Execution, x: Tensor, settings: TrainConfig | None = None) -> Work:
-    """A training step on the batch x: forward, backward, update by the settings' optimiser, which hardly moves."""
-    model = built(config, x).execute(execution)
-    slow = replace(settings or TrainConfig(), lr=1e-6)
-    return stepping(loss(model, x), build_optimizer(model, slow, execution.precision))
-
-
-def stepping(loss: Callable[[], Tensor], optimizer: torch.optim.Optimizer) -> Work:
-    """A training step: the gradient of a loss, and an update."""
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss().backward()
-        optimizer.step()
-
-    return step
+    """A training step on the batch x, with the settings' optimiser, averages and clipping, which hardly moves."""
+    slow = replace(settings or TrainConfig(), lr=1e-6, batch_size=len(x))
+    state, images = TrainingState.new(RunConfig(config, slow), x.device, options=Options(execution)), batch(config, x)
+    state.initialize(images)
+    return partial(state.step, images)
 
 
 def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
@@ -53,9 +46,13 @@ def built(config: GlowConfig, x: Tensor) -> Glow:
 
 def loss(model: Glow, x: Tensor) -> Callable[[], Tensor]:
     """What a training step differentiates, for the images x."""
-    images, noise = to_uint8(x, model.config.num_bits), torch.full_like(x, BIN_CENTRE)
-    objective, y = Objective(model), labels(model.config, x)
-    return lambda: objective(images, noise, y).total
+    objective, images = Objective(model), batch(model.config, x)
+    return lambda: objective(*images).total
+
+
+def batch(config: GlowConfig, x: Tensor) -> Batch:
+    """What a training step takes, for the images x."""
+    return Batch(to_uint8(x, config.num_bits), torch.full_like(x, BIN_CENTRE), labels(config, x))
 
 
 def labels(config: GlowConfig, x: Tensor) -> Tensor | None:

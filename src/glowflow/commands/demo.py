@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glowflow.commands.inputs import loaded
+from glowflow.commands.inputs import opened
 from glowflow.errors import InputError, install
 from glowflow.progress import say
 
 if TYPE_CHECKING:
     from glowflow.latents import Directions
+    from glowflow.stored import StoredModel
 
 NAME = r"[\w-]+(\.[\w-]+)*"
 """Of a host."""
@@ -38,7 +39,6 @@ def demo(
     try:
         from glowflow.demo import serving
         from glowflow.demo.server import application
-        from glowflow.weights import usual, value_ranges
     except ModuleNotFoundError as error:
         raise InputError(f"The page needs {error.name}, which is not installed: {install('demo')}.") from None
     if not 0 <= port <= 65535:
@@ -47,9 +47,9 @@ def demo(
         raise InputError(f"--behind is {behind!r}; it takes the name of a host alone, such as hub.example.org.")
     with serving.listening(host, port) as listener:
         serving.leave_a_core()
-        glow, _ = loaded(model, device)
+        stored, glow = opened(model, device)
         hosts = serving.hosts(listener, host, behind)
-        app = application(glow, _name(model), _directions(model), usual(model), hosts, value_ranges(model))
+        app = application(glow, _name(model), _directions(stored), stored.usual, hosts, stored.value_ranges)
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
         serving.serve(app, listener)
 
@@ -60,13 +60,12 @@ def _name(model: str) -> str:
     return path.parent.name if path.name in {"best", "last", "previous"} else path.name
 
 
-def _directions(model: str) -> "Directions | None":
+def _directions(stored: "StoredModel") -> "Directions | None":
     """The directions beside a model, if it has any that fit; the page works without."""
     from glowflow.latents import Directions
-    from glowflow.latents.directions import directory_of
 
     try:
-        return Directions.load(directory_of(model), model)
+        return Directions.load(stored)
     except InputError as error:
         say(f"The page has no sliders. {error}")
         return None

@@ -18,13 +18,13 @@ from glowflow.commands.inputs import (
     decoded,
     encoded,
     image_files,
-    loaded,
     names_in,
     needed_label,
+    opened,
     print_rows,
 )
 from glowflow.errors import InputError, listed
-from glowflow.paths import quoted
+from glowflow.paths import expanded, quoted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from glowflow.data import Range
     from glowflow.model import Glow
+    from glowflow.stored import StoredModel
 
 COLUMNS, FRAMES = 9, 48
 """Points of a path where the user gives no number: in a picture, and in an animation."""
@@ -77,10 +78,10 @@ def interpolate(
     check_num(num, 2, "a path's ends")
     check_enlarge(enlarge)
     check_picture(out, may_move=True)
-    opened = _Opened.read(model, [first, last], label, value_range, device)
-    z = between(opened.z[0], opened.z[1], num, path)
+    read = _Read.of(model, [first, last], label, value_range, device)
+    z = between(read.z[0], read.z[1], num, path)
     begin, end = names_of([first, last])
-    draw_or_animate(out, opened.decode([z], num), num, enlarge, [(begin,), *[()] * (num - 2), (end,)])
+    draw_or_animate(out, read.decode([z], num), num, enlarge, [(begin,), *[()] * (num - 2), (end,)])
     say(f"{num} images from {first} to {last} in {out}.")
 
 
@@ -127,8 +128,8 @@ def vary(
     check_seed(seed)
     check_enlarge(enlarge)
     check_picture(out)
-    opened = _Opened.read(model, images, label, value_range, device)
-    levels = opened.glow.config.num_levels
+    read = _Read.of(model, images, label, value_range, device)
+    levels = read.glow.config.num_levels
     if keep is not None and not 0 <= keep <= levels:
         raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
     kept = [keep] if keep is not None else range(levels - 1, -1, -1)
@@ -136,14 +137,14 @@ def vary(
     def row(z: "Tensor", count: int) -> "Tensor":
         """The image, then variations of it, whatever the other rows are."""
         generator = torch.Generator().manual_seed(seed)
-        return torch.cat([z[None], redraw(opened.glow, z.expand(num, -1), count, temperature, generator)])
+        return torch.cat([z[None], redraw(read.glow, z.expand(num, -1), count, temperature, generator)])
 
-    rows = (row(z, count) for z in opened.z for count in kept)
+    rows = (row(z, count) for z in read.z for count in kept)
     names = [(name,) if len(images) > 1 else () for name in names_of(images)]
     shares = [f"{counted(count, 'coarsest level') if count else 'no level'} kept" for count in kept]
     beside = [(*name, share) for name in names for share in shares]
     above = [("image",), ("variations",), *[()] * (num - 1)]
-    draw(out, opened.decode(rows, len(beside) * len(above)), len(above), enlarge, above, beside)
+    draw(out, read.decode(rows, len(beside) * len(above)), len(above), enlarge, above, beside)
     of = f"{'each of ' if len(images) > 1 else ''}{counted(len(images), 'image')}"
     say(f"{counted(num, 'variation')} of {of} in {out}, with {', '.join(map(str, kept))} levels kept.")
 
@@ -187,34 +188,34 @@ def attributes(
             those of the model's training, or else usual ones that hold all values.
         device: cpu, cuda or mps; the best one present by default.
     """
-    from glowflow import weights
     from glowflow.commands.reach import described, say_too_far, tried_on
-    from glowflow.latents import Directions, Usual, digest_of, fit, reaching
+    from glowflow.latents import Directions, Usual, fit, reaching
     from glowflow.latents.fitting import truths
+    from glowflow.stored import StoredModel
 
     if num_images is not None and num_images < 1:
         raise InputError(f"--num_images is {num_images}; it takes a number of at least 1.")
     if scale is not None and not 0 < scale < inf:
         raise InputError(f"--scale is {scale:g}; it takes a number above 0, such as 2.")
-    directory = _own_directory(model)
-    before = digest_of(model)
-    glow, _ = loaded(model, device)
-    dataset = dataset_for(model, data, glow, split, value_range)
+    stored = StoredModel.open(model)
+    directory, before = _own_directory(stored), stored.digest
+    _, glow = opened(stored, device)
+    dataset = dataset_for(stored, data, glow, split, value_range)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
     possible, _ = truths(dataset)
     others = names_in(orthogonal_to, possible)
     wanted = tuple(dict.fromkeys((*names_in(names, possible), *others))) if names else None
     found = fit(glow, dataset, wanted, method).orthogonal_to(others)
-    range_of_training = Usual.stored(weights.usual(model))
-    found = reaching(glow, tried_on(model, data, glow, dataset, value_range), found, scale, range_of_training)
-    if digest_of(model) != before:
+    range_of_training = Usual.stored(stored.usual)
+    found = reaching(glow, tried_on(stored, data, glow, dataset, value_range), found, scale, range_of_training)
+    if StoredModel.open(model).digest != before:
         raise InputError(f"{model} has been trained on meanwhile: give the same command again.")
     try:
-        known = Directions.load(directory, model)
+        known = Directions.load(stored)
     except InputError:
         say(f"The directions that were in {directory} are for other weights, or damaged: they are replaced.")
         known = None
-    (known.joined(found) if known else found).save(directory, model)
+    (known.joined(found) if known else found).save(stored)
     print_rows(dict(zip(found.names, map(described, found.about), strict=True)))
     say_too_far(found, was_given=scale is not None)
     example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}"
@@ -255,10 +256,12 @@ def edit(
     from glowflow.commands.reach import say_unusual
     from glowflow.latents import directions_of
     from glowflow.pictures import is_animation
+    from glowflow.stored import StoredModel
 
     num = (FRAMES if is_animation(out) else 2) if num is None else num
     check_num(num, 2, "the image as it was and the edited one")
-    directions = directions_of(model)
+    stored = StoredModel.open(model)
+    directions = directions_of(stored)
     if not by:
         raise InputError(f"Say what to change: --by.NAME STRENGTH, of {listed(directions.names, 40)}.")
     strengths = dict(_strength(said) for said in by)
@@ -266,32 +269,31 @@ def edit(
         directions.index(name)
     check_enlarge(enlarge)
     check_picture(out, may_move=True)
-    opened = _Opened.read(model, images, label, value_range, device)
+    read = _Read.of(stored, images, label, value_range, device)
     shares = [index / (num - 1) for index in range(num)]
     rows = (
         torch.cat([directions.edit(z[None], {name: share * strengths[name] for name in strengths}) for share in shares])
-        for z in opened.z
+        for z in read.z
     )
     above = [tuple(f"{name} {round(share * strengths[name], 2):g}" for name in strengths) for share in shares[1:]]
     beside = [(name,) for name in names_of(images)]
-    pictures = opened.decode(rows, len(images) * num)
+    pictures = read.decode(rows, len(images) * num)
     draw_or_animate(out, pictures, num, enlarge, [("image",), *above], beside)
     say(f"{counted(len(images), 'image')} edited in {out}.")
-    say_unusual(model, opened.glow, opened.label, dict(zip(images, pictures.unflatten(0, (-1, num)), strict=True)), by)
+    edited = dict(zip(images, pictures.unflatten(0, (-1, num)), strict=True))
+    say_unusual(stored, directions, read.glow, read.label, edited, by)
 
 
-def _own_directory(model: str) -> Path:
+def _own_directory(stored: "StoredModel") -> Path:
     """Where a model's directions can be written: its directory, if it's the user's."""
-    from glowflow.latents import directory_of
-
-    found = directory_of(model)
-    if found != Path(model):
+    found = stored.home
+    if found != Path(expanded(stored.name)):
         raise InputError(
-            f"Directions are written beside a model, and {model} is in {found.parent}, which isn't yours to change: "
-            f"copy {found} into a folder of your own, and give that."
+            f"Directions are written beside a model, and {stored.name} is in {found.parent}, which isn't yours to "
+            f"change: copy {found} into a folder of your own, and give that."
         )
-    if not os.access(model, os.W_OK | os.X_OK):
-        raise InputError(f"Directions can't be written into {model}: it takes the permission to write there.")
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise InputError(f"Directions can't be written into {found}: it takes the permission to write there.")
     return found
 
 
@@ -309,7 +311,7 @@ def _strength(said: str) -> tuple[str, float]:
 
 
 @dataclass(frozen=True)
-class _Opened:
+class _Read:
     """Image files as a model sees them: their flat latents (N, D), float64, and their class, if it knows classes."""
 
     glow: "Glow"
@@ -317,11 +319,16 @@ class _Opened:
     label: int | None
 
     @classmethod
-    def read(
-        cls, model: str, images: list[Path], label: str | None, value_range: "Range | None", device: str | None
-    ) -> "_Opened":
-        glow, _ = loaded(model, device)
-        dataset = image_files(model, glow, images, label, value_range)
+    def of(
+        cls,
+        model: "str | StoredModel",
+        images: list[Path],
+        label: str | None,
+        value_range: "Range | None",
+        device: str | None,
+    ) -> "_Read":
+        stored, glow = opened(model, device)
+        dataset = image_files(stored, glow, images, label, value_range)
         return cls(glow, encoded(glow, dataset), needed_label(glow, label))
 
     def decode(self, rows: "Iterable[Tensor]", total: int) -> "Tensor":

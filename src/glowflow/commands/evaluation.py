@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from glowflow.commands.inputs import SplitName, check_draws, check_parent, dataset_for, loaded, print_rows
+from glowflow.commands.inputs import SplitName, check_draws, check_parent, dataset_for, opened, print_rows
 from glowflow.progress import say
 
 
@@ -41,18 +41,18 @@ def evaluate(
     from glowflow.evaluate import classification_error, likelihood, reconstruction_error
     from glowflow.processes import joined
     from glowflow.provenance import provenance
-    from glowflow.weights import has_raw
 
     check_draws(draws, seed)
     if json:
         check_parent(json)
-    glow, kind = loaded(model, device, raw=weights == "raw")
-    dataset = dataset_for(model, data, glow, split, value_range)
+    stored, glow = opened(model, device, raw=weights == "raw")
+    kind = "raw" if weights == "raw" else stored.kind
+    dataset = dataset_for(stored, data, glow, split, value_range)
     with joined(str(glow.device)) as processes:
         result = likelihood(glow, dataset, draws, seed, processes)
         raw = result.bits_per_dim if kind == "raw" else None
-        if kind == "averaged" and has_raw(model):
-            raw = likelihood(loaded(model, device, raw=True)[0], dataset, draws, seed, processes).bits_per_dim
+        if kind == "averaged" and stored.has_raw:
+            raw = likelihood(opened(stored, device, raw=True)[1], dataset, draws, seed, processes).bits_per_dim
         worst = reconstruction_error(glow, dataset, processes)
         wrong = classification_error(glow, dataset, seed, processes) if glow.class_names else None
     if not processes.is_first:
@@ -132,11 +132,11 @@ def score(
 
     check_draws(draws, seed)
     check_parent(out)
-    glow, _ = loaded(model, device)
+    stored, glow = opened(model, device)
     rows: list[tuple[str, str, str, str]] = []
     with joined(str(glow.device)) as processes:
         for name in SPLITS if split == "all" else (split,):
-            dataset = dataset_for(model, data, glow, name, value_range, may_be_empty=split == "all")
+            dataset = dataset_for(stored, data, glow, name, value_range, may_be_empty=split == "all")
             if not len(dataset):
                 continue
             values = scores(glow, dataset, draws, seed, processes)

@@ -37,15 +37,15 @@ def push(
     from glowflow import hub
     from glowflow.evaluate import sample
     from glowflow.model import Glow
-    from glowflow.weights import find
+    from glowflow.stored import StoredModel
 
     hub.check(name)
-    directory = find(model)
-    glow = Glow.from_pretrained(directory, device_named(device))
-    card = glow.card(directory)
+    stored = StoredModel.open(model)
+    glow = Glow.from_pretrained(stored, device_named(device))
+    card = glow.card(stored)
     more = [_measured(results, glow.config)] if results else []
     card = replace(card, name=name, license_id=license, results=[*card.results, *more])
-    page = hub.push(directory, card, sample(glow.freeze(), hub.SHOWN, hub.TEMPERATURE), private=private)
+    page = hub.push(stored.directory, card, sample(glow.freeze(), hub.SHOWN, hub.TEMPERATURE), private=private)
     print_rows({"pushed": page, "licence": license or "none; --license gives one"})
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from glowflow.data import Dataset, Range
     from glowflow.model import Glow
+    from glowflow.stored import StoredModel
 
 SplitName = Literal["train", "validation", "test"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -55,31 +56,30 @@ def precision_named(precision: Precision, device: str) -> "torch.dtype | None":
     return torch.bfloat16 if precision == "bfloat16" else None
 
 
-def loaded(
-    model: str,
+def opened(
+    model: "str | StoredModel",
     device: str | None,
     *,
     raw: bool = False,
     precision: Precision = "float32",
     compiled: bool = False,
-) -> "tuple[Glow, str]":
-    """The model in its inference form, and the kind of its weights."""
+) -> "tuple[StoredModel, Glow]":
+    """The model as it's stored, and in its inference form."""
     from glowflow.allocator import keep_freed_memory
     from glowflow.evaluate import batch_size
     from glowflow.execution import Execution
     from glowflow.model import Glow
+    from glowflow.stored import StoredModel
     from glowflow.threads import settle
-    from glowflow.weights import find, load_config
 
     keep_freed_memory()
     chosen = device_named(device)
-    directory = find(model)
-    kind = "raw" if raw else load_config(directory)["weights"]
-    glow = Glow.from_pretrained(directory, chosen, raw=raw)
+    stored = StoredModel.open(model)
+    glow = Glow.from_pretrained(stored, chosen, raw=raw)
     execution = Execution(precision=precision_named(precision, chosen))
     frozen = glow.execute(execution).freeze()
     settle(partial(_decode_nothing, frozen), batch_size(glow.config), chosen)
-    return glow.execute(replace(execution, compiled=True)).freeze() if compiled else frozen, kind
+    return stored, glow.execute(replace(execution, compiled=True)).freeze() if compiled else frozen
 
 
 def _decode_nothing(glow: "Glow", count: int) -> None:
@@ -91,7 +91,7 @@ def _decode_nothing(glow: "Glow", count: int) -> None:
 
 
 def dataset_for(
-    model: str,
+    stored: "StoredModel",
     data: str | None,
     glow: "Glow",
     split: SplitName,
@@ -99,12 +99,11 @@ def dataset_for(
     *,
     may_be_empty: bool = False,
 ) -> "Dataset":
-    """The data set named, else the one that the run in `model` was trained on, its values scaled as in the training."""
+    """The data set named, else the one that the model was trained on, its values scaled as in the training."""
     from glowflow.data import check_needed, for_all_kinds, load
-    from glowflow.weights import value_ranges
 
-    data = _trained_on(model) if data is None else data
-    ranges = for_all_kinds(value_range) or value_ranges(model)
+    data = _trained_on(stored) if data is None else data
+    ranges = for_all_kinds(value_range) or stored.value_ranges
     dataset = load(data, glow.config.image_shape, split, value_ranges=ranges)
     check_needed(value_range, dataset.value_ranges, f"the images of {data}")
     if not may_be_empty and not len(dataset):
@@ -112,19 +111,18 @@ def dataset_for(
     return dataset.with_classes(glow.class_names) if len(dataset) else dataset
 
 
-def _trained_on(model: str) -> str:
-    """The data of the run in `model`."""
+def _trained_on(stored: "StoredModel") -> str:
+    """The data of the run that a model is from."""
     from glowflow.data import is_name
     from glowflow.training.run import CONFIG, read_config
-    from glowflow.weights import find
 
-    run = next((place for place in (Path(model), find(model)) if (place / CONFIG).is_file()), None)
+    run = next((place for place in (stored.home, stored.directory) if (place / CONFIG).is_file()), None)
     if run is None:
-        raise InputError(f"{model} doesn't say what it was trained on: give --data.")
+        raise InputError(f"{stored.name} doesn't say what it was trained on: give --data.")
     data = str(read_config(run)["train"]["data"])
     if not is_name(data) and not Path(data).expanduser().exists():
         raise InputError(
-            f"{model} was trained on {data}, and nothing is there now: give --data with the place of its images."
+            f"{stored.name} was trained on {data}, and nothing is there now: give --data with the place of its images."
         )
     return data
 
@@ -166,7 +164,7 @@ def needed_label(glow: "Glow", label: str | None) -> int | None:
 
 
 def image_files(
-    model: str, glow: "Glow", paths: list[Path], label: str | None, value_range: "Range | None" = None
+    stored: "StoredModel", glow: "Glow", paths: list[Path], label: str | None, value_range: "Range | None" = None
 ) -> "Dataset":
     """Image files as a data set, cropped and resized to the model's size, all of the class that a user names.
 
@@ -175,9 +173,8 @@ def image_files(
     import numpy as np
 
     from glowflow.data import Dataset, read_images
-    from glowflow.weights import value_ranges
 
-    chosen, known = needed_label(glow, label), value_ranges(model)
+    chosen, known = needed_label(glow, label), stored.value_ranges
     shape = glow.config.image_shape
     pixels = read_images(paths, shape, enlarge=True, value_ranges=known, chosen=value_range)
     return Dataset("images", "test", pixels, None if chosen is None else np.full(len(paths), chosen))

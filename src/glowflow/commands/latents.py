@@ -10,8 +10,8 @@ from glowflow.commands.inputs import (
     decoded,
     encoded,
     image_files,
-    loaded,
     needed_label,
+    opened,
 )
 from glowflow.errors import InputError
 from glowflow.progress import say
@@ -46,8 +46,8 @@ def encode(
     check_parent(out)
     if out.suffix != ".safetensors":
         raise InputError(f"{out} can't be written: its name has to end in .safetensors.")
-    glow, _ = loaded(model, device)
-    files.save(out, encoded(glow, image_files(model, glow, images, label, value_range)), model)
+    stored, glow = opened(model, device)
+    files.save(out, encoded(glow, image_files(stored, glow, images, label, value_range)), stored)
     say(f"Latents of {', '.join(map(str, images[:3]))}{' and others' if len(images) > 3 else ''} in {out}.")
 
 
@@ -79,9 +79,9 @@ def decode(
     check_columns(columns)
     check_enlarge(enlarge)
     check_picture(out)
-    glow, _ = loaded(model, device)
+    stored, glow = opened(model, device)
     index = needed_label(glow, label)
-    z = files.load(latents, model, glow.config.num_dims)
+    z = files.load(latents, stored)
     if not len(z):
         raise InputError(f"{latents} has no latents in it.")
     draw(out, decoded(glow, [z], len(z), index), min(columns, len(z)), enlarge)

@@ -14,8 +14,8 @@ from glowflow.commands.inputs import (
     encoded,
     image_files,
     label_index,
-    loaded,
     needed_label,
+    opened,
 )
 from glowflow.errors import InputError
 from glowflow.progress import say
@@ -69,7 +69,7 @@ def sample(
     check_seed(seed)
     check_enlarge(enlarge)
     check_picture(out)
-    glow, _ = loaded(model, device, precision=precision, compiled=compiled)
+    _, glow = opened(model, device, precision=precision, compiled=compiled)
     check_count(num * len(temperatures), glow.config.image_shape, enlarge)
     several = len(temperatures) > 1
     chosen, columns = label_index(glow, label), min(num, columns or (num if several else ceil(sqrt(num))))
@@ -117,9 +117,9 @@ def reconstruct(
 
     check_enlarge(enlarge)
     check_picture(out)
-    glow, _ = loaded(model, device)
+    stored, glow = opened(model, device)
     check_count(2 * len(images), glow.config.image_shape, enlarge)
-    dataset = image_files(model, glow, images, label, value_range)
+    dataset = image_files(stored, glow, images, label, value_range)
     batch, _ = dataset.batch(range(len(images)))
     back = decoded(glow, [encoded(glow, dataset)], len(images), needed_label(glow, label))
     original = quantize(batch, glow.config.num_bits)

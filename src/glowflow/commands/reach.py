@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from glowflow.data import Dataset, Range
     from glowflow.latents import Directions
     from glowflow.model import Glow
+    from glowflow.stored import StoredModel
 
 WORTH_A_LINE = 0.05
 """The share of images that fall apart when moved further in their own label from which on this is reported."""
@@ -20,9 +21,11 @@ FEWEST_TRIED = 30
 """Validation images; of fewer, a usual range says too little."""
 
 
-def tried_on(model: str, data: str | None, glow: "Glow", examples: "Dataset", value_range: "Range | None") -> "Dataset":
+def tried_on(
+    stored: "StoredModel", data: str | None, glow: "Glow", examples: "Dataset", value_range: "Range | None"
+) -> "Dataset":
     """The images on which directions are tried: validation images, or the examples where these are too few."""
-    validation = dataset_for(model, data, glow, "validation", value_range, may_be_empty=True)
+    validation = dataset_for(stored, data, glow, "validation", value_range, may_be_empty=True)
     return validation if len(validation) >= FEWEST_TRIED else examples
 
 
@@ -59,25 +62,29 @@ def say_too_far(directions: "Directions", *, was_given: bool) -> None:
 
 
 def say_unusual(
-    model: str, glow: "Glow", label: int | None, edited: "Mapping[Path, Tensor]", by: Sequence[str]
+    stored: "StoredModel",
+    directions: "Directions",
+    glow: "Glow",
+    label: int | None,
+    edited: "Mapping[Path, Tensor]",
+    by: Sequence[str],
 ) -> None:
     """A line for each image that an edit leads out of the usual range, or that was outside before.
 
     Args:
-        model: Where the range is stored.
-        glow: The model.
+        stored: The model, which may have the range that was usual in its training.
+        directions: Along which images were edited, which may have a range of their own.
+        glow: The model in its inference form.
         label: The images' class.
         edited: Pictures (N, C, H, W), uint8, for each image: the first is the image as it was, the last the edited one.
         by: What was changed, as the user gave it.
     """
     import torch
 
-    from glowflow import weights
-    from glowflow.latents import Usual, directions_of, look
+    from glowflow.latents import Usual, look
     from glowflow.latents.usual import NOTABLY
 
-    directions = directions_of(model)
-    usual = directions.usual or Usual.stored(weights.usual(model))
+    usual = directions.usual or Usual.stored(stored.usual)
     if usual is None:
         return
     change = " ".join(f"--by.{strength}" for strength in by)

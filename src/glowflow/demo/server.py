@@ -69,9 +69,9 @@ def application(  # noqa: PLR0913, PLR0917 (what is known of a model)
         glow: In its inference form.
         name: What the page calls it.
         directions: For its sliders; without, it has none until a visitor makes one.
-        usual: What bits/dim images like those of its training have (`weights.usual`), if that's known.
+        usual: What bits/dim images like those of its training have (`StoredModel.usual`), if that's known.
         hosts: See `Guard`.
-        value_ranges: Those of the images that the model was trained on (`weights.value_ranges`).
+        value_ranges: Those of the images that the model was trained on (`StoredModel.value_ranges`).
     """
     demo = Demo(Engine(glow), name, directions, usual or {}, face_finder(), value_ranges)
     app = Starlette(

@@ -13,6 +13,7 @@ from glowflow.durable import digest, load_json, save_json
 from glowflow.errors import InputError, listed
 from glowflow.latents.usual import Usual
 from glowflow.paths import quoted
+from glowflow.stored import StoredModel
 
 FORMAT_VERSION = 1
 ABOUT = "directions.json"
@@ -104,18 +105,15 @@ class Directions:
             self.usual if kept and self.usual else other.usual,  # earlier directions keep the range they were tried by
         )
 
-    def save(self, directory: Path, model: str | Path) -> None:
-        """Write `directions.safetensors` and `directions.json` into a directory.
-
-        Args:
-            directory: Where to.
-            model: The model that they're for, a digest of whose weights is stored.
-        """
+    def save(self, model: str | Path | StoredModel) -> None:
+        """Write `directions.safetensors` and `directions.json` beside the model that they're for."""
+        stored = StoredModel.open(model)
+        directory = stored.home
         found = [{"name": name, **facts} for name, facts in zip(self.names, self.about, strict=True)]
         weights.save_tensors(directory / VECTORS, {"vectors": self.vectors})
         content = {
             "format_version": FORMAT_VERSION,
-            "model": digest_of(model),
+            "model": stored.digest,
             "vectors": digest(directory / VECTORS),
             "directions": found,
             "usual": asdict(self.usual) if self.usual else None,
@@ -123,12 +121,13 @@ class Directions:
         save_json(directory / ABOUT, content)
 
     @classmethod
-    def load(cls, directory: Path, model: str | Path) -> Self | None:
-        """The directions saved in a directory; None if there are none.
+    def load(cls, stored: StoredModel) -> Self | None:
+        """The directions that stand beside a model; None if there are none.
 
         Raises:
             InputError: If they're damaged, or for other weights than the model's.
         """
+        directory = stored.home
         if not (directory / ABOUT).is_file():
             return None
         content = load_json(directory / ABOUT)
@@ -148,32 +147,27 @@ class Directions:
             or len(about) != len(vectors)
         ):
             raise InputError(f"{directory / ABOUT} is damaged, or from another version of glowflow: fit them again.")
-        if content.get("model") != digest_of(model):
+        if content.get("model") != stored.digest:
             raise InputError(
-                f"The directions in {directory} were found for other weights of {model}, which has been trained since: "
-                f"find them again (glowflow attributes {quoted(model)})."
+                f"The directions in {directory} were found for other weights of {stored.name}, which has been trained "
+                f"since: find them again (glowflow attributes {quoted(stored.name)})."
             )
         names = tuple(facts.pop("name") for facts in about)
         return cls(names, vectors, tuple(about), usual)
 
 
-def directory_of(model: str | Path) -> Path:
-    """Where a model's directions stand: in the directory that a user named, or, the model having a name, in its own."""
-    named, found = Path(model), weights.find(model)
-    return named if named in (found, *found.parents) else found
-
-
-def directions_of(model: str | Path) -> Directions:
+def directions_of(model: str | Path | StoredModel) -> Directions:
     """The directions that stand beside a model.
 
     Raises:
         InputError: If there are none, or they don't fit it.
     """
-    found = Directions.load(directory_of(model), model)
+    stored = StoredModel.open(model)
+    found = Directions.load(stored)
     if found is None:
         raise InputError(
-            f"{model} has no directions for attributes yet: find them with "
-            f"glowflow attributes {quoted(model)} --data IMAGES."
+            f"{stored.name} has no directions for attributes yet: find them with "
+            f"glowflow attributes {quoted(stored.name)} --data IMAGES."
         )
     return found
 
@@ -183,8 +177,3 @@ def _without(vector: Tensor, others: Tensor) -> Tensor:
     basis = torch.linalg.svd(others, full_matrices=False)
     spanned = basis.Vh[NEARLY_ZERO * basis.S[0] < basis.S]
     return vector - spanned.T @ (spanned @ vector)
-
-
-def digest_of(model: str | Path) -> str:
-    """Of a model's weights, by which directions are known to be theirs."""
-    return digest(weights.find(model) / weights.MODEL)

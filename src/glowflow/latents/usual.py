@@ -59,7 +59,7 @@ class Usual:
 
     @classmethod
     def stored(cls, about: Mapping[str, Any]) -> Self | None:
-        """The range of bits/dim that a training stored (`glowflow.weights.usual`); None if it stored none."""
+        """The range of bits/dim that a training stored (`StoredModel.usual`); None if it stored none."""
         bits = about.get("bits_per_dim")
         return cls(*(bits[f"{share}%"] for share in SHARES)) if bits else None
 

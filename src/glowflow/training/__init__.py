@@ -1,7 +1,8 @@
 """Training: the loop, its optimiser and its checkpoints."""
 
+from glowflow.training.batches import Batch, Batches
 from glowflow.training.loop import train
 from glowflow.training.options import Options
-from glowflow.training.state import TrainingState
+from glowflow.training.state import StepResult, TrainingState
 
-__all__ = ["Options", "TrainingState", "train"]
+__all__ = ["Batch", "Batches", "Options", "StepResult", "TrainingState", "train"]

@@ -1,6 +1,7 @@
 """The batches of a training: what stands at each position of its endless stream of images."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from glowflow.data import Dataset
 from glowflow.errors import InputError
 from glowflow.noise import Stream, uniform_noise
 from glowflow.order import shuffled
+from glowflow.processes import Processes
 from glowflow.training.augmentation import augment
 
 
@@ -22,12 +24,18 @@ class Batch(NamedTuple):
     """uint8 (B, C, H, W)."""
     noise: Tensor
     """Uniform numbers in [0, 1), (B, C, H, W)."""
-    y: Tensor | None
+    y: Tensor | None = None
     """Labels (B,) of a class-conditional model."""
 
     def to(self, device: str | torch.device) -> "Batch":
         """The batch on a device."""
         return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+
+    def split(self, size: int | None) -> list["Batch"]:
+        """The batch as batches of at most `size` images; None leaves it whole."""
+        images, noise = (part.split(size or len(part)) for part in (self.images, self.noise))
+        labels = [None] * len(images) if self.y is None else self.y.split(size or len(self.y))
+        return [Batch(*part) for part in zip(images, noise, labels, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -55,20 +63,21 @@ class Batches:
         return batch._replace(images=augment(batch.images, self.config.train, position))
 
 
-class Ahead:
-    """Batches of which the next is fetched while the last is in use: what a device would wait for is there already."""
+def ahead(batches: Batches, processes: Processes, positions: range) -> Iterator[Batch]:
+    """This process's share of the batch at each position. The next one is fetched while a batch is in use.
 
-    def __init__(self, batches: Batches) -> None:
-        self.batches = batches
-        self.thread = ThreadPoolExecutor(1)
-        self.waiting: dict[tuple[int, int], Future[Batch]] = {}
-
-    def at(self, position: int, count: int, then: tuple[int, int]) -> Batch:
-        """`Batches.at(position, count)`, after which `then`, a position and a count, will be asked for."""
-        future = self.waiting.pop((position, count), None)
-        fetched = future.result() if future else self.batches.fetched(position, count)
-        self.waiting = {then: self.thread.submit(self.batches.fetched, *then)}
-        return self.batches.prepared(position, fetched)
+    Args:
+        batches: The images.
+        processes: Those that share each batch.
+        positions: Where batches of all processes together begin.
+    """
+    share = processes.share(batches.config.train.batch_size)
+    with ThreadPoolExecutor(1) as thread:
+        upcoming = thread.submit(batches.fetched, positions.start + share.start, len(share))
+        for start in (position + share.start for position in positions):
+            fetched = upcoming.result()
+            upcoming = thread.submit(batches.fetched, start + positions.step, len(share))
+            yield batches.prepared(start, fetched)
 
 
 def check_trainable(config: GlowConfig, dataset: Dataset) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from math import isfinite
 from pathlib import Path
@@ -19,16 +20,14 @@ from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
 from glowflow.training import computing, same_images
-from glowflow.training.batches import Ahead, Batches, check_trainable
+from glowflow.training.batches import Batches, ahead, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
-from glowflow.training.gradient import Gradient
 from glowflow.training.interruption import stop_requests
-from glowflow.training.objective import Objective
 from glowflow.training.options import Options
 from glowflow.training.record import Record
 from glowflow.training.run import check, claimed, with_absolute_paths
 from glowflow.training.slowdown import Slowdown
-from glowflow.training.state import TrainingState, set_aside_damaged
+from glowflow.training.state import StepResult, TrainingState, set_aside_damaged
 
 RECORDS_PER_VALIDATION = 10
 
@@ -68,23 +67,18 @@ def train(
         if processes.is_first:
             same_images.record(out, splits["train"].digest)
         keep_freed_memory()
-        state = TrainingState.new(config, device, splits["train"].class_names, options.execution)
+        state = TrainingState.new(config, device, splits["train"].class_names, options)
         state.data = splits["train"].name
         state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
         with threads.restored():
-            return _train(config, out, splits, state, options)
+            return _train(out, state, *_begun(config, out, splits, state, options), options)
 
 
-def _train(
-    config: RunConfig,
-    out: Path,
-    splits: dict[Split, Dataset],
-    state: TrainingState,
-    options: Options,
-) -> TrainingState:
+def _begun(
+    config: RunConfig, out: Path, splits: dict[Split, Dataset], state: TrainingState, options: Options
+) -> tuple[Batches, Dataset]:
+    """Batches and validation images for a state that is as the run left it, from another model, or fresh."""
     settings, processes = config.train, options.processes
-
-    # Model, averages, optimiser and threads: as the run left them, from another model, or fresh
     if processes.is_first:
         set_aside_damaged(out)
     processes.wait()
@@ -94,67 +88,56 @@ def _train(
     elif settings.start is not None:
         state.start_from(settings.start)
     training, validation = (splits[name].with_classes(state.model.class_names) for name in ("train", "validation"))
-    batches, validation = Batches(training, config, state.model.device), validation.thinned(settings.validation_images)
+    batches = Batches(training, config, state.model.device)
     computing.settle(state, batches, options, resumed=resumed)
     if not resumed:
-        if settings.start is None and settings.init_batch_size:
-            state.initialize(batches.at(0, settings.init_batch_size, Stream.INITIALIZATION))
-        processes.take_from_first(state.model)
-        state.evaluated.load_state_dict(state.model.state_dict())
+        count = settings.init_batch_size if settings.start is None else 0
+        state.initialize(batches.at(0, count, Stream.INITIALIZATION) if count else None)
     if not processes.agree(state.tensors()):
         raise InputError(f"The processes don't start from the same state: {out} has to be one that all of them see.")
-    at = state.progress
-    objective = processes.parallel(Objective(state.model, settings.weight_y))
-    gradient = Gradient(objective, Ahead(batches), settings.batch_size, options.micro_batch, processes)
-    record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
-    if record and not resumed:
+    if processes.is_first and not resumed:
         state.save(out)
+    return batches, validation.thinned(settings.validation_images)
 
-    # Steps
-    skipped_in_a_row = 0
-    window: list[dict[str, float]] = []
-    window_began = time.monotonic()
+
+def _train(out: Path, state: TrainingState, batches: Batches, validation: Dataset, options: Options) -> TrainingState:
+    settings, processes, at = state.settings, options.processes, state.progress
+    record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
     slowdown = Slowdown(threads.in_use()) if state.model.device.type == "cpu" else None
+    window: list[StepResult] = []
+    window_began = time.monotonic()
+    coming = ahead(batches, processes, range(at.position, settings.images, settings.batch_size))
     with stop_requests(options.seconds) as stop, progress("Training", settings.images, done=at.position) as advance:
         while at.position < settings.images:
-            step_began = time.monotonic()
+            before, step_began = at.position, time.monotonic()
 
-            # Loss and gradient over all processes, fetched from the device in one transfer
-            lr = state.begin_step(settings)
-            loss, norm = gradient.accumulate(at.position), state.gradient_norm()
-            stopping = torch.tensor([float(stop.is_due)], device=loss.device)
-            *means, stopping = processes.add(torch.cat([loss, stopping]))
-            total, bits, bits_y, stops, grad_norm = torch.stack([*means, stopping, norm]).tolist()
-
-            # Update, unless something isn't finite
-            before, at.position = at.position, at.position + settings.batch_size
-            if abs(total) + abs(grad_norm) < float("inf"):
-                state.update(settings, norm)
-                skipped_in_a_row = 0
-                window.append({"bits_per_dim": bits, "bits_y": bits_y, "grad_norm": grad_norm})
+            # One step
+            batch = next(coming)
+            result = state.step(batch)
+            stops = processes.any(stop.is_due)
+            finished = at.position >= settings.images
+            if result.was_finite:
+                window.append(result)
             else:
-                at.skipped += 1
-                skipped_in_a_row += 1
-                first_pass = gradient.passes()[0]
-                where = find_failure(state.model, batches.at(before + first_pass.start, len(first_pass)))
+                where = find_failure(state.model, batch.split(options.micro_batch)[0])
                 say(f"Step skipped at {before:,} images: {where} isn't finite ({at.skipped} skipped so far).")
-                if skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+                if state.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
                     raise TrainingDivergedError(_advice(out, where, settings))
-            advance(min(settings.batch_size, settings.images - before), f"{bits:.3f} bits/dim")
+            advance(min(settings.batch_size, settings.images - before), f"{result.bits_per_dim:.3f} bits/dim")
 
             # Record
             if slowdown and (warning := slowdown.after(settings.batch_size, time.monotonic() - step_began)):
                 say(warning)
-            finished = at.position >= settings.images
             if window and (finished or _crossed(before, at.position, settings.validate_every / RECORDS_PER_VALIDATION)):
-                seconds = time.monotonic() - window_began
+                rate = len(window) * settings.batch_size / max(time.monotonic() - window_began, 1e-9)
                 if record:
-                    record.write("train", _summary(window, seconds, lr, at.skipped, settings.batch_size))
+                    others = {"lr": result.lr, "images_per_second": rate, "skipped": at.skipped}
+                    record.write("train", _means(window) | others)
                 window, window_began = [], time.monotonic()
 
             # Validate, draw samples, save
             validated = finished or _crossed(before, at.position, settings.validate_every)
-            healthy = skipped_in_a_row == 0
+            healthy = result.was_finite
             if validated:
                 values, per_image = _validate(state, validation, processes)
                 say(f"{at.position:,} images: " + _describe(values))
@@ -183,11 +166,8 @@ def _crossed(before: int, after: int, interval: float) -> bool:
     return before // interval < after // interval
 
 
-def _summary(
-    window: list[dict[str, float]], seconds: float, lr: float, skipped: int, batch_size: int
-) -> dict[str, float]:
-    means = {name: fmean(record[name] for record in window) for name in window[0]}
-    return {**means, "lr": lr, "images_per_second": len(window) * batch_size / max(seconds, 1e-9), "skipped": skipped}
+def _means(window: Sequence[StepResult]) -> dict[str, float]:
+    return {name: fmean(getattr(result, name) for result in window) for name in ("bits_per_dim", "bits_y", "grad_norm")}
 
 
 def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> tuple[dict[str, float], Floats]:

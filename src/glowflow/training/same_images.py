@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from glowflow import data, weights
+from glowflow import data
 from glowflow.config import RunConfig
 from glowflow.data import Dataset, Split, check_needed, for_all_kinds, identity, is_name
 from glowflow.durable import load_json, save_json
 from glowflow.errors import InputError, listed
 from glowflow.progress import say
+from glowflow.stored import StoredModel
 from glowflow.training.run import has_begun, read_config
 
 IMAGES = "images.json"
@@ -49,7 +50,7 @@ def _check(out: Path, config: RunConfig, digest: str, class_names: Sequence[str]
     """Refuse images, by their digest, other than those that the run records; the classes are for the message."""
     if not has_begun(out) or recorded(out) in {"", digest}:
         return
-    old, new, trained = _place(out), config.train.data, weights.load_config(weights.find(out))["class_names"]
+    old, new, trained = _place(out), config.train.data, StoredModel.open(out).class_names
     why = f"aren't those that were in {old}" if old != new else "have changed (added, removed, renamed or edited)"
     if trained and sorted(trained) != sorted(class_names):
         why = f"have the classes {listed(class_names)} now, and it was trained on {listed(trained)}"

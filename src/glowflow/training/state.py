@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,13 +18,16 @@ from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Range
 from glowflow.durable import load_json, rename_directory, replacing_directory, save_json, seal, verify
 from glowflow.errors import InputError, listed
-from glowflow.execution import Execution
 from glowflow.model import Glow
 from glowflow.progress import say
 from glowflow.provenance import provenance
+from glowflow.stored import StoredModel
 from glowflow.training.averaging import warmed_up
 from glowflow.training.batches import Batch
+from glowflow.training.gradient import Gradient
+from glowflow.training.objective import Objective
 from glowflow.training.optimizer import build_optimizer, learning_rate
+from glowflow.training.options import Options
 from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
 OPTIMIZER = "optimizer.safetensors"
@@ -47,14 +51,42 @@ class Progress:
     """How many there were."""
 
 
+@dataclass(frozen=True)
+class StepResult:
+    """What a step of training found; its numbers are of the whole batch, over all processes."""
+
+    loss: float
+    bits_per_dim: float
+    bits_y: float
+    """Bits per image to name its class; 0 without a classifier."""
+    grad_norm: float
+    """Of all gradients together, before they are clipped."""
+    lr: float
+    was_finite: bool
+    """Whether loss and gradient were. Only then the weights were updated."""
+
+
 @dataclass
 class TrainingState:
-    """A model in training, its averages and its optimiser."""
+    """A model in training, its averages and its optimiser.
 
+    >>> from glowflow import GlowConfig, TrainConfig
+    >>> config = RunConfig(GlowConfig((1, 8, 8), steps=1, width=8, levels=1), TrainConfig(batch_size=2))
+    >>> state = TrainingState.new(config, "cpu")
+    >>> batch = Batch(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.rand(2, 1, 8, 8))
+    >>> state.initialize(batch)
+    >>> state.step(batch).was_finite, state.progress.position
+    (True, 2)
+    """
+
+    settings: TrainConfig
     model: Glow
     averaged: AveragedModel | None
     optimizer: Optimizer
+    gradient: Gradient
     progress: Progress = field(default_factory=Progress)
+    skipped_in_a_row: int = 0
+    """The latest steps whose loss or gradient wasn't finite."""
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
     """Those of the images, to be stored with the model."""
     data: str = ""
@@ -66,47 +98,69 @@ class TrainingState:
         config: RunConfig,
         device: str | torch.device,
         class_names: Sequence[str] = (),
-        execution: Execution = Execution(),  # noqa: B008 (frozen)
+        options: Options = Options(),  # noqa: B008 (frozen)
     ) -> "TrainingState":
-        """A model with fresh weights, which depend on the seed alone, to be trained as `execution` says."""
+        """A model with fresh weights, which depend on the seed alone, to be trained as the options say."""
+        settings, execution = config.train, options.execution
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.train.seed)
+            torch.manual_seed(settings.seed)
             model = Glow(config.model, class_names if config.model.num_classes else None)
         model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        beta = config.train.averaging
+        beta = settings.averaging
         averaged = None if beta is None else AveragedModel(model, multi_avg_fn=warmed_up(beta))
         model.execute(execution)  # the averaged one is evaluated in the parameters' type
-        return cls(model, averaged, build_optimizer(model, config.train, execution.precision))
+        objective = Objective(model, settings.weight_y)
+        gradient = Gradient(objective, settings.batch_size, options.micro_batch, options.processes)
+        return cls(settings, model, averaged, build_optimizer(model, settings, execution.precision), gradient)
 
     @property
     def evaluated(self) -> Glow:
         """The model to evaluate and sample from: the averaged one, where there is one."""
         return self.model if self.averaged is None else cast("Glow", self.averaged.module)
 
-    def initialize(self, batch: Batch) -> None:
-        """Data-dependent initialisation of everything that has one, on a batch."""
-        self.model.initialize(self.model.dequantizer.initialize(batch.images, batch.noise))
+    def initialize(self, batch: Batch | None = None) -> None:
+        """Begin: all processes and the averages have the weights that the first process has.
 
-    def begin_step(self, config: TrainConfig) -> float:
-        """Clear the gradients, and set the learning rate, which is returned."""
-        lr = learning_rate(config, self.progress.position)
+        Args:
+            batch: For the data-dependent initialisation of everything that has one; None for none.
+        """
+        if batch is not None:
+            self.model.initialize(self.model.dequantizer.initialize(batch.images, batch.noise))
+        self.gradient.processes.take_from_first(self.model)
+        self.evaluated.load_state_dict(self.model.state_dict())
+
+    def step(self, batch: Batch) -> StepResult:
+        """One step of training: gradient, and an update of weights and averages unless something isn't finite.
+
+        Args:
+            batch: This process's share of `settings.batch_size` images.
+        """
+        settings, progress = self.settings, self.progress
+
+        # Loss and gradient over all processes, fetched from the device in one transfer
+        lr = learning_rate(settings, progress.position)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
-        return lr
+        loss = self.gradient.accumulate(batch)
+        norm = get_total_norm([w.grad for w in self.model.parameters() if w.grad is not None])
+        total, bits, bits_y, grad_norm = torch.cat([loss, norm[None]]).tolist()
 
-    def gradient_norm(self) -> Tensor:
-        """The norm of all gradients together, ()."""
-        return get_total_norm([w.grad for w in self.model.parameters() if w.grad is not None])
+        # Update, unless something isn't finite
+        was_finite = isfinite(total) and isfinite(grad_norm)
+        if was_finite:
+            if settings.grad_clip is not None:
+                clip_grads_with_norm_(self.model.parameters(), settings.grad_clip, norm)
+            self.optimizer.step()
+            if self.averaged is not None:
+                self.averaged.update_parameters(self.model)
 
-    def update(self, config: TrainConfig, gradient_norm: Tensor) -> None:
-        """Clip the gradients, if they are to be; update the weights, and let the averages take them in."""
-        if config.grad_clip is not None:
-            clip_grads_with_norm_(self.model.parameters(), config.grad_clip, gradient_norm)
-        self.optimizer.step()
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.model)
-        self.progress.updates += 1
+        # Counters
+        progress.position += settings.batch_size
+        progress.updates += was_finite
+        progress.skipped += not was_finite
+        self.skipped_in_a_row = 0 if was_finite else self.skipped_in_a_row + 1
+        return StepResult(total, bits, bits_y, grad_norm, lr, was_finite)
 
     def save_model(self, directory: Path, usual: Mapping[str, Any], validation: Mapping[str, Any]) -> None:
         """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`.
@@ -180,7 +234,7 @@ class TrainingState:
             self.averaged.n_averaged.fill_(self.progress.updates)
 
     def _take_classes(self, directory: Path) -> None:
-        names, trained = self.model.class_names, weights.load_config(directory)["class_names"]
+        names, trained = self.model.class_names, StoredModel(str(directory), directory).class_names
         if sorted(trained) != sorted(names):
             raise InputError(
                 f"The classes of the data are {listed(names)} now; {directory} was trained on {listed(trained)}."

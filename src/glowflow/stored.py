@@ -1,0 +1,121 @@
+"""A stored model: opened once, and passed on to everything that needs something of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from glowflow import weights
+from glowflow.config import GlowConfig, migrated
+from glowflow.durable import digest, is_sealed, load_json, parsed_json, verify
+from glowflow.errors import InputError
+from glowflow.paths import expanded
+from glowflow.weights import CONFIG, FORMAT_VERSION, MODEL, RAW, USUAL, VALUE_RANGES
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model on disk. Each of its files is read when something of it is first needed, and then kept.
+
+    Every property raises InputError if the file that it's read from is missing or damaged.
+
+    >>> faces = StoredModel.open("faces")
+    >>> faces.kind, faces.config.image_shape, faces.class_names
+    ('averaged', (3, 64, 64), [])
+
+    Args:
+        name: What its user calls it.
+        directory: Where its files are.
+    """
+
+    name: str
+    directory: Path
+
+    @classmethod
+    def open(cls, model: "str | Path | StoredModel") -> "StoredModel":
+        """The model that a name or a path means, see `weights.find`; one that is open already stays as it is."""
+        return model if isinstance(model, StoredModel) else cls(str(model), weights.find(model))
+
+    @property
+    def home(self) -> Path:
+        """Where directions for it stand: in the directory that its user named, or, if it has a name, in its own."""
+        named = Path(expanded(self.name))
+        return named if named in (self.directory, *self.directory.parents) else self.directory
+
+    @cached_property
+    def config(self) -> GlowConfig:
+        """Its architecture."""
+        try:
+            return GlowConfig(**migrated(self._about["model"]))
+        except TypeError as error:
+            raise InputError(f"{self.directory / CONFIG} doesn't describe a model: {error}.") from None
+
+    @property
+    def kind(self) -> str:
+        """Of its weights: "raw", or "averaged" over training."""
+        return str(self._about["weights"])
+
+    @property
+    def class_names(self) -> list[str]:
+        """Of a class-conditional model."""
+        return list(self._about["class_names"])
+
+    @property
+    def has_raw(self) -> bool:
+        """Whether the raw weights stand beside averaged ones."""
+        return (self.directory / RAW).is_file()
+
+    @cached_property
+    def usual(self) -> dict[str, Any]:
+        """What `evaluate.usual` found when it was trained; empty if nothing did."""
+        path = self.directory / USUAL
+        return load_json(path) if path.is_file() else {}
+
+    @cached_property
+    def value_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The value ranges of the images that it was trained on, by the kind of values (`data.Dataset`)."""
+        path = self.directory / VALUE_RANGES
+        content = load_json(path) if path.is_file() else {}
+        try:
+            return {kind: (float(low), float(high)) for kind, (low, high) in content.items()}
+        except (TypeError, ValueError):
+            raise InputError(f"{path} is damaged: it should hold two numbers for each kind of values.") from None
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its weights, by which directions and latents are known to be theirs."""
+        return digest(self._undamaged / MODEL)
+
+    def weights(self, *, raw: bool = False) -> tuple[dict[str, Tensor], Path]:
+        """Its weights, raw ones if they are wanted and there are such, and the file that they're from."""
+        file = self._undamaged / (RAW if raw and self.kind != "raw" else MODEL)
+        return weights.load_tensors(file), file
+
+    @cached_property
+    def _undamaged(self) -> Path:
+        """The directory, whose files are as they were written, as far as that can be known."""
+        if is_sealed(self.directory):
+            verify(self.directory, {CONFIG: self._content})
+        return self.directory
+
+    @cached_property
+    def _content(self) -> bytes:
+        return (self.directory / CONFIG).read_bytes()
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        """What `config.json` says."""
+        path = self.directory / CONFIG
+        about = parsed_json(self._content, path)
+        found = about.get("format_version")
+        if found not in range(1, FORMAT_VERSION + 1):
+            raise InputError(f"{path} has format version {found}; this glowflow reads versions 1 to {FORMAT_VERSION}.")
+        if not isinstance(about.get("model"), dict) or about.get("weights") not in {"raw", "averaged"}:
+            raise InputError(f"{path} is damaged: it should name a model's settings and its kind of weights.")
+        names = about.setdefault("class_names", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError(f"{path} is damaged: class_names should be a list of names.")
+        return about
