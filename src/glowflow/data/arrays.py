@@ -1,7 +1,5 @@
 """Images in a NumPy file: one array (.npy), or named arrays with labels or splits (.npz)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +10,10 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
-from glowflow.data.cache import Builder, Names, Source, digest
+from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
+from glowflow.data.keys import digest, shape_text
 from glowflow.data.splits import Rows, complete, split_named, splits_among
 from glowflow.errors import InputError
 from glowflow.progress import say
@@ -33,8 +32,7 @@ def source(path: Path, image_shape: Shape) -> Source:
     """
     path = path.resolve()
     status = path.stat()
-    shape = "x".join(map(str, image_shape))
-    where = f"array-{digest(str(path))}-{shape}-"
+    where = f"array-{digest(str(path))}-{shape_text(image_shape)}-"
     key = f"{where}{status.st_size:x}-{status.st_mtime_ns:x}"
     return Source(
         path.name,

@@ -4,8 +4,6 @@ A directory holds `meta.json` and, for each split, `train-images.npy` and whiche
 sources the data has. It is built under another name and renamed when whole. Nothing in it is pickled.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -13,7 +11,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +59,7 @@ class Source:
 
     name: str
     key: str
-    build: Callable[[Builder], Names]
+    build: "Callable[[Builder], Names]"
     replaces: str = ""
     origin: str = ""
     needs: str = ""
@@ -119,20 +116,6 @@ class Builder:
         self.columns.clear()  # closes the maps: Windows renames no directory with an open file
         for path in (*self.directory.iterdir(), self.directory):
             sync(path)
-
-
-def digest(*texts: str) -> str:
-    """A short text for a key, another one for other texts."""
-    found = blake2b(digest_size=6)
-    for text in texts:
-        found.update(os.fsencode(text) + b"\n")
-    return found.hexdigest()
-
-
-def keyed(value_ranges: Mapping[str, Range]) -> str:
-    """A part of a key for value ranges that were given; empty where none were."""
-    ranges = [f"{kind} {float(low)!r} {float(high)!r}" for kind, (low, high) in sorted(value_ranges.items())]
-    return f"{digest(*ranges)}-" if ranges else ""
 
 
 def cache_directory() -> Path:

@@ -1,7 +1,5 @@
 """One split of a data set: memory-mapped images with whatever is known about them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -58,7 +56,7 @@ class Dataset:
         """The number of images."""
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int] | Tensor:
+    def __getitem__(self, index: int) -> "tuple[Tensor, int] | Tensor":
         """One image, uint8 (C, H, W), with its label where there are labels: what a `DataLoader` asks for."""
         images, labels = self.batch([index])
         return images[0] if labels is None else (images[0], int(labels[0]))
@@ -69,7 +67,7 @@ class Dataset:
         _, height, width, channels = self.images.shape
         return channels, height, width
 
-    def batch(self, indices: Sequence[int] | NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
+    def batch(self, indices: Sequence[int] | NDArray[np.int64]) -> "tuple[Tensor, Tensor | None]":
         """The images at `indices`, uint8 (B, C, H, W) in channels-last memory, and their labels, int64 (B,), if any."""
         import torch  # noqa: PLC0415  listing and preparing data must not wait for torch
 
@@ -77,16 +75,16 @@ class Dataset:
         images = torch.from_numpy(np.asarray(self.images)[where]).permute(0, 3, 1, 2)
         return images, None if self.labels is None else torch.from_numpy(np.asarray(self.labels)[where])
 
-    def thinned(self, count: int) -> Dataset:
+    def thinned(self, count: int) -> "Dataset":
         """At most `count` of the images, at random but always the same."""
         return self.chosen(np.sort(np.random.default_rng(0).permutation(len(self))[:count]))
 
-    def chosen(self, rows: NDArray[np.int64]) -> Dataset:
+    def chosen(self, rows: NDArray[np.int64]) -> "Dataset":
         """The images at some rows, and what is known about them."""
         columns = {name: getattr(self, name) for name in ("images", "labels", "attributes", "groups", "sources")}
         return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
-    def with_classes(self, names: Sequence[str]) -> Dataset:
+    def with_classes(self, names: Sequence[str]) -> "Dataset":
         """The data set with its labels as indices into a model's class names; unchanged for a model without classes.
 
         Classes are matched by name, in whatever order they are; names that are numbers match if the numbers are equal

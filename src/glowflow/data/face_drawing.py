@@ -1,7 +1,5 @@
 """A face's picture: vector art by python_avatars, drawn by resvg, placed, lit and put on a background."""
 
-from __future__ import annotations
-
 import io
 import math
 import random

@@ -3,8 +3,6 @@
 Parts go by the names python_avatars gives them; nothing here needs that library.
 """
 
-from __future__ import annotations
-
 import colorsys
 from bisect import bisect_right
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Cartoon faces with binary attributes: rendered once, by all cores, into the cache."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -4,8 +4,6 @@ Sub-folders named train, validation and test (or as `splits.NAMES` has it) are s
 Without a train folder the sub-folders themselves are labels.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
-from glowflow.data.cache import Builder, Names, Source, digest, keyed
+from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
 from glowflow.data.image_file import UNKNOWN, UnreadableError, check_channels, fit, opened
+from glowflow.data.keys import digest, of_ranges, shape_text
 from glowflow.data.listing import Listing, listing
 from glowflow.data.splits import Rows, complete, split_named
 from glowflow.data.value_range import Range, Seen, together, told, usual
@@ -72,7 +71,7 @@ def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] =
     files = arranged(found.files)
     if not files:
         raise _empty(found)
-    where = f"folder-{digest(os.fspath(folder))}-{keyed(value_ranges)}{'x'.join(map(str, image_shape))}-"
+    where = f"folder-{digest(os.fspath(folder))}-{of_ranges(value_ranges)}{shape_text(image_shape)}-"
     key = where + digest(*(_fingerprint(folder, file) for file in files))
     given = (found, image_shape, value_ranges)
     return Source(

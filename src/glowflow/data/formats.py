@@ -1,7 +1,5 @@
 """Kinds of image files, known by the endings of their names: which ones are read, and what to do about the others."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os
@@ -14,7 +12,6 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
@@ -74,28 +71,26 @@ PLUGINS = (
     ),
 )
 
-OTHERS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "export camera raw as .jpg or .tif": frozenset(
-            {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos"}
-            | {".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
-        ),
-        "export drawings as .png": frozenset({".ai", ".emf", ".eps", ".svg", ".svgz", ".wmf"}),
-        "convert to .png": frozenset(
-            {".apng", ".bpg", ".cur", ".dds", ".dib", ".djvu", ".hdp", ".icns", ".ico", ".j2c", ".j2k", ".jpc", ".jpf"}
-            | {".jps", ".jpx", ".jxr", ".kra", ".mpo", ".pcx", ".psb", ".psd", ".qoi", ".sgi", ".wdp", ".xbm", ".xcf"}
-            | {".xpm"}
-        ),
-        "convert measurements to .tif": frozenset(
-            {".dcm", ".dicom", ".exr", ".fit", ".fits", ".fts", ".hdr", ".nii", ".pfm"}
-        ),
-        "save frames of videos as .png": frozenset(
-            {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm"}
-            | {".wmv"}
-        ),
-        "unpack archives": frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"}),
-    }
-)
+OTHERS: Mapping[str, frozenset[str]] = {
+    "export camera raw as .jpg or .tif": frozenset(
+        {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos"}
+        | {".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
+    ),
+    "export drawings as .png": frozenset({".ai", ".emf", ".eps", ".svg", ".svgz", ".wmf"}),
+    "convert to .png": frozenset(
+        {".apng", ".bpg", ".cur", ".dds", ".dib", ".djvu", ".hdp", ".icns", ".ico", ".j2c", ".j2k", ".jpc", ".jpf"}
+        | {".jps", ".jpx", ".jxr", ".kra", ".mpo", ".pcx", ".psb", ".psd", ".qoi", ".sgi", ".wdp", ".xbm", ".xcf"}
+        | {".xpm"}
+    ),
+    "convert measurements to .tif": frozenset(
+        {".dcm", ".dicom", ".exr", ".fit", ".fits", ".fts", ".hdr", ".nii", ".pfm"}
+    ),
+    "save frames of videos as .png": frozenset(
+        {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm"}
+        | {".wmv"}
+    ),
+    "unpack archives": frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"}),
+}
 """Endings of files that hold pictures and aren't read, by what to do about them."""
 
 

@@ -1,7 +1,5 @@
 """A look at a data set: some of its images, and what is known of the others, which needn't be read for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

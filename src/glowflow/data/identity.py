@@ -1,7 +1,5 @@
 """A digest that recognises images, wherever they are and whenever they were prepared."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from hashlib import blake2b

@@ -1,12 +1,9 @@
 """Image files, of any mode and size, to the uint8 arrays a model takes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
@@ -22,7 +19,7 @@ from glowflow.errors import InputError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
-UNKNOWN: Mapping[str, Range] = MappingProxyType({})
+UNKNOWN: Mapping[str, Range] = {}
 """The value ranges where none is known."""
 IN_FLIGHT = InFlight(2**27)
 """Room for the pixels that are decoded at once: some 500 MB as Pillow keeps them, and as much again in between."""

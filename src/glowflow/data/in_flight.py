@@ -1,7 +1,5 @@
 """How much is decoded at once: images are admitted by their pixels, so that memory doesn't grow with cores."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition

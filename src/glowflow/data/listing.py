@@ -3,8 +3,6 @@
 Links to folders are followed. Only a link that leads back, to a folder that it lies in, is cut.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

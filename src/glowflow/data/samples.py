@@ -4,8 +4,6 @@ Pillow gives all bits of grey images. It reduces colour images to their upper 8 
 a second time with the two bytes of each number exchanged, which gives the lower ones.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from typing import Any

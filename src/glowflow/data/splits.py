@@ -1,10 +1,7 @@
 """Which images are held out: by a digest of each one's name, so that adding images moves no other."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +13,11 @@ from glowflow.progress import say
 HELD_OUT = 0.1
 """The share of the training images that each held-out split gets, about."""
 
-NAMES: Mapping[str, Split] = MappingProxyType(
-    {
-        **dict.fromkeys(("train", "training"), "train"),
-        **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-        **dict.fromkeys(("test", "testing"), "test"),
-    }
-)
+NAMES: Mapping[str, Split] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 """What people call the splits, in lower case. Some mean validation by "eval" and others test: it's neither."""
 
 Rows = NDArray[np.int64]

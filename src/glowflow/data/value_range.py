@@ -4,12 +4,9 @@ A number alone doesn't say how bright it is: 4095 is white in a file of 12-bit v
 values. So the range is decided from the values of all the files, and kept with what was made of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +18,22 @@ from glowflow.progress import say
 Range = tuple[float, float]
 """The value that becomes black (0), and the one that becomes white (255)."""
 
-KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "uint16": "16-bit values",
-        "int16": "signed 16-bit values",
-        "uint32": "32-bit values",
-        "int32": "signed 32-bit values",
-        "float32": "floating-point values",
-    }
-)
+KINDS: Mapping[str, str] = {
+    "uint16": "16-bit values",
+    "int16": "signed 16-bit values",
+    "uint32": "32-bit values",
+    "int32": "signed 32-bit values",
+    "float32": "floating-point values",
+}
 """What each kind of numbers is called. Files of 8 bits, from 0 to 255, are none of these."""
 
-WHOLE_RANGES: Mapping[str, Range] = MappingProxyType(
-    {
-        "uint16": (0, 65535),
-        "int16": (-32768, 32767),
-        "uint32": (0, 2**32 - 1),
-        "int32": (-(2**31), 2**31 - 1),
-        "float32": (0, 1),
-    }
-)
+WHOLE_RANGES: Mapping[str, Range] = {
+    "uint16": (0, 65535),
+    "int16": (-32768, 32767),
+    "uint32": (0, 2**32 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "float32": (0, 1),
+}
 """All that each kind can hold, and for floating-point values the most usual: where the values can't be seen first."""
 
 BITS = (8, 10, 12, 14, 16)
@@ -77,13 +70,13 @@ class Seen:
     not_finite: int = 0
 
     @classmethod
-    def of(cls, values: NDArray[np.generic], kind: str) -> Seen:
+    def of(cls, values: NDArray[np.generic], kind: str) -> "Seen":
         """The values of one file."""
         finite = values[np.isfinite(values)] if kind == "float32" else values
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (inf, -inf)
         return cls(kind, low, high, 1, int(finite.size < values.size))
 
-    def and_also(self, other: Seen) -> Seen:
+    def and_also(self, other: "Seen") -> "Seen":
         """These values and others of the same kind."""
         low, high = min(self.low, other.low), max(self.high, other.high)
         return Seen(self.kind, low, high, self.files + other.files, self.not_finite + other.not_finite)

@@ -5,8 +5,6 @@ for functions of this file: what a batch says is at most that there is an array 
 among them, since a forged type can make them read memory that isn't theirs.
 """
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """CelebA (Liu et al. 2015): aligned and cropped faces, their 40 attributes, their division into three splits."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -11,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.data.dataset import SPLITS, Split
-from glowflow.data.published.picture_files import PictureFiles
-from glowflow.data.published.reading import MissingError, Part, Reading, first_of, refused
+from glowflow.data.published.picture_files import picture_files
+from glowflow.data.published.reading import Reading, found, refused
 from glowflow.errors import InputError
 
 IMAGES = "img_align_celeba"
@@ -38,22 +36,18 @@ def read(files: Path) -> Reading:
         MissingError: one of the lists, or the folder of images, isn't there.
         InputError: a line of a list is broken.
     """
-    folder = first_of(files, ("celeba", "."), ATTRIBUTES)
-    for name in (ATTRIBUTES, PARTITION, IMAGES):
-        if folder is None or not (folder / name).exists():
-            raise MissingError(name)
-    assert folder is not None  # noqa: S101  for mypy: otherwise the first is missing
-    names, attribute_names, attributes = _attributes(folder / ATTRIBUTES)
-    splits = _splits(folder / PARTITION, names)
-    images = folder / IMAGES
-    parts: dict[Split, Part] = {
-        split: PictureFiles(images, [names[row] for row in rows], attributes[rows])
-        for split in SPLITS
-        if len(rows := np.flatnonzero(splits == SPLITS.index(split)))
+    attribute_list = found(files, f"celeba/{ATTRIBUTES}", ATTRIBUTES)
+    partition, images = (found(attribute_list.parent, name) for name in (PARTITION, IMAGES))
+    names, attribute_names, attributes = _attributes(attribute_list)
+    splits = _splits(partition, names)
+    rows_of = {split: np.flatnonzero(splits == number) for number, split in enumerate(SPLITS)}
+    parts = {
+        split: picture_files(images, [names[row] for row in rows], attributes[rows])
+        for split, rows in rows_of.items()
+        if len(rows)
     }
-    lists = [folder / ATTRIBUTES, folder / PARTITION]
-    md5 = {path: MD5[path.name] for path in lists}
-    return Reading(parts, [*lists, images], attribute_names=attribute_names, md5=md5, named=True)
+    md5 = {path: MD5[path.name] for path in (attribute_list, partition)}
+    return Reading(parts, [*md5, images], attribute_names=attribute_names, md5=md5, named=True)
 
 
 def _attributes(path: Path) -> tuple[list[str], tuple[str, ...], NDArray[np.bool_]]:

@@ -1,9 +1,7 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky 2009): the version for Python and the binary one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +10,13 @@ import numpy as np
 from glowflow.data.dataset import Split
 from glowflow.data.published import batch_pickle
 from glowflow.data.published.reading import (
-    Batches,
     Images,
     Labels,
     MissingError,
     Part,
     Reading,
-    first_of,
+    batches,
+    found,
     record,
     refused,
 )
@@ -46,7 +44,7 @@ class Version:
     test: Mapping[str, str]
     names: str
     labels: tuple[str, str] = ("", "")
-    label_bytes: int = field(default=1, kw_only=True)
+    label_bytes: int = 1
 
 
 VERSIONS: Mapping[str, tuple[Version, Version]] = {
@@ -92,23 +90,21 @@ def read(name: str, files: Path) -> Reading:
         InputError: a file is broken.
     """
     for version in VERSIONS[name]:
-        if folder := first_of(files, (version.folder, "."), version.names):
-            return _read(version, folder)
+        for folder in (files / version.folder, files):
+            if (folder / version.names).exists():
+                return _read(version, folder)
     raise MissingError(" or ".join(version.folder for version in VERSIONS[name]))
 
 
 def _read(version: Version, folder: Path) -> Reading:
     train = [folder / file for file in version.train if (folder / file).exists()]
-    test = [folder / file for file in version.test]
-    for path in (*(train or [folder / next(iter(version.train))]), *test):
-        if not path.exists():
-            raise MissingError(str(path.relative_to(folder.parent)))
-    classes = _class_names(version, folder / version.names)
+    train = train or [found(folder, *version.train)]
+    test = [found(folder, file) for file in version.test]
     load = partial(_load, version)
-    parts: dict[Split, Part] = {"train": Batches.of(train, load), "test": Batches.of(test, load)}
-    digests = {**version.train, **version.test}
-    found = [*train, *test]
-    return Reading(parts, found, classes, md5={path: digests[path.name] for path in found if digests[path.name]})
+    parts: dict[Split, Part] = {"train": batches(train, load), "test": batches(test, load)}
+    digests = {folder / name: digest for name, digest in {**version.train, **version.test}.items() if digest}
+    md5 = {path: digest for path, digest in digests.items() if path.exists()}
+    return Reading(parts, [*train, *test], _class_names(version, folder / version.names), md5=md5)
 
 
 def _class_names(version: Version, path: Path) -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """From an image as published to the shape that a model takes: what each data set's protocol says."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b

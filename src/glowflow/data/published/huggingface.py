@@ -1,22 +1,20 @@
 """Data sets of the Hugging Face hub by name, hf:OWNER/NAME, and those that its library has written to a folder."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from glowflow.config import Shape
-from glowflow.data.cache import Source, digest, keyed
-from glowflow.data.dataset import Split
+from glowflow.data.cache import Source
 from glowflow.data.image_file import UNKNOWN, check_channels
-from glowflow.data.published.few import glimpse
+from glowflow.data.keys import digest, of_ranges, shape_text, states
+from glowflow.data.packages import imported
+from glowflow.data.published.direct import source_of
 from glowflow.data.published.fitting import centre
-from glowflow.data.published.optional import imported
 from glowflow.data.published.reading import Item, Part, Reading, refused
-from glowflow.data.published.writer import Form, build
+from glowflow.data.published.writer import Form
 from glowflow.data.splits import splits_among
 from glowflow.data.value_range import WHOLE_RANGES, Range
 from glowflow.errors import InputError, listed
@@ -35,18 +33,11 @@ def source(name: str, image_shape: Shape, value_ranges: Mapping[str, Range] = UN
         InputError: image files can't have that shape.
     """
     check_channels(image_shape)
-    folder, shape = Path(name.removeprefix(PREFIX)), keyed(value_ranges) + "x".join(map(str, image_shape))
     form = Form(image_shape, centre, value_ranges={**WHOLE_RANGES, **value_ranges})
-    where = f"hf-{digest(os.path.realpath(folder) if folder.is_dir() else name)}-{shape}-"
-    statuses = [(path.name, path.stat()) for path in sorted(folder.rglob("*"))] if folder.is_dir() else []
-    key = where + digest(*(f"{file} {status.st_size} {status.st_mtime_ns}" for file, status in statuses))
-    return Source(
-        name,
-        key,
-        lambda builder: build(builder, _read(name), form, name),
-        replaces=where,
-        glimpse=lambda split, num: glimpse(_read(name), form, name, split, num),
-    )
+    folder = Path(name.removeprefix(PREFIX))
+    place, files = (os.path.realpath(folder), sorted(folder.rglob("*"))) if folder.is_dir() else (name, [])
+    where = f"hf-{digest(place)}-{of_ranges(value_ranges)}{shape_text(image_shape)}-"
+    return source_of(name, where, digest(*states(files)), partial(_read, name), form)
 
 
 def _read(name: str) -> Reading:
@@ -58,20 +49,29 @@ def _read(name: str) -> Reading:
     names = splits_among(found, name)
     if "train" not in names:
         raise InputError(f"{name} has the splits {', '.join(found)}: it should have train.")
-    tables = {split: found[there] for split, there in names.items()}
-    image, label = _columns(library, tables["train"].features, name)
-    classes = tuple(tables["train"].features[label].names) if label else None
-    parts: dict[Split, Part] = {
-        split: _Table(
-            table.select_columns([image, *([label] if label else [])]).cast_column(image, library.Image(decode=False)),
-            image,
-            label,
-            _numbers(table.features[label].names, classes, f"{name}, {split} split") if classes else (),
-            f"{name}, {split} split",
-        )
-        for split, table in tables.items()
+    features = found[names["train"]].features
+    image, label = _columns(library, features, name)
+    classes = tuple(features[label].names) if label else None
+    parts = {
+        split: _part(found[there], image, label, classes, f"{name}, {split} split") for split, there in names.items()
     }
     return Reading(parts, [], classes)
+
+
+def _part(table: Any, image: str, label: str, classes: tuple[str, ...] | None, where: str) -> Part:  # noqa: ANN401
+    """A split of which the images stay encoded until they are asked for; their keys are the rows' numbers."""
+    numbers = _numbers(table.features[label].names, classes, where) if classes else ()
+    encoded = table.cast_column(image, type(table.features[image])(decode=False))
+    rows = encoded.select_columns([image, *([label] if label else [])])
+
+    def items(start: int) -> Iterator[Item]:
+        with refused(where):
+            for row, values in enumerate(rows.select(range(start, len(rows))), start):
+                kind = values[label] if label else None
+                content = values[image]["bytes"] or Path(values[image]["path"])
+                yield Item(str(row), f"{where}, row {row}", content, None if kind in {None, -1} else numbers[kind])
+
+    return Part(len(table), lambda: map(str, range(len(table))), items)
 
 
 def _numbers(names: Sequence[str], classes: Sequence[str], where: str) -> tuple[int, ...]:
@@ -97,29 +97,3 @@ def _columns(library: Any, columns: Mapping[str, Any], name: str) -> tuple[str, 
     if not images:
         raise InputError(f"{name} has no column of images: its columns are {', '.join(columns)}.")
     return images[0], min(labels, key=lambda label: (label not in LABELS, label), default="")
-
-
-@dataclass(frozen=True)
-class _Table:
-    """A split whose images are still encoded; the keys are the rows' numbers, and its labels count `numbers`."""
-
-    table: Any
-    image: str
-    label: str
-    numbers: Sequence[int]
-    where: str
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def each_key(self) -> Iterator[str]:
-        return map(str, range(len(self)))
-
-    def items(self, start: int) -> Iterator[Item]:
-        with refused(self.where):
-            for row, values in enumerate(self.table.select(range(start, len(self))), start):
-                picture = values[self.image]
-                label = values[self.label] if self.label else None
-                content = picture["bytes"] or Path(picture["path"])
-                number = None if label in {None, -1} else self.numbers[label]
-                yield Item(str(row), f"{self.where}, row {row}", content, number)

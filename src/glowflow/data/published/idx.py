@@ -1,10 +1,8 @@
 """MNIST (LeCun et al. 1998) and data sets of its format, idx: a header of big-endian numbers, then the bytes."""
 
-from __future__ import annotations
-
 import gzip
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,17 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.data.dataset import Split
-from glowflow.data.published.reading import (
-    Batches,
-    Images,
-    Labels,
-    MissingError,
-    Part,
-    Reading,
-    first_of,
-    record,
-    refused,
-)
+from glowflow.data.published.reading import Images, Labels, Reading, batches, found, record, refused
 from glowflow.errors import InputError
 
 FILES: Mapping[Split, tuple[str, str]] = {
@@ -32,7 +20,7 @@ FILES: Mapping[Split, tuple[str, str]] = {
 UNSIGNED_BYTE = 8
 """The code of the only type that is read."""
 
-MD5: Mapping[str, Sequence[str]] = {
+MD5: Mapping[str, tuple[str, ...]] = {
     "MNIST": (
         "6bbc9ace898e44ae57da46a324031adb",
         "a25bea736e30d166cdddb491f175f624",
@@ -56,19 +44,15 @@ def read(folder: str, class_names: tuple[str, ...], files: Path) -> Reading:
         MissingError: a file isn't there, neither as it is nor with .gz.
         InputError: a file is broken.
     """
-    paths = {split: tuple(_path(files, folder, name) for name in names) for split, names in FILES.items()}
-    parts: dict[Split, Part] = {
-        split: Batches.of([images], partial(_load, labels)) for split, (images, labels) in paths.items()
-    }
+    paths = {split: [_path(files, folder, name) for name in names] for split, names in FILES.items()}
+    parts = {split: batches([images], partial(_load, labels)) for split, (images, labels) in paths.items()}
     read_files = [path for pair in paths.values() for path in pair]
     return Reading(parts, read_files, class_names, md5=dict(zip(read_files, MD5[folder], strict=True)))
 
 
 def _path(files: Path, folder: str, name: str) -> Path:
-    for variant in (name, f"{name}.gz"):
-        if place := first_of(files, (f"{folder}/raw", "raw", "."), variant):
-            return place / variant
-    raise MissingError(f"{name} or {name}.gz")
+    variants = (name, f"{name}.gz")
+    return found(files, *(f"{place}/{variant}" for variant in variants for place in (f"{folder}/raw", "raw", ".")))
 
 
 def _load(labels_path: Path, path: Path) -> tuple[Images, Labels]:

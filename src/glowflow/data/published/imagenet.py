@@ -4,8 +4,6 @@ The folders of PNG files are those of van den Oord et al. 2016 (PixelRNN), on wh
 are compared. The .npz batches are those of Chrabaszcz et al. 2017, reduced with a box filter, and with labels.
 """
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +14,8 @@ from typing import IO
 import numpy as np
 
 from glowflow.data.dataset import Split
-from glowflow.data.published.picture_files import picture_files
-from glowflow.data.published.reading import Batches, Images, Labels, MissingError, Part, Reading, refused
+from glowflow.data.published.picture_files import every_picture
+from glowflow.data.published.reading import Images, Labels, Part, Reading, found, in_files, refused
 from glowflow.errors import InputError
 
 NUM_CLASSES = 1000
@@ -31,11 +29,9 @@ def read_png(size: int, files: Path) -> Reading:
     Raises:
         MissingError: one isn't there.
     """
-    folders: dict[Split, Path] = {"train": files / f"train_{size}x{size}", "test": files / f"valid_{size}x{size}"}
-    for folder in folders.values():
-        if not folder.is_dir():
-            raise MissingError(folder.name)
-    parts: dict[Split, Part] = {split: picture_files(folder) for split, folder in folders.items()}
+    names: dict[Split, str] = {"train": "train", "test": "valid"}
+    folders = {split: found(files, f"{name}_{size}x{size}") for split, name in names.items()}
+    parts = {split: every_picture(folder) for split, folder in folders.items()}
     return Reading(parts, list(folders.values()), named=True)
 
 
@@ -46,25 +42,24 @@ def read_npz(size: int, files: Path) -> Reading:
         MissingError: there is no training batch, or no validation batch.
         InputError: one is broken, or has images of another size.
     """
-    batches = [files / f"train_data_batch_{number}.npz" for number in range(1, 11)]
-    train, test = [path for path in batches if path.exists()], files / "val_data.npz"
-    if not train or not test.exists():
-        raise MissingError(test.name if train else batches[0].name)
+    names = [f"train_data_batch_{number}.npz" for number in range(1, 11)]
+    train = [files / name for name in names if (files / name).exists()] or [found(files, names[0])]
+    test = found(files, "val_data.npz")
     parts: dict[Split, Part] = {"train": _batches(train, size), "test": _batches([test], size)}
     return Reading(parts, [*train, test], class_names=tuple(str(label) for label in range(1, NUM_CLASSES + 1)))
 
 
-def _batches(paths: Sequence[Path], size: int) -> Batches:
-    return Batches(paths, [_count(path, size) for path in paths], partial(_rows, size))
+def _batches(paths: Sequence[Path], size: int) -> Part:
+    return in_files(paths, [_count(path, size) for path in paths], partial(_rows, size))
 
 
-def _rows(size: int, path: Path, start: int, stop: int) -> Iterator[tuple[Images, int]]:
-    """Some images of a file (N, 3 S S), and their labels, a part of them in memory at a time."""
-    labels, length = _labels(path, stop), 3 * size * size
+def _rows(size: int, path: Path, start: int) -> Iterator[tuple[Images, int]]:
+    """The images of a file (N, 3 S S) from number `start` on with their labels; few of them are in memory at a time."""
+    labels, length = _labels(path), 3 * size * size
     with refused(path), _data(path) as (file, _):
         file.seek(start * length, 1)
-        for first in range(start, stop, ROWS):
-            num_rows = min(ROWS, stop - first)
+        for first in range(start, len(labels), ROWS):
+            num_rows = min(ROWS, len(labels) - first)
             with refused(f"{path}, from record {first} (counting from 0) on,"):
                 content = np.frombuffer(file.read(num_rows * length), np.uint8)
                 images = content.reshape(num_rows, 3, size, size).transpose(0, 2, 3, 1)
@@ -89,13 +84,11 @@ def _count(path: Path, size: int) -> int:
         pass
     if len(shape) != 2 or shape[1] != 3 * size * size:
         raise InputError(f"{path} has data of shape {shape}: images of {size}x{size} need (N, {3 * size * size}).")
-    _labels(path, shape[0])
+    if len(labels := _labels(path)) != shape[0]:
+        raise InputError(f"{path} has {shape[0]} images and {len(labels)} labels: get it again.")
     return shape[0]
 
 
-def _labels(path: Path, count: int) -> Labels:
+def _labels(path: Path) -> Labels:
     with refused(path), np.load(path, allow_pickle=False) as content:
-        labels = np.asarray(content["labels"]).reshape(-1).astype(np.int64)
-    if len(labels) != count:
-        raise InputError(f"{path} has {count} images and {len(labels)} labels: get it again.")
-    return labels - 1  # they count from 1
+        return np.asarray(content["labels"]).reshape(-1).astype(np.int64) - 1  # they count from 1

@@ -3,18 +3,16 @@
 What becomes of an image is told by `fitting`: its centre, or a random crop as in RealNVP's protocol.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from glowflow.data.dataset import Split
-from glowflow.data.published.optional import imported
-from glowflow.data.published.picture_files import picture_files
-from glowflow.data.published.reading import Item, MissingError, Part, Reading, refused
+from glowflow.data.packages import imported
+from glowflow.data.published.picture_files import every_picture
+from glowflow.data.published.reading import Item, Part, Reading, found, refused
 from glowflow.errors import InputError
 
 
@@ -25,55 +23,40 @@ def read(category: str, files: Path) -> Reading:
         MissingError: one isn't there, neither as a database nor as a folder.
         InputError: a database is broken, or lmdb isn't installed.
     """
-    paths: dict[Split, Path] = {
-        "train": _path(files, f"{category}_train"),
-        "test": _path(files, f"{category}_val"),
-    }
-    parts: dict[Split, Part] = {split: _part(path) for split, path in paths.items()}
+    names: dict[Split, str] = {"train": f"{category}_train", "test": f"{category}_val"}
+    paths = {split: found(files, f"{name}_lmdb", name) for split, name in names.items()}
+    parts = {split: _part(path) for split, path in paths.items()}
     read_files = [path / "data.mdb" if (path / "data.mdb").exists() else path for path in paths.values()]
     return Reading(parts, read_files, named=True)
 
 
-def _path(files: Path, name: str) -> Path:
-    for path in (files / f"{name}_lmdb", files / name):
-        if path.is_dir():
-            return path
-    raise MissingError(f"{name}_lmdb")
-
-
 def _part(path: Path) -> Part:
-    return _Database.at(path) if (path / "data.mdb").exists() else picture_files(path, bare_keys=True)
+    is_database = (path / "data.mdb").exists()
+    return _database(path) if is_database else every_picture(path, key=lambda name: Path(name).stem)
 
 
-@dataclass(frozen=True)
-class _Database:
-    """An lmdb database whose values are image files, in the order of its keys."""
+def _database(path: Path) -> Part:
+    """A database whose values are image files, in the order of its keys.
 
-    path: Path
-    count: int
+    It is to be whole: a page behind the end of its file would end the process (SIGBUS).
+    """
+    with refused(path), _opened(path) as database:
+        status, size = database.stat(), (path / "data.mdb").stat().st_size
+        if (database.info()["last_pgno"] + 1) * status["psize"] > size:
+            raise InputError(f"{path / 'data.mdb'} is cut off, at {size:,} bytes: get it again.")
+        return Part(status["entries"], partial(_keys, path), partial(_items, path))
 
-    @classmethod
-    def at(cls, path: Path) -> _Database:
-        """The database in a folder, if it's whole: a page behind the end of its file would end the process (SIGBUS)."""
-        with refused(path), _opened(path) as database:
-            status, size = database.stat(), (path / "data.mdb").stat().st_size
-            if (database.info()["last_pgno"] + 1) * status["psize"] > size:
-                raise InputError(f"{path / 'data.mdb'} is cut off, at {size:,} bytes: get it again.")
-            return cls(path, status["entries"])
 
-    def __len__(self) -> int:
-        return self.count
+def _keys(path: Path) -> Iterator[str]:
+    with refused(path), _cursor(path) as cursor:
+        yield from map(_text, cursor.iternext(keys=True, values=False))
 
-    def each_key(self) -> Iterator[str]:
-        with refused(self.path), _cursor(self.path) as cursor:
-            for key in cursor.iternext(keys=True, values=False):
-                yield _text(key)
 
-    def items(self, start: int) -> Iterator[Item]:
-        with refused(self.path), _cursor(self.path) as cursor:
-            for row, key in enumerate(cursor.iternext(keys=True, values=False)):
-                if row >= start:
-                    yield Item(_text(key), f"{self.path}, key {_text(key)}", bytes(cursor.value()))
+def _items(path: Path, start: int) -> Iterator[Item]:
+    with refused(path), _cursor(path) as cursor:
+        for row, key in enumerate(cursor.iternext(keys=True, values=False)):
+            if row >= start:
+                yield Item(_text(key), f"{path}, key {_text(key)}", bytes(cursor.value()))
 
 
 def _opened(path: Path) -> Any:  # noqa: ANN401

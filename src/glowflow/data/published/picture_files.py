@@ -1,57 +1,36 @@
 """Image files in a folder, as a part of a published data set."""
 
-from __future__ import annotations
-
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glowflow.data.dataset import SPLITS, Split
+from glowflow.data.dataset import SPLITS
 from glowflow.data.folder import arranged
 from glowflow.data.listing import listing
 from glowflow.data.published.reading import Item, MissingError, Part, Reading
 
 
-@dataclass(frozen=True)
-class PictureFiles:
-    """Image files, by their paths within a folder.
+def picture_files(
+    folder: Path,
+    names: Sequence[str],
+    attributes: NDArray[np.bool_] | None = None,
+    key: Callable[[str], str] = str,
+) -> Part:
+    """Image files by their names within a folder, with their attributes (N, A); `key` makes a key of a name."""
 
-    Attributes:
-        folder: what the names are relative to.
-        names: the files; a file's key is its name, or without folders and ending if `bare_keys`.
-        attributes: bool (N, A), or None.
-        bare_keys: whether a file's key is its name's stem.
-    """
+    def items(start: int) -> Iterator[Item]:
+        for row in range(start, len(names)):
+            path = os.path.join(folder, names[row])
+            known = () if attributes is None else attributes[row]
+            yield Item(key(names[row]), path, Path(path), attributes=known)
 
-    folder: Path
-    names: Sequence[str]
-    attributes: NDArray[np.bool_] | None = None
-    bare_keys: bool = False
-
-    def __len__(self) -> int:
-        """How many files there are."""
-        return len(self.names)
-
-    def each_key(self) -> Iterator[str]:
-        """Each file's key."""
-        return map(self._key, self.names)
-
-    def items(self, start: int) -> Iterator[Item]:
-        """The files from number `start` on."""
-        for row in range(start, len(self.names)):
-            path = os.path.join(self.folder, self.names[row])
-            attributes = () if self.attributes is None else self.attributes[row]
-            yield Item(self._key(self.names[row]), path, Path(path), attributes=attributes)
-
-    def _key(self, name: str) -> str:
-        return Path(name).stem if self.bare_keys else name
+    return Part(len(names), lambda: map(key, names), items)
 
 
-def picture_files(folder: Path, *, bare_keys: bool = False) -> PictureFiles:
+def every_picture(folder: Path, key: Callable[[str], str] = str) -> Part:
     """Every image file below a folder, by name.
 
     Raises:
@@ -60,19 +39,16 @@ def picture_files(folder: Path, *, bare_keys: bool = False) -> PictureFiles:
     names = _names(folder)
     if not names:
         raise MissingError(f"images in {folder.name}")
-    return PictureFiles(folder, names, bare_keys=bare_keys)
+    return picture_files(folder, names, key=key)
 
 
 def read_folder(files: Path) -> Reading:
     """A folder of images, perhaps laid out in splits; what lies beside the splits, and labels, are passed over."""
-    found = arranged(_names(files))
-    parts: dict[Split, Part] = {
-        split: PictureFiles(files, names)
-        for split in SPLITS
-        if (names := [file.name for file in found if file.split == split])
-    }
-    if "train" not in parts:
+    files_found = arranged(_names(files))
+    names = {split: [file.name for file in files_found if file.split == split] for split in SPLITS}
+    if not names["train"]:
         raise MissingError("images")
+    parts = {split: picture_files(files, of_split) for split, of_split in names.items() if of_split}
     return Reading(parts, [files], named=True)
 
 

@@ -1,14 +1,12 @@
 """What a reader makes of files as they were published: parts, which are whole splits, of items, which are images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +16,10 @@ from glowflow.errors import InputError
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Load = Callable[[Path], tuple[Images, Labels]]
+"""Gives all images of a file, (N, h, w) or (N, h, w, c), and their labels, (N,)."""
+Rows = Callable[[Path, int], Iterator[tuple[Images, int]]]
+"""Gives the images of a file, (h, w) or (h, w, c), from some number on, each with its label."""
 
 
 class MissingError(Exception):
@@ -42,17 +44,23 @@ class Item(NamedTuple):
     attributes: NDArray[np.bool_] | tuple[()] = ()
 
 
-class Part(Protocol):
-    """The images of one split as published, always in the same order."""
+@dataclass(frozen=True)
+class Part:
+    """The images of one split as published, always in the same order.
+
+    Attributes:
+        count: how many there are.
+        each_key: gives each image's key, without reading the images.
+        items: gives the images from some number on, read as they are asked for.
+    """
+
+    count: int
+    each_key: Callable[[], Iterator[str]]
+    items: Callable[[int], Iterator[Item]]
 
     def __len__(self) -> int:
-        """How many there are."""
-
-    def each_key(self) -> Iterator[str]:
-        """Each image's key, without reading the images."""
-
-    def items(self, start: int) -> Iterator[Item]:
-        """The images from number `start` on, read as they are asked for."""
+        """How many images there are."""
+        return self.count
 
 
 @dataclass(frozen=True)
@@ -78,50 +86,31 @@ class Reading:
     remark: str = ""
 
 
-@dataclass(frozen=True)
-class Batches:
-    """A part in files that are read one at a time; the images' keys are their numbers.
+def batches(paths: Sequence[Path], load: Load) -> Part:
+    """A part in files that are each read whole.
 
-    Attributes:
-        paths: the files.
-        counts: how many images each has.
-        rows: gives a file's images (h, w) or (h, w, c), each with its label, from one number up to another.
+    Each is read once here, too, so that a broken one is found before anything is written.
     """
 
-    paths: Sequence[Path]
-    counts: Sequence[int]
-    rows: Callable[[Path, int, int], Iterator[tuple[Images, int]]]
+    def rows(path: Path, start: int) -> Iterator[tuple[Images, int]]:
+        images, labels = load(path)
+        return ((images[row], int(labels[row])) for row in range(start, len(labels)))
 
-    @classmethod
-    def of(cls, paths: Sequence[Path], load: Callable[[Path], tuple[Images, Labels]]) -> Batches:
-        """Files that are read whole: all images, (N, h, w) or (N, h, w, c), and their labels.
-
-        Each is read once here, so that a broken one is found before anything is written.
-        """
-        return cls(paths, [len(load(path)[1]) for path in paths], partial(_loaded, load))
-
-    def __len__(self) -> int:
-        """How many images there are."""
-        return sum(self.counts)
-
-    def each_key(self) -> Iterator[str]:
-        """The images' numbers."""
-        return map(str, range(len(self)))
-
-    def items(self, start: int) -> Iterator[Item]:
-        """The images from number `start` on."""
-        for path, count, end in zip(self.paths, self.counts, accumulate(self.counts), strict=True):
-            if start < end:
-                first = max(count - (end - start), 0)
-                for row, (image, label) in enumerate(self.rows(path, first, count), first):
-                    yield Item(str(end - count + row), record(path, row), image, label)
+    return in_files(paths, [len(load(path)[1]) for path in paths], rows)
 
 
-def _loaded(
-    load: Callable[[Path], tuple[Images, Labels]], path: Path, start: int, stop: int
-) -> Iterator[tuple[Images, int]]:
-    images, labels = load(path)
-    return ((images[row], int(labels[row])) for row in range(start, stop))
+def in_files(paths: Sequence[Path], counts: Sequence[int], rows: Rows) -> Part:
+    """A part in several files, of which each has so many images; the images' keys are their numbers."""
+    total = sum(counts)
+    return Part(total, lambda: map(str, range(total)), partial(_items, paths, counts, rows))
+
+
+def _items(paths: Sequence[Path], counts: Sequence[int], rows: Rows, start: int) -> Iterator[Item]:
+    for path, count, end in zip(paths, counts, accumulate(counts), strict=True):
+        if start < end:
+            first = max(count - (end - start), 0)
+            for row, (image, label) in enumerate(rows(path, first), first):
+                yield Item(str(end - count + row), record(path, row), image, label)
 
 
 def record(path: Path, number: int) -> str:
@@ -129,18 +118,21 @@ def record(path: Path, number: int) -> str:
     return f"{path}, record {number} (counting from 0)"
 
 
-def first_of(folder: Path, places: Sequence[str], having: str) -> Path | None:
-    """The first of these sub-folders (. for the folder itself) that has a file of this name, or a folder."""
-    return next((folder / place for place in places if (folder / place / having).exists()), None)
+def found(folder: Path, *places: str) -> Path:
+    """The first of some paths within a folder that exists.
+
+    Raises:
+        MissingError: none does; the message has the name of the first.
+    """
+    for path in (folder / place for place in places):
+        if path.exists():
+            return path
+    raise MissingError(Path(places[0]).name)
 
 
 @contextmanager
 def refused(where: object) -> Iterator[None]:
-    """Make one sentence of whatever a broken file makes a library raise.
-
-    Raises:
-        InputError: in place of any other exception.
-    """
+    """Make one sentence, an InputError, of whatever a broken file makes a library raise."""
     try:
         yield
     except InputError:

@@ -4,8 +4,6 @@ A record is its length (8 bytes, little-endian), the masked CRC-32C of that (4),
 the content (4). The content is a protocol buffer, tf.train.Example: a map from names to lists of bytes or of numbers.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Iterator
 from functools import cache

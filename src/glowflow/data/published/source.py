@@ -1,16 +1,14 @@
 """From the name of a published data set, and perhaps the folder of its files, to its `Source`."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from glowflow.config import Shape
-from glowflow.data.cache import Builder, Names, Source, cache_directory, digest
-from glowflow.data.published import download
+from glowflow.data.cache import Builder, Names, Source, cache_directory
+from glowflow.data.keys import digest, shape_text, states
+from glowflow.data.packages import imported
 from glowflow.data.published.reading import MissingError, Reading
 from glowflow.data.published.table import PUBLISHED, Published
 from glowflow.data.published.writer import Form, build
@@ -29,12 +27,16 @@ def source(name: str, image_shape: Shape, files: Path | None = None) -> Source:
     """
     entry = PUBLISHED[name]
     _check_shape(name, entry, image_shape)
-    key = f"{name}-{_text(image_shape)}-v{VERSION}"
+    key = f"{name}-{shape_text(image_shape)}-v{VERSION}"
     if files is None:
         return Source(name, key, _nothing, needs=_how_to_prepare(name, entry, image_shape))
     reading, form = _read(name, entry, files), Form(image_shape, entry.fit, entry.native)
+    counts = [f"{split} {len(part)}" for split, part in reading.parts.items()]
     return Source(
-        name, key, lambda builder: build(builder, reading, form, name, entry.num_images), origin=_origin(reading)
+        name,
+        key,
+        lambda builder: build(builder, reading, form, name, entry.num_images),
+        origin=digest(*counts, *states(reading.files)),
     )
 
 
@@ -42,13 +44,22 @@ def fetch(name: str, folder: Path | None = None) -> Path:
     """Have torchvision download a data set's files; the folder that they are in, by default one in the cache.
 
     Raises:
-        InputError: the data set can't be had in this way, or not now.
+        InputError: torchvision doesn't have the data set, isn't installed, or can't get the files.
     """
     dataset, calls = PUBLISHED[name].torchvision
     if not dataset:
         raise InputError(f"{name} can't be downloaded from here: fetch {PUBLISHED[name].layout}, and give --files.")
+    datasets = imported("torchvision.datasets", f"Downloading {dataset}", "vision")
     folder = folder or cache_directory() / "downloads" / name
-    download.download(dataset, calls, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for options in calls:
+            getattr(datasets, dataset)(str(folder), download=True, **options)
+    except Exception as error:  # whatever the network and the servers may do
+        raise InputError(
+            f"{dataset} can't be downloaded ({' '.join(str(error).split())}): fetch its files by hand, and give their "
+            "folder with --files."
+        ) from error
     return folder
 
 
@@ -79,18 +90,17 @@ def _check_shape(name: str, entry: Published, image_shape: Shape) -> None:
     fewest, most = entry.sides
     if channels not in {1, 3} or min(height, width) < fewest or max(height, width) > most:
         raise InputError(
-            f"{name} can't give {_text(image_shape)} (channels x height x width): choose 1 or 3 channels, and "
-            f"{fewest} to {most} pixels a side, such as {_text(entry.shapes[0])}."
+            f"{name} can't give {shape_text(image_shape)} (channels x height x width): choose 1 or 3 channels, and "
+            f"{fewest} to {most} pixels a side, such as {shape_text(entry.shapes[0])}."
         )
 
 
 def _how_to_prepare(name: str, entry: Published, image_shape: Shape) -> str:
     shape = "" if image_shape == entry.shapes[0] else f' --image_shape "{list(image_shape)}"'
-    command = f"glowflow data prepare {name}{shape}"
     download_instead = " (or --download)" if entry.torchvision[0] else ""
     return (
-        f"{name} isn't prepared at {_text(image_shape)} yet: run {command} --files DIR{download_instead}, "
-        f"where DIR holds {entry.layout}."
+        f"{name} isn't prepared at {shape_text(image_shape)} yet: run glowflow data prepare {name}{shape} --files DIR"
+        f"{download_instead}, where DIR holds {entry.layout}."
     )
 
 
@@ -100,23 +110,13 @@ def _read(name: str, entry: Published, files: Path) -> Reading:
     try:
         return entry.read(files)
     except MissingError as error:
-        archive, inner = next(_archives(files), None), files.resolve().name in re.split(r"[\s,]+", entry.layout)
-        hint = f" ({archive.name} is to be unpacked first)" if archive else ""
-        hint = f" (perhaps {files.resolve().parent} is meant)" if inner else hint
+        hint = _hint(files.resolve(), entry)
         raise InputError(f"{files} lacks {error}{hint}: {name} is prepared from {entry.layout}.") from None
 
 
-def _archives(files: Path) -> Iterator[Path]:
-    return (path for pattern in ARCHIVES for path in sorted(files.glob(pattern)))
-
-
-def _origin(reading: Reading) -> str:
-    """Changes when the files do: their names, sizes and times of change, and how many images they have."""
-    statuses = [(path.name, path.stat()) for path in reading.files]
-    counts = [f"{split} {len(part)}" for split, part in reading.parts.items()]
-    texts = [*counts, *(f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in statuses)]
-    return digest(*texts)
-
-
-def _text(image_shape: Shape) -> str:
-    return "x".join(map(str, image_shape))
+def _hint(files: Path, entry: Published) -> str:
+    """What may be wrong with a folder that lacks a file."""
+    if files.name in re.split(r"[\s,]+", entry.layout):
+        return f" (perhaps {files.parent} is meant)"
+    archives = [path for pattern in ARCHIVES for path in sorted(files.glob(pattern))]
+    return f" ({archives[0].name} is to be unpacked first)" if archives else ""

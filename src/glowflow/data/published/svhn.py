@@ -1,19 +1,20 @@
 """SVHN, house numbers cropped to 32x32 (Netzer et al. 2011): MATLAB files, read by SciPy."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from glowflow.data.dataset import Split
-from glowflow.data.published.optional import imported
-from glowflow.data.published.reading import Batches, Images, Labels, MissingError, Part, Reading, refused
+from glowflow.data.packages import imported
+from glowflow.data.published.reading import Images, Labels, Reading, batches, found, refused
 from glowflow.errors import InputError
 
-FILES: Mapping[Split, str] = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
-MD5 = {"train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373", "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3"}
+FILES: Mapping[Split, tuple[str, str]] = {
+    "train": ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
+    "test": ("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
+}
+"""The file of each split, and its MD5 digest."""
 
 
 def read(files: Path) -> Reading:
@@ -23,13 +24,10 @@ def read(files: Path) -> Reading:
         MissingError: a file isn't there.
         InputError: a file is broken, or SciPy isn't installed.
     """
-    paths = {split: files / name for split, name in FILES.items()}
-    for path in paths.values():
-        if not path.exists():
-            raise MissingError(path.name)
-    parts: dict[Split, Part] = {split: Batches.of([path], _load) for split, path in paths.items()}
-    digits = tuple("0123456789")
-    return Reading(parts, list(paths.values()), digits, md5={path: MD5[path.name] for path in paths.values()})
+    paths = {split: found(files, name) for split, (name, _) in FILES.items()}
+    parts = {split: batches([path], _load) for split, path in paths.items()}
+    md5 = {paths[split]: digest for split, (_, digest) in FILES.items()}
+    return Reading(parts, list(md5), tuple("0123456789"), md5=md5)
 
 
 def _load(path: Path) -> tuple[Images, Labels]:

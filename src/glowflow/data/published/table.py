@@ -1,12 +1,9 @@
 """The data sets that are prepared from their published files: what each is, and what its files are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from glowflow.config import Shape
 from glowflow.data.dataset import Split
@@ -116,48 +113,46 @@ def _lsun(name: str, *, is_realnvp: bool) -> Published:
     )
 
 
-PUBLISHED: Mapping[str, Published] = MappingProxyType(
-    {
-        "cifar10": _cifar("cifar10", "CIFAR-10", "10 classes"),
-        "cifar100": _cifar("cifar100", "CIFAR-100", "100 classes"),
-        "mnist": _idx("MNIST", "MNIST: handwritten digits, grey, labelled (LeCun et al. 1998).", DIGITS),
-        "fashionmnist": _idx(
-            "FashionMNIST", "Fashion-MNIST: pieces of clothing, grey, labelled (Xiao et al. 2017).", CLOTHES
-        ),
-        "svhn": Published(
-            "SVHN: digits of house numbers, labelled (Netzer et al. 2011).",
-            "train_32x32.mat and test_32x32.mat",
-            shapes=((3, 32, 32),),
-            sides=(1, 32),
-            num_images={"train": 73_257, "test": 26_032},
-            read=svhn.read,
-            native=(32, 32),
-            torchvision=("SVHN", ({"split": "train"}, {"split": "test"})),
-        ),
-        "celeba": Published(
-            "CelebA: faces with 40 attributes, cropped as in RealNVP (Liu et al. 2015; Dinh et al. 2017).",
-            f"{celeba.IMAGES} (a folder of .jpg files), {celeba.ATTRIBUTES} and {celeba.PARTITION}, perhaps in celeba",
-            shapes=((3, 64, 64), (3, 32, 32)),
-            sides=(1, 148),
-            num_images={"train": 162_770, "validation": 19_867, "test": 19_962},
-            read=celeba.read,
-            fit=face,
-            native=(218, 178),
-            torchvision=("CelebA", ({"split": "train"},)),
-        ),
-        "celebahq": Published(
-            "CelebA-HQ: 30,000 faces, as image files (Karras et al. 2018).",
-            "its image files, all of one resolution",
-            shapes=((3, 256, 256),),
-            sides=(1, 1024),
-            num_images={"train": 30_000},
-            read=picture_files.read_folder,
-        ),
-        "imagenet32": _imagenet_png(32),
-        "imagenet64": _imagenet_png(64),
-        "imagenet32-box": _imagenet_npz(32),
-        "imagenet64-box": _imagenet_npz(64),
-        **{f"lsun-{name}": _lsun(name, is_realnvp=False) for name in LSUN},
-        **{f"lsun-{name}-realnvp": _lsun(name, is_realnvp=True) for name in LSUN},
-    }
-)
+PUBLISHED: Mapping[str, Published] = {
+    "cifar10": _cifar("cifar10", "CIFAR-10", "10 classes"),
+    "cifar100": _cifar("cifar100", "CIFAR-100", "100 classes"),
+    "mnist": _idx("MNIST", "MNIST: handwritten digits, grey, labelled (LeCun et al. 1998).", DIGITS),
+    "fashionmnist": _idx(
+        "FashionMNIST", "Fashion-MNIST: pieces of clothing, grey, labelled (Xiao et al. 2017).", CLOTHES
+    ),
+    "svhn": Published(
+        "SVHN: digits of house numbers, labelled (Netzer et al. 2011).",
+        "train_32x32.mat and test_32x32.mat",
+        shapes=((3, 32, 32),),
+        sides=(1, 32),
+        num_images={"train": 73_257, "test": 26_032},
+        read=svhn.read,
+        native=(32, 32),
+        torchvision=("SVHN", ({"split": "train"}, {"split": "test"})),
+    ),
+    "celeba": Published(
+        "CelebA: faces with 40 attributes, cropped as in RealNVP (Liu et al. 2015; Dinh et al. 2017).",
+        f"{celeba.IMAGES} (a folder of .jpg files), {celeba.ATTRIBUTES} and {celeba.PARTITION}, perhaps in celeba",
+        shapes=((3, 64, 64), (3, 32, 32)),
+        sides=(1, 148),
+        num_images={"train": 162_770, "validation": 19_867, "test": 19_962},
+        read=celeba.read,
+        fit=face,
+        native=(218, 178),
+        torchvision=("CelebA", ({"split": "train"},)),
+    ),
+    "celebahq": Published(
+        "CelebA-HQ: 30,000 faces, as image files (Karras et al. 2018).",
+        "its image files, all of one resolution",
+        shapes=((3, 256, 256),),
+        sides=(1, 1024),
+        num_images={"train": 30_000},
+        read=picture_files.read_folder,
+    ),
+    "imagenet32": _imagenet_png(32),
+    "imagenet64": _imagenet_png(64),
+    "imagenet32-box": _imagenet_npz(32),
+    "imagenet64-box": _imagenet_npz(64),
+    **{f"lsun-{name}": _lsun(name, is_realnvp=False) for name in LSUN},
+    **{f"lsun-{name}-realnvp": _lsun(name, is_realnvp=True) for name in LSUN},
+}

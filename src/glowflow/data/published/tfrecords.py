@@ -5,12 +5,10 @@ pixels a side. A record has `shape` and `data`, and perhaps `label` and `attr`. 
 each resolution, channels first), from which the original made its CelebA-HQ, are read as well.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -18,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glowflow.config import Shape
-from glowflow.data.cache import Source, digest
+from glowflow.data.cache import Source
 from glowflow.data.dataset import Split
 from glowflow.data.image_file import check_channels
+from glowflow.data.keys import digest, shape_text, states
 from glowflow.data.published.celeba import ATTRIBUTE_NAMES
-from glowflow.data.published.few import glimpse
+from glowflow.data.published.direct import source_of
 from glowflow.data.published.fitting import piece_or_all
 from glowflow.data.published.reading import Images, Item, Part, Reading, record
 from glowflow.data.published.record_file import Feature, contents, features, offsets
-from glowflow.data.published.writer import Form, build
+from glowflow.data.published.writer import Form
 from glowflow.errors import InputError
 
 FOLDERS: Mapping[str, Split] = {"train": "train", "validation": "test"}
@@ -55,18 +54,10 @@ def source(folder: Path, image_shape: Shape) -> Source:
     """
     check_channels(image_shape)
     folder = folder.resolve()
-    shards = _find(folder, image_shape)
-    where = f"tfrecords-{digest(os.fspath(folder))}-{'x'.join(map(str, image_shape))}-"
-    statuses = [(path.name, path.stat()) for paths in shards.values() for path in paths]
-    key = where + digest(*(f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in statuses))
-    form = Form(image_shape, piece_or_all)
-    return Source(
-        folder.name,
-        key,
-        lambda builder: build(builder, _read(shards, form), form, folder.name),
-        replaces=where,
-        glimpse=lambda split, num: glimpse(_read(shards, form), form, folder.name, split, num),
-    )
+    shards, form = _find(folder, image_shape), Form(image_shape, piece_or_all)
+    where = f"tfrecords-{digest(os.fspath(folder))}-{shape_text(image_shape)}-"
+    version = digest(*states(path for paths in shards.values() for path in paths))
+    return source_of(folder.name, where, version, partial(_read, shards, form), form)
 
 
 def _find(folder: Path, image_shape: Shape) -> dict[Split, list[Path]]:
@@ -91,13 +82,14 @@ def _level(path: Path) -> int | None:
 
 
 def _read(shards: Mapping[Split, Sequence[Path]], form: Form) -> Reading:
-    parts: dict[Split, Part] = {split: _Shards(paths, [offsets(p) for p in paths]) for split, paths in shards.items()}
+    parts = {split: _part(paths) for split, paths in shards.items()}
     first = next(parts["train"].items(0), None)
     if first is None or not isinstance(first.picture, np.ndarray):
         raise InputError(f"{shards['train'][0]} has no images: get it again.")
     is_larger = first.picture.shape[:2] != form.image_shape[1:]
     remarks = [_lacking(paths, split) for split, paths in shards.items()] + ["random crops" if is_larger else ""]
-    names = ATTRIBUTE_NAMES if len(first.attributes) == len(ATTRIBUTE_NAMES) else _numbered(len(first.attributes))
+    count = len(first.attributes)
+    names = ATTRIBUTE_NAMES if count == len(ATTRIBUTE_NAMES) else tuple(map(str, range(count)))
     return Reading(parts, [], (), names, remark=", ".join(filter(None, remarks)))
 
 
@@ -108,37 +100,32 @@ def _lacking(paths: Sequence[Path], split: Split) -> str:
     return f"{len(paths)} of {promised} {split} shards" if len(paths) != promised else ""
 
 
-def _numbered(count: int) -> tuple[str, ...]:
-    return tuple(str(number) for number in range(count))
+def _part(paths: Sequence[Path]) -> Part:
+    """The records of several files; a record's key is the name of its file with its number there."""
+    starts = [offsets(path) for path in paths]
+
+    def keys() -> Iterator[str]:
+        for path, of_file in zip(paths, starts, strict=True):
+            yield from (f"{path.name}:{number}" for number in range(len(of_file)))
+
+    return Part(sum(map(len, starts)), keys, partial(_items, paths, starts))
 
 
-@dataclass(frozen=True)
-class _Shards:
-    """The records of several files; their keys are the file's name and the record's number."""
-
-    paths: Sequence[Path]
-    offsets: Sequence[NDArray[np.int64]]
-
-    def __len__(self) -> int:
-        return sum(map(len, self.offsets))
-
-    def each_key(self) -> Iterator[str]:
-        for path, starts in zip(self.paths, self.offsets, strict=True):
-            yield from (f"{path.name}:{number}" for number in range(len(starts)))
-
-    def items(self, start: int) -> Iterator[Item]:
-        for path, starts in zip(self.paths, self.offsets, strict=True):
-            if start < len(starts):
-                for number, content in enumerate(contents(path, start, int(starts[start])), start):
-                    yield _item(features(content, record(path, number)), f"{path.name}:{number}", record(path, number))
-            start = max(start - len(starts), 0)
+def _items(paths: Sequence[Path], starts: Sequence[NDArray[np.int64]], start: int) -> Iterator[Item]:
+    for path, of_file in zip(paths, starts, strict=True):
+        if start < len(of_file):
+            for number, content in enumerate(contents(path, start, int(of_file[start])), start):
+                yield _item(content, path, number)
+        start = max(start - len(of_file), 0)
 
 
-def _item(found: Mapping[str, Feature], key: str, where: str) -> Item:
+def _item(content: bytes, path: Path, number: int) -> Item:
+    where = record(path, number)
+    found = features(content, where)
     label, attributes = found.get("label") or [0], found.get("attr") or []
     if isinstance(label, bytes) or isinstance(attributes, bytes):
         raise InputError(f"{where}, can't be read: label and attr should be numbers.")
-    return Item(key, where, _picture(found, where), label[0], np.array(attributes) > 0)
+    return Item(f"{path.name}:{number}", where, _picture(found, where), label[0], np.array(attributes) > 0)
 
 
 def _picture(found: Mapping[str, Feature], where: str) -> Images:

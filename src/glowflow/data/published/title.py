@@ -1,7 +1,5 @@
 """What a prepared data set is called: its name, and how it differs from what was published."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Mapping
 from hashlib import file_digest, md5

@@ -1,7 +1,5 @@
 """From a reading to the cache: one stream over the images, a block at a time, that goes on after an interruption."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -10,7 +8,6 @@ from functools import partial
 from io import BytesIO
 from itertools import islice
 from math import prod
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -57,9 +54,7 @@ class Form:
     value_ranges: Mapping[str, Range] = field(default_factory=lambda: WHOLE_RANGES)
 
 
-def build(
-    builder: Builder, reading: Reading, form: Form, name: str, num_images: Mapping[Split, int] = MappingProxyType({})
-) -> Names:
+def build(builder: Builder, reading: Reading, form: Form, name: str, num_images: Mapping[Split, int] = {}) -> Names:
     """Write every split of a reading, after saying how it differs from what was published, `num_images` a split.
 
     Raises:

@@ -1,0 +1,38 @@
+"""Names for the cache's directories: different ones for images that may differ."""
+
+import os
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+from glowflow.config import Shape
+from glowflow.data.value_range import Range
+
+
+def shape_text(image_shape: Shape) -> str:
+    """A shape as people write it.
+
+    >>> shape_text((3, 32, 32))
+    '3x32x32'
+    """
+    return "x".join(map(str, image_shape))
+
+
+def digest(*texts: str) -> str:
+    """A short text, another one for other texts."""
+    found = blake2b(digest_size=6)
+    for text in texts:
+        found.update(os.fsencode(text) + b"\n")
+    return found.hexdigest()
+
+
+def states(paths: Iterable[Path]) -> list[str]:
+    """A text for each file that changes when its name, its size or its time of change does."""
+    statuses = [(path.name, path.stat()) for path in paths]
+    return [f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in statuses]
+
+
+def of_ranges(value_ranges: Mapping[str, Range]) -> str:
+    """A part of a key for value ranges that were given; empty where none were."""
+    ranges = [f"{kind} {float(low)!r} {float(high)!r}" for kind, (low, high) in sorted(value_ranges.items())]
+    return f"{digest(*ranges)}-" if ranges else ""
