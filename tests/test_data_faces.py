@@ -68,20 +68,7 @@ def test_faces_leave_the_global_generators_alone(monkeypatch: pytest.MonkeyPatch
 
 def test_every_part_exists_and_can_be_drawn() -> None:
     """Each name in the tables, some 90 of them, appears in one of these faces; a misspelt one would raise."""
-    unseen = {
-        (field, name)
-        for field, table in {
-            "top": face_parts.TOPS,
-            "mouth": face_parts.MOUTHS,
-            "eyes": face_parts.EYES,
-            "eyebrows": face_parts.EYEBROWS,
-            "accessory": face_parts.ACCESSORIES,
-            "facial_hair": face_parts.FACIAL_HAIR,
-            "clothes": face_parts.CLOTHES,
-            "nose": face_parts.NOSES,
-        }.items()
-        for name in table
-    }
+    unseen = {(field, name) for field, table in face_parts.PARTS.items() for name in table}
     for index in range(2000):
         face = face_parts.choose(3, index)
         new = {(field, name) for field, name in unseen if getattr(face, field) == name}

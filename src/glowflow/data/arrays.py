@@ -1,7 +1,6 @@
 """Images in a NumPy file: one array (.npy), or named arrays with labels or splits (.npz)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,10 +32,9 @@ def source(path: Path, image_shape: Shape) -> Source:
     path = path.resolve()
     status = path.stat()
     where = f"array-{digest(str(path))}-{shape_text(image_shape)}-"
-    key = f"{where}{status.st_size:x}-{status.st_mtime_ns:x}"
     return Source(
         path.name,
-        key,
+        f"{where}{status.st_size:x}-{status.st_mtime_ns:x}",
         lambda builder: _build(builder, path, image_shape),
         replaces=where,
         glimpse=lambda split, num: _glimpse(split, num, path, image_shape),
@@ -84,13 +82,17 @@ def _splits(path: Path, image_shape: Shape) -> tuple[dict[Split, _Part], tuple[s
 
 def _read(path: Path) -> tuple[Arrays, dict[Split, str]]:
     """The arrays of the file that are of use, by name, and which are each split's images; an .npy file is `images`."""
-    if path.suffix.lower() == ".npy":
-        with _sentence(path):
+    try:
+        if path.suffix.lower() == ".npy":
             return {"images": open_memmap(path, mode="r")}, {"train": "images"}
-    with _sentence(path), path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
-        names = _images_among(loaded.files, path)
-        wanted = {*names.values(), *map(_labels_of, names.values())}
-        return {name: loaded[name] for name in loaded.files if name in wanted}, names
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
+            names = _images_among(loaded.files, path)
+            wanted = {*names.values(), *map(_labels_of, names.values())}
+            return {name: loaded[name] for name in loaded.files if name in wanted}, names
+    except InputError:
+        raise
+    except Exception as error:  # a broken file makes NumPy, zipfile and zlib raise many things
+        raise InputError(f"{path} can't be read as a NumPy file of plain numbers ({error}): write it again.") from error
 
 
 def _images_among(found: Sequence[str], path: Path) -> dict[Split, str]:
@@ -113,25 +115,15 @@ def _labels_of(name: str) -> str:
     return LABELS if name == "images" else f"{name}_{LABELS}"
 
 
-@contextmanager
-def _sentence(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # a broken file makes NumPy, zipfile and zlib raise many things
-        raise InputError(f"{path} can't be read as a NumPy file of plain numbers ({error}): write it again.") from error
-
-
 def _labels(arrays: Arrays, names: Mapping[Split, str], path: Path) -> dict[Split, NDArray[np.int64]]:
     """The labels of each split, or none at all."""
-    wanted = {split: _labels_of(name) for split, name in names.items()}
-    if not any(name in arrays for name in wanted.values()):
+    if not any(_labels_of(name) in arrays for name in names.values()):
         return {}
-    return {split: _as_labels(arrays, name, len(arrays[names[split]]), path) for split, name in wanted.items()}
+    return {split: _as_labels(arrays, name, path) for split, name in names.items()}
 
 
-def _as_labels(arrays: Arrays, name: str, count: int, path: Path) -> NDArray[np.int64]:
+def _as_labels(arrays: Arrays, images: str, path: Path) -> NDArray[np.int64]:
+    name, count = _labels_of(images), len(arrays[images])
     labels = arrays.get(name)
     if labels is None:
         raise InputError(f"{path} has labels for some of its splits but no array {name}: give all of them or none.")
@@ -150,11 +142,11 @@ def _as_images(array: NDArray[Any], image_shape: Shape, where: str) -> NDArray[n
         raise InputError(
             f"{where}, is {array.dtype} of shape {array.shape}: give images of type uint8 (0 to 255), at least one."
         )
-    if array.ndim == 4 and array.shape[1:] == (height, width, channels):
+    if array.shape[1:] == (height, width, channels):
         return array
-    if array.ndim == 4 and array.shape[1:] == (channels, height, width):
+    if array.shape[1:] == (channels, height, width):
         return array.transpose(0, 2, 3, 1)
-    if channels == 1 and array.ndim == 3 and array.shape[1:] == (height, width):
+    if channels == 1 and array.shape[1:] == (height, width):
         return array[..., None]
     grey = f" or (N, {height}, {width})" if channels == 1 else ""
     raise InputError(

@@ -30,6 +30,9 @@ from glowflow.progress import say
 
 FORMAT = 1
 SCRATCH = "scratch-"
+ELSEWHERE = "name another directory, on a local disk, in the environment variable GLOWFLOW_CACHE"
+ROWS = 1024
+"""Images that are copied at a time."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Builder:
 
     def create(self, split: Split, column: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
         """An array on disk to write one column of a split to, of zeros or of what an interrupted build left."""
-        array = _open_or_create(self.path(split, column), shape, np.dtype(dtype))
+        array = _opened(self.path(split, column), shape, np.dtype(dtype))
         self.columns.setdefault(split, {})[column] = array
         return array
 
@@ -97,16 +100,16 @@ class Builder:
     def gather(self, split: Split, column: str, array: NDArray[Any], rows: NDArray[np.int64]) -> None:
         """Write `array[rows]` as a column without holding it in memory at once."""
         column_array = self.create(split, column, (len(rows), *array.shape[1:]), array.dtype)
-        for start in range(0, len(rows), 1024):
-            part = rows[start : start + 1024]
-            column_array[start : start + len(part)] = array[part]
+        for start in range(0, len(rows), ROWS):
+            part = slice(start, start + ROWS)
+            column_array[part] = array[rows[part]]
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
         """An array on disk that is dropped when the data set is whole: of zeros, or what an interrupted build left.
 
         A build of many pieces that marks them in one, each when the piece is on the disk, can go on from there.
         """
-        return _open_or_create(self.directory / f"{SCRATCH}{name}.npy", shape, np.dtype(dtype))
+        return _opened(self.directory / f"{SCRATCH}{name}.npy", shape, np.dtype(dtype))
 
     def finish(self, source: Source, names: Names) -> None:
         """Write `meta.json` and bring everything to the disk."""
@@ -130,8 +133,7 @@ def cache_directory() -> Path:
         return Path(expanded(chosen))
     except InputError:
         raise InputError(
-            f"Prepared data can't be kept in {chosen}, since there is no such home directory: name another directory "
-            "in the environment variable GLOWFLOW_CACHE."
+            f"Prepared data can't be kept in {chosen}, since there is no such home directory: {ELSEWHERE}."
         ) from None
 
 
@@ -161,11 +163,10 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
         return _read(cache / source.key)
     except OSError as error:
         room = "make room there, or " if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
-        message = (
-            f"{source.name} can't be prepared in the cache directory {cache} ({error.strerror or error}): "
-            f"{room}name another directory, on a local disk, in the environment variable GLOWFLOW_CACHE."
-        )
-        raise InputError(message) from error
+        reason = error.strerror or error
+        raise InputError(
+            f"{source.name} can't be prepared in the cache directory {cache} ({reason}): {room}{ELSEWHERE}."
+        ) from error
 
 
 def _prepare(source: Source, cache: Path) -> None:
@@ -186,8 +187,7 @@ def _build(source: Source, cache: Path) -> None:
     except Exception:  # an interruption isn't one: what it leaves is of use
         shutil.rmtree(builder.directory, ignore_errors=True)
         raise
-    for old in _superseded(source, cache):
-        shutil.rmtree(old, ignore_errors=True)
+    _remove_older(source, cache)
     builder.directory.rename(cache / source.key)
     sync(cache)
 
@@ -204,13 +204,12 @@ def _partial(source: Source, cache: Path) -> Path:
     return directory
 
 
-def _superseded(source: Source, cache: Path) -> list[Path]:
-    """A damaged directory of the same key, and what older versions of a source left, whole or not."""
-    older = [cache / source.key]
-    if source.replaces:
-        siblings = (p for p in cache.iterdir() if p.name.lstrip(".").startswith(source.replaces))
-        older += [path for path in siblings if source.key not in path.name]
-    return older
+def _remove_older(source: Source, cache: Path) -> None:
+    """Remove a damaged directory of the same key, and what older versions of a source left, whole or not."""
+    for path in list(cache.iterdir()) if source.replaces else ():
+        if path.name.lstrip(".").startswith(source.replaces) and source.key not in path.name:
+            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(cache / source.key, ignore_errors=True)
 
 
 def _read(directory: Path, origin: str = "") -> dict[Split, Dataset]:
@@ -238,14 +237,13 @@ def _read_columns(directory: Path, split: Split, columns: dict[str, Any]) -> dic
 
 
 def _write_meta(directory: Path, source: Source, names: Names, columns: dict[Split, dict[str, NDArray[Any]]]) -> None:
-    name = names.title or source.name
     splits = {
-        split: Dataset(name, split, arrays["images"], arrays.get("labels"), names.classes)
+        split: Dataset("", split, arrays["images"], arrays.get("labels"), names.classes)
         for split, arrays in columns.items()
     }
     meta = {
         "format": FORMAT,
-        "name": name,
+        "name": names.title or source.name,
         "origin": source.origin,
         "class_names": names.classes,
         "attribute_names": names.attributes,
@@ -264,7 +262,7 @@ def _file_name(split: Split, column: str) -> str:
     return f"{split}-{column}.npy"
 
 
-def _open_or_create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
+def _opened(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
     try:
         array = open_memmap(path, mode="r+")
         if array.shape != shape or array.dtype != dtype:
@@ -289,7 +287,7 @@ def _reserve(path: Path) -> None:
 
 @contextmanager
 def _locked(path: Path, name: str) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, which the system itself gives up when the process ends, however it ends."""
+    """Hold an exclusive lock on `path`."""
     with path.open("ab") as file:
         try:
             lock(file, blocking=False)

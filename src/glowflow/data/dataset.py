@@ -100,28 +100,26 @@ class Dataset:
             raise InputError(f"{self.name} has no labels, which a class-conditional model needs.")
         if tuple(names) == self.class_names:
             return self
-        if self._can_only_match_by_position(names):
+        are_only_numbers = list(names) == [str(index) for index in range(len(self.class_names))]
+        if are_only_numbers and not any(name.isdecimal() for name in self.class_names):
             matched = [f"{quoted_name(mine)} is {its}" for mine, its in zip(self.class_names, names, strict=True)]
             pairs = in_a_row(matched, most=3)
             say(f"The model's classes have only numbers, and those of {self.name} are matched by position: {pairs}.")
             return replace(self, class_names=tuple(names))
-        positions = np.array([self._position(name, names) for name in self.class_names])
-        return replace(self, labels=positions[np.asarray(self.labels)], class_names=tuple(names))
+        places = self._places_among(names)
+        return replace(self, labels=places[np.asarray(self.labels)], class_names=tuple(names))
 
-    def _can_only_match_by_position(self, names: Sequence[str]) -> bool:
-        are_only_numbers = list(names) == [str(index) for index in range(len(self.class_names))]
-        return are_only_numbers and not any(name.isdecimal() for name in self.class_names)
-
-    def _position(self, name: str, names: Sequence[str]) -> int:
-        """The place of one of the data's classes among the model's."""
+    def _places_among(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """The place of each of the data's classes among the model's."""
         places = {_plain(other): place for place, other in enumerate(names)}
         places |= {other: place for place, other in enumerate(names)}
-        place = places.get(name, places.get(_plain(name)))
-        if place is None:
+        found = [places.get(name, places.get(_plain(name), -1)) for name in self.class_names]
+        if -1 in found:
             raise InputError(
-                f"{self.name} has the class {name}, which the model doesn't have; the model's are {listed(names)}."
+                f"{self.name} has the class {self.class_names[found.index(-1)]}, which the model doesn't have; the "
+                f"model's are {listed(names)}."
             )
-        return place
+        return np.array(found)
 
     def describe(self, index: int) -> str:
         """The name of one image: its file's where there is one, otherwise its index."""

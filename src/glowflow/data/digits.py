@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS
+from glowflow.data.keys import shape_text
 from glowflow.data.packages import package_file
 from glowflow.errors import InputError
 
@@ -22,23 +23,20 @@ def source(image_shape: Shape) -> Source:
     channels, height, width = image_shape
     if channels not in {1, 3} or min(height, width) < NATIVE_SIZE:
         raise InputError(
-            f"digits are 28x28 and grey, which can't give {channels}x{height}x{width} (channels x height x width): "
+            f"digits are 28x28 and grey, which can't give {shape_text(image_shape)} (channels x height x width): "
             "choose 1 or 3 channels and at least 28x28 pixels."
         )
-    return Source("digits", f"digits-{channels}x{height}x{width}", lambda builder: _build(builder, image_shape))
+    return Source("digits", f"digits-{shape_text(image_shape)}", lambda builder: _build(builder, image_shape))
 
 
 def _build(builder: Builder, image_shape: Shape) -> Names:
     pixels, labels = read_csv()
     images = fit(pixels, image_shape)
-    start = 0
     by_class = np.argsort(labels, kind="stable").reshape(10, -1)
-    for split in SPLITS:
-        stop = start + PER_CLASS[split]
-        # One of each class in turn, so that the first images of a split show them all.
-        rows = by_class[:, start:stop].T.reshape(-1)
+    parts = np.split(by_class, np.cumsum([PER_CLASS[split] for split in SPLITS])[:-1], axis=1)
+    for split, part in zip(SPLITS, parts, strict=True):
+        rows = part.T.reshape(-1)  # one of each class in turn, so that the first images of a split show them all
         builder.save(split, images=images[rows], labels=labels[rows])
-        start = stop
     return Names(classes=tuple("0123456789"))
 
 

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,18 @@ SUITS = {"BLAZER_SHIRT": 8.0, "BLAZER_SWEATER": 6.0, "BOND_SUIT": 6.0, "SHIRT_WI
 SHIRTS = dict.fromkeys(["SHIRT_CREW_NECK", "SHIRT_SCOOP_NECK", "SHIRT_V_NECK", "COLLAR_SWEATER", "HOODIE"], 14.0)
 CLOTHES = SUITS | SHIRTS | {"OVERALL": 6.0}
 NOSES = {"DEFAULT": 1.0, "SMALL": 1.0, "WIDE": 1.0}
+
+PARTS: Mapping[str, Mapping[str, float]] = {
+    "top": TOPS,
+    "mouth": MOUTHS,
+    "eyes": EYES,
+    "eyebrows": EYEBROWS,
+    "accessory": ACCESSORIES,
+    "facial_hair": FACIAL_HAIR,
+    "clothes": CLOTHES,
+    "nose": NOSES,
+}
+"""The table of each part, in the order in which they are drawn."""
 
 HAIR_COLOURS = {"black": 25.0, "brown": 30.0, "blond": 20.0, "gray": 13.0, "red": 12.0}
 HAIR_RANGES: Mapping[str, tuple[Rgb, Rgb]] = {
@@ -136,11 +149,11 @@ ATTRIBUTES: Mapping[str, Callable[[Face], bool]] = {
     "Mustache": lambda face: face.facial_hair in MUSTACHES,
     "Bald": lambda face: face.top in NO_HAIR,
     "Long_Hair": lambda face: face.top in LONG_HAIR,
-    "Black_Hair": lambda face: _shows_hair(face) and face.hair == "black",
-    "Brown_Hair": lambda face: _shows_hair(face) and face.hair == "brown",
-    "Blond_Hair": lambda face: _shows_hair(face) and face.hair == "blond",
-    "Gray_Hair": lambda face: _shows_hair(face) and face.hair == "gray",
-    "Red_Hair": lambda face: _shows_hair(face) and face.hair == "red",
+    "Black_Hair": lambda face: _shows(face, "black"),
+    "Brown_Hair": lambda face: _shows(face, "brown"),
+    "Blond_Hair": lambda face: _shows(face, "blond"),
+    "Gray_Hair": lambda face: _shows(face, "gray"),
+    "Red_Hair": lambda face: _shows(face, "red"),
     "Wearing_Hat": lambda face: face.top in HATS,
     "Wearing_Suit": lambda face: face.clothes in SUITS,
     "Pale_Skin": lambda face: face.skin == "pale",
@@ -160,15 +173,9 @@ def choose(seed: int, index: int) -> Face:
     hair, skin = _pick(rng, HAIR_COLOURS), _pick(rng, SKIN_TONES)
     size = rng.uniform(0.93, 1.12)
     stretch = rng.uniform(0.95, 1.05)
+    parts: dict[str, Any] = {part: _pick(rng, table) for part, table in PARTS.items()}
     return Face(
-        top=_pick(rng, TOPS),
-        mouth=_pick(rng, MOUTHS),
-        eyes=_pick(rng, EYES),
-        eyebrows=_pick(rng, EYEBROWS),
-        accessory=_pick(rng, ACCESSORIES),
-        facial_hair=_pick(rng, FACIAL_HAIR),
-        clothes=_pick(rng, CLOTHES),
-        nose=_pick(rng, NOSES),
+        **parts,
         hair=hair,
         hair_colour=_between(rng, *HAIR_RANGES[hair]),
         skin=skin,
@@ -188,8 +195,8 @@ def choose(seed: int, index: int) -> Face:
     )
 
 
-def _shows_hair(face: Face) -> bool:
-    return face.top in SHORT_HAIR or face.top in LONG_HAIR
+def _shows(face: Face, hair: str) -> bool:
+    return face.hair == hair and (face.top in SHORT_HAIR or face.top in LONG_HAIR)
 
 
 def _pick(rng: np.random.Generator, frequencies: Mapping[str, float]) -> str:

@@ -17,9 +17,11 @@ from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_drawing import render
 from glowflow.data.face_parts import ATTRIBUTES, attributes, choose
 from glowflow.data.glimpse import Glimpse, spread
+from glowflow.data.keys import shape_text
 from glowflow.data.packages import require
 from glowflow.errors import InputError
 from glowflow.progress import progress
+from glowflow.threads import cores
 
 VERSION = 1
 """Part of the cache's key: to be raised whenever the pictures change."""
@@ -39,19 +41,18 @@ def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES) -> 
     Raises:
         InputError: the shape isn't that of a square colour image of 16 to 512 pixels.
     """
-    channels, height, width = image_shape
-    if channels != 3 or height != width or not SMALLEST <= height <= LARGEST:
+    channels, size, width = image_shape
+    if channels != 3 or size != width or not SMALLEST <= size <= LARGEST:
         raise InputError(
-            f"faces can't be rendered as {channels}x{height}x{width} (channels x height x width): "
+            f"faces can't be rendered as {shape_text(image_shape)} (channels x height x width): "
             f"choose 3 channels and a square of {SMALLEST} to {LARGEST} pixels, such as 3x32x32 or 3x64x64."
         )
     counts = "-".join(str(num_images[split]) for split in SPLITS)
-    key = f"faces-v{VERSION}-seed{SEED}-{counts}-{height}"
     return Source(
         "faces",
-        key,
-        lambda builder: _build(builder, height, num_images),
-        glimpse=lambda split, num: _glimpse(split, num, height, num_images),
+        f"faces-v{VERSION}-seed{SEED}-{counts}-{size}",
+        lambda builder: _build(builder, size, num_images),
+        glimpse=lambda split, num: _glimpse(split, num, size, num_images),
     )
 
 
@@ -59,13 +60,13 @@ def _glimpse(split: Split, num: int, size: int, num_images: Mapping[Split, int])
     """Faces of a split, rendered here and now."""
     _require_packages()
     faces = _first(split, num_images) + spread(num_images[split], num)
-    images = []
+    images = np.empty((len(faces), size, size, 3), np.uint8)
     with progress(f"Rendering faces at {size}x{size}", total=len(faces)) as advance:
-        for index in faces:
-            images.append(render(SEED, int(index), size))
+        for row, index in enumerate(faces):
+            images[row] = render(SEED, int(index), size)
             advance(1)
     truths = np.stack([attributes(choose(SEED, int(index))) for index in faces])
-    shown = Dataset("faces", split, np.stack(images), attributes=truths, attribute_names=tuple(ATTRIBUTES))
+    shown = Dataset("faces", split, images, attributes=truths, attribute_names=tuple(ATTRIBUTES))
     return Glimpse(shown, num_images, attributes=truths)
 
 
@@ -100,9 +101,8 @@ def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
     """Have the chunks that the journal lacks rendered; a chunk is recorded when it is on the disk."""
     journal = builder.scratch("done", (len(chunks),), np.bool_)
     todo = [int(k) for k in np.flatnonzero(~journal)]
-    sizes = [last - first for _, _, first, last in chunks]
-    total = sum(sizes)
-    done = total - sum(sizes[k] for k in todo)
+    sizes = np.array([last - first for _, _, first, last in chunks])
+    total, done = int(sizes.sum()), int(sizes[journal].sum())
     files = {s: [str(builder.path(s, column)) for column in ("images", "attributes")] for s in SPLITS}
     job = {"seed": SEED, "size": size, "files": files}
     with (
@@ -113,7 +113,7 @@ def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
             _await(worker)
             journal[k] = True
             journal.flush()
-            advance(sizes[k])
+            advance(int(sizes[k]))
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def _workers(job: dict[str, Any], chunks: list[Chunk]) -> Iterator[list[Popen[st
     They are plain subprocesses: `multiprocessing` would import the user's main script again, or fork a process in which
     torch runs threads. Having a session of their own they get no Ctrl-C, which is for the parent to handle.
     """
-    count = min(len(chunks), _num_cores())
+    count = min(len(chunks), cores())
     command = [sys.executable, "-P", "-m", "glowflow.data.face_worker"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     workers = [
@@ -136,7 +136,9 @@ def _workers(job: dict[str, Any], chunks: list[Chunk]) -> Iterator[list[Popen[st
         yield workers
     finally:
         for worker in workers:
-            _end(worker)
+            worker.kill()
+            with worker:  # closes its pipes and waits for it
+                pass
 
 
 def _send(worker: Popen[str], job: dict[str, Any]) -> None:
@@ -148,13 +150,3 @@ def _send(worker: Popen[str], job: dict[str, Any]) -> None:
 def _await(worker: Popen[str]) -> None:
     if not (worker.stdout and worker.stdout.readline()):
         raise RuntimeError(f"A process that renders faces ended early, with exit status {worker.wait()}.")
-
-
-def _end(worker: Popen[str]) -> None:
-    worker.kill()
-    with worker:  # closes its pipes and waits for it
-        pass
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,6 +11,7 @@ from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
+from glowflow.data.keys import shape_text
 from glowflow.data.packages import package_file
 from glowflow.errors import InputError
 
@@ -50,12 +51,12 @@ def source(image_shape: Shape) -> Source:
     channels, height, width = image_shape
     if channels not in {1, 3} or height > LARGEST[0] or width > LARGEST[1]:
         raise InputError(
-            f"photos can't give patches of {channels}x{height}x{width} (channels x height x width): "
+            f"photos can't give patches of {shape_text(image_shape)} (channels x height x width): "
             f"choose 1 or 3 channels and at most {LARGEST[0]}x{LARGEST[1]} pixels, such as 3x32x32 or 3x64x64."
         )
     return Source(
         "photos",
-        f"photos-v1-{channels}x{height}x{width}",
+        f"photos-v1-{shape_text(image_shape)}",
         lambda builder: _build(builder, image_shape),
         glimpse=lambda split, num: _glimpse(split, num, image_shape),
     )
@@ -64,58 +65,51 @@ def source(image_shape: Shape) -> Source:
 def _build(builder: Builder, image_shape: Shape) -> Names:
     for split in SPLITS:
         patches = _Patches.of(split, image_shape)
-        rows = np.arange(len(patches.order))
-        builder.save(split, images=patches.cut(rows), groups=patches.scenes(rows))
+        builder.save(split, images=patches.cut(np.arange(len(patches.scenes))), groups=patches.scenes)
     return Names()
 
 
 def _glimpse(split: Split, num: int, image_shape: Shape) -> Glimpse:
-    counts = {other: len(_Patches.of(other, image_shape).order) for other in SPLITS}
-    patches, rows = _Patches.of(split, image_shape), spread(counts[split], num)
-    return Glimpse(Dataset("photos", split, patches.cut(rows), groups=patches.scenes(rows)), counts)
+    patches = {other: _Patches.of(other, image_shape) for other in SPLITS}
+    counts = {other: len(of_split.scenes) for other, of_split in patches.items()}
+    rows = spread(counts[split], num)
+    shown = Dataset("photos", split, patches[split].cut(rows), groups=patches[split].scenes[rows])
+    return Glimpse(shown, counts)
 
 
 @dataclass(frozen=True)
 class _Patches:
-    """Where the patches of a split are to be cut from: each from one of its windows, which nothing copies before.
+    """The N patches of a split, each cut from one of its windows, which nothing copies before.
 
     Attributes:
         windows: for each scene and scale, every patch that there is, uint8 (rows, columns, H, W, C).
-        places: the numbers of those patches that were drawn.
-        numbers: the scenes' numbers.
-        order: of all that were drawn, shuffled, so that any first few show all the scenes and scales.
+        origins: (N,), which windows each patch is among.
+        places: (N,), its number there.
+        scenes: (N,), the number of its scene.
     """
 
     windows: Sequence[NDArray[np.uint8]]
-    places: Sequence[NDArray[np.int64]]
-    numbers: Sequence[int]
-    order: NDArray[np.int64]
+    origins: NDArray[np.int64]
+    places: NDArray[np.int64]
+    scenes: NDArray[np.int64]
 
     @classmethod
     def of(cls, split: Split, image_shape: Shape) -> "_Patches":
-        """Those of a split."""
+        """Those of a split, shuffled, so that any first few show all the scenes and scales."""
         drawn = [patch for scene in SPLIT_SCENES[split] for patch in _drawn(scene, PER_SCENE[split], image_shape)]
-        windows, places, numbers = zip(*drawn, strict=True)
-        return cls(windows, places, numbers, np.random.default_rng(SEED).permutation(sum(map(len, places))))
+        windows, places, scenes = zip(*drawn, strict=True)
+        counts = list(map(len, places))
+        order = np.random.default_rng(SEED).permutation(sum(counts))
+        origins = np.repeat(np.arange(len(windows)), counts)
+        return cls(windows, origins[order], np.concatenate(places)[order], np.repeat(scenes, counts)[order])
 
     def cut(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The patches at some rows of the split, (N, H, W, C)."""
         patches = np.empty((len(rows), *self.windows[0].shape[2:]), np.uint8)
-        origins, within = self._found(rows)
-        for number, (windows, places) in enumerate(zip(self.windows, self.places, strict=True)):
-            mine = origins == number
-            patches[mine] = windows[np.unravel_index(places[within[mine]], windows.shape[:2])]
+        for number, windows in enumerate(self.windows):
+            mine = self.origins[rows] == number
+            patches[mine] = windows[np.unravel_index(self.places[rows[mine]], windows.shape[:2])]
         return patches
-
-    def scenes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The numbers of their scenes."""
-        return np.array(self.numbers)[self._found(rows)[0]]
-
-    def _found(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which windows each row's patch is cut from, and which of the places drawn there."""
-        ends = np.cumsum([len(places) for places in self.places])
-        origins = np.searchsorted(ends, self.order[rows], side="right")
-        return origins, self.order[rows] - (ends - [len(places) for places in self.places])[origins]
 
 
 def _drawn(scene: str, count: int, image_shape: Shape) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64], int]]:

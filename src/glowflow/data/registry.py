@@ -109,11 +109,7 @@ def prepare(
 
 
 def look_at(
-    source: str | Path,
-    image_shape: Shape,
-    split: Split,
-    num: int,
-    value_ranges: Mapping[str, Range] = UNKNOWN,
+    source: str | Path, image_shape: Shape, split: Split, num: int, value_ranges: Mapping[str, Range] = UNKNOWN
 ) -> Glimpse:
     """At most `num` images of a split, for which no others are read if the data set isn't prepared; see `load`."""
     found = _chosen(source, image_shape, None, None, value_ranges)
@@ -153,41 +149,38 @@ def _tell_of_namesake(folder: Path) -> None:
 
 
 def find(
-    source: str | Path,
-    image_shape: Shape,
-    files: Path | None = None,
-    value_ranges: Mapping[str, Range] = UNKNOWN,
+    source: str | Path, image_shape: Shape, files: Path | None = None, value_ranges: Mapping[str, Range] = UNKNOWN
 ) -> Source:
     """What `source` names, at an image shape; see `load` and `prepare`."""
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
-    if isinstance(source, str) and source in PUBLISHED:
-        _tell_of_namesake(Path(source).absolute())
-        return published.source(source, image_shape, files)
-    if files is not None and source not in BUILT_IN and not Path(source).exists():
-        raise _unknown(str(source))
+    name = source if isinstance(source, str) else ""
+    if name in BUILT_IN or name in PUBLISHED:
+        _tell_of_namesake(Path(name).absolute())
+    if name in PUBLISHED:
+        return published.source(name, image_shape, files)
     if files is not None:
+        if name not in BUILT_IN and not Path(source).exists():
+            raise _unknown(str(source))
         raise InputError(f"--files is for the published data sets ({', '.join(PUBLISHED)}), and {source} isn't one.")
-    if isinstance(source, str) and source in BUILT_IN:
-        _tell_of_namesake(Path(source).absolute())
-        return BUILT_IN[source].source(image_shape)
-    if isinstance(source, str) and source.startswith(huggingface.PREFIX):
-        return huggingface.source(source, image_shape, value_ranges)
+    if name in BUILT_IN:
+        return BUILT_IN[name].source(image_shape)
+    if name.startswith(huggingface.PREFIX):
+        return huggingface.source(name, image_shape, value_ranges)
     return _at(Path(expanded(str(source))), image_shape, str(source), value_ranges)
 
 
 def _at(path: Path, image_shape: Shape, name: str, value_ranges: Mapping[str, Range]) -> Source:
-    if path.is_dir() and tfrecords.has_shards(path):
-        return tfrecords.source(path, image_shape)
     if path.is_dir():
+        if tfrecords.has_shards(path):
+            return tfrecords.source(path, image_shape)
         return folder.source(path, image_shape, value_ranges)
+    if not path.exists():
+        raise _unknown(name)
     if path.is_file() and path.suffix.lower() in {".npy", ".npz"}:
         return arrays.source(path, image_shape)
-    if path.is_file():
-        raise InputError(f"{path} is a file that no data set can be read from: give an .npy or .npz file, or a folder.")
-    if path.exists():
-        raise InputError(f"{path} is neither a folder nor a regular file: give an .npy or .npz file, or a folder.")
-    raise _unknown(name)
+    problem = "a file that no data set can be read from" if path.is_file() else "neither a folder nor a regular file"
+    raise InputError(f"{path} is {problem}: give an .npy or .npz file, or a folder.")
 
 
 def _unknown(name: str) -> InputError:
