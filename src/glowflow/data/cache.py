@@ -30,7 +30,6 @@ from glowflow.progress import say
 
 FORMAT = 1
 SCRATCH = "scratch-"
-ELSEWHERE = "name another directory, on a local disk, in the environment variable GLOWFLOW_CACHE"
 ROWS = 1024
 """Images that are copied at a time."""
 
@@ -133,7 +132,8 @@ def cache_directory() -> Path:
         return Path(expanded(chosen))
     except InputError:
         raise InputError(
-            f"Prepared data can't be kept in {chosen}, since there is no such home directory: {ELSEWHERE}."
+            f"Prepared data can't be kept in {chosen}, since there is no such home directory: name another directory "
+            "in the environment variable GLOWFLOW_CACHE."
         ) from None
 
 
@@ -163,9 +163,9 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
         return _read(cache / source.key)
     except OSError as error:
         room = "make room there, or " if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
-        reason = error.strerror or error
         raise InputError(
-            f"{source.name} can't be prepared in the cache directory {cache} ({reason}): {room}{ELSEWHERE}."
+            f"{source.name} can't be prepared in the cache directory {cache} ({error.strerror or error}): {room}name "
+            "another directory, on a local disk, in the environment variable GLOWFLOW_CACHE."
         ) from error
 
 

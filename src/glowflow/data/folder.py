@@ -7,7 +7,7 @@ Without a train folder the sub-folders themselves are labels.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,11 +19,11 @@ from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
-from glowflow.data.image_file import UNKNOWN, UnreadableError, check_channels, fit, opened
+from glowflow.data.image_file import UnreadableError, check_channels, fit, opened
 from glowflow.data.keys import digest, of_ranges, shape_text
 from glowflow.data.listing import Listing, listing
 from glowflow.data.splits import Rows, complete, split_named
-from glowflow.data.value_range import Range, Seen, together, told, usual
+from glowflow.data.value_range import UNKNOWN, Range, Seen, together, told, usual
 from glowflow.errors import InputError, listed
 from glowflow.progress import progress, say
 
@@ -37,7 +37,7 @@ MOST_NAMED = 20
 """Unreadable files that are named one by one."""
 
 Result = NDArray[np.uint8] | Seen | UnreadableError
-"""Of a file: its image; what was seen in it, if its values have no range yet; or what is wrong with it."""
+"""What a file gives: its image; or its values, if they have no range yet; or what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,18 @@ class ImageFile:
         return self.name.partition("/")[0] if "/" in self.name else ""
 
 
+def arranged(names: Sequence[str]) -> list[ImageFile]:
+    """Image files with what their folders say of them."""
+    paths = [PurePosixPath(name).parts for name in names]
+    by_split = any(len(path) > 1 and split_named(path[0]) == "train" for path in paths)
+    files = []
+    for name, (*folders, _) in zip(names, paths, strict=True):
+        split = (split_named(folders[0]) if folders else None) if by_split else "train"
+        labels = folders[1:] if by_split else folders
+        files.append(ImageFile(name, split, labels[0] if labels else None))
+    return files
+
+
 def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] = UNKNOWN) -> Source:
     """The images in `folder`, cropped and reduced to `image_shape`.
 
@@ -68,79 +80,37 @@ def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] =
     check_channels(image_shape)
     folder = folder.resolve()
     found = listing(folder)
-    files = arranged(found.files)
-    if not files:
-        raise _empty(found)
+    if not found.files:
+        left_out = "; ".join(found.left_out())
+        reason = f" that can be read; left out: {left_out}." if left_out else ": it should hold .png or .jpg files."
+        raise InputError(f"The folder {folder} has no images{reason}")
+    images = _Images(found, image_shape, value_ranges)
     where = f"folder-{digest(os.fspath(folder))}-{of_ranges(value_ranges)}{shape_text(image_shape)}-"
-    key = where + digest(*(_fingerprint(folder, file) for file in files))
-    given = (found, image_shape, value_ranges)
     return Source(
         folder.name,
-        key,
-        lambda builder: _build(builder, *given),
+        where + digest(*(_state(folder, name) for name in found.files)),
+        images.build,
         replaces=where,
-        outdated=partial(_outdated, folder, files),
-        glimpse=lambda split, num: _glimpse(split, num, *given),
+        outdated=partial(_outdated, found),
+        glimpse=images.glimpse,
     )
 
 
-def _empty(found: Listing) -> InputError:
-    left_out = "; ".join(found.left_out())
-    reason = f" that can be read; left out: {left_out}." if left_out else ": it should hold files such as .png or .jpg."
-    return InputError(f"The folder {found.folder} has no images{reason}")
+def _state(folder: Path, name: str) -> str:
+    """Changes when the file does; a dangling link counts as a file, to be reported as unreadable."""
+    try:
+        status = (folder / name).stat()
+    except OSError:
+        return f"{name}\0missing"
+    return f"{name}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
-def arranged(names: Sequence[str]) -> list[ImageFile]:
-    """Image files with what their folders say of them."""
-    paths = [PurePosixPath(name).parts for name in names]
-    by_split = any(len(path) > 1 and split_named(path[0]) == "train" for path in paths)
-    if not by_split:
-        return [ImageFile("/".join(path), "train", path[0] if len(path) > 1 else None) for path in paths]
-    splits = [split_named(path[0]) if len(path) > 1 else None for path in paths]
-    labels = [path[1] if len(path) > 2 else None for path in paths]
-    return [ImageFile("/".join(path), split, label) for path, split, label in zip(paths, splits, labels, strict=True)]
-
-
-def _glimpse(split: Split, num: int, found: Listing, image_shape: Shape, value_ranges: Mapping[str, Range]) -> Glimpse:
-    """Images of a split; counts and labels of all that aren't found to be unreadable, which follow from their names."""
-    channels, height, width = image_shape
-    folder = found.folder
-    found.report()
-    files = _within_splits(arranged(found.files), folder)
-    labels, class_names = _labels(files, folder)
-    rows = _splits(files, folder)
-    chosen = rows[split][spread(len(rows[split]), num)]
-    images = np.empty((len(chosen), height, width, channels), np.uint8)
-    readable, ranges = _read_all(folder, [files[row] for row in chosen], image_shape, images, value_ranges)
-    rows[split] = np.setdiff1d(rows[split], np.delete(chosen, readable))
-    names = np.array([os.fsencode(files[row].name) for row in chosen[readable]])
-    facts: dict[str, Any] = {"class_names": class_names, "sources": names, "value_ranges": ranges}
-    shown = Dataset(folder.name, split, images[readable], **facts)
-    return Glimpse(shown, {s: len(r) for s, r in rows.items()}, None if labels is None else labels[rows[split]])
-
-
-def _build(builder: Builder, found: Listing, image_shape: Shape, value_ranges: Mapping[str, Range]) -> Names:
-    channels, height, width = image_shape
-    folder = found.folder
-    found.report()
-    files = _within_splits(arranged(found.files), folder)
-    images = builder.scratch("images", (len(files), height, width, channels), np.uint8)
-    readable, ranges = _read_all(folder, files, image_shape, images, value_ranges)
-    files = [files[row] for row in readable]
-    labels, class_names = _labels(files, folder)
-    names = np.array([os.fsencode(file.name) for file in files])
-    for split, rows in _splits(files, folder).items():
-        builder.gather(split, "images", images, readable[rows])
-        builder.save(split, labels=None if labels is None else labels[rows], sources=names[rows])
-    return Names(classes=class_names, value_ranges=ranges)
-
-
-def _outdated(folder: Path, files: Sequence[ImageFile]) -> str:
+def _outdated(found: Listing) -> str:
     """What older versions did wrong: they chose a value range for each file of more than 8 bits by itself."""
-    some = files[:: -(-len(files) // MOST_LOOKED_AT)]
-    if not any(_is_deep(folder / file.name) for file in some):
+    some = found.files[:: -(-len(found.files) // MOST_LOOKED_AT)]
+    if not any(_is_deep(found.folder / name) for name in some):
         return ""
-    return f"An older glowflow prepared {folder.name}, and chose a value range for each of its images by itself."
+    return f"An older glowflow prepared {found.folder.name}, and chose a value range for each of its images by itself."
 
 
 def _is_deep(path: Path) -> bool:
@@ -151,24 +121,103 @@ def _is_deep(path: Path) -> bool:
         return False
 
 
-def _within_splits(files: Sequence[ImageFile], folder: Path) -> list[ImageFile]:
-    outside = [file for file in files if not file.split]
-    if outside:
-        places = listed(sorted({file.top or "in no sub-folder" for file in outside}), MOST_PLACES)
-        say(f"{len(outside):,} images of {folder} lie outside of train, validation and test: left out ({places}).")
-    for split in SPLITS:
-        folders = sorted({file.top for file in files if split == file.split == split_named(file.top)})
-        if len(folders) > 1:
-            say(f"The images in {' and '.join(folders)} of {folder} together are the {split} split.")
-    return [file for file in files if file.split]
+@dataclass(frozen=True)
+class _Images:
+    """The images of a folder as a model is to see them."""
+
+    found: Listing
+    image_shape: Shape
+    value_ranges: Mapping[str, Range]
+
+    @property
+    def folder(self) -> Path:
+        return self.found.folder
+
+    def build(self, builder: Builder) -> Names:
+        channels, height, width = self.image_shape
+        files = self.files()
+        images = builder.scratch("images", (len(files), height, width, channels), np.uint8)
+        readable, ranges = self.read(files, images)
+        files = [files[row] for row in readable]
+        labels, class_names = _labels(files, self.folder)
+        names = np.array([os.fsencode(file.name) for file in files])
+        for split, rows in _splits(files, self.folder).items():
+            builder.gather(split, "images", images, readable[rows])
+            builder.save(split, labels=None if labels is None else labels[rows], sources=names[rows])
+        return Names(classes=class_names, value_ranges=ranges)
+
+    def glimpse(self, split: Split, num: int) -> Glimpse:
+        """Images of a split; counts and labels follow from the names of all files but those found to be unreadable."""
+        channels, height, width = self.image_shape
+        files = self.files()
+        labels, class_names = _labels(files, self.folder)
+        rows = _splits(files, self.folder)
+        chosen = rows[split][spread(len(rows[split]), num)]
+        images = np.empty((len(chosen), height, width, channels), np.uint8)
+        readable, ranges = self.read([files[row] for row in chosen], images)
+        rows[split] = np.setdiff1d(rows[split], np.delete(chosen, readable))
+        names = np.array([os.fsencode(files[row].name) for row in chosen[readable]])
+        facts: dict[str, Any] = {"class_names": class_names, "sources": names, "value_ranges": ranges}
+        shown = Dataset(self.folder.name, split, images[readable], **facts)
+        return Glimpse(shown, {s: len(r) for s, r in rows.items()}, None if labels is None else labels[rows[split]])
+
+    def files(self) -> list[ImageFile]:
+        """The files that lie in splits; what is left out is reported."""
+        self.found.report()
+        files = arranged(self.found.files)
+        outside = [file for file in files if not file.split]
+        if outside:
+            places = listed(sorted({file.top or "in no sub-folder" for file in outside}), MOST_PLACES)
+            where = f"{self.folder} lie outside of train, validation and test"
+            say(f"{len(outside):,} images of {where}: left out ({places}).")
+        for split in SPLITS:
+            folders = sorted({file.top for file in files if split == file.split == split_named(file.top)})
+            if len(folders) > 1:
+                say(f"The images in {' and '.join(folders)} of {self.folder} together are the {split} split.")
+        return [file for file in files if file.split]
+
+    def read(self, files: Sequence[ImageFile], out: NDArray[np.uint8]) -> tuple[Rows, dict[str, Range]]:
+        """Write every readable image to its row of `out`; the rows written, and the value ranges that were used.
+
+        Raises:
+            InputError: an image is too small, or more than a tenth of the files are unreadable.
+        """
+        deep: dict[int, Seen] = {}
+        bad: list[int] = []
+
+        def read(rows: Sequence[int], ranges: Mapping[str, Range]) -> None:
+            with progress(f"Reading {self.folder.name}", total=len(rows)) as advance:
+                for row, result in zip(rows, self.results([files[row].name for row in rows], ranges), strict=True):
+                    if isinstance(result, Seen):
+                        deep[row] = result
+                    elif isinstance(result, UnreadableError):
+                        bad.append(row)
+                        _report(files, bad, self.folder, result)
+                    else:
+                        out[row] = result
+                    advance(1)
+
+        read(range(len(files)), {})  # writes the images of 8 bits, and looks at the values of the others
+        seen = together(deep.values())
+        ranges = {kind: self.value_ranges.get(kind, usual(values)) for kind, values in seen.items()}
+        told(seen, ranges, self.folder.name)
+        if deep:
+            read(list(deep), ranges)
+        if bad:
+            say(f"Skipped {len(bad)} unreadable of {len(files)} files in {self.folder}.")
+        return np.setdiff1d(np.arange(len(files)), bad), ranges
+
+    def results(self, names: Sequence[str], ranges: Mapping[str, Range]) -> Iterator[Result]:
+        """What each file gives, in order; Pillow decodes outside of Python's lock."""
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for start in range(0, len(names), BATCH):
+                paths = [self.folder / name for name in names[start : start + BATCH]]
+                yield from threads.map(partial(_result, self.image_shape, ranges), paths)
 
 
 def _splits(files: Sequence[ImageFile], folder: Path) -> dict[Split, Rows]:
-    given: dict[Split, Rows] = {}
-    for split in SPLITS:
-        rows = np.array([row for row, file in enumerate(files) if file.split == split], np.int64)
-        if len(rows):
-            given[split] = rows
+    rows = {split: [row for row, file in enumerate(files) if file.split == split] for split in SPLITS}
+    given = {split: np.array(of_split) for split, of_split in rows.items() if of_split}
     return complete(given, [file.name for file in files], f"The folder {folder}")
 
 
@@ -189,66 +238,7 @@ def _numbers_first(name: str) -> tuple[bool, int, str]:
     return (False, int(name), name) if name.isdecimal() else (True, 0, name)
 
 
-def _read_all(
-    folder: Path,
-    files: Sequence[ImageFile],
-    image_shape: Shape,
-    out: NDArray[np.uint8],
-    value_ranges: Mapping[str, Range],
-) -> tuple[Rows, dict[str, Range]]:
-    """Write every readable image to its row of `out`; the rows written, and the value ranges that were used.
-
-    Raises:
-        InputError: an image is too small, or more than a tenth of the files are unreadable.
-    """
-    reader = _Reader(folder, files, image_shape, out)
-    deep = reader.read(range(len(files)), {})  # writes those of 8 bits, and looks at the values of the others
-    seen = together(deep.values())
-    ranges = {kind: value_ranges.get(kind, usual(values)) for kind, values in seen.items()}
-    told(seen, ranges, folder.name)
-    if deep:
-        reader.read(list(deep), ranges)
-    if reader.bad:
-        say(f"Skipped {len(reader.bad)} unreadable of {len(files)} files in {folder}.")
-    return np.sort(np.array(reader.readable, np.int64)), ranges
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Writes images to the rows of `out`, and keeps which could be read and which couldn't."""
-
-    folder: Path
-    files: Sequence[ImageFile]
-    image_shape: Shape
-    out: NDArray[np.uint8]
-    readable: list[int] = field(default_factory=list)
-    bad: list[int] = field(default_factory=list)
-
-    def read(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> dict[int, Seen]:
-        """Write the images of these rows, but for those whose values need another range: what was seen in them."""
-        deep = {}
-        with progress(f"Reading {self.folder.name}", total=len(rows)) as advance:
-            for row, result in zip(rows, self._results(rows, ranges), strict=True):
-                if isinstance(result, UnreadableError):
-                    self.bad.append(row)
-                    _report(self.files, self.bad, self.folder, result)
-                elif isinstance(result, Seen):
-                    deep[row] = result
-                else:
-                    self.out[row] = result
-                    self.readable.append(row)
-                advance(1)
-        return deep
-
-    def _results(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> Iterator[Result]:
-        """Of each file, in order; Pillow decodes outside of Python's lock."""
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for start in range(0, len(rows), BATCH):
-                paths = [self.folder / self.files[row].name for row in rows[start : start + BATCH]]
-                yield from threads.map(partial(_read, self.image_shape, ranges), paths)
-
-
-def _read(image_shape: Shape, ranges: Mapping[str, Range], path: Path) -> Result:
+def _result(image_shape: Shape, ranges: Mapping[str, Range], path: Path) -> Result:
     try:
         with opened(path) as picture:
             if (seen := picture.seen) and seen.kind not in ranges:
@@ -266,12 +256,3 @@ def _report(files: Sequence[ImageFile], bad: Sequence[int], folder: Path, error:
         )
     if len(bad) <= MOST_NAMED:
         say(f"Skipped {files[bad[-1]].name}, which can't be read: {error}")
-
-
-def _fingerprint(folder: Path, file: ImageFile) -> str:
-    """Changes when the file does; a dangling link counts as a file, to be reported as unreadable."""
-    try:
-        status = (folder / file.name).stat()
-    except OSError:
-        return f"{file.name}\0missing"
-    return f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}"

@@ -4,7 +4,6 @@ import errno
 import logging
 import os
 import re
-import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from PIL import Image, UnidentifiedImageError
 
 from glowflow.errors import install
 
-PILLOWS = frozenset(
-    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
-    | {".tga", ".tif", ".tiff", ".webp"}
-)
+
+def _endings(text: str) -> frozenset[str]:
+    return frozenset(f".{ending}" for ending in text.split())
+
+
+PILLOWS = _endings("avif bmp gif jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp")
 """Endings of the kinds that Pillow reads by itself."""
 
 
@@ -59,40 +60,31 @@ PLUGINS = (
         "pillow_heif.HeifImagePlugin",
         "HEIC",
         install("heif"),
-        frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"}),
+        _endings("heic heics heif heifs hif"),
         re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL),
     ),
     Plugin(
         "pillow_jxl",
         "JPEG XL",
         "run pip install pillow-jxl-plugin",
-        frozenset({".jxl"}),
+        _endings("jxl"),
         re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
     ),
 )
 
 OTHERS: Mapping[str, frozenset[str]] = {
-    "export camera raw as .jpg or .tif": frozenset(
-        {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos"}
-        | {".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
+    "export camera raw as .jpg or .tif": _endings(
+        "3fr arw cr2 cr3 crw dcr dng erf fff iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f"
     ),
-    "export drawings as .png": frozenset({".ai", ".emf", ".eps", ".svg", ".svgz", ".wmf"}),
-    "convert to .png": frozenset(
-        {".apng", ".bpg", ".cur", ".dds", ".dib", ".djvu", ".hdp", ".icns", ".ico", ".j2c", ".j2k", ".jpc", ".jpf"}
-        | {".jps", ".jpx", ".jxr", ".kra", ".mpo", ".pcx", ".psb", ".psd", ".qoi", ".sgi", ".wdp", ".xbm", ".xcf"}
-        | {".xpm"}
+    "export drawings as .png": _endings("ai emf eps svg svgz wmf"),
+    "convert to .png": _endings(
+        "apng bpg cur dds dib djvu hdp icns ico j2c j2k jpc jpf jps jpx jxr kra mpo pcx psb psd qoi sgi wdp xbm xcf xpm"
     ),
-    "convert measurements to .tif": frozenset(
-        {".dcm", ".dicom", ".exr", ".fit", ".fits", ".fts", ".hdr", ".nii", ".pfm"}
-    ),
-    "save frames of videos as .png": frozenset(
-        {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm"}
-        | {".wmv"}
-    ),
-    "unpack archives": frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"}),
+    "convert measurements to .tif": _endings("dcm dicom exr fit fits fts hdr nii pfm"),
+    "save frames of videos as .png": _endings("3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv webm wmv"),
+    "unpack archives": _endings("7z bz2 gz rar tar tgz xz zip zst"),
 }
 """Endings of files that hold pictures and aren't read, by what to do about them."""
-
 
 PICTURES = PILLOWS.union(*OTHERS.values(), *(plugin.endings for plugin in PLUGINS))
 """Endings of all files that hold pictures, whether they can be read or not."""
@@ -120,7 +112,7 @@ def open_image(file: Path | BinaryIO) -> Image.Image:
         OSError: it's neither a file nor a folder: opening a pipe would wait for somebody to write into it.
         UnidentifiedImageError: no kind that can be read; the message says what its content needs, whatever its name.
     """
-    if isinstance(file, Path) and not _may_be_opened(file):
+    if isinstance(file, Path) and not file.is_file() and not file.is_dir() and file.exists():
         raise OSError(errno.EINVAL, "It isn't a regular file", os.fspath(file))
     _teach_pillow()
     try:
@@ -140,11 +132,6 @@ def _start(file: Path | BinaryIO) -> bytes:
             return opened.read(16)
     file.seek(0)
     return file.read(16)
-
-
-def _may_be_opened(path: Path) -> bool:
-    mode = path.stat().st_mode
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 @cache

@@ -14,13 +14,11 @@ from glowflow.config import Shape
 from glowflow.data.formats import advice, open_image
 from glowflow.data.in_flight import InFlight
 from glowflow.data.samples import Samples, samples
-from glowflow.data.value_range import Range, Seen, check_needed, together, told, usual
+from glowflow.data.value_range import UNKNOWN, Range, Seen, check_needed, together, told, usual
 from glowflow.errors import InputError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
-UNKNOWN: Mapping[str, Range] = {}
-"""The value ranges where none is known."""
 IN_FLIGHT = InFlight(2**27)
 """Room for the pixels that are decoded at once: some 500 MB as Pillow keeps them, and as much again in between."""
 
@@ -62,12 +60,8 @@ def read_images(
 ) -> NDArray[np.uint8]:
     """The images in several files, uint8 (N, H, W, C), all with the same value range, which is reported.
 
-    Args:
-        paths: Of the files.
-        image_shape: (C, H, W).
-        enlarge: Enlarge smaller images instead of refusing them.
-        value_ranges: As for `read_image`; what isn't there is decided from the values of all the files.
-        chosen: A range that a user chose, which goes before these.
+    See `read_image`. Ranges that aren't in `value_ranges` are decided from the values of all the files; `chosen`, a
+    range that a user chose, goes before both.
 
     Raises:
         InputError: as `read_image`, or a range was chosen and no file has more than 8 bits.
@@ -91,10 +85,11 @@ def _sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except UnreadableError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
+        cause = error.__cause__
+        if isinstance(cause, FileNotFoundError):
             raise InputError(f"There is no file {path}.") from error
-        if isinstance(error.__cause__, OSError) and error.__cause__.strerror:
-            raise InputError(f"{path} can't be read: {error.__cause__.strerror}.") from error
+        if isinstance(cause, OSError) and cause.strerror:
+            raise InputError(f"{path} can't be read: {cause.strerror}.") from error
         instead = advice(path.suffix.lower()) or "give an image file such as a PNG"
         raise InputError(f"{path} can't be read as an image ({error}): {instead}.") from error
 
@@ -108,11 +103,7 @@ def check_channels(image_shape: Shape) -> None:
 
 
 class Picture:
-    """An image that is open and gets decoded when it's asked for.
-
-    Raises:
-        UnreadableError: whatever it was that the decoder stumbled over.
-    """
+    """An image that is open and gets decoded when it's asked for; UnreadableError if it's broken."""
 
     def __init__(self, image: Image.Image) -> None:
         self._image = image
@@ -124,23 +115,18 @@ class Picture:
             return None if self._samples is None or self._samples.stated else self._samples.seen
 
     def eight_bits(self, channels: int, value_ranges: Mapping[str, Range] = UNKNOWN) -> Image.Image:
-        """The upright image in 8 bits and `channels` channels, over white where transparent.
-
-        For the ranges see `read_image`.
-        """
+        """The upright image in 8 bits and `channels` channels, over white where transparent; see `read_image`."""
         with _unreadable():
-            return _convert(self._scaled(value_ranges), MODES[channels])
+            found = self._samples
+            if found:
+                limits = found.stated or value_ranges.get(found.kind) or usual(found.seen)
+                return _convert(found.image(limits), MODES[channels])
+            ImageOps.exif_transpose(self._image, in_place=True)
+            return _convert(self._image, MODES[channels])
 
     @cached_property
     def _samples(self) -> Samples | None:
         return samples(self._image)
-
-    def _scaled(self, known: Mapping[str, Range]) -> Image.Image:
-        found = self._samples
-        if found is None:
-            ImageOps.exif_transpose(self._image, in_place=True)
-            return self._image
-        return found.image(found.stated or known.get(found.kind) or usual(found.seen))
 
 
 @contextmanager

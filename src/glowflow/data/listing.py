@@ -4,7 +4,7 @@ Links to folders are followed. Only a link that leads back, to a folder that it 
 """
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,9 @@ MOST_PATHS = 100
 MOST_NAMED = 5
 """Names in a line."""
 
+Place = tuple[str, tuple[str, ...]]
+"""A folder on the way: its path within the first one, and the real paths of those above it and of itself."""
+
 
 @dataclass
 class Listing:
@@ -32,22 +35,14 @@ class Listing:
         files: the image files, sorted by name.
         endings: how many files there are that hold pictures and can't be read, by the endings of their names.
         in_vain: folders that hold such files and no image files.
-        special: pipes, sockets and devices that are named like image files.
-        unreadable: folders that can't be read, each with the system's reason; "" is the folder itself.
-        systems: folders of thumbnails and the like.
-        loops: links that lead back to a folder that they lie in.
-        repeated: folders to which more paths lead than are followed.
+        others: what else is left out, by the reason.
     """
 
     folder: Path
     files: list[str] = field(default_factory=list)
     endings: Counter[str] = field(default_factory=Counter)
     in_vain: list[str] = field(default_factory=list)
-    special: list[str] = field(default_factory=list)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    systems: list[str] = field(default_factory=list)
-    loops: list[str] = field(default_factory=list)
-    repeated: list[str] = field(default_factory=list)
+    others: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def report(self) -> None:
         """Say what is left out, a line for each reason."""
@@ -58,16 +53,8 @@ class Listing:
         """What is left out that might be missed, in words: a phrase for each reason."""
         if self.endings:
             yield self._kinds()
-        reasons = ", ".join(sorted(set(self.unreadable.values())))
-        for names, what in (
-            ([name or "the folder itself" for name in self.unreadable], f"folders that can't be read: {reasons}"),
-            (self.special, "not regular files"),
-            (self.systems, "folders that systems make for thumbnails and the like"),
-            (self.loops, "links that lead back to a folder that they lie in"),
-            (self.repeated, f"folders to which links lead by more than {MOST_PATHS} paths"),
-        ):
-            if names:
-                yield f"{_some(names)} ({what})"
+        for reason, names in self.others.items():
+            yield f"{_some(names)} ({reason})"
 
     def _kinds(self) -> str:
         """Files that can't be read, counted by their endings."""
@@ -87,20 +74,12 @@ def _some(names: Sequence[str]) -> str:
 def listing(folder: Path) -> Listing:
     """The image files below a folder, and what is left out; hidden files and folders are passed over."""
     walk = _Walk(Listing(folder), readable())
-    places = [_Place("", (os.path.realpath(folder),))]
+    places: list[Place] = [("", (os.path.realpath(folder),))]
     for place in places:  # which grows
-        places.extend(walk.through(place))
+        places.extend(walk.through(*place))
     walk.found.files.sort()
     walk.found.in_vain = sorted(walk.unread_in - set(map(_parent, walk.found.files)) - {""})
     return walk.found
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A folder on the way: its path within the first one, and the real paths of those above it and of itself."""
-
-    name: str
-    above: tuple[str, ...]
 
 
 @dataclass
@@ -119,22 +98,28 @@ class _Walk:
     paths: Counter[str] = field(default_factory=Counter)
     unread_in: set[str] = field(default_factory=set)
 
-    def through(self, place: _Place) -> Iterator[_Place]:
+    def through(self, folder: str, above: tuple[str, ...]) -> Iterator[Place]:
         """Put the files of a folder where they belong; the sub-folders that are to be entered."""
-        for entry in self._entries(place.name):
-            name = f"{place.name}/{entry.name}" if place.name else entry.name
+        for entry in self._entries(folder):
+            name = f"{folder}/{entry.name}" if folder else entry.name
             if not _is(entry.is_dir):
                 self._add_file(entry, name)
-            elif below := self._below(entry, name, place):
-                yield below
+                continue
+            real = os.path.realpath(entry.path)
+            self.paths[real] += 1
+            if reason := self._reason(entry.name, real, above):
+                self.found.others[reason].append(name)
+            else:
+                yield name, (*above, real)
 
-    def _entries(self, name: str) -> list[os.DirEntry[str]]:
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         """What isn't hidden in a folder, sorted by name."""
         try:
-            with os.scandir(os.path.join(self.found.folder, name)) as entries:
+            with os.scandir(os.path.join(self.found.folder, folder)) as entries:
                 return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
         except OSError as error:
-            self.found.unreadable[name] = error.strerror or str(error)
+            reason = f"folders that can't be read: {error.strerror or error}"
+            self.found.others[reason].append(folder or "the folder itself")
             return []
 
     def _add_file(self, entry: os.DirEntry[str], name: str) -> None:
@@ -142,32 +127,22 @@ class _Walk:
         ending = os.path.splitext(entry.name)[1].lower()
         if ending in self.endings:
             is_special = os.path.exists(entry.path) and not _is(entry.is_file)
-            (self.found.special if is_special else self.found.files).append(name)
+            (self.found.others["not regular files"] if is_special else self.found.files).append(name)
         elif ending in PICTURES:
             self.found.endings[ending] += 1
             self.unread_in.add(_parent(name))
 
-    def _below(self, entry: os.DirEntry[str], name: str, place: _Place) -> _Place | None:
-        """A sub-folder as a place, unless it's to be left out."""
-        real = os.path.realpath(entry.path)
-        self.paths[real] += 1
-        if entry.name.lower() in SYSTEMS:
-            self.found.systems.append(name)
-        elif any(_lies_in(other, real) for other in place.above):
-            self.found.loops.append(name)
-        elif self.paths[real] > MOST_PATHS:
-            self.found.repeated.append(name)
-        else:
-            return _Place(name, (*place.above, real))
-        return None
+    def _reason(self, name: str, real: str, above: Sequence[str]) -> str:
+        """Why a sub-folder is left out; empty if it isn't."""
+        if name.lower() in SYSTEMS:
+            return "folders that systems make for thumbnails and the like"
+        if any(os.path.join(other, "").startswith(os.path.join(real, "")) for other in above):
+            return "links that lead back to a folder that they lie in"
+        return f"folders to which links lead by more than {MOST_PATHS} paths" if self.paths[real] > MOST_PATHS else ""
 
 
 def _parent(name: str) -> str:
     return name.rpartition("/")[0]
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return os.path.join(path, "").startswith(os.path.join(folder, ""))
 
 
 def _is(kind: Callable[[], bool]) -> bool:

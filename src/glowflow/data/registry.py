@@ -12,9 +12,8 @@ from glowflow.data.cache import Source, prepared, stored
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
 from glowflow.data.glimpse import Glimpse, of_prepared
-from glowflow.data.image_file import UNKNOWN
 from glowflow.data.published import PUBLISHED, huggingface, tfrecords
-from glowflow.data.value_range import Range, for_all_kinds
+from glowflow.data.value_range import UNKNOWN, Range, for_all_kinds
 from glowflow.errors import InputError
 from glowflow.paths import expanded
 from glowflow.progress import say

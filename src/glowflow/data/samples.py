@@ -30,7 +30,7 @@ class Samples:
     """The numbers of an upright image.
 
     Attributes:
-        kind: of `KINDS`, or int8.
+        kind: one of `KINDS`, or int8.
         values: (H, W) or (H, W, 3).
         stated: the range, where the file itself says which numbers are black and white.
         largest: the largest value that the file says it may have, where it says so.
@@ -82,9 +82,9 @@ def _kind(image: Image.Image) -> str:
         return "int8" if is_signed and bits == 8 else ""
     if image.mode == "I" and bits:
         return f"{'' if is_signed else 'u'}int{bits:g}"
-    if image.mode == "I":
-        return "uint16" if image.format == "PPM" else "int32"
-    return "float32" if image.mode == "F" else "uint16" if image.mode.startswith("I;16") else ""
+    if image.mode == "I" and image.format != "PPM":
+        return "int32"
+    return "float32" if image.mode == "F" else "uint16" if image.mode.startswith("I") else ""
 
 
 def _stated(image: Image.Image) -> Range | None:
@@ -104,8 +104,8 @@ def _tag(image: Image.Image, number: int) -> float:
 def _colour_decoder(image: Image.Image) -> str:
     """Pillow's name for how 16-bit numbers in colour, or grey with opacity, are stored; empty for other images."""
     decoder = _decoder(image)
-    is_known = decoder == GREY_AND_OPACITY or (decoder[-4:] in EXCHANGED and decoder[:-4] in {"RGB", "RGBA"})
-    return decoder if is_known else ""
+    is_colour = decoder[-4:] in EXCHANGED and decoder[:-4] in {"RGB", "RGBA"}
+    return decoder if is_colour or decoder == GREY_AND_OPACITY else ""
 
 
 def _decoder(image: Image.Image) -> str:

@@ -18,6 +18,8 @@ from glowflow.progress import say
 Range = tuple[float, float]
 """The value that becomes black (0), and the one that becomes white (255)."""
 
+UNKNOWN: Mapping[str, Range] = {}
+"""The value ranges where none is known."""
 KINDS: Mapping[str, str] = {
     "uint16": "16-bit values",
     "int16": "signed 16-bit values",
@@ -26,10 +28,9 @@ KINDS: Mapping[str, str] = {
     "float32": "floating-point values",
 }
 """What each kind of numbers is called. Files of 8 bits, from 0 to 255, are none of these."""
-
 WHOLE_RANGES: Mapping[str, Range] = {
-    "uint16": (0, 65535),
-    "int16": (-32768, 32767),
+    "uint16": (0, 2**16 - 1),
+    "int16": (-(2**15), 2**15 - 1),
     "uint32": (0, 2**32 - 1),
     "int32": (-(2**31), 2**31 - 1),
     "float32": (0, 1),
@@ -38,7 +39,7 @@ WHOLE_RANGES: Mapping[str, Range] = {
 
 BITS = (8, 10, 12, 14, 16)
 TOMOGRAPHY: Range = (-1024, 3071)
-"""Of computed tomography, in Hounsfield units: 12 bits that begin at -1024."""
+"""The range of computed tomography, in Hounsfield units: 12 bits that begin at -1024."""
 WHOLE = sorted(
     [*((0, 2**n - 1) for n in BITS), *((-(2 ** (n - 1)), 2 ** (n - 1) - 1) for n in BITS), TOMOGRAPHY],
     key=lambda limits: (limits[1] - limits[0], limits == TOMOGRAPHY, limits[0] < 0),
@@ -53,10 +54,9 @@ LEAST_USED = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The values in files of one kind.
+    """The values in files of one kind, which is one of `KINDS`.
 
     Attributes:
-        kind: of `KINDS`.
         low: the smallest finite value; infinity where there is none.
         high: the largest finite value; minus infinity where there is none.
         files: how many files these are.
@@ -98,23 +98,21 @@ def usual(seen: Seen) -> Range:
     """
     if seen.low > seen.high:
         return FRACTIONS[0]
-    is_whole = seen.kind != "float32"
-    for limits in WHOLE if is_whole else FRACTIONS:
-        if _holds(limits, seen, 0 if is_whole else TOLERANCE):
-            return limits
-    for limits in () if is_whole else WHOLE:
-        if _holds(limits, seen, TOLERANCE) and _largest(seen.low, seen.high) > LEAST_USED * _largest(*limits):
-            return limits
-    return seen.low, seen.high if seen.high > seen.low else seen.low + 1
+    holding = (limits for limits in _usual_ranges(seen) if _holds(limits, seen))
+    return next(holding, (seen.low, seen.high if seen.high > seen.low else seen.low + 1))
 
 
-def _largest(low: float, high: float) -> float:
-    return max(abs(low), abs(high))
+def _usual_ranges(seen: Seen) -> list[Range]:
+    """The ranges that values of a kind may have; floating-point values of which all are small use no wide range."""
+    if seen.kind != "float32":
+        return WHOLE
+    used = max(abs(seen.low), abs(seen.high))
+    return [*FRACTIONS, *(limits for limits in WHOLE if used > LEAST_USED * max(map(abs, limits)))]
 
 
-def _holds(limits: Range, seen: Seen, tolerance: float) -> bool:
+def _holds(limits: Range, seen: Seen) -> bool:
     low, high = limits
-    spare = tolerance * (high - low)
+    spare = TOLERANCE * (high - low) if seen.kind == "float32" else 0
     return low - spare <= seen.low and seen.high <= high + spare
 
 
@@ -130,7 +128,7 @@ def _levels(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.
 
 
 def for_all_kinds(limits: Range | None) -> dict[str, Range]:
-    """The range that a user chose, for every kind; none of one where none was chosen."""
+    """The range that a user chose, for every kind; empty where none was chosen."""
     return {} if limits is None else dict.fromkeys(KINDS, checked_range(limits))
 
 

@@ -20,8 +20,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from torch import Tensor
 
-from glowflow.data.image_file import MODES, UNKNOWN
-from glowflow.data.value_range import Range
+from glowflow.data.image_file import MODES
+from glowflow.data.value_range import UNKNOWN, Range
 from glowflow.demo import requests, uploads
 from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.engine import BusyError, Engine

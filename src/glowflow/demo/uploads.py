@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 from torch import Tensor
 
 from glowflow.config import Shape
-from glowflow.data.image_file import UNKNOWN, Picture, fit
-from glowflow.data.value_range import Range
+from glowflow.data.image_file import Picture, fit
+from glowflow.data.value_range import UNKNOWN, Range
 from glowflow.demo.alignment import FaceFinder
 
 FORMATS = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from glowflow.config import Shape
 from glowflow.data.cache import Source
-from glowflow.data.image_file import UNKNOWN, check_channels
+from glowflow.data.image_file import check_channels
 from glowflow.data.keys import digest, of_ranges, shape_text, states
 from glowflow.data.packages import imported
 from glowflow.data.published.direct import source_of
@@ -16,7 +16,7 @@ from glowflow.data.published.fitting import centre
 from glowflow.data.published.reading import Item, Part, Reading, refused
 from glowflow.data.published.writer import Form
 from glowflow.data.splits import splits_among
-from glowflow.data.value_range import WHOLE_RANGES, Range
+from glowflow.data.value_range import UNKNOWN, WHOLE_RANGES, Range
 from glowflow.errors import InputError, listed
 
 PREFIX = "hf:"
