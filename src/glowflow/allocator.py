@@ -11,12 +11,11 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> None:
     """Have glibc keep the memory of freed tensors for the next ones, for as long as the process lives.
 
-    Every training step, and every batch of samples, frees and allocates the same tensors. By default the larger ones go
-    back to the kernel, which has to find them again, page by page; where arithmetic is fast, that's a tenth of the time
-    (docs/performance.md). Nothing happens where the C library isn't glibc.
+    Every training step frees and allocates the same tensors. By default the larger ones go back to the kernel, which
+    has to find them again, page by page. That can be a tenth of the time (docs/performance.md). Nothing happens where
+    the C library isn't glibc.
     """
-    mallopt = _function("mallopt")
-    if mallopt is not None:
+    if mallopt := _function("mallopt"):
         mallopt(M_TRIM_THRESHOLD, -1)
         mallopt(M_MMAP_MAX, 0)
 
@@ -24,11 +23,10 @@ def keep_freed_memory() -> None:
 def give_back_freed_memory() -> None:
     """Have glibc give freed memory back to the kernel now.
 
-    Each thread has a heap of its own, which keeps what the thread has freed: with many threads, which free a large
-    image each, that's as much as if all the images were there. Nothing happens where the C library isn't glibc.
+    Each thread has a heap of its own, which keeps what the thread has freed. If many threads have freed a large image
+    each, that's as much as all these images took. Nothing happens where the C library isn't glibc.
     """
-    trim = _function("malloc_trim")
-    if trim is not None:
+    if trim := _function("malloc_trim"):
         trim(0)
 
 

@@ -1,6 +1,6 @@
 """Captions on grids of images: any text, in a font that has its characters, cut where it is too wide."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TypeAlias, cast
 from unicodedata import normalize
@@ -11,42 +11,25 @@ Caption: TypeAlias = tuple[str, ...]
 """Lines of text."""
 Font = ImageFont.FreeTypeFont
 
-SIZE = 14
-"""Height of the letters, in pixels."""
-LINE = 18
-"""Height of a line, in pixels."""
+SIZE, LINE = 14, 18
+"""Heights of the letters and of a line, in pixels."""
 MARGIN = 8
 """Pixels around captions, and between the picture and its edge where it has captions."""
 WIDEST = 220
 """Width of a caption beside a row at most, in pixels."""
 CUT = "…"
 OTHERS = (
-    "DejaVuSans.ttf",
-    "NotoSans-Regular.ttf",
-    "LiberationSans-Regular.ttf",
-    "Arial Unicode.ttf",
-    "arial.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "wqy-zenhei.ttc",
-    "PingFang.ttc",
-    "msyh.ttc",
-    "malgun.ttf",
-    "seguiemj.ttf",
+    *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf"),
+    *("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "msyh.ttc", "malgun.ttf", "seguiemj.ttf"),
 )
-"""Fonts that systems have, for what Pillow's own lacks, which has little but English."""
+"""Fonts that systems have. Pillow's own has little but English."""
 
 
 def captioned(picture: Image.Image, above: Sequence[Caption] = (), beside: Sequence[Caption] = ()) -> Image.Image:
-    """A grid with captions; the grid itself where there are none.
-
-    Args:
-        picture: Columns of one width, rows of one height.
-        above: A caption for each column.
-        beside: One for each row.
-    """
+    """A grid, of columns of one width and rows of one height, with a caption for each; itself where there are none."""
     if not any((*above, *beside)):
         return picture
-    left, top = _width(beside), _height(above)
+    left, top = _width(beside), LINE * max(map(len, above), default=0) + MARGIN
     canvas = Image.new(picture.mode, (left + picture.width + MARGIN, top + picture.height + MARGIN), "white")
     canvas.paste(picture, (left, top))
     draw = ImageDraw.Draw(canvas)
@@ -66,16 +49,7 @@ def legible(text: str) -> str:
     """
     composed = normalize("NFC", text)
     font = _font(composed)
-    return "".join(char if _has(font, char) else _escaped(char) for char in composed)
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode()
-
-
-def _height(captions: Sequence[Caption]) -> int:
-    """Pixels that captions above a picture take."""
-    return LINE * max(map(len, captions), default=0) + MARGIN
+    return "".join(char if _has(font, char) else char.encode("unicode_escape").decode() for char in composed)
 
 
 def _width(captions: Sequence[Caption]) -> int:
@@ -87,10 +61,10 @@ def _width(captions: Sequence[Caption]) -> int:
 
 def _write(draw: ImageDraw.ImageDraw, caption: Caption, at: tuple[float, float], width: float, anchor: str) -> None:
     """Write lines around a point."""
+    x, y = at
     for index, line in enumerate(map(legible, caption)):
-        middle = at[1] + LINE * (index - (len(caption) - 1) / 2)
-        font = _font(line)
-        draw.text((at[0], middle), _cut(line, font, width), "black", font, anchor)
+        middle, font = y + LINE * (index - (len(caption) - 1) / 2), _font(line)
+        draw.text((x, middle), _cut(line, font, width), "black", font, anchor)
 
 
 def _cut(text: str, font: Font, width: float) -> str:
@@ -103,30 +77,20 @@ def _cut(text: str, font: Font, width: float) -> str:
 
 
 def _font(text: str) -> Font:
-    """The first font that has all of a text, else the one that has most of it."""
+    """The first font that has all of a text, else the one that has most of it; fonts are looked for when needed."""
     lacking: dict[Font, int] = {}
-    for font in _fonts():
+    for font in filter(None, map(_found, ("", *OTHERS))):
         lacking[font] = sum(not _has(font, char) for char in {*text, CUT})
         if not lacking[font]:
             return font
     return min(lacking, key=lambda font: lacking[font])
 
 
-def _fonts() -> Iterator[Font]:
-    """Pillow's font, then the others that there are, which are looked for when they are needed."""
-    yield _pillows()
-    yield from filter(None, map(_found, OTHERS))
-
-
-@cache
-def _pillows() -> Font:
-    return cast("Font", ImageFont.load_default(SIZE))
-
-
 @cache
 def _found(name: str) -> Font | None:
+    """The font of a file, or Pillow's own for no name; None where there is no such file."""
     try:
-        return ImageFont.truetype(name, SIZE)
+        return ImageFont.truetype(name, SIZE) if name else cast("Font", ImageFont.load_default(SIZE))
     except OSError:
         return None
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import stat
 from pathlib import Path
 
 from glowflow.errors import InputError
@@ -15,11 +14,7 @@ DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 def destination(path: Path) -> Path:
-    """The place that a path names, which need not exist: where its links lead.
-
-    Raises:
-        InputError: If they lead nowhere, since they lead back to themselves.
-    """
+    """The place that a path names, which need not exist: where its links lead; InputError if they lead in a circle."""
     last = _chain(path)[-1]
     if os.path.islink(last):
         raise InputError(f"{path} leads nowhere: it is a link that leads back to itself.")
@@ -55,30 +50,20 @@ def deliver(content: Path, path: Path) -> None:
 def obstacle(path: Path) -> str:
     """Why a file can't be written at a path, as far as that can be known before; empty if it can."""
     if (number := descriptor(path)) is not None:
-        return "" if _is_open(number) else f"no file is open as number {number}"
+        try:
+            os.fstat(number)
+        except OSError:
+            return f"no file is open as number {number}"
+        return ""
     target = destination(path)
-    if target.is_dir():
-        return "it is a folder"
     if not target.parent.is_dir():
         return f"there is no folder {target.parent}"
+    for is_kind, kind in ((target.is_dir, "folder"), (target.is_block_device, "disk"), (target.is_socket, "socket")):
+        if is_kind():
+            return f"it is a {kind}"
     if target.exists():
-        return _obstacle_in(target)
+        return "" if os.access(target, os.W_OK) else "it is write-protected"
     return "" if os.access(target.parent, os.W_OK | os.X_OK) else f"the folder {target.parent} can't be written to"
-
-
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
-
-
-def _obstacle_in(target: Path) -> str:
-    mode = target.stat().st_mode
-    if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
-        return f"it is a {'disk' if stat.S_ISBLK(mode) else 'socket'}"
-    return "" if os.access(target, os.W_OK) else "it is write-protected"
 
 
 def _chain(path: Path) -> list[Path]:

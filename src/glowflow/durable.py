@@ -21,7 +21,7 @@ LONGEST_NAME = 128
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 """Errors of file systems that can't do a thing at all; those of networks often report them."""
 NOT_FOR_DIRECTORIES = UNSUPPORTED | {errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
-"""The errors of systems that bring files to the disk, and not directories; Windows has EACCES."""
+"""Errors of systems that can't bring directories to the disk; Windows has EACCES."""
 
 
 @contextmanager
@@ -31,10 +31,9 @@ def replacing(path: Path) -> Iterator[Path]:
     A link stays, and the file that it leads to is replaced. Other names of this file (hard links) keep its old content.
     What isn't a file, such as a pipe or a device, is written to as soon as the content is whole.
     """
-    in_place = is_written_in_place(path)
     target = destination(path)
     try:
-        with _delivering(path) if in_place else _replacing(target) as partial:
+        with _delivering(path) if is_written_in_place(path) else _replacing(target) as partial:
             yield partial
     except OSError as error:
         raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
@@ -47,7 +46,8 @@ def _replacing(target: Path) -> Iterator[Path]:
         partial.touch()
         mode = (target if os.access(target, os.W_OK) else partial).stat().st_mode
         yield partial
-        _set_mode(partial, mode)  # safetensors would keep other users from reading it
+        with suppress(OSError):  # where the file system has no permissions
+            partial.chmod(mode)  # safetensors would keep other users from reading it
         sync(partial)
         _rename(partial, target)
     finally:
@@ -77,13 +77,9 @@ def _rename(partial: Path, target: Path) -> None:
 def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[Path]:
     """Give a new directory to fill, which then takes the place of `target`, whole or not at all.
 
-    A crash at any moment leaves the old directory or the new one, or, between two renamings, the old one as `previous`.
-    For the one process that writes there; readers may come at any time.
-
-    Args:
-        target: The directory, or a link to it, which stays.
-        previous: Where its old content is kept, or the link to it. By default it isn't kept, and `recover` puts a
-            replacement right that was cut short.
+    Only one process may write there; others may read at any time. A crash leaves the old directory or the new one, or,
+    between two renamings, the old one as `previous`. Without `previous` the old one isn't kept, and `recover` puts a
+    replacement right that was cut short. Both paths may be links, which stay.
     """
     target = destination(target) if previous is None else target
     partial, old = beside(target, "partial"), beside(target, "old")
@@ -130,34 +126,20 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or a directory's list of names, is on the disk.
+    """Wait until a file, or a directory's list of names, is on the disk; OSError if the disk is full or fails.
 
-    Some systems can't do this for directories, and some file systems can't do it at all. They are left to their ways.
-
-    Raises:
-        OSError: If the disk is full or fails.
+    Nothing happens where the system can't do this for directories, or the file system can't do it at all.
     """
     is_directory = path.is_dir()
     try:
-        _sync(path, os.O_RDONLY if is_directory else os.O_RDWR)
+        descriptor = os.open(path, os.O_RDONLY if is_directory else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno not in (NOT_FOR_DIRECTORIES if is_directory else UNSUPPORTED):
             raise
-
-
-def _sync(path: Path, mode: int) -> None:
-    descriptor = os.open(path, mode)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _set_mode(path: Path, mode: int) -> None:
-    """Set the permissions of a file that has others. Where that can't be done, it keeps those that it has."""
-    if path.stat().st_mode != mode:
-        with suppress(OSError):
-            path.chmod(mode)
 
 
 def rename_directory(directory: Path, target: Path) -> None:

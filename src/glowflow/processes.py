@@ -36,7 +36,7 @@ CONNECTION_TIMEOUT = timedelta(seconds=20)
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes, and which of them this one is.
+    """The processes, and which of them this one is; it computes on `device`, where it has what it exchanges.
 
     >>> [list(Processes(rank, 3).share(8)) for rank in range(3)]
     [[0, 1], [2, 3, 4], [5, 6, 7]]
@@ -45,7 +45,6 @@ class Processes:
     rank: int = 0
     count: int = 1
     device: str = "cpu"
-    """Where this one computes; what it exchanges with the others is there."""
 
     @property
     def is_first(self) -> bool:
@@ -124,8 +123,8 @@ _unfreed: list[BaseException] = []
 def joined(device: str) -> Iterator[Processes]:
     """Join the processes that torchrun started; all but the first are silent from then on.
 
-    What they share is never freed, and the command ends the process without: PyTorch frees it while it holds Python's
-    lock, and waits for a thread of gloo's that may be waiting for the lock.
+    What they share is never freed, and the command ends the process without freeing it: PyTorch would hold Python's
+    lock meanwhile, and wait for a thread of gloo's that may be waiting for the lock.
 
     Raises:
         ProcessLostError: If another one of them ends early, which this one notices when they next exchange something.
@@ -134,15 +133,9 @@ def joined(device: str) -> Iterator[Processes]:
         yield Processes(device=device)
         return
     _end_with_launcher()
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
     processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), device)
-    backend = "nccl" if device.startswith("cuda") else "gloo"
     try:
-        store, rank, count = _fresh_store(processes), processes.rank, processes.count
-        dist.init_process_group(backend, timeout=TIMEOUT, store=store, rank=rank, world_size=count)
-        if not processes.is_first:
-            be_silent()
+        _join(processes)
         yield processes
     except BaseException as error:
         _unfreed.append(error)  # its frames have the model
@@ -154,8 +147,18 @@ def joined(device: str) -> Iterator[Processes]:
         ) from None
 
 
+def _join(processes: Processes) -> None:
+    is_cuda = processes.device.startswith("cuda")
+    if is_cuda:
+        torch.cuda.set_device(processes.device)
+    store, rank, count = _fresh_store(processes), processes.rank, processes.count
+    dist.init_process_group("nccl" if is_cuda else "gloo", timeout=TIMEOUT, store=store, rank=rank, world_size=count)
+    if not processes.is_first:
+        be_silent()
+
+
 def _end_with_launcher() -> None:
-    """Have the system send SIGTERM when torchrun dies, without which the processes would train on, or wait for it."""
+    """Have the system send SIGTERM when torchrun dies: otherwise the processes would train on, or wait for it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -167,8 +170,8 @@ def _is_lost_connection(error: RuntimeError) -> bool:
 def _fresh_store(processes: Processes) -> Store:
     """The store of torchrun, without what processes that it has restarted left there.
 
-    Addresses of processes that are no more would be taken for the new ones'. So the first process chooses a name that
-    is in use nowhere, and tells it to each other one, which it knows by the name that this has just chosen for itself.
+    The addresses of those would be taken for the new ones'. So the first process chooses a new name for its part of
+    the store. Each other one asks for it under a name of its own, also new, so that it gets no old answer.
     """
     store, *_ = next(rendezvous("env://", timeout=CONNECTION_TIMEOUT))
     store.set_timeout(TIMEOUT)

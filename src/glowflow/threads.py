@@ -18,10 +18,8 @@ from glowflow.progress import say
 
 Wish = int | Literal["auto"] | None
 """A number of threads; "auto" for a trial; None for as many as compute anyway."""
-
 Work = Callable[[int], object]
 """Work on so many images, which can be repeated and changes nothing."""
-
 HELP = (
     "How many threads compute: a number; or auto, which tries a few and all, and takes the fewest that are about as "
     "fast as the best. By default the environment variable OMP_NUM_THREADS says it. Where it isn't set, commands that "
@@ -35,7 +33,7 @@ HOPELESS = 4.0
 TOO_LONG = 2.0
 """Seconds. Where one thread takes longer for an image, a trial would take minutes, and all threads are taken."""
 SECONDS_TO_PREPARE = 1.0
-"""So long work may take the first time with a number of threads."""
+"""The time that work may take when it's first done with a number of threads."""
 ROUNDS = 5
 """How often each number is tried at least, in turn with the others."""
 SECONDS_OF_TRAINING, SECONDS_OF_COMMAND = 1.0, 0.3
@@ -45,20 +43,21 @@ _wishes: list[Wish] = [None]
 
 
 def ask(said: str | None, *, is_long: bool) -> None:
-    """Note what the user of this process says: a number, "auto", or nothing.
+    """Note what the user of this process says: a number, "auto", or nothing (None).
 
-    Args:
-        said: Their word, None if they gave none.
-        is_long: Whether they may have to wait so long that a trial pays even if they said nothing.
+    If they say nothing, a trial pays where they may have to wait for long.
 
     Raises:
         InputError: If it's something else, or more than this machine has cores.
     """
     if said is None:
-        wish: Wish = "auto" if is_long and "OMP_NUM_THREADS" not in os.environ else None
+        _wishes[:] = ["auto" if is_long and "OMP_NUM_THREADS" not in os.environ else None]
+    elif said == "auto":
+        _wishes[:] = ["auto"]
+    elif said.isdecimal() and 1 <= int(said) <= cores():
+        _wishes[:] = [int(said)]
     else:
-        wish = "auto" if said == "auto" else _number(said)
-    _wishes[:] = [wish]
+        raise InputError(f"--threads is {said}; it takes auto, or a whole number from 1 to {cores()}, the cores here.")
 
 
 def asked() -> Wish:
@@ -69,7 +68,7 @@ def asked() -> Wish:
 def settle(work: Work, largest: int, device: str) -> None:
     """Compute with as many threads as the user wants from now on.
 
-    For "auto", they are found by a trial of work on at most so many images: once, and on the CPU alone.
+    For "auto", a trial of work on at most `largest` images finds the number, once, and on the CPU alone.
     """
     if asked() == "auto" and device == "cpu":
         trial = Trial.of(work, largest, SECONDS_OF_COMMAND)
@@ -94,13 +93,9 @@ class Trial:
 
     @classmethod
     def of(cls, work: Work, largest: int, seconds: float, mean: Callable[[float], float] = float) -> "Trial":
-        """Try 1, 2, 4, ... and all threads.
+        """Try 1, 2, 4, ... and all threads, for about so many seconds, with work on at most `largest` images.
 
-        Args:
-            work: It is repeated with each number of threads in turn.
-            largest: For how many images it is done, or for fewer where it would take longer than it may.
-            seconds: About how long all of it may take.
-            mean: Gives the mean of a number over all processes that do this together, so that all choose alike.
+        `mean` gives the mean of a number over all processes that do this together, so that all choose alike.
         """
         numbers = candidates(most())
         with restored():
@@ -179,12 +174,6 @@ def counted(number: int) -> str:
     ('1 thread', '2 threads')
     """
     return f"{number} thread{'' if number == 1 else 's'}"
-
-
-def _number(said: str) -> int:
-    if not (said.isdecimal() and 1 <= int(said) <= cores()):
-        raise InputError(f"--threads is {said}; it takes auto, or a whole number from 1 to {cores()}, the cores here.")
-    return int(said)
 
 
 def _measured(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glowflow.data.dataset import SPLITS, Split
+from glowflow.data.dataset import SPLITS
 from glowflow.data.published.picture_files import picture_files
 from glowflow.data.published.reading import Reading, found, refused
 from glowflow.errors import InputError
