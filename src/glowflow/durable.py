@@ -81,12 +81,9 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
     between two renamings, the old one as `previous`. Without `previous` the old one isn't kept, and `recover` puts a
     replacement right that was cut short. Both paths may be links, which stay.
     """
-    target = destination(target) if previous is None else target
+    target = target if previous else destination(target)
     partial, old = beside(target, "partial"), beside(target, "old")
-    if previous is None:
-        recover(target)
-    else:
-        _remove(old)
+    _remove(old) if previous else recover(target)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -96,7 +93,7 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
         shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
         raise
     if target.exists():
-        if previous is not None and previous.exists():
+        if previous and previous.exists():
             rename_directory(previous, old)
         rename_directory(target, previous or old)
     rename_directory(partial, target)

@@ -48,6 +48,9 @@ class Names:
 class Source:
     """A data set that can be prepared.
 
+    Each kind of data set has a function `source` that gives it, at an image shape. The function raises InputError if
+    the data set can't have this shape, or isn't there.
+
     Attributes:
         name: what people call it.
         key: names its directory in the cache; equal keys promise equal content.

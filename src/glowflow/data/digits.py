@@ -15,11 +15,7 @@ PER_CLASS = {"train": 400, "validation": 50, "test": 50}
 
 
 def source(image_shape: Shape) -> Source:
-    """The digits at `image_shape`: zeros around the 28x28 image, its grey repeated for colour.
-
-    Raises:
-        InputError: the shape is smaller than 28x28, or has neither one channel nor three.
-    """
+    """The digits at `image_shape`: zeros around the 28x28 image, its grey repeated for colour."""
     channels, height, width = image_shape
     if channels not in {1, 3} or min(height, width) < NATIVE_SIZE:
         raise InputError(

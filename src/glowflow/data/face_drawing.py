@@ -23,6 +23,15 @@ MASKED_FILL = re.compile(
     r'<g [^>]*?mask="[^"]*" fill="(#\w{6})">\s*(<g [^>]*>\s*)?<rect [^>]*/>\s*(?(4)</g>\s*)</g>'
 )
 """A shape in grey, then the same shape again in colour, as a rectangle seen through a mask."""
+KINDS = {
+    "eyebrows": "EyebrowType",
+    "eyes": "EyeType",
+    "nose": "NoseType",
+    "mouth": "MouthType",
+    "facial_hair": "FacialHairType",
+    "accessory": "AccessoryType",
+}
+"""What python_avatars calls the kinds of parts."""
 CENTRE = (132.0, 122.0)
 """The point of the art that lies in the picture's middle unless shifted: just above the nose."""
 
@@ -60,15 +69,10 @@ def art(face: Face) -> str:
         background_color="none",
         top=tops[face.top],
         hat_color=_hex(face.hat_colour),
-        eyebrows=avatars.EyebrowType[face.eyebrows],
-        eyes=avatars.EyeType[face.eyes],
-        nose=avatars.NoseType[face.nose],
-        mouth=avatars.MouthType[face.mouth],
-        facial_hair=avatars.FacialHairType[face.facial_hair],
+        **{part: getattr(avatars, kind)[getattr(face, part)] for part, kind in KINDS.items()},
         skin_color=_hex(face.skin_colour),
         hair_color=_hex(face.hair_colour),
         facial_hair_color=_hex(face.hair_colour),
-        accessory=avatars.AccessoryType[face.accessory],
         clothing=avatars.ClothingType[face.clothes],
         clothing_color=_hex(face.clothes_colour),
         shirt_graphic=avatars.ClothingGraphic.NONE,

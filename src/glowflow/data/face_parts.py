@@ -90,6 +90,16 @@ SKIN_RANGES: Mapping[str, tuple[Rgb, Rgb]] = {
     "dark": ((0.60, 0.36, 0.21), (0.40, 0.25, 0.19)),
 }
 
+LIGHT: Mapping[str, tuple[float, float]] = {
+    "background_angle": (0, 2 * np.pi),
+    "light_angle": (0, 2 * np.pi),
+    "light_slope": (0.05, 0.3),
+    "exposure": (0.82, 1.1),
+    "contrast": (0.85, 1.1),
+    "warmth": (-0.08, 0.08),
+}
+"""The limits between which background and light are drawn, in this order; see `Face`."""
+
 
 @dataclass(frozen=True)
 class Face:
@@ -186,13 +196,12 @@ def choose(seed: int, index: int) -> Face:
         shift=(rng.uniform(-0.04, 0.04), rng.uniform(-0.03, 0.03)),
         scale=(size * stretch, size / stretch),
         background=(_colour(rng), _colour(rng)),
-        background_angle=rng.uniform(0, 2 * np.pi),
-        light_angle=rng.uniform(0, 2 * np.pi),
-        light_slope=rng.uniform(0.05, 0.3),
-        exposure=rng.uniform(0.82, 1.1),
-        contrast=rng.uniform(0.85, 1.1),
-        warmth=rng.uniform(-0.08, 0.08),
+        **_lighting(rng),
     )
+
+
+def _lighting(rng: np.random.Generator) -> dict[str, Any]:
+    return {name: rng.uniform(*limits) for name, limits in LIGHT.items()}
 
 
 def _shows(face: Face, hair: str) -> bool:

@@ -36,11 +36,7 @@ Chunk = tuple[Split, int, int, int]
 
 
 def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES) -> Source:
-    """The faces at `image_shape`.
-
-    Raises:
-        InputError: the shape isn't that of a square colour image of 16 to 512 pixels.
-    """
+    """The faces at `image_shape`."""
     channels, size, width = image_shape
     if channels != 3 or size != width or not SMALLEST <= size <= LARGEST:
         raise InputError(

@@ -7,7 +7,7 @@ Without a train folder the sub-folders themselves are labels.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -73,9 +73,6 @@ def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] =
     """The images in `folder`, cropped and reduced to `image_shape`.
 
     Values of more than 8 bits are read by the ranges given, or else by those that `usual` finds for all files together.
-
-    Raises:
-        InputError: the folder has no images, or image files can't have that shape.
     """
     check_channels(image_shape)
     folder = folder.resolve()
@@ -182,37 +179,60 @@ class _Images:
         Raises:
             InputError: an image is too small, or more than a tenth of the files are unreadable.
         """
-        deep: dict[int, Seen] = {}
-        bad: list[int] = []
-
-        def read(rows: Sequence[int], ranges: Mapping[str, Range]) -> None:
-            with progress(f"Reading {self.folder.name}", total=len(rows)) as advance:
-                for row, result in zip(rows, self.results([files[row].name for row in rows], ranges), strict=True):
-                    if isinstance(result, Seen):
-                        deep[row] = result
-                    elif isinstance(result, UnreadableError):
-                        bad.append(row)
-                        _report(files, bad, self.folder, result)
-                    else:
-                        out[row] = result
-                    advance(1)
-
-        read(range(len(files)), {})  # writes the images of 8 bits, and looks at the values of the others
+        reader = _Reader(self.folder, [file.name for file in files], self.image_shape, out)
+        deep = reader.read(range(len(files)), {})  # writes the images of 8 bits, and looks at the values of the others
         seen = together(deep.values())
         ranges = {kind: self.value_ranges.get(kind, usual(values)) for kind, values in seen.items()}
         told(seen, ranges, self.folder.name)
         if deep:
-            read(list(deep), ranges)
-        if bad:
-            say(f"Skipped {len(bad)} unreadable of {len(files)} files in {self.folder}.")
-        return np.setdiff1d(np.arange(len(files)), bad), ranges
+            reader.read(list(deep), ranges)
+        if reader.bad:
+            say(f"Skipped {len(reader.bad)} unreadable of {len(files)} files in {self.folder}.")
+        return np.setdiff1d(np.arange(len(files)), reader.bad), ranges
 
-    def results(self, names: Sequence[str], ranges: Mapping[str, Range]) -> Iterator[Result]:
+
+@dataclass(frozen=True)
+class _Reader:
+    """Writes the images in files to the rows of `out`, and keeps the rows of those that can't be read."""
+
+    folder: Path
+    names: Sequence[str]
+    image_shape: Shape
+    out: NDArray[np.uint8]
+    bad: list[int] = field(default_factory=list)
+
+    def read(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> dict[int, Seen]:
+        """Write the images of these rows, but for those whose values need another range: what was seen in them."""
+        deep = {}
+        with progress(f"Reading {self.folder.name}", total=len(rows)) as advance:
+            for row, result in zip(rows, self._results(rows, ranges), strict=True):
+                if isinstance(result, Seen):
+                    deep[row] = result
+                elif isinstance(result, UnreadableError):
+                    self.bad.append(row)
+                    self._report(result)
+                else:
+                    self.out[row] = result
+                advance(1)
+        return deep
+
+    def _results(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> Iterator[Result]:
         """What each file gives, in order; Pillow decodes outside of Python's lock."""
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for start in range(0, len(names), BATCH):
-                paths = [self.folder / name for name in names[start : start + BATCH]]
+            for start in range(0, len(rows), BATCH):
+                paths = [self.folder / self.names[row] for row in rows[start : start + BATCH]]
                 yield from threads.map(partial(_result, self.image_shape, ranges), paths)
+
+    def _report(self, error: UnreadableError) -> None:
+        """Say which file was found to be unreadable, and why; refuse a folder that has too many."""
+        name, bad, count = self.names[self.bad[-1]], len(self.bad), len(self.names)
+        if bad * 10 > count:
+            raise InputError(
+                f"More than a tenth of the {count} files looked at in {self.folder} can't be read ({bad} so far), the "
+                f"last of them {name} ({str(error).rstrip('.')}): mend, replace or remove them."
+            )
+        if bad <= MOST_NAMED:
+            say(f"Skipped {name}, which can't be read: {error}")
 
 
 def _splits(files: Sequence[ImageFile], folder: Path) -> dict[Split, Rows]:
@@ -246,13 +266,3 @@ def _result(image_shape: Shape, ranges: Mapping[str, Range], path: Path) -> Resu
             return fit(picture.eight_bits(image_shape[0], ranges), image_shape, path)
     except UnreadableError as error:
         return error
-
-
-def _report(files: Sequence[ImageFile], bad: Sequence[int], folder: Path, error: UnreadableError) -> None:
-    if len(bad) * 10 > len(files):
-        raise InputError(
-            f"More than a tenth of the {len(files)} files looked at in {folder} can't be read ({len(bad)} so far), the "
-            f"last of them {files[bad[-1]].name} ({str(error).rstrip('.')}): mend, replace or remove them."
-        )
-    if len(bad) <= MOST_NAMED:
-        say(f"Skipped {files[bad[-1]].name}, which can't be read: {error}")

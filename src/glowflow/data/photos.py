@@ -43,11 +43,7 @@ SEED = 0
 
 
 def source(image_shape: Shape) -> Source:
-    """Patches of `image_shape`.
-
-    Raises:
-        InputError: the shape is larger than the smallest scene, or has neither one channel nor three.
-    """
+    """Patches of `image_shape`."""
     channels, height, width = image_shape
     if channels not in {1, 3} or height > LARGEST[0] or width > LARGEST[1]:
         raise InputError(

@@ -141,16 +141,11 @@ def _within(ours: str, theirs: str, entries: Iterable[Entry]) -> Iterator[Entry]
 
 def _config(variables: Mapping[str, Tensor], image_size: tuple[int, int], num_bits: int) -> GlowConfig:
     """The architecture that the names and shapes tell."""
-    places = [(int(match[1]), int(match[2])) for match in map(STEP.match, variables) if match]
-    first = ("actnorm_center/b", "f1/l_1/W", "f1/l_last/W")
-    if not places or not all(f"model/0/0/{name}" in variables for name in first):
+    first = [f"model/0/0/{name}" for name in ("actnorm_center/b", "f1/l_1/W", "f1/l_last/W")]
+    if not all(name in variables for name in first):
         raise InputError("This is no checkpoint of the original Glow: it has no variables model/0/0/...")
-    levels, steps = (1 + max(numbers) for numbers in zip(*places, strict=True))
-    if levels * steps != len(set(places)):
-        raise InputError(
-            f"The checkpoint has variables of some of {levels} levels of {steps} steps, and lacks the others."
-        )
-    channels, width, outputs = (variables[f"model/0/0/{name}"].shape[-1] for name in first)
+    channels, width, outputs = (variables[name].shape[-1] for name in first)
+    levels, steps = _size(variables)
     embedding = variables.get("model/prior/y_emb/W")
     settings: dict[str, Any] = {
         "levels": levels,
@@ -162,6 +157,17 @@ def _config(variables: Mapping[str, Tensor], image_size: tuple[int, int], num_bi
         "classifier": "model/classifier/W" in variables,
     }
     return GlowConfig((channels // 4, *image_size), width=width, num_bits=num_bits, **settings)
+
+
+def _size(variables: Iterable[str]) -> tuple[int, int]:
+    """How many levels there are, and how many steps each has."""
+    places = {(int(match[1]), int(match[2])) for match in map(STEP.match, variables) if match}
+    levels, steps = (1 + max(numbers) for numbers in zip(*places, strict=True))
+    if levels * steps != len(places):
+        raise InputError(
+            f"The checkpoint has variables of some of {levels} levels of {steps} steps, and lacks the others."
+        )
+    return levels, steps
 
 
 def _permutation(variables: Mapping[str, Tensor]) -> str:

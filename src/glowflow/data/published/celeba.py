@@ -30,12 +30,7 @@ ATTRIBUTE_NAMES = tuple(_NAMES.split())
 
 
 def read(files: Path) -> Reading:
-    """The data set in `files`, where it lies plainly or in a folder celeba.
-
-    Raises:
-        MissingError: one of the lists, or the folder of images, isn't there.
-        InputError: a line of a list is broken.
-    """
+    """The data set in `files`, where it lies plainly or in a folder celeba."""
     attribute_list = found(files, f"celeba/{ATTRIBUTES}", ATTRIBUTES)
     partition, images = (found(attribute_list.parent, name) for name in (PARTITION, IMAGES))
     names, attribute_names, attributes = _attributes(attribute_list)

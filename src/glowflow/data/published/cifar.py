@@ -32,63 +32,48 @@ class Version:
 
     Attributes:
         folder: what its archive unpacks to.
-        train: the files of training images, with their published MD5 digests where there are such.
-        test: the file of test images, likewise.
+        train: the files of training images.
+        test: the file of test images.
         names: the file with the classes' names.
-        labels: of a pickle, its keys of the labels and of the classes' names; empty for the binary version.
+        keys: in a pickle, the keys of the labels and of the classes' names; empty for the binary version.
         label_bytes: of the binary version, how many labels each image has, the last of them the class.
     """
 
     folder: str
-    train: Mapping[str, str]
-    test: Mapping[str, str]
+    train: tuple[str, ...]
+    test: str
     names: str
-    labels: tuple[str, str] = ("", "")
+    keys: tuple[str, str] = ("", "")
     label_bytes: int = 1
 
 
+PYTHON_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
+BINARY_BATCHES = tuple(f"{name}.bin" for name in PYTHON_BATCHES)
 VERSIONS: Mapping[str, tuple[Version, Version]] = {
     "cifar10": (
-        Version(
-            "cifar-10-batches-py",
-            {
-                "data_batch_1": "c99cafc152244af753f735de768cd75f",
-                "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-                "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-                "data_batch_4": "634d18415352ddfa80567beed471001a",
-                "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-            },
-            {"test_batch": "40351d587109b95175f43aff81a1287e"},
-            "batches.meta",
-            ("labels", "label_names"),
-        ),
-        Version(
-            "cifar-10-batches-bin",
-            {f"data_batch_{number}.bin": "" for number in range(1, 6)},
-            {"test_batch.bin": ""},
-            "batches.meta.txt",
-        ),
+        Version("cifar-10-batches-py", PYTHON_BATCHES, "test_batch", "batches.meta", ("labels", "label_names")),
+        Version("cifar-10-batches-bin", BINARY_BATCHES, "test_batch.bin", "batches.meta.txt"),
     ),
     "cifar100": (
-        Version(
-            "cifar-100-python",
-            {"train": "16019d7e3df5f24257cddd939b257f8d"},
-            {"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
-            "meta",
-            ("fine_labels", "fine_label_names"),
-        ),
-        Version("cifar-100-binary", {"train.bin": ""}, {"test.bin": ""}, "fine_label_names.txt", label_bytes=2),
+        Version("cifar-100-python", ("train",), "test", "meta", ("fine_labels", "fine_label_names")),
+        Version("cifar-100-binary", ("train.bin",), "test.bin", "fine_label_names.txt", label_bytes=2),
     ),
 }
+MD5 = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+    "train": "16019d7e3df5f24257cddd939b257f8d",
+    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+}
+"""Published digests; the binary versions have none."""
 
 
 def read(name: str, files: Path) -> Reading:
-    """The data set in the folder `files`, which holds the unpacked folder or is it.
-
-    Raises:
-        MissingError: it isn't there.
-        InputError: a file is broken.
-    """
+    """The data set in the folder `files`, which holds the unpacked folder or is it."""
     for version in VERSIONS[name]:
         for folder in (files / version.folder, files):
             if (folder / version.names).exists():
@@ -99,16 +84,14 @@ def read(name: str, files: Path) -> Reading:
 def _read(version: Version, folder: Path) -> Reading:
     train = [folder / file for file in version.train if (folder / file).exists()]
     train = train or [found(folder, *version.train)]
-    test = [found(folder, file) for file in version.test]
+    test = [found(folder, version.test)]
     load = partial(_load, version)
     parts: dict[Split, Part] = {"train": batches(train, load), "test": batches(test, load)}
-    digests = {folder / name: digest for name, digest in {**version.train, **version.test}.items() if digest}
-    md5 = {path: digest for path, digest in digests.items() if path.exists()}
-    return Reading(parts, [*train, *test], _class_names(version, folder / version.names), md5=md5)
+    md5 = {path: MD5[path.name] for path in (*train, *test) if path.name in MD5}
+    return Reading(parts, [*train, *test], _class_names(version.keys[1], folder / version.names), md5=md5)
 
 
-def _class_names(version: Version, path: Path) -> tuple[str, ...]:
-    _, key = version.labels
+def _class_names(key: str, path: Path) -> tuple[str, ...]:
     if not key:
         with refused(path):
             return tuple(path.read_text(encoding="utf-8").split())
@@ -119,7 +102,7 @@ def _class_names(version: Version, path: Path) -> tuple[str, ...]:
 
 
 def _load(version: Version, path: Path) -> tuple[Images, Labels]:
-    rows, labels = _pickled(path, version.labels[0]) if version.labels[0] else _binary(path, version.label_bytes)
+    rows, labels = _pickled(path, version.keys[0]) if version.keys[0] else _binary(path, version.label_bytes)
     return rows.reshape(-1, *SHAPE).transpose(0, 2, 3, 1), labels
 
 

@@ -28,9 +28,6 @@ def source(name: str, image_shape: Shape, value_ranges: Mapping[str, Range] = UN
     """The data set hf:NAME, cropped and reduced to `image_shape`; fetched when it's prepared, and not again.
 
     Values of more than 8 bits are read by the ranges given, or by all that their type can hold.
-
-    Raises:
-        InputError: image files can't have that shape.
     """
     check_channels(image_shape)
     form = Form(image_shape, centre, value_ranges={**WHOLE_RANGES, **value_ranges})

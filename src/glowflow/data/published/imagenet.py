@@ -24,11 +24,7 @@ ROWS = 1024
 
 
 def read_png(size: int, files: Path) -> Reading:
-    """The folders train_SxS and valid_SxS in `files`; the validation images are the test split of the literature.
-
-    Raises:
-        MissingError: one isn't there.
-    """
+    """The folders train_SxS and valid_SxS in `files`; the validation images are the test split of the literature."""
     names: dict[Split, str] = {"train": "train", "test": "valid"}
     folders = {split: found(files, f"{name}_{size}x{size}") for split, name in names.items()}
     parts = {split: every_picture(folder) for split, folder in folders.items()}
@@ -36,12 +32,7 @@ def read_png(size: int, files: Path) -> Reading:
 
 
 def read_npz(size: int, files: Path) -> Reading:
-    """The files train_data_batch_1.npz to 10 and val_data.npz, the latter as the test split.
-
-    Raises:
-        MissingError: there is no training batch, or no validation batch.
-        InputError: one is broken, or has images of another size.
-    """
+    """The files train_data_batch_1.npz to 10 and val_data.npz, the latter as the test split."""
     names = [f"train_data_batch_{number}.npz" for number in range(1, 11)]
     train = [files / name for name in names if (files / name).exists()] or [found(files, names[0])]
     test = found(files, "val_data.npz")

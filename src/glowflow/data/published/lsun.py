@@ -17,12 +17,7 @@ from glowflow.errors import InputError
 
 
 def read(category: str, files: Path) -> Reading:
-    """The category's training images, and the validation images as the test split of the literature.
-
-    Raises:
-        MissingError: one isn't there, neither as a database nor as a folder.
-        InputError: a database is broken, or lmdb isn't installed.
-    """
+    """The category's training images, and the validation images as the test split of the literature."""
     names: dict[Split, str] = {"train": f"{category}_train", "test": f"{category}_val"}
     paths = {split: found(files, f"{name}_lmdb", name) for split, name in names.items()}
     parts = {split: _part(path) for split, path in paths.items()}

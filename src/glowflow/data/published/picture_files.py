@@ -31,11 +31,7 @@ def picture_files(
 
 
 def every_picture(folder: Path, key: Callable[[str], str] = str) -> Part:
-    """Every image file below a folder, by name.
-
-    Raises:
-        MissingError: there is none.
-    """
+    """Every image file below a folder, by name."""
     names = _names(folder)
     if not names:
         raise MissingError(f"images in {folder.name}")

@@ -1,4 +1,8 @@
-"""What a reader makes of files as they were published: parts, which are whole splits, of items, which are images."""
+"""What a reader makes of files as they were published: parts, which are whole splits, of items, which are images.
+
+Each reader is a function from the folder of the files to a `Reading`. It raises MissingError if a file isn't there, and
+InputError if a file is broken, or a package that reads it isn't installed.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

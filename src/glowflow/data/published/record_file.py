@@ -5,7 +5,8 @@ the content (4). The content is a protocol buffer, tf.train.Example: a map from 
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ CASTAGNOLI = 0x82F63B78
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 """The kinds of fields of a protocol buffer."""
 
+Value = bytes | int
 Feature = bytes | list[int]
 
 
@@ -112,47 +114,46 @@ def features(content: bytes, where: str) -> dict[str, Feature]:
         InputError: the content is no tf.train.Example.
     """
     with refused(where):
-        maps = [_bytes(value) for field, value in _fields(content) if field == 1]
-        entries = [dict(_fields(_bytes(value))) for part in maps for field, value in _fields(part) if field == 1]
-        return {_bytes(entry[1]).decode(): _feature(_bytes(entry.get(2, b""))) for entry in entries}
+        maps = _fields(content)[1]
+        entries = [_fields(entry) for part in maps for entry in _fields(part)[1]]
+        return {_bytes(entry[1][-1]).decode(): _feature(entry[2]) for entry in entries}
 
 
-def _feature(content: bytes) -> Feature:
+def _feature(values: Sequence[Value]) -> Feature:
     """A feature: field 1 is a list of bytes, field 3 one of integers."""
-    for kind, value in _fields(content):
-        if kind == 1:
-            return next((_bytes(item) for _, item in _fields(_bytes(value))), b"")
-        if kind == 3:
-            return [number for _, item in _fields(_bytes(value)) for number in _integers(item)]
-    return []
+    kinds = _fields(values[-1] if values else b"")
+    if 1 in kinds:
+        return next((_bytes(item) for item in _fields(kinds[1][-1])[1]), b"")
+    return [number for each in kinds[3] for item in _fields(each)[1] for number in _integers(item)]
 
 
-def _integers(value: bytes | int) -> list[int]:
+def _integers(value: Value) -> Iterator[int]:
     """The integers of a list's field, which has one, or packs several."""
     if isinstance(value, int):
-        return [_signed(value)]
-    numbers, at = [], 0
+        yield _signed(value)
+        return
+    at = 0
     while at < len(value):
         number, at = _varint(value, at)
-        numbers.append(_signed(number))
-    return numbers
+        yield _signed(number)
 
 
-def _fields(content: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """The number and the value of each field of a protocol buffer's message."""
-    at = 0
+def _fields(message: Value) -> defaultdict[int, list[Value]]:
+    """The values of each field of a protocol buffer's message, by its number."""
+    content, at = _bytes(message), 0
+    fields: defaultdict[int, list[Value]] = defaultdict(list)
     while at < len(content):
         tag, at = _varint(content, at)
-        kind = tag & 7
-        if kind == VARINT:
+        if tag & 7 == VARINT:
             value, at = _varint(content, at)
-            yield tag >> 3, value
+            fields[tag >> 3].append(value)
             continue
-        length, at = _varint(content, at) if kind == DELIMITED else ({FIXED64: 8, FIXED32: 4}[kind], at)
+        length, at = _varint(content, at) if tag & 7 == DELIMITED else ({FIXED64: 8, FIXED32: 4}[tag & 7], at)
         if at + length > len(content):
             raise ValueError("a field is cut off")
-        yield tag >> 3, content[at : at + length]
+        fields[tag >> 3].append(content[at : at + length])
         at += length
+    return fields
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
@@ -170,7 +171,7 @@ def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
-def _bytes(value: bytes | int) -> bytes:
+def _bytes(value: Value) -> bytes:
     if isinstance(value, int):
         raise TypeError("a number where there should be bytes")
     return value

@@ -20,11 +20,7 @@ ARCHIVES = ("*.zip", "*.tar", "*.tgz", "*.tar.gz", "*.7z")
 
 
 def source(name: str, image_shape: Shape, files: Path | None = None) -> Source:
-    """The published data set `name` at `image_shape`: from the cache, or from its files in the folder `files`.
-
-    Raises:
-        InputError: the shape isn't possible, or the files aren't there or are broken.
-    """
+    """The published data set `name` at `image_shape`: from the cache, or from its files in the folder `files`."""
     entry = PUBLISHED[name]
     _check_shape(name, entry, image_shape)
     key = f"{name}-{shape_text(image_shape)}-v{VERSION}"

@@ -18,12 +18,7 @@ FILES: Mapping[Split, tuple[str, str]] = {
 
 
 def read(files: Path) -> Reading:
-    """The training and test images in `files`; the additional, easier ones (extra_32x32.mat) are left out.
-
-    Raises:
-        MissingError: a file isn't there.
-        InputError: a file is broken, or SciPy isn't installed.
-    """
+    """The training and test images in `files`; the additional, easier ones (extra_32x32.mat) are left out."""
     paths = {split: found(files, name) for split, (name, _) in FILES.items()}
     parts = {split: batches([path], _load) for split, path in paths.items()}
     md5 = {paths[split]: digest for split, (_, digest) in FILES.items()}

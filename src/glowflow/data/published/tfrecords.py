@@ -47,11 +47,7 @@ def _shards(folder: Path) -> list[Path]:
 
 
 def source(folder: Path, image_shape: Shape) -> Source:
-    """The images in the shards of `folder` that have the resolution of `image_shape`.
-
-    Raises:
-        InputError: there are none, or a shard is broken.
-    """
+    """The images in the shards of `folder` that have the resolution of `image_shape`."""
     check_channels(image_shape)
     folder = folder.resolve()
     shards, form = _find(folder, image_shape), Form(image_shape, piece_or_all)

@@ -64,17 +64,15 @@ def build(builder: Builder, reading: Reading, form: Form, name: str, num_images:
     writer = _Writer(builder, reading, form)
     outputs = {split: writer.outputs(split) for split in reading.parts}
     done = builder.scratch("done", (len(outputs),), np.int64)
+    total = sum(map(len, reading.parts.values()))
     with (
         ThreadPoolExecutor(os.cpu_count()) as threads,
-        progress(f"Preparing {name}", sum(map(len, reading.parts.values())), done=int(done.sum())) as advance,
+        progress(f"Preparing {name}", total, done=int(done.sum())) as advance,
     ):
         for number, (split, part) in enumerate(reading.parts.items()):
-            for block in writer.blocks(part, done[number : number + 1], threads):
-                for output in outputs[split]:
-                    output.write(int(done[number]), block)
-                done[number] += len(block["images"])
+            for count in writer.write(part, outputs[split], done[number : number + 1], threads):
                 done.flush()
-                advance(len(block["images"]))
+                advance(count)
     names = writer.finish([output for of_part in outputs.values() for output in of_part])
     if ranges := dict(writer.ranges_used):
         say(f"{name} has {described(ranges)}; --value-range LOW,HIGH sets other limits.")
@@ -131,23 +129,30 @@ class _Writer:
             columns["sources"] = create("sources", (count,), f"S{key_width}")
         return columns
 
-    def blocks(self, part: Part, done: NDArray[np.int64], threads: Executor) -> Iterator[Block]:
-        """What isn't done yet of a part; Pillow decodes outside of Python's lock."""
+    def write(
+        self, part: Part, outputs: Sequence[_Output], done: NDArray[np.int64], threads: Executor
+    ) -> Iterator[int]:
+        """Write what isn't done yet of a part, a block at a time: count it in `done`, and give its number of images."""
         items, size = part.items(int(done[0])), _block_size(self.form.image_shape)
         while taken := list(islice(items, size)):
-            tasks = (taken[first : first + TASK] for first in range(0, len(taken), TASK))
-            yield {
-                "images": np.concatenate(list(threads.map(self.all_fitted, tasks))),
-                "labels": np.array([self.label(item) for item in taken]),
-                "attributes": np.array([self.attributes(item) for item in taken], np.bool_),
-                "sources": np.array([os.fsencode(item.key) for item in taken]),
-            }
+            block = self.block(taken, threads)
+            for output in outputs:
+                output.write(int(done[0]), block)
+            done += len(taken)
+            yield len(taken)
         if done[0] != len(part):
             raise InputError(f"The files changed while they were read: {len(part)} images were there, now {done[0]}.")
 
-    def all_fitted(self, items: Sequence[Item]) -> Images:
-        """The images at their shape, (N, H, W, C)."""
-        return np.stack([self.fitted(item) for item in items])
+    def block(self, items: Sequence[Item], threads: Executor) -> Block:
+        """The columns of some images; Pillow decodes outside of Python's lock."""
+        tasks = (items[first : first + TASK] for first in range(0, len(items), TASK))
+        images = threads.map(lambda task: np.stack([self.fitted(item) for item in task]), tasks)
+        return {
+            "images": np.concatenate(list(images)),
+            "labels": np.array([self.label(item) for item in items]),
+            "attributes": np.array([self.attributes(item) for item in items], np.bool_),
+            "sources": np.array([os.fsencode(item.key) for item in items]),
+        }
 
     def fitted(self, item: Item) -> Images:
         """The image at its shape, (H, W, C)."""
