@@ -16,7 +16,7 @@ SIZE, LINE = 14, 18
 MARGIN = 8
 """Pixels around captions, and between the picture and its edge where it has captions."""
 WIDEST = 220
-"""Width of a caption beside a row at most, in pixels."""
+"""The largest width of a caption beside a row, in pixels."""
 CUT = "…"
 OTHERS = (
     *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf"),
@@ -97,5 +97,5 @@ def _found(name: str) -> Font | None:
 
 @cache
 def _has(font: Font, char: str) -> bool:
-    """Whether a font has a character that can be seen: it draws it otherwise than one that doesn't exist."""
+    """Whether a font has a character that can be seen, and draws it differently from one that doesn't exist."""
     return char.isprintable() and bytes(font.getmask(char)) != bytes(font.getmask("\U0010ffff"))

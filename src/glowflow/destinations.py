@@ -1,4 +1,4 @@
-"""Where output goes that a user names a place for: through links, and into what is no regular file."""
+"""Where output goes when a user names a place for it, which may be a link, or no regular file."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from glowflow.errors import InputError
 
 MOST_LINKS = 40
-"""Links in a row, as the system itself follows them."""
+"""Links in a row that are followed, as many as the system itself follows."""
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 """Where systems show a process its own open files; /dev/stdout is a link to the second of them."""
 

@@ -64,7 +64,7 @@ def _delivering(path: Path) -> Iterator[Path]:
 
 
 def _rename(partial: Path, target: Path) -> None:
-    """Put a file in the place of another, or its content where the place can't be taken, as that of a mounted file."""
+    """Put a file in the place of another; or only its content, where the other is mounted and can't be replaced."""
     try:
         partial.replace(target)
     except OSError as error:
@@ -102,7 +102,7 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
 
 
 def recover(target: Path) -> None:
-    """Put back a directory whose replacement was interrupted between its two renamings; for its writer alone."""
+    """Put back a directory whose replacement was interrupted between its two renamings. Only its writer may do this."""
     old = beside(target, "old")
     if target.exists():
         shutil.rmtree(old, ignore_errors=True)
@@ -140,7 +140,7 @@ def sync(path: Path) -> None:
 
 
 def rename_directory(directory: Path, target: Path) -> None:
-    """Rename a directory, or copy it where it's in another layer, as what an image of Docker brings with it."""
+    """Rename a directory, or copy it where it can't be renamed, as in a lower layer of a Docker image."""
     try:
         directory.rename(target)
     except OSError as error:
@@ -160,7 +160,7 @@ def save_text(path: Path, content: str) -> None:
 
 
 def append(path: Path, line: str) -> None:
-    """Add a line to a text file, whole or not at all unless the process dies; what a crash cut short gets its end."""
+    """Add a line to a text file, whole or not at all unless the process dies; end a line that was cut short first."""
     size = path.stat().st_size if path.exists() else 0
     try:
         with path.open("ab+") as file:

@@ -28,7 +28,6 @@ def as_tensor(values: Array) -> Tensor:
 def quantize(images: Array, num_bits: int) -> Tensor:
     """Images (uint8, any shape) with only their `num_bits` upper bits kept.
 
-    >>> import torch
     >>> quantize(torch.tensor([0, 7, 8, 255], dtype=torch.uint8), num_bits=5)
     tensor([  0,   0,   8, 248], dtype=torch.uint8)
     """
@@ -49,7 +48,6 @@ def dequantize(images: Array, num_bits: int, noise: Tensor | float = BIN_CENTRE)
 def to_uint8(x: Tensor, num_bits: int) -> Tensor:
     """Images (uint8) from continuous ones: floor((x + 1/2) 2^n) 256 / 2^n, clipped to 0..255.
 
-    >>> import torch
     >>> images = torch.arange(256, dtype=torch.uint8)
     >>> torch.equal(to_uint8(dequantize(images, 5), 5), quantize(images, 5))
     True
@@ -66,7 +64,6 @@ def bits_per_dim(log_prob: Tensor, num_dims: int, num_bits: int) -> Tensor:
         num_dims: D = C * H * W.
         num_bits: n.
 
-    >>> import torch
     >>> bits_per_dim(torch.tensor(0.0), num_dims=3072, num_bits=8)  # a uniform density on the unit cube
     tensor(8.)
     """

@@ -31,7 +31,7 @@ SECONDS_BETWEEN_ANSWERS = 0.05
 TIMEOUT = timedelta(minutes=30)
 """How long one process waits for another, which may be writing a checkpoint, or whose machine may be gone."""
 CONNECTION_TIMEOUT = timedelta(seconds=20)
-"""How long it tries, a few times over, to reach torchrun's store, which is there before the process is."""
+"""How long a process tries to reach torchrun's store, which torchrun has opened before it starts the process."""
 
 
 @dataclass(frozen=True)

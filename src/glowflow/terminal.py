@@ -41,7 +41,7 @@ class _Output(Console):
 
 
 class Reports(io.TextIOBase):
-    """Standard error for reports on work, which goes on where they can't be written."""
+    """Standard error for reports on work. The work goes on where they can't be written."""
 
     def write(self, text: str) -> int:
         """Write what can be written."""

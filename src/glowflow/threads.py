@@ -31,7 +31,7 @@ TOLERANCE = 1.05
 HOPELESS = 4.0
 """How many times as long as the best number others may take to be tried further."""
 TOO_LONG = 2.0
-"""Seconds. Where one thread takes longer for an image, a trial would take minutes, and all threads are taken."""
+"""Seconds. If one thread takes longer for an image, a trial would take minutes, so all threads are used instead."""
 SECONDS_TO_PREPARE = 1.0
 """The time that work may take when it's first done with a number of threads."""
 ROUNDS = 5
@@ -45,7 +45,7 @@ _wishes: list[Wish] = [None]
 def ask(said: str | None, *, is_long: bool) -> None:
     """Note what the user of this process says: a number, "auto", or nothing (None).
 
-    If they say nothing, a trial pays where they may have to wait for long.
+    If they say nothing, commands that may take long (`is_long`) try which number is best.
 
     Raises:
         InputError: If it's something else, or more than this machine has cores.
@@ -183,7 +183,7 @@ def _measured(
     rounds: int = 1,
     seconds: float = 0.0,
 ) -> dict[int, float]:
-    """Mean seconds with each number, in at least so many rounds; of several, without the longest, a disturbed one."""
+    """Mean seconds with each number, in at least so many rounds. The longest of several is left out, as disturbed."""
     taken: dict[int, list[float]] = {number: [] for number in numbers}
     began = time.perf_counter()
     while len(taken[numbers[0]]) < rounds or mean(time.perf_counter() - began) < seconds:

@@ -56,8 +56,8 @@ class Source:
         key: names its directory in the cache; equal keys promise equal content.
         build: writes every split into a `Builder`.
         replaces: the start of the keys of which this one is the newest version; the others are removed.
-        origin: what it's built from; what was built from anything else is built again. Empty to take what is there.
-        needs: what is to be done first, of a data set whose files aren't at hand: it's in the cache, or can't be had.
+        origin: what it's built from; what was built from something else is built again. Empty takes what is there.
+        needs: what the user has to do first, if the data set can't be built because its files aren't at hand.
         outdated: says what is wrong with a directory of an older version, which is used all the same; empty if nothing.
         glimpse: gives a few images of a split without a build; None where a build is as fast.
     """
@@ -76,15 +76,15 @@ class Source:
 class Builder:
     """A cache directory being written.
 
-    What an interrupted build left is kept, so a build whose rows depend on nothing else can go on from there
-    (see `scratch`); every other build overwrites all of it.
+    What an interrupted build left is kept, so a build can go on from there if it knows which rows are done (see
+    `scratch`). Every other build overwrites all of it.
     """
 
     directory: Path
     columns: dict[Split, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
     def create(self, split: Split, column: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
-        """An array on disk to write one column of a split to, of zeros or of what an interrupted build left."""
+        """An array on disk for one column of a split. It holds zeros, or what an interrupted build left."""
         array = _opened(self.path(split, column), shape, np.dtype(dtype))
         self.columns.setdefault(split, {})[column] = array
         return array
@@ -107,9 +107,9 @@ class Builder:
             column_array[part] = array[rows[part]]
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
-        """An array on disk that is dropped when the data set is whole: of zeros, or what an interrupted build left.
+        """An array on disk, for the build alone. It holds zeros, or what an interrupted build left.
 
-        A build of many pieces that marks them in one, each when the piece is on the disk, can go on from there.
+        A build of many pieces can mark in it which ones are on the disk, and go on from there.
         """
         return _opened(self.directory / f"{SCRATCH}{name}.npy", shape, np.dtype(dtype))
 
@@ -149,7 +149,7 @@ def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | 
 
 
 def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
-    """Every split of `source`, from the cache, where it is put first if it isn't there whole.
+    """Every split of `source`, from the cache. It's built first if the cache doesn't have it whole.
 
     Raises:
         InputError: the source can't be used, or the cache can't be written.

@@ -76,7 +76,7 @@ class Dataset:
         return images, None if self.labels is None else torch.from_numpy(np.asarray(self.labels)[where])
 
     def thinned(self, count: int) -> "Dataset":
-        """At most `count` of the images, at random but always the same."""
+        """At most `count` of the images, chosen at random, but always the same ones."""
         return self.chosen(np.sort(np.random.default_rng(0).permutation(len(self))[:count]))
 
     def chosen(self, rows: NDArray[np.int64]) -> "Dataset":
@@ -127,8 +127,8 @@ class Dataset:
 
 
 def _plain(name: str) -> str:
-    """What names that people take for the same have in common: a number's value, and accents in one form.
+    """A name in the form by which it's compared: a number by its value, and accents in one form of Unicode.
 
-    macOS and Linux write accents in different forms of Unicode.
+    macOS and Linux write accents in different forms.
     """
     return str(int(name)) if name.isdecimal() else normalize("NFC", name)

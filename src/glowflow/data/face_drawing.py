@@ -33,7 +33,7 @@ KINDS = {
 }
 """What python_avatars calls the kinds of parts."""
 CENTRE = (132.0, 122.0)
-"""The point of the art that lies in the picture's middle unless shifted: just above the nose."""
+"""The point of the art, just above the nose, that lies in the picture's middle if nothing is shifted."""
 
 
 def render(seed: int, index: int, size: int) -> NDArray[np.uint8]:
@@ -125,7 +125,7 @@ def _hex(colour: Rgb) -> str:
 
 @cache
 def _library() -> ModuleType:
-    """python_avatars, whose import draws from the global generator: put back as it was."""
+    """The library python_avatars. Its import draws from the global generator, which is then restored."""
     state = random.getstate()
     library = import_module("python_avatars")
     random.setstate(state)

@@ -24,15 +24,15 @@ from glowflow.progress import progress
 from glowflow.threads import cores
 
 VERSION = 1
-"""Part of the cache's key: to be raised whenever the pictures change."""
+"""Part of the cache's key. It is raised whenever the pictures change."""
 SEED = 0
 NUM_IMAGES: Mapping[Split, int] = {"train": 20_000, "validation": 1_000, "test": 2_000}
 CHUNK = 100
-"""Faces between two records of what is done: what an interruption can lose, for each worker."""
+"""Faces that a worker renders before they are recorded as done. An interruption can lose as many."""
 SMALLEST, LARGEST = 16, 512
 
 Chunk = tuple[Split, int, int, int]
-"""Faces first..last-1 of the seed, which are the rows from a given one on of a split: (split, row, first, last)."""
+"""(split, row, first, last): faces first to last - 1 of the seed, which go to the split's rows from `row` on."""
 
 
 def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES) -> Source:
@@ -81,7 +81,7 @@ def _require_packages() -> None:
 
 
 def _first(split: Split, num_images: Mapping[Split, int]) -> int:
-    """The split's first face: splits are one after the other in the seed's series, so that no two share a face."""
+    """The split's first face. The splits follow each other in the seed's series, so that no two share a face."""
     return sum(num_images[earlier] for earlier in SPLITS[: SPLITS.index(split)])
 
 
@@ -94,7 +94,7 @@ def _chunks(num_images: Mapping[Split, int]) -> Iterator[Chunk]:
 
 
 def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
-    """Have the chunks that the journal lacks rendered; a chunk is recorded when it is on the disk."""
+    """Have workers render the chunks that the journal lacks. A chunk is recorded when it is on the disk."""
     journal = builder.scratch("done", (len(chunks),), np.bool_)
     todo = [int(k) for k in np.flatnonzero(~journal)]
     sizes = np.array([last - first for _, _, first, last in chunks])
@@ -114,10 +114,10 @@ def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
 
 @contextmanager
 def _workers(job: dict[str, Any], chunks: list[Chunk]) -> Iterator[list[Popen[str]]]:
-    """Processes that share `chunks` out in turn, each printing a line when one is on the disk; ended on leaving.
+    """Processes that share the chunks. Each prints a line when a chunk is on the disk, and ends with the context.
 
     They are plain subprocesses: `multiprocessing` would import the user's main script again, or fork a process in which
-    torch runs threads. Having a session of their own they get no Ctrl-C, which is for the parent to handle.
+    torch runs threads. They have a session of their own, so that Ctrl-C goes to the parent alone.
     """
     count = min(len(chunks), cores())
     command = [sys.executable, "-P", "-m", "glowflow.data.face_worker"]

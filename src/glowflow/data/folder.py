@@ -28,7 +28,7 @@ from glowflow.errors import InputError, listed
 from glowflow.progress import progress, say
 
 BATCH = 256
-"""Files read before the next are begun."""
+"""Files that are read at a time."""
 MOST_PLACES = 5
 """Sub-folders without a split that are named."""
 MOST_LOOKED_AT = 100
@@ -44,7 +44,7 @@ Result = NDArray[np.uint8] | Seen | UnreadableError
 class ImageFile:
     """An image file: its path within the folder, and what its folders say of it.
 
-    The split is "train" in a folder that isn't laid out in splits, and None beside the splits of one that is.
+    The split is "train" in a folder without splits. In a folder with splits it's None for a file outside of them.
     """
 
     name: str
@@ -79,8 +79,8 @@ def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] =
     found = listing(folder)
     if not found.files:
         left_out = "; ".join(found.left_out())
-        reason = f" that can be read; left out: {left_out}." if left_out else ": it should hold .png or .jpg files."
-        raise InputError(f"The folder {folder} has no images{reason}")
+        reason = f"that can be read; left out: {left_out}" if left_out else "such as .png or .jpg files"
+        raise InputError(f"The folder {folder} has no images {reason}.")
     images = _Images(found, image_shape, value_ranges)
     where = f"folder-{digest(os.fspath(folder))}-{of_ranges(value_ranges)}{shape_text(image_shape)}-"
     return Source(
@@ -94,7 +94,7 @@ def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] =
 
 
 def _state(folder: Path, name: str) -> str:
-    """Changes when the file does; a dangling link counts as a file, to be reported as unreadable."""
+    """A text that changes when the file does. A link to nothing counts as a file, and is reported as unreadable."""
     try:
         status = (folder / name).stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""A look at a data set: some of its images, and what is known of the others, which needn't be read for it."""
+"""A look at a data set: some of its images, and what is known of the others without reading them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Glimpse:
 
     Attributes:
         shown: these images, N of them.
-        counts: how many images each split has; before they're read, how many it has if all of them can be.
+        counts: how many images each split has; before they're read, those that can't be read count as well.
         labels: int64, of every image of the split, or only of the N shown; None without labels.
         attributes: bool (*, A), likewise.
         is_prepared: whether all images have been read, and are in the cache.

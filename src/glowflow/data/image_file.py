@@ -156,7 +156,7 @@ def _unreadable() -> Iterator[None]:
 def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: bool = False) -> NDArray[np.uint8]:
     """`image` cropped, then reduced, to uint8 (H, W, C).
 
-    A smaller one is enlarged, or refused by an InputError, for the message of which `where` is.
+    A smaller one is enlarged or refused (InputError). `where` is what the message calls it.
     """
     channels, height, width = image_shape
     if enlarge and (image.width < width or image.height < height):
@@ -177,7 +177,7 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
 
 
 def _unenlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
-    """The image of this size that was enlarged to this one pixel by pixel, as the commands draw images, if one was."""
+    """The original of this size, if the image is one that was enlarged pixel by pixel, as the commands draw images."""
     small = image.resize(size, Image.Resampling.NEAREST)
     again = small.resize(image.size, Image.Resampling.NEAREST)
     return small if again.tobytes() == image.tobytes() else None

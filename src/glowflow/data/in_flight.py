@@ -10,9 +10,8 @@ from glowflow.allocator import give_back_freed_memory
 class InFlight:
     """Room for some number of pixels, shared by the threads that decode images.
 
-    Args:
-        most: that many pixels, of images that are there at once; and no more than a quarter of it remains as freed
-            memory of images that were there.
+    Images of at most so many pixels are there at once. Of images that were there, at most a quarter as many pixels
+    remain as freed memory.
     """
 
     def __init__(self, most: int) -> None:

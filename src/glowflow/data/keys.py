@@ -1,4 +1,4 @@
-"""Names for the cache's directories: different ones for images that may differ."""
+"""Names for the cache's directories, which differ where the images may differ."""
 
 import os
 from collections.abc import Iterable, Mapping

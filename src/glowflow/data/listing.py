@@ -18,7 +18,7 @@ SYSTEMS = frozenset(
 )
 """Folders, in lower case, in which systems keep thumbnails, deleted files and the like; those with a dot are hidden."""
 MOST_PATHS = 100
-"""Paths to the same folder that are followed: links beside each other lead to it by ever more of them."""
+"""Paths to the same folder that are followed. Where links stand beside each other, their number grows without end."""
 MOST_NAMED = 5
 """Names in a line."""
 

@@ -13,7 +13,7 @@ def imported(module: str, needed_by: str, extra: str) -> Any:  # noqa: ANN401  a
     """The module.
 
     Raises:
-        InputError: it isn't installed, or doesn't work here; the sentence says which extra has it.
+        InputError: it isn't installed, or doesn't work here; the sentence says how to install it.
     """
     package = module.partition(".")[0]
     try:

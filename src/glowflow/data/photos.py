@@ -75,7 +75,7 @@ def _glimpse(split: Split, num: int, image_shape: Shape) -> Glimpse:
 
 @dataclass(frozen=True)
 class _Patches:
-    """The N patches of a split, each cut from one of its windows, which nothing copies before.
+    """The N patches of a split. Each is a view into a photograph until it is cut.
 
     Attributes:
         windows: for each scene and scale, every patch that there is, uint8 (rows, columns, H, W, C).

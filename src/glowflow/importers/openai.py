@@ -125,14 +125,11 @@ def _correspondence(config: GlowConfig) -> Iterator[Entry]:
 def _step(ours: str, theirs: str, config: GlowConfig) -> Iterator[Entry]:
     yield from _within(f"{ours}.0", theirs, ACTNORM)
     yield from _within(f"{ours}.1", theirs, PERMUTATION[str(config.permutation)])
-    yield from _conditioner(f"{ours}.2.conditioner", f"{theirs}/f1")
-
-
-def _conditioner(ours: str, theirs: str) -> Iterator[Entry]:
+    network = f"{ours}.2.conditioner"
     for number in (1, 2):
-        yield f"{ours}.conv{number}.weight", f"{theirs}/l_{number}/W", KERNEL
-        yield from _within(f"{ours}.norm{number}", f"{theirs}/l_{number}", ACTNORM)
-    yield from _within(f"{ours}.conv3", f"{theirs}/l_last", ZERO_CONV)
+        yield f"{network}.conv{number}.weight", f"{theirs}/f1/l_{number}/W", KERNEL
+        yield from _within(f"{network}.norm{number}", f"{theirs}/f1/l_{number}", ACTNORM)
+    yield from _within(f"{network}.conv3", f"{theirs}/f1/l_last", ZERO_CONV)
 
 
 def _within(ours: str, theirs: str, entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -179,16 +176,16 @@ def _check(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     for name, tensor in expected.items():
         if name not in found:
             raise InputError(f"The checkpoint lacks the variable {name}, which its other variables ask for.")
-        if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
-            is_, wanted = (f"{value.dtype} {tuple(value.shape)}" for value in (found[name], tensor))
-            raise InputError(f"The checkpoint's variable {name} is {is_}, where the others ask for {wanted}.")
+        kind, wanted = (f"{value.dtype} {tuple(value.shape)}" for value in (found[name], tensor))
+        if kind != wanted:
+            raise InputError(f"The checkpoint's variable {name} is {kind}, where the others ask for {wanted}.")
         if not found[name].isfinite().all():
             raise InputError(f"The checkpoint's variable {name} has values that aren't finite.")
     for name in found:
         if name not in expected:
             raise InputError(
                 f"The checkpoint has a variable {name}, which the released code (openai/glow) doesn't have: it's from "
-                f"another version or another model, and what it computes isn't known."
+                "another version or another model, and what it computes isn't known."
             )
         _check_mixing(found, name)
 
@@ -210,17 +207,16 @@ def _check_mixing(variables: Mapping[str, Tensor], name: str) -> None:
 
 
 def _check_expressible(config: GlowConfig) -> None:
-    if config.layout != "glow" or config.conditioner != "conv":
-        raise InputError(
-            "The original can't express this model: it has no RealNVP layout, no residual networks, no logit."
-        )
-    if config.permutation not in PERMUTATION or isinstance(config.steps, tuple) or isinstance(config.width, tuple):
-        raise InputError(
-            f"The original can't express this model: its permutations are {', '.join(PERMUTATION)}, and all its levels "
-            "have as many steps, of the same width."
-        )
-    if config.coupling not in {"affine", "additive"}:
-        raise InputError(f"The original can't express this model: it has no {config.coupling} coupling.")
     channels, height, width = config.image_shape
-    if channels != 3 or height != width:
-        raise InputError("The original can't express this model: its images are square and have three channels.")
+    problem = ""
+    if config.layout != "glow" or config.conditioner != "conv":
+        problem = "it has no RealNVP layout, no residual networks, no logit"
+    elif config.permutation not in PERMUTATION or isinstance(config.steps, tuple) or isinstance(config.width, tuple):
+        permutations = ", ".join(PERMUTATION)
+        problem = f"its permutations are {permutations}, and all its levels have as many steps, of the same width"
+    elif config.coupling not in {"affine", "additive"}:
+        problem = f"it has no {config.coupling} coupling"
+    elif channels != 3 or height != width:
+        problem = "its images are square and have three channels"
+    if problem:
+        raise InputError(f"The original can't express this model: {problem}.")

@@ -19,8 +19,6 @@ from glowflow.model import Glow
 
 FIRST = "flow.layers.1"
 """Layer 0 is a squeeze."""
-
-
 NUM_BITS = 8
 """Their code dequantises and scores images at 8 bits, whatever they are quantised to."""
 
@@ -39,10 +37,11 @@ def to_glow(tensors: Mapping[str, Tensor], permutation: Literal["reverse"] | Non
     """
     found = Tensors(tensors)
     config = _config(found, permutation)
+    channels = config.latent_shapes[-1][0]
     tree: Tree = {
         "levels": levels(config, partial(_step, found, config), partial(_split, found, config)),
         "prior": {"network": _top(found, config)},
-        "classifier": _classifier(found, config),
+        "classifier": _linear(found, "project_class", channels, config.num_classes) if config.classifier else {},
     }
     found.finish()
     return assemble(config, tree)
@@ -106,14 +105,9 @@ def _actnorm(found: Tensors, name: str, channels: int) -> Tree:
 def _mixing(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tree:
     if config.permutation == "reverse":
         return {}
-    return conv1x1(config, name, _matrix(found, name, config, channels))
-
-
-def _matrix(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tensor:
-    """The matrix (out, in) of a 1x1 convolution, dense or LU-decomposed."""
     if config.permutation == "conv1x1":
-        return found.take(f"{name}.weight", channels, channels)
-    return take_lu(found, name, channels, ("p", "lower", "upper", "sign_s", "log_s"))
+        return conv1x1(config, name, found.take(f"{name}.weight", channels, channels))
+    return conv1x1(config, name, take_lu(found, name, channels, ("p", "lower", "upper", "sign_s", "log_s")))
 
 
 def _conditioner(found: Tensors, name: str, config: GlowConfig, channels: int) -> Tree:
@@ -136,11 +130,6 @@ def _top(found: Tensors, config: GlowConfig) -> Tree:
         "conv": _zero_conv(found, "learn_top_fn", outputs, outputs) if config.learn_top else {},
         "embedding": _linear(found, "project_ycond", config.num_classes, outputs) if config.num_classes else {},
     }
-
-
-def _classifier(found: Tensors, config: GlowConfig) -> Tree:
-    channels = config.latent_shapes[-1][0]
-    return _linear(found, "project_class", channels, config.num_classes) if config.classifier else {}
 
 
 def _zero_conv(found: Tensors, name: str, inputs: int, outputs: int) -> Tree:

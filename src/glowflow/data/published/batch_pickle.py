@@ -43,7 +43,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _admitted() -> dict[tuple[str, str], Callable[..., object]]:
-    """What each name stands for; made again for each file, which so can't change it for the next."""
+    """What each name stands for. It's made again for each file, so that no file can change it for the next."""
     return {
         ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
         ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),
@@ -62,7 +62,7 @@ class _Type:
         self.name = name
 
     def __setstate__(self, state: object) -> None:
-        """Byte order, fields and the like: of no concern for bytes."""
+        """Byte order, fields and the like don't matter for bytes."""
 
 
 class _Array:

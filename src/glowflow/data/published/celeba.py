@@ -26,7 +26,7 @@ _NAMES = (
     "Wearing_Necktie Young"
 )
 ATTRIBUTE_NAMES = tuple(_NAMES.split())
-"""In the order of the list, for files that have the values alone."""
+"""In the order of the list, for files that have only the values."""
 
 
 def read(files: Path) -> Reading:

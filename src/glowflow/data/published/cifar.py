@@ -73,7 +73,7 @@ MD5 = {
 
 
 def read(name: str, files: Path) -> Reading:
-    """The data set in the folder `files`, which holds the unpacked folder or is it."""
+    """The data set in the folder `files`, which is the unpacked folder, or holds it."""
     for version in VERSIONS[name]:
         for folder in (files / version.folder, files):
             if (folder / version.names).exists():

@@ -1,4 +1,4 @@
-"""Data sets that are read from where they are: for the cache, or a glimpse that keeps nothing on the disk."""
+"""Data sets that are read where they lie: into the cache, or for a glimpse that keeps nothing on the disk."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from glowflow.data.splits import Rows
 
 
 def source_of(name: str, where: str, version: str, read: Callable[[], Reading], form: Form) -> Source:
-    """The source of a data set that is kept under `where` and its version, and replaces older versions."""
+    """The source of a data set. Its key is `where` and its version; it replaces older versions."""
     return Source(
         name,
         where + version,

@@ -29,7 +29,7 @@ def centre(image: Image.Image, image_shape: Shape, item: Item) -> Images:
 
 
 def padded(image: Image.Image, image_shape: Shape, item: Item) -> Images:
-    """The image amid zeros."""
+    """The image in the middle of zeros."""
     channels, height, width = image_shape
     if image.width > width or image.height > height:
         raise InputError(f"{item.where} is {image.height}x{image.width}, which {height}x{width} pixels can't hold.")
@@ -46,7 +46,7 @@ def face(image: Image.Image, image_shape: Shape, item: Item) -> Images:
 def random_crop(image: Image.Image, image_shape: Shape, item: Item) -> Images:
     """A piece of the image reduced to 96 pixels on its shorter side: RealNVP's protocol (Dinh et al. 2017, 4.1).
 
-    The piece is drawn from the image's key, once and for all, where the original draws again each time.
+    The image's key decides where the piece is, once and for all. The original draws another piece each time.
     """
     if min(image.size) < REDUCED:
         raise InputError(f"{item.where} is {image.width}x{image.height} pixels: each side should have {REDUCED}.")
@@ -54,12 +54,12 @@ def random_crop(image: Image.Image, image_shape: Shape, item: Item) -> Images:
 
 
 def piece_or_all(image: Image.Image, image_shape: Shape, item: Item) -> Images:
-    """A piece of a larger image, drawn from its key; an image of the shape itself as it is."""
+    """A piece of a larger image, at a place that its key decides; an image of the right shape as it is."""
     return piece(np.asarray(image).reshape(image.height, image.width, -1), image_shape, item)
 
 
 def piece(pixels: Images, image_shape: Shape, item: Item) -> Images:
-    """A piece (H, W, C) of (h, w, C), its place drawn from the item's key."""
+    """A piece (H, W, C) of an image (h, w, C), at a place that the item's key decides."""
     _, height, width = image_shape
     spare = pixels.shape[0] - height, pixels.shape[1] - width
     if min(spare) < 0:

@@ -56,7 +56,7 @@ def _read(name: str) -> Reading:
 
 
 def _part(table: Any, image: str, label: str, classes: tuple[str, ...] | None, where: str) -> Part:  # noqa: ANN401
-    """A split of which the images stay encoded until they are asked for; their keys are the rows' numbers."""
+    """A split. Its images stay encoded until they are asked for; their keys are the rows' numbers."""
     numbers = _numbers(table.features[label].names, classes, where) if classes else ()
     encoded = table.cast_column(image, type(table.features[image])(decode=False))
     rows = encoded.select_columns([image, *([label] if label else [])])
@@ -72,7 +72,7 @@ def _part(table: Any, image: str, label: str, classes: tuple[str, ...] | None, w
 
 
 def _numbers(names: Sequence[str], classes: Sequence[str], where: str) -> tuple[int, ...]:
-    """For each class of a split its number among those of the training split, which may have another order."""
+    """The number that each class of a split has in the training split, where the order may be another."""
     for name in names:
         if name not in classes:
             raise InputError(

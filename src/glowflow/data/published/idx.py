@@ -34,7 +34,7 @@ MD5: Mapping[str, tuple[str, ...]] = {
         "15d484375f8d13e6eb1aabb0c3f46965",
     ),
 }
-"""Of the files in the order of FILES, decompressed: how a file was compressed is of no concern."""
+"""Digests of the files in the order of FILES, after decompression."""
 
 
 def read(folder: str, class_names: tuple[str, ...], files: Path) -> Reading:

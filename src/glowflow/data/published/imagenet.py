@@ -60,7 +60,7 @@ def _rows(size: int, path: Path, start: int) -> Iterator[tuple[Images, int]]:
 
 @contextmanager
 def _data(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
-    """The array `data` of a file, standing at its first number, and its shape."""
+    """The array `data` of a file, open at its first number, and its shape."""
     with zipfile.ZipFile(path) as archive, archive.open("data.npy") as file:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -39,7 +39,7 @@ def every_picture(folder: Path, key: Callable[[str], str] = str) -> Part:
 
 
 def read_folder(files: Path) -> Reading:
-    """A folder of images, perhaps laid out in splits; what lies beside the splits, and labels, are passed over."""
+    """A folder of images, perhaps laid out in splits; images beside the splits, and labels, are left out."""
     files_found = arranged(_names(files))
     names = {split: [file.name for file in files_found if file.split == split] for split in SPLITS}
     if not names["train"]:

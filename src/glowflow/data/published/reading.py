@@ -78,7 +78,7 @@ class Reading:
         attribute_names: what the attributes are called.
         md5: the digests that were published of some of the files.
         named: whether the keys are names by which people know the images.
-        remark: what the data set's name is to say of how it was read.
+        remark: what is added to the data set's name about how it was read.
     """
 
     parts: Mapping[Split, Part]
@@ -93,7 +93,7 @@ class Reading:
 def batches(paths: Sequence[Path], load: Load) -> Part:
     """A part in files that are each read whole.
 
-    Each is read once here, too, so that a broken one is found before anything is written.
+    Each is read once right away, so that a broken one is found before anything is written.
     """
 
     def rows(path: Path, start: int) -> Iterator[tuple[Images, int]]:

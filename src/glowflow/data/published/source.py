@@ -15,7 +15,7 @@ from glowflow.data.published.writer import Form, build
 from glowflow.errors import InputError
 
 VERSION = 1
-"""Part of the cache's key: to be raised whenever other images are made of the same files."""
+"""Part of the cache's key. It is raised whenever other images are made of the same files."""
 ARCHIVES = ("*.zip", "*.tar", "*.tgz", "*.tar.gz", "*.7z")
 
 

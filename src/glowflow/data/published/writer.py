@@ -27,11 +27,11 @@ from glowflow.errors import InputError
 from glowflow.progress import progress, say
 
 BLOCK_BYTES = 2**24
-"""About what a block of images has, which is in memory at a time, and which an interruption can lose."""
+"""About how many bytes of images are in memory at a time. An interruption can lose as many."""
 TASK = 32
 """Images that a thread is given at a time."""
 MOST_HELD_OUT = 10_000
-"""About how many images a split that isn't published gets at most; a tenth of the training images if that is fewer."""
+"""About how many images are held out for a split that isn't published; a tenth of the training images if fewer."""
 
 Columns = Mapping[str, np.memmap[Any, Any]]
 Block = Mapping[str, NDArray[Any]]
@@ -44,8 +44,8 @@ class Form:
     Attributes:
         image_shape: (C, H, W).
         fit: brings an image to it.
-        native: (height, width) that each image should have before, None for any.
-        value_ranges: of each kind of values of more than 8 bits, those that become black and white.
+        native: (height, width) that each published image should have, None for any.
+        value_ranges: for each kind of values of more than 8 bits, those that become black and white.
     """
 
     image_shape: Shape
@@ -55,7 +55,7 @@ class Form:
 
 
 def build(builder: Builder, reading: Reading, form: Form, name: str, num_images: Mapping[Split, int] = {}) -> Names:
-    """Write every split of a reading, after saying how it differs from what was published, `num_images` a split.
+    """Write every split of a reading. What differs from the published data set, with so many images, is said first.
 
     Raises:
         InputError: an image is broken, too small, or labelled with a class that there isn't.
@@ -97,7 +97,7 @@ class _Output:
     columns: Columns
 
     def write(self, start: int, block: Block) -> None:
-        """Bring to the disk what it takes of a block, whose first row is row `start` of the part."""
+        """Bring to the disk the split's rows of a block that begins at row `start` of the part."""
         first, last = np.searchsorted(self.rows, [start, start + len(block["images"])])
         for name, column in self.columns.items():
             column[first:last] = block[name][self.rows[first:last] - start]
