@@ -112,10 +112,7 @@ def _pickled(path: Path, key: str) -> tuple[Images, Labels]:
     if not isinstance(rows, np.ndarray) or rows.shape[1:] != (PIXELS,) or not isinstance(labels, list):
         raise InputError(f"{path} can't be read: it should have data, rows of {PIXELS} bytes, and {key}.")
     with refused(path):
-        numbers = np.array(labels, np.int64)
-    if numbers.shape != (len(rows),):
-        raise InputError(f"{path} has {len(rows)} images and {len(labels)} labels: get it again.")
-    return rows, numbers
+        return rows, np.array([int(label) for label in labels], np.int64)
 
 
 def _binary(path: Path, label_bytes: int) -> tuple[Images, Labels]:

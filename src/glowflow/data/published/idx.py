@@ -51,10 +51,7 @@ def _path(files: Path, folder: str, name: str) -> Path:
 
 
 def _load(labels_path: Path, path: Path) -> tuple[Images, Labels]:
-    images, labels = _array(path, 3), _array(labels_path, 1).astype(np.int64)
-    if len(images) != len(labels):
-        raise InputError(f"{path} has {len(images)} images and {labels_path} {len(labels)} labels: get both again.")
-    return images, labels
+    return _array(path, 3), _array(labels_path, 1).astype(np.int64)
 
 
 def _array(path: Path, num_dimensions: int) -> NDArray[np.uint8]:

@@ -96,11 +96,17 @@ def batches(paths: Sequence[Path], load: Load) -> Part:
     Each is read once right away, so that a broken one is found before anything is written.
     """
 
-    def rows(path: Path, start: int) -> Iterator[tuple[Images, int]]:
+    def loaded(path: Path) -> tuple[Images, Labels]:
         images, labels = load(path)
+        if len(images) != len(labels):
+            raise InputError(f"{path} has {len(images)} images and {len(labels)} labels: get it again.")
+        return images, labels
+
+    def rows(path: Path, start: int) -> Iterator[tuple[Images, int]]:
+        images, labels = loaded(path)
         return ((images[row], int(labels[row])) for row in range(start, len(labels)))
 
-    return in_files(paths, [len(load(path)[1]) for path in paths], rows)
+    return in_files(paths, [len(loaded(path)[1]) for path in paths], rows)
 
 
 def in_files(paths: Sequence[Path], counts: Sequence[int], rows: Rows) -> Part:
