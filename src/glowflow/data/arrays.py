@@ -12,7 +12,7 @@ from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
-from glowflow.data.keys import digest, shape_text
+from glowflow.data.keys import prefix
 from glowflow.data.splits import Rows, complete, split_named, splits_among
 from glowflow.errors import InputError
 from glowflow.progress import say
@@ -31,7 +31,7 @@ def source(path: Path, image_shape: Shape) -> Source:
     """
     path = path.resolve()
     status = path.stat()
-    where = f"array-{digest(str(path))}-{shape_text(image_shape)}-"
+    where = prefix("array", str(path), image_shape)
     return Source(
         path.name,
         f"{where}{status.st_size:x}-{status.st_mtime_ns:x}",

@@ -126,8 +126,7 @@ class Builder:
 def cache_directory() -> Path:
     """Where prepared data is kept: $GLOWFLOW_CACHE, else $XDG_CACHE_HOME/glowflow, else ~/.cache/glowflow.
 
-    Raises:
-        InputError: If there is no home directory for it.
+    InputError if there is no home directory for it.
     """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     chosen = os.environ.get("GLOWFLOW_CACHE") or f"{base}/glowflow"

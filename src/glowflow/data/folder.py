@@ -20,7 +20,7 @@ from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
 from glowflow.data.image_file import UnreadableError, check_channels, fit, opened
-from glowflow.data.keys import digest, of_ranges, shape_text
+from glowflow.data.keys import digest, prefix
 from glowflow.data.listing import Listing, listing
 from glowflow.data.splits import Rows, complete, split_named
 from glowflow.data.value_range import UNKNOWN, Range, Seen, together, told, usual
@@ -82,7 +82,7 @@ def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] =
         reason = f"that can be read; left out: {left_out}" if left_out else "such as .png or .jpg files"
         raise InputError(f"The folder {folder} has no images {reason}.")
     images = _Images(found, image_shape, value_ranges)
-    where = f"folder-{digest(os.fspath(folder))}-{of_ranges(value_ranges)}{shape_text(image_shape)}-"
+    where = prefix("folder", os.fspath(folder), image_shape, value_ranges)
     return Source(
         folder.name,
         where + digest(*(_state(folder, name) for name in found.files)),
@@ -176,8 +176,7 @@ class _Images:
     def read(self, files: Sequence[ImageFile], out: NDArray[np.uint8]) -> tuple[Rows, dict[str, Range]]:
         """Write every readable image to its row of `out`; the rows written, and the value ranges that were used.
 
-        Raises:
-            InputError: an image is too small, or more than a tenth of the files are unreadable.
+        InputError if an image is too small, or more than a tenth of the files are unreadable.
         """
         reader = _Reader(self.folder, [file.name for file in files], self.image_shape, out)
         deep = reader.read(range(len(files)), {})  # writes the images of 8 bits, and looks at the values of the others

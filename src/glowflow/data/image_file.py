@@ -131,11 +131,7 @@ class Picture:
 
 @contextmanager
 def opened(file: Path | BinaryIO) -> Iterator[Picture]:
-    """The image in a file. Until the context is left its pixels count among those that are decoded at once.
-
-    Raises:
-        UnreadableError: the file holds no image.
-    """
+    """The image in a file, or an UnreadableError; its pixels count as decoded until the context is left."""
     with ExitStack() as stack:
         with _unreadable():
             image = stack.enter_context(open_image(file))

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from glowflow.config import Shape
-from glowflow.data.value_range import Range
+from glowflow.data.value_range import UNKNOWN, Range
 
 
 def shape_text(image_shape: Shape) -> str:
@@ -32,7 +32,7 @@ def states(paths: Iterable[Path]) -> list[str]:
     return [f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in statuses]
 
 
-def of_ranges(value_ranges: Mapping[str, Range]) -> str:
-    """A part of a key for value ranges that were given; empty where none were."""
-    ranges = [f"{kind} {float(low)!r} {float(high)!r}" for kind, (low, high) in sorted(value_ranges.items())]
-    return f"{digest(*ranges)}-" if ranges else ""
+def prefix(kind: str, place: str, image_shape: Shape, value_ranges: Mapping[str, Range] = UNKNOWN) -> str:
+    """The start of the keys for what is read of a place, such as a folder; the rest tells its versions apart."""
+    ranges = [f"{name} {float(low)!r} {float(high)!r}" for name, (low, high) in sorted(value_ranges.items())]
+    return "-".join([kind, digest(place), *([digest(*ranges)] if ranges else []), shape_text(image_shape), ""])

@@ -1,4 +1,7 @@
-"""Packages that only some data sets need, and files that such packages ship."""
+"""Packages that only some data sets need, and files that such packages ship.
+
+What isn't installed is an InputError that says how to install it.
+"""
 
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -10,11 +13,7 @@ from glowflow.errors import InputError, install
 
 
 def imported(module: str, needed_by: str, extra: str) -> Any:  # noqa: ANN401  a module has no type of its own
-    """The module.
-
-    Raises:
-        InputError: it isn't installed, or doesn't work here; the sentence says how to install it.
-    """
+    """The module; an InputError, too, if it doesn't work here."""
     package = module.partition(".")[0]
     try:
         return import_module(module)
@@ -26,22 +25,14 @@ def imported(module: str, needed_by: str, extra: str) -> Any:  # noqa: ANN401  a
 
 
 def require(package: str, dataset: str) -> ModuleSpec:
-    """Where a package is; it isn't imported.
-
-    Raises:
-        InputError: it isn't installed; the sentence says how to install it.
-    """
+    """Where a package is; it isn't imported."""
     if spec := find_spec(package):
         return spec
     raise _missing(package, dataset, "data")
 
 
 def package_file(package: str, relative: str, dataset: str) -> Path:
-    """The path of a file that a package ships.
-
-    Raises:
-        InputError: the package, or the file in it, isn't there.
-    """
+    """The path of a file that a package ships."""
     path = Path(require(package, dataset).origin or "").parent / relative
     if not path.is_file():
         raise _missing(f"{package}'s file {relative}", dataset, "data")

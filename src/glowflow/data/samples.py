@@ -60,8 +60,7 @@ class Samples:
 def samples(image: Image.Image) -> Samples | None:
     """The numbers of an image that was opened and not decoded yet; None if they have 8 bits at most.
 
-    Raises:
-        ValueError: Pillow would take the numbers for others.
+    ValueError where Pillow would take the numbers for others.
     """
     if decoder := _colour_decoder(image):
         return _colour(image, decoder)

@@ -33,10 +33,9 @@ def split_named(name: str) -> Split | None:
 
 
 def splits_among(names: Iterable[str], where: str) -> dict[Split, str]:
-    """Which of the names of a data set's parts is which split; a line says which parts are no split, and left out.
+    """The name of each split among those of a data set's parts; InputError if two parts mean the same split.
 
-    Raises:
-        InputError: two of them mean the same split.
+    A line says which parts are no split, and left out.
     """
     found: dict[Split, str] = {}
     for name in names:
@@ -53,15 +52,9 @@ def splits_among(names: Iterable[str], where: str) -> dict[Split, str]:
 def complete(given: Mapping[Split, Rows], keys: Sequence[str], where: str) -> dict[Split, Rows]:
     """The rows of every split: those given, and for a split that isn't given a tenth of the training rows.
 
-    Too few training rows to take any from all stay there, and the other splits are empty: they can be scored.
-
-    Args:
-        given: rows of the splits that the user laid out; "train" alone where there is no such layout.
-        keys: the name of each row, unlike any other.
-        where: what the images are in, for the message.
-
-    Raises:
-        InputError: there are no images.
+    `given` has the rows of the splits that the user laid out, "train" alone where there is no such layout. `keys` has a
+    name for each row, unlike any other. Too few training rows to take any from stay training rows: the other splits
+    are empty then, and the images can be scored. No training rows are an InputError about `where`.
     """
     train = given.get("train", np.empty(0, np.int64))
     missing = [split for split in SPLITS if split not in given and split != "train"]

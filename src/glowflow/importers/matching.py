@@ -103,13 +103,9 @@ def check_invertible(name: str, matrix: Tensor) -> None:
 
 
 def take_lu(found: Tensors, name: str, channels: int, parts: tuple[str, str, str, str, str]) -> Tensor:
-    """P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))), (C, C).
+    """P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))), (C, C), of the convolution `name`.
 
-    Args:
-        found: Where to take it from.
-        name: What the convolution is called there.
-        channels: C.
-        parts: What P, L, U, sign and log_s are called within it.
+    `parts` are the names that P, L, U, sign and log_s have within it.
     """
     permutation, lower, upper = (found.take(f"{name}.{part}", channels, channels) for part in parts[:3])
     sign, log_s = (found.take(f"{name}.{part}", channels) for part in parts[3:])

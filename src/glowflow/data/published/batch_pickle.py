@@ -17,11 +17,7 @@ from glowflow.errors import InputError
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The dictionary in a file: text, numbers, lists, and uint8 arrays.
-
-    Raises:
-        InputError: the file is broken, or asks for anything else.
-    """
+    """The dictionary in a file: text, numbers, lists, and uint8 arrays; InputError if it asks for anything else."""
     with refused(path), path.open("rb") as file:
         content = _Unpickler(file, encoding="latin1").load()
     if not isinstance(content, dict):

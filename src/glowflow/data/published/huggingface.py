@@ -9,7 +9,7 @@ from typing import Any
 from glowflow.config import Shape
 from glowflow.data.cache import Source
 from glowflow.data.image_file import check_channels
-from glowflow.data.keys import digest, of_ranges, shape_text, states
+from glowflow.data.keys import digest, prefix, states
 from glowflow.data.packages import imported
 from glowflow.data.published.direct import source_of
 from glowflow.data.published.fitting import centre
@@ -33,14 +33,16 @@ def source(name: str, image_shape: Shape, value_ranges: Mapping[str, Range] = UN
     form = Form(image_shape, centre, value_ranges={**WHOLE_RANGES, **value_ranges})
     folder = Path(name.removeprefix(PREFIX))
     place, files = (os.path.realpath(folder), sorted(folder.rglob("*"))) if folder.is_dir() else (name, [])
-    where = f"hf-{digest(place)}-{of_ranges(value_ranges)}{shape_text(image_shape)}-"
+    where = prefix("hf", place, image_shape, value_ranges)
     return source_of(name, where, digest(*states(files)), partial(_read, name), form)
 
 
 def _read(name: str) -> Reading:
     library = imported("datasets", name, "huggingface")
     try:
-        found = _loaded(library, name.removeprefix(PREFIX))
+        folder = name.removeprefix(PREFIX)
+        is_saved = (Path(folder) / "dataset_dict.json").exists()  # by the library itself
+        found = library.load_from_disk(folder) if is_saved else library.load_dataset(folder)
     except Exception as error:  # whatever the network, the hub and its library may raise
         raise InputError(f"{name} can't be had from the hub ({' '.join(str(error).split())}): check it.") from error
     names = splits_among(found, name)
@@ -79,12 +81,6 @@ def _numbers(names: Sequence[str], classes: Sequence[str], where: str) -> tuple[
                 f"{where}, has the class {name}, which the train split doesn't have: it has {listed(classes)}."
             )
     return tuple(classes.index(name) for name in names)
-
-
-def _loaded(library: Any, name: str) -> Mapping[str, Any]:  # noqa: ANN401
-    """The splits by name, from a folder that the library wrote, or from the hub."""
-    is_saved = (Path(name) / "dataset_dict.json").exists()
-    return library.load_from_disk(name) if is_saved else library.load_dataset(name)
 
 
 def _columns(library: Any, columns: Mapping[str, Any], name: str) -> tuple[str, str]:  # noqa: ANN401

@@ -129,11 +129,7 @@ def record(path: Path, number: int) -> str:
 
 
 def found(folder: Path, *places: str) -> Path:
-    """The first of some paths within a folder that exists.
-
-    Raises:
-        MissingError: none does; the message has the name of the first.
-    """
+    """The first of some paths within a folder that exists; a MissingError with the first one's name if none does."""
     for path in (folder / place for place in places):
         if path.exists():
             return path

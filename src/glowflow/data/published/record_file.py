@@ -27,11 +27,7 @@ Feature = bytes | list[int]
 
 
 def offsets(path: Path) -> NDArray[np.int64]:
-    """Where each record of a file starts, from the records' lengths alone.
-
-    Raises:
-        InputError: a length is wrong, or the last record is cut off.
-    """
+    """Where each record of a file starts, by the records' lengths; InputError if one is wrong or the file cut off."""
     found, at, size = [], 0, path.stat().st_size
     with refused(path), path.open("rb") as file:
         while at < size:
@@ -44,11 +40,7 @@ def offsets(path: Path) -> NDArray[np.int64]:
 
 
 def contents(path: Path, start: int, at: int) -> Iterator[bytes]:
-    """The records of a file from number `start` on, which begins at byte `at`.
-
-    Raises:
-        InputError: a record is corrupt.
-    """
+    """The records of a file from number `start` on, which begins at byte `at`; InputError if one is corrupt."""
     with refused(path), path.open("rb") as file:
         file.seek(at)
         number = start
@@ -108,11 +100,7 @@ def _table() -> tuple[int, ...]:
 
 
 def features(content: bytes, where: str) -> dict[str, Feature]:
-    """The features of a record by name: bytes (the first of a list) or whole numbers; for other numbers, no number.
-
-    Raises:
-        InputError: the content is no tf.train.Example.
-    """
+    """The features of a record by name: bytes (the first of a list) or whole numbers; for other numbers, no number."""
     with refused(where):
         maps = _fields(content)[1]
         entries = [_fields(entry) for part in maps for entry in _fields(part)[1]]

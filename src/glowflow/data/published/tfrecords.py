@@ -19,7 +19,7 @@ from glowflow.config import Shape
 from glowflow.data.cache import Source
 from glowflow.data.dataset import Split
 from glowflow.data.image_file import check_channels
-from glowflow.data.keys import digest, shape_text, states
+from glowflow.data.keys import digest, prefix, states
 from glowflow.data.published.celeba import ATTRIBUTE_NAMES
 from glowflow.data.published.direct import source_of
 from glowflow.data.published.fitting import piece_or_all
@@ -51,7 +51,7 @@ def source(folder: Path, image_shape: Shape) -> Source:
     check_channels(image_shape)
     folder = folder.resolve()
     shards, form = _find(folder, image_shape), Form(image_shape, piece_or_all)
-    where = f"tfrecords-{digest(os.fspath(folder))}-{shape_text(image_shape)}-"
+    where = prefix("tfrecords", os.fspath(folder), image_shape)
     version = digest(*states(path for paths in shards.values() for path in paths))
     return source_of(folder.name, where, version, partial(_read, shards, form), form)
 

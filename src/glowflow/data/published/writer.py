@@ -55,10 +55,9 @@ class Form:
 
 
 def build(builder: Builder, reading: Reading, form: Form, name: str, num_images: Mapping[Split, int] = {}) -> Names:
-    """Write every split of a reading. What differs from the published data set, with so many images, is said first.
+    """Write every split of a reading; InputError if an image is broken, too small, or has a class that there isn't.
 
-    Raises:
-        InputError: an image is broken, too small, or labelled with a class that there isn't.
+    What differs from the published data set, whose splits have so many images, is said first.
     """
     whole_name = title(name, reading, num_images)
     writer = _Writer(builder, reading, form)
