@@ -107,10 +107,8 @@ usual = replace(Usual.stored(weights.usual("faces")), extremes=0.1)
 print(f"half of the usual images take {usual.middle:.2f} bits/dim or less")
 print(f"99% of them take {usual.highest:.2f} or less")
 for strength, seen in zip(strengths, look(model, edited), strict=True):
-    excess = usual.excess(seen)
-    print(
-        f"smile {strength:+.1f}: {seen.bits_per_dim:.2f} bits/dim, excess {excess:.2f}"
-    )
+    bits, excess = seen.bits_per_dim, usual.excess(seen)
+    print(f"smile {strength:+.1f}: {bits:.2f} bits/dim, excess {excess:.2f}")
 
 # %% [markdown]
 # Stronger edits leave the range sooner or later. The last images show why this

@@ -1,0 +1,45 @@
+"""The Python of the documentation's pages and notebooks, each run as a reader would."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+ELSEWHERE = {"parts.md": "tests/test_own_parts.py", "datasets.md": "tests/test_data_published.py"}
+"""Pages whose code needs files of its own, and the tests that run the like of it."""
+SHORTER = {"range(1000)": "range(20)", "IMAGES = 4_000": "IMAGES = 400"}
+
+
+def python(page: Path) -> str:
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))
+
+
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if python(page) and page.name not in ELSEWHERE]
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.py"))
+
+
+def run(code: str, folder: Path) -> str:
+    for long, short in SHORTER.items():
+        code = code.replace(long, short)
+    command = [sys.executable, "-W", "error", "-c", code]
+    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert not found.returncode, found.stderr
+    return found.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_a_page(page: Path, tmp_path: Path) -> None:
+    run(python(page), tmp_path)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
+def test_a_notebook(notebook: Path, tmp_path: Path) -> None:
+    assert run(notebook.read_text(encoding="utf-8"), tmp_path)  # it prints what it found
+
+
+def test_there_are_pages_and_notebooks() -> None:
+    assert {"index.md", "concepts.md", "library.md", "scores.md"} <= {page.name for page in PAGES}
+    assert {"coupling.py", "digits.py", "latents.py"} == {notebook.name for notebook in NOTEBOOKS}
