@@ -1,6 +1,7 @@
 """The Python of the documentation's pages and notebooks, each run as a reader would."""
 
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-ELSEWHERE = {"parts.md": "tests/test_own_parts.py", "datasets.md": "tests/test_data_published.py"}
-"""Pages whose code needs files of its own, and the tests that run the like of it."""
+APART = {"parts.md", "datasets.md", "demo.md"}
+"""Pages whose code needs more: see test_own_parts.py, test_data_published.py, and the server below."""
 SHORTER = {"range(1000)": "range(20)", "IMAGES = 4_000": "IMAGES = 400"}
 
 
@@ -17,7 +18,7 @@ def python(page: Path) -> str:
     return "\n".join(re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))
 
 
-PAGES = [page for page in sorted(DOCS.rglob("*.md")) if python(page) and page.name not in ELSEWHERE]
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if python(page) and page.name not in APART]
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.py"))
 
 
@@ -38,6 +39,20 @@ def test_the_python_of_a_page(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
 def test_a_notebook(notebook: Path, tmp_path: Path) -> None:
     assert run(notebook.read_text(encoding="utf-8"), tmp_path)  # it prints what it found
+
+
+def test_the_python_of_the_page_on_the_demo(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "glowflow", "demo", "faces", "--port", port]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr
+            assert port in server.stderr.readline()
+            run(python(DOCS / "demo.md").replace("8000", port), tmp_path)
+        finally:
+            server.terminate()
+    assert (tmp_path / "seven.png").is_file()
 
 
 def test_there_are_pages_and_notebooks() -> None:

@@ -1,6 +1,6 @@
 """The pictures of docs/concepts.md that show latents, bits/dim and temperature, by the faces that come with glowflow.
 
-Run: python benchmarks/concepts.py (half a minute).
+Run: python -m tools.concepts (half a minute).
 """
 
 from pathlib import Path
