@@ -116,6 +116,6 @@ grid(torch.cat([fewest, most]), columns=10)
 
 # %%
 temperatures = [0, 0.4, 0.7, 1]
-rows = [sample(flow, num=10, temperature=each, seed=1) for each in temperatures]
+rows = [sample(flow, 10, temperature=each, seed=1) for each in temperatures]
 assert torch.equal(rows[0][0], rows[0][9])
 grid(torch.cat(rows), columns=10)
