@@ -54,9 +54,15 @@ def _arguments(command: Callable[..., None], usage: str) -> Iterator[str]:
         elif f"[{name}]" in usage.lower():  # a word that may be left out
             yield _entry(f"[{name.upper()}]", texts[name], parameter.default)
         else:
-            yield _entry(f"--{name}", texts[name], parameter.default)
+            yield _entry(_option(name, usage), texts[name], parameter.default)
     for name, kind in settings.items():
         yield from _settings(name, kind)
+
+
+def _option(name: str, usage: str) -> str:
+    """An option as the command line has it: some are called by the first part of a parameter's name."""
+    options = re.findall(r"--(\w+)", usage)
+    return f"--{max((option for option in options if name.startswith(option)), key=len)}"
 
 
 def _settings(part: str, kind: type) -> Iterator[str]:

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-APART = {"parts.md", "datasets.md", "demo.md"}
-"""Pages whose code needs more: see test_own_parts.py, test_data_published.py, and the server below."""
-SHORTER = {"range(1000)": "range(20)", "IMAGES = 4_000": "IMAGES = 400"}
+APART = {"parts.md", "datasets.md", "hub.md", "demo.md"}
+"""Pages whose code needs more: see test_own_parts.py, test_data_published.py, test_hub.py, and the server below."""
+SHORTER = {
+    "< 32_000": "< 64",
+    "range(1000)": "range(2)",
+    "fit(model, digits)": "fit(model, digits.thinned(50))",
+    "IMAGES = 4_000": "IMAGES = 400",
+}
 
 
 def python(page: Path) -> str:

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import torch
 
-from glowflow import Glow, weights
+from glowflow import Glow
 from glowflow.evaluate import sample
 from glowflow.latents import Usual, directions_of, interpolate, look, redraw
 from glowflow.pictures import grid
+from glowflow.stored import StoredModel
 
 model = Glow.from_pretrained("faces").freeze()
 faces = sample(model, num=8, temperature=0.7, seed=1)
@@ -103,7 +104,8 @@ grid(edited, columns=5)
 # outside of the range an image is, and 0 means inside.
 
 # %%
-usual = replace(Usual.stored(weights.usual("faces")), extremes=0.1)
+stored = Usual.stored(StoredModel.open("faces").usual)
+usual = replace(stored, extremes=0.1)
 print(f"half of the usual images take {usual.middle:.2f} bits/dim or less")
 print(f"99% of them take {usual.highest:.2f} or less")
 for strength, seen in zip(strengths, look(model, edited), strict=True):
