@@ -1,6 +1,7 @@
-"""What MkDocs needs to know of this repository: pages link to files outside of docs/, which the site doesn't have.
+"""What MkDocs needs to know of this repository, whose pages are to be read on GitHub too.
 
-Pictures among them are taken into the site. Links to other files become their names.
+Pages link to files outside of docs/, which the site doesn't have. Pictures among them are taken into the site. Links to
+other files become their names. Links to a notebook's file lead to its page, and names of classes to the reference.
 """
 
 import re
@@ -11,19 +12,22 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 PICTURES = {".png", ".webp", ".gif", ".svg"}
-OUTSIDE = re.compile(r'(?P<before>\]\(|src=")\.\./(?P<path>[^)"#]+)(?P<anchor>#[^)"]*)?(?P<after>[)"])')
-LINK = re.compile(r"\[(?P<text>[^\]]+)\]\(\.\./(?P<path>[^)#]+)(?:#[^)]*)?\)")
+NOTEBOOK = re.compile(r"(?<=\]\()((?:\.\./)?notebooks/\w+)\.py(?=\))")
+CLASS = re.compile(r"(?<!\[)`(glowflow\.(?:bijections|conditioners|dequantizers|execution)\.([A-Z]\w*))`")
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:  # noqa: ANN401 (MkDocs' own types)
     """The text of a page, with links that lead within the site."""
-    for match in OUTSIDE.finditer(markdown):
+    markdown = CLASS.sub(r"[`\2`][\1]", NOTEBOOK.sub(r"\1.md", markdown))
+    up = "../" * page.file.src_uri.count("/")  # to docs/, which is the site
+    outside = re.escape(f"{up}../")
+    for match in re.finditer(rf'(?:\]\(|src="){outside}(?P<path>[^)"#]+)', markdown):
         path = match["path"]
         if Path(path).suffix in PICTURES and files.get_file_from_path(path) is None:
             files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
-    up = "../" * page.file.src_path.count("/")
-    markdown = LINK.sub(lambda link: _linked(link, up), markdown)
-    return OUTSIDE.sub(lambda match: f"{match['before']}{up}{match['path']}{match['after']}", markdown)
+    link = re.compile(rf"\[(?P<text>[^\]]+)\]\({outside}(?P<path>[^)#]+)(?:#[^)]*)?\)")
+    markdown = link.sub(lambda match: _linked(match, up), markdown)
+    return re.sub(rf'(\]\(|src="){outside}', rf"\g<1>{up}", markdown)
 
 
 def _linked(link: re.Match[str], up: str) -> str:

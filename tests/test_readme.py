@@ -1,8 +1,6 @@
-"""The code of the README and of docs/library.md, run as a reader would."""
+"""The README's YAML and first commands."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
@@ -12,15 +10,8 @@ from glowflow.config import GlowConfig, TrainConfig
 ROOT = Path(__file__).parents[1]
 
 
-def blocks(language: str, page: str = "README.md") -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-
-
-def test_the_python_code_runs(tmp_path: Path) -> None:
-    code = "\n".join(blocks("python", "docs/library.md")).replace("range(1000)", "range(20)") + "\nprint(float(loss))"
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert 0 < float(result.stdout) < 10
-    assert (tmp_path / "my-model" / "model.safetensors").exists()
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_the_yaml_is_valid() -> None:

@@ -24,6 +24,10 @@ class GlowConfig:
     permutation, layout) is a name, or a mapping with its options: `{{"kind": "residual", "blocks": 2}}`; see
     `glowflow.parts`.
 
+    >>> config = GlowConfig(image_shape=(3, 32, 32), steps=8, conditioner={{"kind": "residual", "blocks": 1}})
+    >>> config.num_levels, config.conditioner, config.coupling
+    (3, {{'kind': 'residual', 'blocks': 1}}, 'affine')
+
     Args:
         image_shape: (C, H, W) of the images; any number of channels, height and width even.
         levels: L, how often the image is squeezed; None takes the largest number that leaves a top of at least 4x4.
@@ -224,6 +228,9 @@ def checked_range(limits: Sequence[float]) -> tuple[float, float]:
 class TrainConfig:
     """How a model is trained. Lengths are counted in images, so that they hold for any batch size.
 
+    >>> TrainConfig(data="my_photos", lr=5e-4).batch_size
+    64
+
     Args:
         data: A data set's name (`glowflow data list`), hf:NAME for one on the hub, a folder of images or of TFRecord
             shards, or an .npy/.npz file.
@@ -299,7 +306,11 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A training in full: what `config.yaml` in a run's directory holds."""
+    """A training in full: what `config.yaml` in a run's directory holds.
+
+    >>> RunConfig(GlowConfig((1, 28, 28)), TrainConfig(data="digits")).train.images
+    100000
+    """
 
     model: GlowConfig
     train: TrainConfig

@@ -18,6 +18,11 @@ class Dequantizer(nn.Module, ABC):
     With levels k of n bits and u in [0, 1) made from the noise, x = (k + u) / 2^n - 1/2. As -log2 P(image) is at most
     the mean over the noise of -log2 p(x) + n D + log2 q(u), log q is subtracted from log p(x) wherever bits of images
     are computed. Theis et al. 2016, section 3.1; Ho et al. 2019, section 3.1.
+
+    >>> black, noise = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.rand(1, 3, 4, 4)
+    >>> x, log_q = UniformDequantizer(num_bits=5)(black, noise)
+    >>> bool((x >= -1 / 2).all() and (x < -1 / 2 + 1 / 32).all())
+    True
     """
 
     @abstractmethod

@@ -55,6 +55,11 @@ class InputError(ValueError):
 
     It says what was wrong, where, and what would be right. The command line prints it without a traceback and exits
     with code 2.
+
+    >>> from glowflow import GlowConfig
+    >>> GlowConfig(image_shape=(3, 32, 32), levels=9)
+    Traceback (most recent call last):
+    glowflow.errors.InputError: An image of 32x32 can't have 9 levels; it can have 1, 2, 3, 4, 5.
     """
 
 

@@ -32,7 +32,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Bits/dim over a data set."""
+    """Bits/dim over a data set.
+
+    >>> Likelihood(3.35, standard_error=0.01, num_images=100, num_clusters=100, num_noise_draws=1).bits_per_dim
+    3.35
+    """
 
     bits_per_dim: float
     standard_error: float | None
@@ -45,12 +49,25 @@ class Likelihood:
 def likelihood(
     model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, processes: Processes = ALONE
 ) -> Likelihood:
-    """Mean bits/dim of a data set's images; see `scores`."""
+    """Mean bits/dim of a data set's images; see `scores`.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> digits = load("digits", (1, 28, 28), "test").thinned(10)
+    >>> found = likelihood(model, digits)
+    >>> found.num_images, found.standard_error > 0
+    (10, True)
+    """
     return mean_of(scores(model, dataset, num_draws, seed, processes), dataset, num_draws)
 
 
 def mean_of(values: Floats, dataset: Dataset, num_draws: int = 1) -> Likelihood:
-    """Mean bits/dim of a data set's images, from that of each image (N,), as `scores` gives it."""
+    """Mean bits/dim of a data set's images, from that of each image (N,), as `scores` gives it.
+
+    >>> from glowflow import load
+    >>> mean_of(np.array([1.0, 3.0]), load("digits", (1, 28, 28), "test").thinned(2)).bits_per_dim
+    2.0
+    """
     clusters = np.arange(len(values)) if dataset.groups is None else dataset.groups
     error = standard_error(values, clusters)
     return Likelihood(float(values.mean()), error, len(values), len(np.unique(clusters)), num_draws)
@@ -61,6 +78,12 @@ def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, pro
 
     It bounds the bits per dimension of the quantised image from above. The noise is a function of (seed, draw, image),
     so that the result doesn't depend on how the images are batched, or divided among processes.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> digits = load("digits", (1, 28, 28), "test").thinned(10)
+    >>> scores(model, digits).shape
+    (10,)
     """
     rows = processes.share(len(dataset))
     with progress(f"Bits/dim of {dataset.name} ({dataset.split})", num_draws * len(rows)) as advance:
@@ -70,6 +93,11 @@ def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, pro
 
 def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
     """What bits/dim images of a kind have, by which others are known as unlike them; nothing of too few to tell.
+
+    >>> from glowflow import load
+    >>> values = np.linspace(1, 3, 101)
+    >>> usual(values, load("digits", (1, 28, 28), "validation"))["bits_per_dim"]["50%"]
+    2.0
 
     Args:
         values: Of each of the data set's images, as `scores` gives them.
@@ -99,6 +127,11 @@ def _draw_scores(
 def bits_of(model: Glow, images: Tensor, y: Tensor | None = None) -> Tensor:
     """Bits/dim (B,) of images (B, C, H, W), uint8, by the same noise for each: its place in a batch doesn't matter.
 
+    >>> from glowflow import Glow, GlowConfig
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> bits_of(model, torch.zeros(2, 1, 28, 28, dtype=torch.uint8)).shape
+    torch.Size([2])
+
     Args:
         model: Any.
         images: On any device.
@@ -110,7 +143,13 @@ def bits_of(model: Glow, images: Tensor, y: Tensor | None = None) -> Tensor:
 
 @torch.no_grad()
 def classification_error(model: Glow, dataset: Dataset, seed: int = 0, processes: Processes = ALONE) -> float:
-    """Share of a labelled data set's images that a class-conditional model puts into a wrong class; see `classify`."""
+    """Share of a labelled data set's images that a class-conditional model puts into a wrong class; see `classify`.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8, num_classes=10))
+    >>> 0 <= classification_error(model, load("digits", (1, 28, 28), "test").thinned(10)) <= 1
+    True
+    """
     wrong, rows = 0, processes.share(len(dataset))
     with progress(f"Classes of {dataset.name} ({dataset.split})", len(rows)) as advance:
         for _, x, y in dequantized(model, dataset, rows, 0, seed):
@@ -138,7 +177,14 @@ def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
 
 @torch.no_grad()
 def reconstruction_error(model: Glow, dataset: Dataset, processes: Processes = ALONE) -> int:
-    """Largest difference, in quantised levels, between an image and itself encoded and decoded; 0 means exact."""
+    """Largest difference, in quantised levels, between an image and itself encoded and decoded; 0 means exact.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> digits = load("digits", (1, 28, 28), "test").thinned(10)
+    >>> reconstruction_error(model, digits)
+    0
+    """
     num_bits, rows = model.config.num_bits, processes.share(len(dataset))
     worst = [np.empty(0)]
     with progress(f"Reconstruction of {dataset.name} ({dataset.split})", len(rows)) as advance:
@@ -154,6 +200,12 @@ def dequantized(
     model: Glow, dataset: Dataset, rows: range, draw: int = 0, seed: int = 0
 ) -> Iterator[tuple[int, Tensor, Tensor | None]]:
     """First row, continuous images and labels (of a class-conditional model) of each batch of some rows.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> digits = load("digits", (1, 28, 28), "test").thinned(10)
+    >>> [(first, x.shape) for first, x, _ in dequantized(model, digits, range(10))]
+    [(0, torch.Size([10, 1, 28, 28]))]
 
     Args:
         model: Whose device, bits and size of batch are used.
@@ -195,6 +247,11 @@ def sample(
     """Random images (num, C, H, W), uint8 on the CPU, drawn in batches; the same for the same seed.
 
     A class-conditional model takes its classes in turn where no labels, one per image, are given.
+
+    >>> from glowflow import Glow, GlowConfig
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> sample(model, 3, temperature=0.7, seed=1).shape
+    torch.Size([3, 1, 28, 28])
     """
     classes = model.config.num_classes
     in_turn = torch.arange(num) % max(classes, 1)

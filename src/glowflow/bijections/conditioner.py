@@ -12,6 +12,15 @@ class Conditioner(nn.Module, ABC):
 
     (B, C_in, H, W) -> (B, C_out, H, W). It is never inverted, so any network will do. Images of a batch must not
     influence each other.
+
+    >>> class Pixelwise(Conditioner):
+    ...     def __init__(self, inputs, outputs):
+    ...         super().__init__()
+    ...         self.conv = nn.Conv2d(inputs, outputs, 1)
+    ...     def forward(self, x):
+    ...         return self.conv(x)
+    >>> Pixelwise(2, 4)(torch.zeros(1, 2, 8, 8)).shape
+    torch.Size([1, 4, 8, 8])
     """
 
     @abstractmethod

@@ -9,7 +9,12 @@ from glowflow.bijections.squeeze import channels_to_space, space_to_channels
 
 
 class Mask(ABC):
-    """A division of x (B, C, H, W) into x_a, which the conditioner sees, and x_b, which changes."""
+    """A division of x (B, C, H, W) into x_a, which the conditioner sees, and x_b, which changes.
+
+    >>> mask, x = Halves(), torch.randn(1, 4, 2, 2)
+    >>> torch.equal(mask.join(*mask.split(x)), x)
+    True
+    """
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -32,7 +37,12 @@ class Mask(ABC):
 
 
 class Halves(Mask):
-    """The first half of the channels conditions, the second changes. Kingma & Dhariwal 2018, table 1."""
+    """The first half of the channels conditions, the second changes. Kingma & Dhariwal 2018, table 1.
+
+    >>> x_a, x_b = Halves().split(torch.zeros(1, 6, 4, 4))
+    >>> x_a.shape, x_b.shape
+    (torch.Size([1, 3, 4, 4]), torch.Size([1, 3, 4, 4]))
+    """
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The first and the second half."""

@@ -25,6 +25,12 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 class Dataset:
     """One split of a data set, N images of one size; its arrays are memory-mapped and must not be written to.
 
+    >>> images = np.zeros((5, 8, 8, 3), np.uint8)
+    >>> dataset = Dataset("mine", "train", images, labels=np.arange(5), class_names=tuple("abcde"))
+    >>> images, labels = dataset.batch([0, 3])
+    >>> images.shape, labels
+    (torch.Size([2, 3, 8, 8]), tensor([0, 3]))
+
     Attributes:
         name: what the data set is called.
         split: which part of it this is.

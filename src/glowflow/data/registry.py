@@ -73,6 +73,10 @@ def load(
 ) -> Dataset:
     """One split of a data set, prepared first where the cache doesn't have it.
 
+    >>> digits = load("digits", image_shape=(1, 28, 28), split="test")
+    >>> len(digits), digits.image_shape
+    (500, (1, 28, 28))
+
     Args:
         source: the name of a built-in or published data set, hf:NAME for one of the Hugging Face hub, a folder of
             images or of TFRecord shards, or an .npy or .npz file.

@@ -22,7 +22,13 @@ from glowflow.parts import MEMORIES, Part
 
 @dataclass(frozen=True)
 class Execution:
-    """How a model is computed; see `Glow.execute`."""
+    """How a model is computed; see `Glow.execute`.
+
+    >>> from glowflow import Glow, GlowConfig
+    >>> model = Glow(GlowConfig((3, 8, 8), steps=1, width=8)).execute(Execution(memory="reversible"))
+    >>> model.execution.memory
+    'reversible'
+    """
 
     memory: Part = "store"
     precision: torch.dtype | None = None

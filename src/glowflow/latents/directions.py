@@ -25,6 +25,10 @@ NEARLY_ZERO = 1e-3
 class Directions:
     """A direction for each of A attributes.
 
+    >>> directions = Directions(("Smiling",), torch.ones(1, 4), ({"method": "means"},))
+    >>> directions.edit(torch.zeros(1, 4), {"Smiling": 0.5})
+    tensor([[0.5000, 0.5000, 0.5000, 0.5000]])
+
     Attributes:
         names: Of the attributes.
         vectors: float32 (A, D), what is added to a flat latent for a strength of 1.
@@ -158,6 +162,9 @@ class Directions:
 
 def directions_of(model: str | Path | StoredModel) -> Directions:
     """The directions that stand beside a model.
+
+    >>> directions_of("faces").names[:2]
+    ('Smiling', 'Mouth_Open')
 
     Raises:
         InputError: If there are none, or they don't fit it.

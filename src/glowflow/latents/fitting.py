@@ -76,6 +76,12 @@ def fit(model: Glow, dataset: Dataset, names: tuple[str, ...] | None = None, met
     Latents are of images with dequantisation noise, in float32, and pass by in batches: however many there are, they
     needn't fit into memory ("logistic" keeps them in a temporary file, 2 D bytes each).
 
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> directions = fit(model, load("digits", (1, 28, 28), "test"), names=("3",))
+    >>> directions.names, directions.vectors.shape
+    (('3',), torch.Size([1, 784]))
+
     Args:
         model: Any.
         dataset: Images with attributes or labels.

@@ -42,6 +42,12 @@ def redraw(
 ) -> Tensor:
     """Latents (B, D) with the `keep` coarsest levels of z (B, D), and the finer ones drawn again.
 
+    >>> from glowflow import GlowConfig
+    >>> model = Glow(GlowConfig((3, 16, 16), steps=1, width=8))  # of 2 levels
+    >>> z = torch.randn(2, 768)
+    >>> torch.equal(redraw(model, z, keep=2), z), torch.equal(redraw(model, z, keep=1), z)
+    (True, False)
+
     Args:
         model: Whose latents they are.
         z: Flat latents.

@@ -39,6 +39,13 @@ def reaching(
     search takes it that all of this only gets worse with the distance. What becomes of pictures that are moved further
     in their own label is measured too, but doesn't limit the choice: a dark picture may have no room to become darker.
 
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> from glowflow.latents import fit
+    >>> model, digits = Glow(GlowConfig((1, 28, 28), steps=1, width=8)).freeze(), load("digits", (1, 28, 28), "test")
+    >>> directions = reaching(model, digits, fit(model, digits, names=("3",)), scale=0.5)
+    >>> directions.are_tried, directions.about[0]["scale"]
+    (True, 0.5)
+
     Args:
         model: In its inference form.
         dataset: Pictures, at least one, that the model wasn't trained on, with the directions' attributes or labels.

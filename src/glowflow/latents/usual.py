@@ -27,6 +27,9 @@ FALLEN = 1.0
 class Seen:
     """What is measured of a picture.
 
+    >>> Usual(middle=3.0, highest=4.0).excess(Seen(bits_per_dim=4.5, extremes=0.0))
+    0.5
+
     Attributes:
         bits_per_dim: Under the model; infinite or not a number where the model can't tell.
         extremes: The share of its values that are 0 or the highest level: of a picture that fell apart, many.
@@ -39,6 +42,9 @@ class Seen:
 @dataclass(frozen=True)
 class Usual:
     """The range that usual pictures keep to.
+
+    >>> Usual.of([Seen(1.0, 0.0), Seen(2.0, 0.0), Seen(3.0, 0.0)]).middle
+    2.0
 
     Attributes:
         middle: Bits/dim that half of them exceed.
@@ -122,7 +128,13 @@ class Usual:
 
 @torch.no_grad()
 def look(model: Glow, images: Tensor, y: Tensor | None = None) -> list[Seen]:
-    """What is measured of images (N, C, H, W), uint8, each with its label (N,) for a class-conditional model."""
+    """What is measured of images (N, C, H, W), uint8, each with its label (N,) for a class-conditional model.
+
+    >>> from glowflow import Glow, GlowConfig
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> look(model, torch.zeros(1, 1, 28, 28, dtype=torch.uint8))[0].extremes
+    1.0
+    """
     size = batch_size(model.config)
     seen: list[Seen] = []
     for start in range(0, len(images), size):

@@ -44,6 +44,14 @@ def train(
     `last` (all that's needed to go on) and `previous` (what was `last` before), all loadable by
     `Glow.from_pretrained`; `samples/*.png`. The first of several processes writes alone, where all of them can read.
 
+    >>> from tempfile import TemporaryDirectory
+    >>> from glowflow import GlowConfig
+    >>> settings = TrainConfig(data="digits", images=32, batch_size=16, init_batch_size=16, validation_images=16)
+    >>> with TemporaryDirectory() as folder:
+    ...     state = train(RunConfig(GlowConfig((1, 28, 28), steps=1, width=8), settings), folder)
+    ...     (Path(folder) / "best" / "model.safetensors").is_file()
+    True
+
     Args:
         config: The model and its training.
         out: The run's directory.

@@ -13,6 +13,9 @@ from glowflow.threads import Wish
 class Options:
     """What may differ from one start of a run to the next.
 
+    >>> Options(micro_batch=8, execution=Execution(memory="reversible")).micro_batch
+    8
+
     Args:
         execution: How training steps are computed; validation is in the parameters' type.
         micro_batch: At most so many images go through the model at a time, which saves memory; by default all.

@@ -1,0 +1,41 @@
+"""What is public stands in the reference, and its docstring has an example, which the doctests run."""
+
+import re
+from importlib import import_module
+from inspect import isclass, isfunction
+from pathlib import Path
+
+import pytest
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+MODULES = ("", ".bijections", ".conditioners", ".dequantizers", ".evaluate", ".latents")
+
+
+def offered(module: str) -> list[str]:
+    """The classes and functions of a module: those of its `__all__`, or those that it defines."""
+    found = import_module(module)
+    defined = [name for name, value in vars(found).items() if getattr(value, "__module__", None) == module]
+    names = getattr(found, "__all__", defined)
+    return [name for name in names if isclass(value := getattr(found, name)) or isfunction(value)]
+
+
+PUBLIC = [(f"glowflow{module}", name) for module in MODULES for name in offered(f"glowflow{module}") if name[0] != "_"]
+DIRECTIVES = {
+    line for page in REFERENCE.glob("*.md") for line in re.findall(r"^::: (\S+)", page.read_text(), re.MULTILINE)
+}
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC)
+def test_it_has_an_example(module: str, name: str) -> None:
+    assert ">>> " in (getattr(import_module(module), name).__doc__ or "")
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC)
+def test_it_stands_in_the_reference(module: str, name: str) -> None:
+    assert {module, f"{module}.{name}"} & DIRECTIVES
+
+
+def test_what_the_reference_names_exists() -> None:
+    for directive in DIRECTIVES:
+        module, _, name = directive.rpartition(".")
+        assert hasattr(import_module(module), name) if name[0].isupper() else import_module(directive)
