@@ -252,6 +252,17 @@ def test_couplings_follow_their_equations(x: Tensor) -> None:
     torch.testing.assert_close(additive(x)[0], torch.cat([x_a, x_b + h], dim=1))
 
 
+@pytest.mark.parametrize("name", COUPLINGS.names)
+def test_couplings_are_differentiable_twice(name: str) -> None:
+    """Against differences; some have a backward pass of their own."""
+    torch.manual_seed(0)
+    coupled: Coupling = COUPLINGS.build(name, lambda params: nn.Conv2d(2, 2 * params, 1), Halves()).double()
+    x_b = torch.randn(2, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+    h = torch.randn(2, 2 * coupled.params_per_channel, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(coupled.transform, (x_b, h))
+    assert torch.autograd.gradgradcheck(coupled.transform, (x_b, h))
+
+
 def test_priors_follow_their_equations(x: Tensor) -> None:
     split = randomize(SplitPrior(ZeroConv(2, 4)).double())
     x_a, x_b, h = halves_and_parameters(split, x)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from glowflow.bijections.conditioner import prepared
 from glowflow.conditioners import ConvConditioner, EdgeConv, ResidualConditioner, TopNetwork, ZeroConv, ZeroLinear
 from tests.helpers import randomize
 
@@ -31,11 +32,30 @@ def test_zero_convolution_follows_its_equation() -> None:
     torch.testing.assert_close(conv(x), expected)
 
 
-def test_folded_network_is_the_network_layer_by_layer() -> None:
-    network, x = randomize(ConvConditioner(3, 6, 16).double()), torch.randn(2, 3, 6, 5, dtype=torch.float64)
+def layer_by_layer(network: ConvConditioner, x: Tensor) -> Tensor:
     h = F.relu(network.norm1(network.conv1(x))[0])
     h = F.relu(network.norm2(network.conv2(h))[0])
-    torch.testing.assert_close(network(x), network.conv3(h))
+    out: Tensor = network.conv3(h)
+    return out
+
+
+def test_networks_folded_together_are_each_its_layers_one_by_one() -> None:
+    networks = [randomize(ConvConditioner(3, 6, 16).double()) for _ in range(3)]
+    x = torch.randn(2, 3, 6, 5, dtype=torch.float64, requires_grad=True)
+    together = prepared(networks, x.shape[2:], None)
+    for network, weights in zip(networks, together, strict=True):
+        expected, inputs = layer_by_layer(network, x), [x, *network.parameters()]
+        for found in (network(x), network.run(x, weights)):
+            torch.testing.assert_close(found, expected)
+            gradients = (torch.autograd.grad(h.square().sum(), inputs, retain_graph=True) for h in (found, expected))
+            torch.testing.assert_close(*gradients)
+
+
+def test_networks_of_several_kinds_are_prepared_each_for_itself() -> None:
+    x = torch.randn(2, 3, 4, 4)
+    networks = [ConvConditioner(3, 6, 8), ResidualConditioner(3, 6, 8, num_blocks=1), ConvConditioner(3, 6, 4)]
+    for network, weights in zip(networks, prepared(networks, (4, 4), None), strict=True):
+        torch.testing.assert_close(network.run(x, weights), network(x))
 
 
 def test_initialisation_standardises_both_hidden_layers() -> None:

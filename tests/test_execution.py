@@ -3,16 +3,17 @@
 import shutil
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch._dynamo.exc import BackendCompilerFailed
 from torch._dynamo.utils import counters
-from torch.utils._pytree import tree_leaves
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from glowflow import Glow, GlowConfig, execution
-from glowflow.bijections import Chain, SplitPrior, Step, TopPrior
+from glowflow.bijections import Chain, Step
 from glowflow.bijections.step import mixing
 from glowflow.execution import Execution, forward
 from glowflow.execution.compilation import Compiled
@@ -105,18 +106,33 @@ def test_a_mixing_is_the_steps_first_layers(level: Chain) -> None:
         torch.testing.assert_close((3 * 5 * log_abs_det).expand(2), log_det)
 
 
+class Kernels(TorchDispatchMode):
+    """Notes the kernels of the convolutions that are run: their shapes, by type."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.noted: dict[torch.dtype, set[tuple[int, ...]]] = {}
+
+    def __torch_dispatch__(
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        if function is torch.ops.aten.convolution.default:
+            self.noted.setdefault(args[1].dtype, set()).add(tuple(args[1].shape))
+        return function(*args, **kwargs or {})
+
+
 def test_low_precision_is_that_of_the_networks_alone() -> None:
-    model = Glow(GlowConfig((3, 8, 8), 2, 2, 8)).execute(Execution(precision=torch.bfloat16))
-    seen: dict[str, set[torch.dtype]] = {"networks": set(), "rest": set()}
-    for name, module in model.named_modules():
-        kind = "networks" if name.endswith("conditioner") and ".2." in name else "rest"
-        if kind == "networks" or isinstance(module, SplitPrior | TopPrior):
-            module.register_forward_hook(
-                lambda _module, _inputs, output, kind=kind: seen[kind].update(t.dtype for t in tree_leaves(output))
-            )
-    x = torch.rand(2, 3, 8, 8) - 0.5
-    assert model.log_prob(x).dtype == torch.float32
-    assert seen == {"networks": {torch.bfloat16}, "rest": {torch.float32}}
+    width = 5
+    model = Glow(GlowConfig((3, 8, 8), 2, 2, width)).execute(Execution(precision=torch.bfloat16))
+    with Kernels() as kernels:
+        assert model.log_prob(torch.rand(2, 3, 8, 8) - 0.5).dtype == torch.float32
+    networks = {shape for shapes in kernels.noted.values() for shape in shapes if width in shape[:2]}
+    assert kernels.noted[torch.bfloat16] == networks
+    assert {(12, 12, 1, 1), (12, 6, 3, 3)} < kernels.noted[torch.float32]  # a mixing, and the split's prior
 
 
 def test_low_precision_changes_little_and_encoding_nothing() -> None:

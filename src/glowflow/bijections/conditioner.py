@@ -1,10 +1,15 @@
 """What a coupling asks of the network that it holds."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from copy import deepcopy
+from typing import Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
+
+Weights: TypeAlias = tuple[Tensor, ...]
+"""What a network needs besides its input, where `Conditioner.prepare` has computed it; else empty."""
 
 
 class Conditioner(nn.Module, ABC):
@@ -26,6 +31,24 @@ class Conditioner(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """H of x."""
+
+    @classmethod
+    def prepare(cls, networks: Sequence[Self], size: Sequence[int], precision: torch.dtype | None) -> Sequence[Weights]:
+        """What follows from weights alone, for several networks of the same shapes in a few operations.
+
+        Args:
+            networks: Each of this class, with parameters of the same shapes.
+            size: (H, W) of the images.
+            precision: Type that the networks are to compute in; None for the parameters' own.
+
+        Returns:
+            For each network what `run` takes, or nothing, as here: then `forward` runs.
+        """
+        return [()] * len(networks)
+
+    def run(self, x: Tensor, weights: Weights) -> Tensor:
+        """`forward`, with what `prepare` computed; H may be of the type of these weights."""
+        return self(x)
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
@@ -51,6 +74,14 @@ def matrices_of(model: nn.Module) -> list[nn.Parameter]:
     """The parameters of a model that its conditioners call matrices; a single column isn't one."""
     conditioners = [module for module in model.modules() if isinstance(module, Conditioner)]
     return [w for conditioner in conditioners for w in conditioner.matrices() if w[0].numel() > 1]
+
+
+def prepared(networks: Sequence[Conditioner], size: Sequence[int], precision: torch.dtype | None) -> Sequence[Weights]:
+    """`Conditioner.prepare` for networks of any kinds: together where all are of one kind and of the same shapes."""
+    shapes = {(type(network), *(w.shape for w in network.parameters())) for network in networks}
+    if len(shapes) == 1:
+        return type(networks[0]).prepare(networks, size, precision)
+    return [network.prepare([network], size, precision)[0] for network in networks]
 
 
 class PlainConditioner(Conditioner):

@@ -3,13 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow.bijections.base import Bijection, per_image
-from glowflow.bijections.conditioner import Conditioner, PlainConditioner
+from glowflow.bijections.conditioner import Conditioner, PlainConditioner, Weights
 from glowflow.bijections.masks import Halves, Mask
 from glowflow.bijections.numerical import inverse_of_increasing
 from glowflow.parts import COUPLINGS
@@ -69,10 +70,10 @@ class Coupling(Bijection):
         """The x_b that `transform` maps to y_b."""
         return inverse_of_increasing(lambda x_b: self.transform(x_b, h), y_b)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Transform the changing part, given the other."""
+    def forward(self, x: Tensor, weights: Weights = ()) -> tuple[Tensor, Tensor]:
+        """Transform the changing part, given the other; `weights` are the conditioner's, where they're prepared."""
         x_a, x_b = self.mask.split(x)
-        y_b, log_derivative = self.transform(x_b, self.condition(x_a))
+        y_b, log_derivative = self.transform(x_b, self.condition(x_a, weights))
         return self.mask.join(x_a, y_b), per_image(log_derivative)
 
     def inverse(self, y: Tensor) -> Tensor:
@@ -85,9 +86,11 @@ class Coupling(Bijection):
         """The mask."""
         return f"mask={self.mask!r}"
 
-    def condition(self, x_a: Tensor) -> Tensor:
+    def condition(self, x_a: Tensor, weights: Weights = ()) -> Tensor:
         """The conditioner's output h for x_b, computed in `precision` where one is set, in x_a's type."""
-        if self.precision is None:
+        if weights:
+            return self.mask.select(self.conditioner.run(x_a, weights)).to(x_a.dtype)
+        if self.precision is None or x_a.is_meta:  # tensors without values have no autocast
             return self.mask.select(self.conditioner(x_a))
         with torch.autocast(x_a.device.type, self.precision):
             return self.mask.select(self.conditioner(x_a)).to(x_a.dtype)
@@ -145,9 +148,7 @@ class AffineCoupling(Coupling):
 
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Shift, then scale."""
-        shift, s = deinterleave(h)
-        log_scale = F.logsigmoid(s + 2)
-        return (x_b + shift) * log_scale.exp(), log_scale
+        return _Affine.apply(x_b, h)  # type: ignore[no-untyped-call]
 
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """Unscale, then unshift."""
@@ -210,6 +211,35 @@ class AffineTanhCoupling(Coupling):
         """Unshift, then unscale."""
         shift, s = deinterleave(h)
         return (y_b - shift) * (-self.factor * s.tanh()).exp()
+
+
+class _Affine(torch.autograd.Function):
+    """`AffineCoupling.transform` with a backward pass of five operations, where autograd's own has nine.
+
+    It keeps its outputs alone, so that the backward pass can be differentiated, too.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 (torch's context)
+        shift, s = deinterleave(h)
+        log_scale = F.logsigmoid(s + 2)
+        y_b = (x_b + shift) * log_scale.exp()
+        ctx.save_for_backward(y_b, log_scale)
+        return y_b, log_scale
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor, grad_log_scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+        y_b, log_scale = ctx.saved_tensors
+        scale = log_scale.exp()
+        grad_x = grad_y * scale  # which is the shift's, too
+        grad_log_scale = torch.addcmul(grad_log_scale, grad_y, y_b)
+        grad_s = torch.addcmul(grad_log_scale, grad_log_scale, scale, value=-1)  # d ln sigmoid(s + 2) / ds
+        return grad_x, interleave(grad_x, grad_s)
+
+
+def interleave(even: Tensor, odd: Tensor) -> Tensor:
+    """The h that `deinterleave` takes apart, in channels-last memory where these are."""
+    return torch.stack([even.movedim(1, -1), odd.movedim(1, -1)], dim=-1).flatten(-2).movedim(-1, 1)
 
 
 def deinterleave(h: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from glowflow.bijections.actnorm import ActNorm
+from glowflow.bijections.actnorm import LOGS_FACTOR, ActNorm
 from glowflow.bijections.base import Bijection, Chain
 from glowflow.bijections.conv1x1 import Conv1x1, Invertible1x1, float64, mix
 from glowflow.bijections.coupling import Coupling
@@ -101,7 +101,8 @@ class Mixing(NamedTuple):
 def mixing(steps: Sequence[Step]) -> Mixing:
     """W diag(s) x + W (s b), for each step's actnorm s (x + b) and permutation W; in the type of the actnorms."""
     norms = [step.actnorm for step in steps]
-    bias, log_scale = (torch.stack(values) for values in zip(*((n.bias, n.log_scale) for n in norms), strict=True))
+    bias, logs = (torch.stack(values) for values in zip(*((n.bias, n.logs) for n in norms), strict=True))
+    log_scale = LOGS_FACTOR * logs
     scale = log_scale.exp()
     permutations = [step.permutation for step in steps]
     matrix = torch.stack([_matrix(permutation, bias) for permutation in permutations]).to(bias)
@@ -123,6 +124,6 @@ def _log_abs_dets(permutations: Sequence[Bijection | None]) -> Tensor:
     """Of each, float64; those of dense convolutions in one batched call."""
     if all(isinstance(permutation, Conv1x1) for permutation in permutations):
         weights = torch.stack([cast("Conv1x1", permutation).weight for permutation in permutations])
-        return torch.linalg.slogdet(float64(weights)).logabsdet
+        return torch.linalg.slogdet(float64(weights).mT).logabsdet  # whose gradient lies as W does
     zero = torch.zeros((), dtype=torch.float64)
     return torch.stack([p.log_abs_det() if isinstance(p, Invertible1x1) else zero for p in permutations])

@@ -1,11 +1,16 @@
 """Glow's network: three convolutions."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow.bijections import ActNorm, Conditioner
-from glowflow.conditioners.edge import HIDDEN_STD, EdgeConv, FrozenEdgeConv, ZeroConv, border, constant, edge_conv, kept
+from glowflow.bijections.actnorm import LOGS_FACTOR
+from glowflow.bijections.conditioner import Weights
+from glowflow.conditioners.edge import HIDDEN_STD, EdgeConv, FrozenEdgeConv, ZeroConv, border, constant, kept
 from glowflow.parts import CONDITIONERS
 
 
@@ -36,13 +41,30 @@ class ConvConditioner(Conditioner):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
-        *first_two, kernel3, bias3 = self.folded()
-        return edge_conv(_two_convolutions(_bordered(x), *first_two), kernel3, bias3)
+        (weights,) = self.prepare([self], x.shape[2:], None)
+        return self.run(x, weights)
 
-    def folded(self) -> tuple[Tensor, ...]:
-        """Kernel and bias of each of the three convolutions, the actnorms and the scale taken into them."""
-        first, second = self.norm1.folded_into(self.conv1.weight), self.norm2.folded_into(self.conv2.weight)
-        return (*first, *second, *self.conv3.folded())
+    @classmethod
+    def prepare(
+        cls, networks: Sequence["ConvConditioner"], size: Sequence[int], precision: torch.dtype | None
+    ) -> list[Weights]:
+        """Kernel and bias of each of the three convolutions, the actnorms and the scale taken into them.
+
+        The border is in the input of the first convolution; to the third it adds a bias at each position.
+        """
+        kernel1, bias1, kernel2, bias2, kernel3, bias3 = _folded(networks)
+        edges = _edges(kernel3[..., -1], bias3, size)
+        together = [kernel1, bias1, kernel2, bias2, kernel3[..., :-1], edges]
+        together = [tensor.to(precision or tensor.dtype).contiguous() for tensor in together]
+        empty = _empty(together[0], kernel1.shape[-1] - 1, size)
+        each = zip(*(tensor.unbind() for tensor in together), strict=True)
+        return [(empty, *map(_channels_first, tensors)) for tensors in each]
+
+    def run(self, x: Tensor, weights: Weights) -> Tensor:
+        """Run the network with its folded weights."""
+        empty, *first_two, kernel3, edge3 = weights
+        padded = _Bordered.apply(x, empty)  # type: ignore[no-untyped-call]
+        return F.conv2d(_two_convolutions(padded, *first_two), kernel3, padding=1).add_(edge3)
 
     def matrices(self) -> list[nn.Parameter]:
         """The second kernel; the other convolutions answer for theirs."""
@@ -66,7 +88,7 @@ class FrozenConvConditioner(nn.Module):
     @torch.no_grad()
     def __init__(self, network: ConvConditioner, precision: torch.dtype | None = None) -> None:
         super().__init__()
-        *first_two, kernel3, bias3 = network.folded()
+        *first_two, kernel3, bias3 = (_channels_first(tensor[0]) for tensor in _folded([network]))
         for index, tensor in enumerate(first_two):
             self.register_buffer(f"constant{index}", constant(tensor, precision))
         self.conv3 = FrozenEdgeConv(kernel3, bias3, precision)
@@ -75,9 +97,34 @@ class FrozenConvConditioner(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
         kernel1, bias1, kernel2, bias2 = self.buffers(recurse=False)
-        padded = kept(self.empties, x, _bordered).expand(len(x), -1, -1, -1).clone(memory_format=torch.channels_last)
-        padded[:, :-1, 1:-1, 1:-1] = x
-        return self.conv3(_two_convolutions(padded, kernel1, bias1, kernel2, bias2))
+        empty = kept(self.empties, x, lambda x: _empty(x, x.shape[1], x.shape[2:]))
+        return self.conv3(_two_convolutions(_bordered(x, empty), kernel1, bias1, kernel2, bias2))
+
+
+def _folded(networks: Sequence[ConvConditioner]) -> list[Tensor]:
+    """Kernel and bias of each network's three convolutions, (K, C_out, h, w, C_in) and (K, C_out)."""
+    layers = [(n.conv1.weight, n.norm1, n.conv2.weight, n.norm2, n.conv3.weight, n.conv3) for n in networks]
+    kernels1, norms1, kernels2, norms2, kernels3, norms3 = zip(*layers, strict=True)
+    pairs = ((kernels1, norms1), (kernels2, norms2), (kernels3, norms3))
+    return [tensor for kernels, norms in pairs for tensor in _scaled(kernels, norms)]
+
+
+def _scaled(kernels: Sequence[Tensor], norms: Sequence[ActNorm | ZeroConv]) -> tuple[Tensor, Tensor]:
+    """Kernels and biases of convolutions that are followed by (y + bias) exp(3 logs)."""
+    kernel = torch.stack([weight.permute(0, 2, 3, 1) for weight in kernels])  # as it lies in channels-last memory
+    scale = (LOGS_FACTOR * torch.stack([norm.logs for norm in norms])).exp()
+    return kernel * scale[:, :, None, None, None], torch.stack([norm.bias for norm in norms]) * scale
+
+
+def _edges(kernel: Tensor, bias: Tensor, size: Sequence[int]) -> Tensor:
+    """What the border adds by its kernels (K, C_out, 3, 3), and the bias (K, C_out): (K, H, W, C_out)."""
+    edges = F.conv2d(border(kernel, size), kernel.flatten(0, 1)[:, None], bias.flatten())
+    return edges.unflatten(1, bias.shape)[0].movedim(1, -1).contiguous()
+
+
+def _channels_first(tensor: Tensor) -> Tensor:
+    """(..., H, W, C) as a view (..., C, H, W); a vector stays as it is."""
+    return tensor.movedim(-1, -3) if tensor.ndim > 1 else tensor
 
 
 def _two_convolutions(padded: Tensor, kernel1: Tensor, bias1: Tensor, kernel2: Tensor, bias2: Tensor) -> Tensor:
@@ -86,7 +133,27 @@ def _two_convolutions(padded: Tensor, kernel1: Tensor, bias1: Tensor, kernel2: T
     return F.conv2d(h, kernel2, bias2).relu_()
 
 
-def _bordered(x: Tensor) -> Tensor:
-    """Zeros around x, and the channel that is 1 on the padding: what the original convolves."""
-    padded = torch.cat([F.pad(x, (1, 1, 1, 1)), border(x).expand(len(x), -1, -1, -1)], dim=1)
-    return padded.contiguous(memory_format=torch.channels_last)
+def _empty(like: Tensor, channels: int, size: Sequence[int]) -> Tensor:
+    """An image of zeros, of this size, with its border: (1, C + 1, H + 2, W + 2)."""
+    edge = border(like, size)
+    return torch.cat([edge.new_zeros(1, channels, *edge.shape[2:]), edge], dim=1)
+
+
+def _bordered(x: Tensor, empty: Tensor) -> Tensor:
+    """Zeros around x, and the channel that is 1 on the padding: what the original convolves, in the type of `empty`."""
+    padded = empty.expand(len(x), -1, -1, -1).clone(memory_format=torch.channels_last)
+    padded[:, :-1, 1:-1, 1:-1] = x
+    return padded
+
+
+class _Bordered(torch.autograd.Function):
+    """`_bordered`, whose gradient is a view."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, empty: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
+        ctx.dtype = x.dtype
+        return _bordered(x, empty)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        return grad[:, :-1, 1:-1, 1:-1].to(ctx.dtype), None

@@ -1,6 +1,6 @@
 """Convolutions that see where the image ends, and those that start at zero."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -47,13 +47,13 @@ def edge_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     The last channel is the same for every image, so what it adds is a bias that depends on the position.
     """
-    edge = F.conv2d(border(x), weight[:, -1:], bias)
+    edge = F.conv2d(border(x, x.shape[2:]), weight[:, -1:], bias)
     return F.conv2d(x, weight[:, :-1], padding=1) + edge.contiguous(memory_format=torch.channels_last)
 
 
-def border(x: Tensor) -> Tensor:
-    """The last channel, (1, 1, H + 2, W + 2), the same for every image: 1 on the padding, 0 inside."""
-    return F.pad(x.new_zeros(1, 1, *x.shape[2:]), (1, 1, 1, 1), value=1.0)
+def border(like: Tensor, size: Sequence[int]) -> Tensor:
+    """The last channel, (1, 1, H + 2, W + 2), the same for every image of a size: 1 on the padding, 0 inside."""
+    return F.pad(like.new_zeros(1, 1, *size), (1, 1, 1, 1), value=1.0)
 
 
 class ZeroConv(EdgeConv):
@@ -106,7 +106,7 @@ class FrozenEdgeConv(nn.Module):
 
     def _edge(self, x: Tensor) -> Tensor:
         """What the border and the bias add, (1, C_out, H, W)."""
-        edge = F.conv2d(border(x).to(self.weight), self.edge_weight, self.bias)
+        edge = F.conv2d(border(self.weight, x.shape[2:]), self.edge_weight, self.bias)
         return edge.contiguous(memory_format=torch.channels_last)
 
 

@@ -2,17 +2,32 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from glowflow.bijections import Coupling
+from glowflow.bijections.conditioner import Weights
 from glowflow.bijections.conv1x1 import mix
 from glowflow.parts import MEMORIES
 
-RunStep: TypeAlias = Callable[[Coupling, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From a coupling, x, and the matrix and bias that mix its channels to y and the coupling's log_det (B,): `step`."""
+
+class Prepared(NamedTuple):
+    """A step of flow, with what follows from its weights alone."""
+
+    coupling: Coupling
+    matrix: Tensor
+    """What mixes the channels before the coupling, (C, C)."""
+    bias: Tensor
+    """Added then, (C,)."""
+    weights: Weights
+    """What the coupling's network takes besides its input."""
+
+
+RunStep: TypeAlias = Callable[[Tensor, Prepared], tuple[Tensor, Tensor]]
+"""From x and a step to y and the coupling's log_det (B,): `run_step`."""
 
 
 class MemoryMode(ABC):
@@ -30,26 +45,22 @@ class MemoryMode(ABC):
         return cls()
 
     @abstractmethod
-    def run(
-        self, couplings: Sequence[Coupling], x: Tensor, matrices: Tensor, biases: Tensor, run_step: RunStep
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, steps: Sequence[Prepared], x: Tensor, run: RunStep) -> tuple[Tensor, Tensor]:
         """Run the steps one after the other.
 
         Args:
-            couplings: One for each of K steps.
+            steps: K of them.
             x: (B, C, ...).
-            matrices: (K, C, C), what mixes the channels before each coupling.
-            biases: (K, C), added then.
-            run_step: Runs one step.
+            run: Runs one step.
 
         Returns:
             The last step's output, and the sum (B,) of the couplings' log-determinants.
         """
 
 
-def step(coupling: Coupling, x: Tensor, matrix: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def run_step(x: Tensor, step: Prepared) -> tuple[Tensor, Tensor]:
     """Mix the channels, then couple."""
-    y, log_det = coupling(mix(x, matrix, bias))
+    y, log_det = step.coupling(mix(x, step.matrix, step.bias), step.weights)
     return y, log_det
 
 
@@ -57,27 +68,23 @@ def step(coupling: Coupling, x: Tensor, matrix: Tensor, bias: Tensor) -> tuple[T
 class Store(MemoryMode):
     """Autograd keeps every intermediate tensor: the fastest, where it fits."""
 
-    def run(
-        self, couplings: Sequence[Coupling], x: Tensor, matrices: Tensor, biases: Tensor, run_step: RunStep
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, steps: Sequence[Prepared], x: Tensor, run: RunStep) -> tuple[Tensor, Tensor]:
         """One after the other."""
-        log_det = x.new_zeros(len(x))
-        for coupling, matrix, bias in zip(couplings, matrices.unbind(), biases.unbind(), strict=True):
-            x, term = run_step(coupling, x, matrix, bias)
-            log_det = log_det + term
-        return x, log_det
+        log_dets = []
+        for step in steps:
+            x, log_det = run(x, step)
+            log_dets.append(log_det)
+        return x, torch.stack(log_dets).sum(0)
 
 
 @MEMORIES.builds("checkpoint")
 class Checkpoint(Store):
     """Autograd keeps the input of each step, and the step is run again in the backward pass."""
 
-    def run(
-        self, couplings: Sequence[Coupling], x: Tensor, matrices: Tensor, biases: Tensor, run_step: RunStep
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, steps: Sequence[Prepared], x: Tensor, run: RunStep) -> tuple[Tensor, Tensor]:
         """One after the other, each checkpointed."""
 
-        def again(*arguments: object) -> tuple[Tensor, Tensor]:
-            return checkpoint(run_step, *arguments, use_reentrant=False)
+        def again(x: Tensor, step: Prepared) -> tuple[Tensor, Tensor]:
+            return checkpoint(run, x, step, use_reentrant=False)
 
-        return super().run(couplings, x, matrices, biases, again)
+        return super().run(steps, x, again)

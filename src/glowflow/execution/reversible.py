@@ -7,15 +7,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from glowflow.bijections import Coupling
-from glowflow.bijections.base import per_channel, per_image
-from glowflow.bijections.conv1x1 import float64, mix
-from glowflow.execution.memory import MemoryMode, RunStep, step
+from glowflow.bijections.conv1x1 import float64, mix, mix_backward
+from glowflow.execution.memory import MemoryMode, Prepared, RunStep, run_step
 from glowflow.parts import MEMORIES
 from glowflow.parts import Reversible as Options
 
 Gradients = list[Tensor | None]
-"""One per parameter; None where it isn't trained."""
+"""One for each tensor; None where it isn't trained."""
 
 
 @MEMORIES.builds("reversible")
@@ -37,86 +35,95 @@ class Reversible(MemoryMode):
         assert isinstance(options, Options)  # noqa: S101  for mypy
         return cls(options.anchor_interval)
 
-    def run(
-        self, couplings: Sequence[Coupling], x: Tensor, matrices: Tensor, biases: Tensor, run_step: RunStep
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, steps: Sequence[Prepared], x: Tensor, run: RunStep) -> tuple[Tensor, Tensor]:
         """One after the other, as one function of autograd's."""
-        parameters = [parameter for coupling in couplings for parameter in coupling.parameters()]
-        return _Undone.apply(self.anchor_interval, couplings, x, matrices, biases, *parameters)  # type: ignore[no-untyped-call]
+        tensors = [tensor for step in steps for tensor in (step.matrix, step.bias, *_inside(step))]
+        return _Undone.apply(self.anchor_interval, steps, x, *tensors)  # type: ignore[no-untyped-call]
+
+
+def _inside(step: Prepared) -> list[Tensor]:
+    """What a step's coupling depends on besides its input."""
+    return [*step.weights, *step.coupling.parameters()]
 
 
 class _Undone(torch.autograd.Function):
     """A run of steps whose backward pass recomputes each step's input from its output.
 
-    The parameters are inputs, and their gradients are returned, so that hooks on them (as of distributed training)
-    work as usual.
+    What each step depends on are inputs, and their gradients are returned, so that hooks on parameters (as of
+    distributed training) work as usual.
     """
 
     @staticmethod
-    def forward(  # noqa: PLR0913, PLR0917 (the parameters have to be arguments)
+    def forward(
         ctx: Any,  # noqa: ANN401 (torch's context)
         anchor_interval: int,
-        couplings: Sequence[Coupling],
+        steps: Sequence[Prepared],
         x: Tensor,
-        matrices: Tensor,
-        biases: Tensor,
-        *_parameters: Tensor,
+        *_tensors: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        ctx.anchor_interval = anchor_interval
-        log_det, anchors = x.new_zeros(len(x)), []
-        for index, coupling in enumerate(couplings):
-            if index % ctx.anchor_interval == 0 and index > 0:
+        ctx.anchor_interval, ctx.steps = anchor_interval, [_detached(step) for step in steps]
+        log_dets, anchors = [], []
+        for index, step in enumerate(steps):
+            if _is_anchor(index, anchor_interval):
                 anchors.append(x)
-            x, term = step(coupling, x, matrices[index], biases[index])
-            log_det = log_det + term
-        ctx.couplings = couplings
-        ctx.save_for_backward(x, matrices, biases, *anchors)
-        return x, log_det
+            x, log_det = run_step(x, step)
+            log_dets.append(log_det)
+        ctx.save_for_backward(x, *anchors)
+        return x, torch.stack(log_dets).sum(0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        y, matrices, biases, *anchors = ctx.saved_tensors
-        inverses = torch.linalg.inv(float64(matrices)).to(matrices)
-        grad_matrices, grad_biases = torch.empty_like(matrices), torch.empty_like(biases)
-        grad_parameters: Gradients = []
-        for index, coupling in reversed(list(enumerate(ctx.couplings))):
-            u, grad_u, grads = _undo(coupling, y, grad_y, grad_log_det)
-            grad_parameters[:0] = grads
-            if index % ctx.anchor_interval == 0 and index > 0:
-                y = anchors.pop()
-            else:
-                y = mix(u - per_channel(biases[index], u), inverses[index])
-            grad_matrices[index] = _outer(grad_u, y)
-            grad_biases[index] = grad_u.sum([0, *range(2, grad_u.ndim)])
-            grad_y = mix(grad_u, matrices[index].T)
-        return None, None, grad_y, grad_matrices, grad_biases, *grad_parameters
+        y, *anchors = ctx.saved_tensors
+        gradients: Gradients = []
+        for index, unmix in reversed(list(enumerate(_unmixings(ctx.steps)))):
+            step = ctx.steps[index]
+            u, grad_u, grads = _undo(step, y, grad_y, grad_log_det)
+            y = anchors.pop() if _is_anchor(index, ctx.anchor_interval) else mix(u, *unmix)
+            grad_y, *of_mixing = mix_backward(grad_u, y, step.matrix)
+            gradients[:0] = [*of_mixing, *grads]
+        return None, None, grad_y, *gradients
 
 
-def _outer(grad_u: Tensor, y: Tensor) -> Tensor:
-    """The gradient (C, C) of the matrix W, where u = W y at every position."""
-    grad_u, y = (values.flatten(2) if values.ndim > 2 else values[:, :, None] for values in (grad_u, y))
-    return torch.einsum("bop,bip->oi", grad_u, y)
+def _is_anchor(index: int, interval: int) -> bool:
+    """Whether this step's input is kept."""
+    return index % interval == 0 and index > 0
 
 
-def _undo(coupling: Coupling, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor, Gradients]:
-    """The coupling's input, and the gradients of it and of the parameters; its network runs once, for both."""
-    mask, parameters = coupling.mask, list(coupling.parameters())
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+def _detached(step: Prepared) -> Prepared:
+    """The step with its own weights as the leaves of a graph."""
+    weights = tuple(weight.detach().requires_grad_(weight.requires_grad) for weight in step.weights)
+    return step._replace(matrix=step.matrix.detach(), bias=step.bias.detach(), weights=weights)
+
+
+def _unmixings(steps: Sequence[Prepared]) -> list[tuple[Tensor, Tensor]]:
+    """Matrix and bias that undo each step's mixing, computed in float64."""
+    matrices, biases = (torch.stack(values) for values in zip(*((s.matrix, s.bias) for s in steps), strict=True))
+    inverses = torch.linalg.inv(float64(matrices))
+    unbiases = -(inverses @ float64(biases)[:, :, None])[:, :, 0]
+    return list(zip(inverses.to(matrices).unbind(), unbiases.to(biases).unbind(), strict=True))
+
+
+def _undo(step: Prepared, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor, Gradients]:
+    """The coupling's input, and the gradients of it and of what is inside; its network runs once, for both."""
+    coupling, mask, inside = step.coupling, step.coupling.mask, _inside(step)
+    trained = [tensor for tensor in inside if tensor.requires_grad]
     y_a, y_b = mask.split(y)
+    grad_a, grad_b = mask.split(grad_y)
     with torch.enable_grad():
         x_a = y_a.detach().requires_grad_()
-        h = coupling.condition(x_a)
+        h = coupling.condition(x_a, step.weights)
         x_b = coupling.untransform(y_b, h).detach().requires_grad_()
         again, log_derivative = coupling.transform(x_b, h)
-        log_det = per_image(log_derivative)
-        outputs = {mask.join(x_a, again): grad_y, log_det: grad_log_det}
-        outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's log_det
-        inputs = [x_a, x_b, *trained]
-        grad_a, grad_b, *grads = torch.autograd.grad(list(outputs), inputs, list(outputs.values()), allow_unused=True)
+        of_log = grad_log_det.view(-1, *[1] * (y.ndim - 1)).expand_as(log_derivative)
+        outputs = {again: grad_b, log_derivative: of_log}
+        outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's
+        through_h, grad_b, *grads = torch.autograd.grad(
+            list(outputs), [x_a, x_b, *trained], list(outputs.values()), allow_unused=True
+        )
     found = dict(zip(trained, grads, strict=True))
-    laid_out = [_like(found.get(parameter), parameter) for parameter in parameters]
-    return mask.join(y_a, x_b.detach()), mask.join(grad_a, grad_b), laid_out
+    laid_out = [_like(found.get(tensor), tensor) for tensor in inside]
+    return mask.join(y_a, x_b.detach()), mask.join(grad_a + through_h, grad_b), laid_out
 
 
 def _like(grad: Tensor | None, parameter: Tensor) -> Tensor | None:

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from glowflow.bijections import Bijection, Step
+from glowflow.bijections.conditioner import prepared
 from glowflow.bijections.step import FrozenStep, mixing
 from glowflow.execution.compilation import Compiled
-from glowflow.execution.memory import MemoryMode, step
+from glowflow.execution.memory import MemoryMode, Prepared, run_step
 from glowflow.parts import MEMORIES, Part
 
 
@@ -75,9 +76,11 @@ def _unstep(step: Bijection, y: Tensor) -> Tensor:
 def _steps(steps: Sequence[Step], x: Tensor, execution: Execution) -> tuple[Tensor, Tensor]:
     matrices, biases, log_abs_dets = mixing(steps)
     mode, couplings = execution.mode, [step.coupling for step in steps]
-    run_step = COMPILED_STEP if execution.compiled and mode.can_compile else step
-    y, log_det = mode.run(couplings, x, matrices, biases, run_step)
+    weights = prepared([coupling.conditioner for coupling in couplings], x.shape[2:], execution.precision)
+    parts = zip(couplings, matrices.unbind(), biases.unbind(), weights, strict=True)
+    run = COMPILED_STEP if execution.compiled and mode.can_compile else run_step
+    y, log_det = mode.run([Prepared(*each) for each in parts], x, run)
     return y, log_det + prod(x.shape[2:]) * log_abs_dets.sum().to(x)
 
 
-COMPILED_STEP, COMPILED_UNSTEP = Compiled(step), Compiled(_unstep)
+COMPILED_STEP, COMPILED_UNSTEP = Compiled(run_step), Compiled(_unstep)
