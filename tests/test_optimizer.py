@@ -7,7 +7,7 @@ from operator import mul
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from glowflow import Glow, GlowConfig
@@ -33,6 +33,40 @@ def test_glow_adamax_follows_its_equations(first_t: int) -> None:
         parameter.grad = torch.tensor(g)
         optimizer.step()
     np.testing.assert_allclose(parameter.detach().numpy(), w, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["glow-adamax", "muon"])
+def test_a_step_that_is_not_finite_leaves_everything_as_it_is(name: str) -> None:
+    torch.manual_seed(0)
+    model = EdgeConv(2, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.bias = nn.Parameter(torch.ones(3))
+    optimizer = build_optimizer(model, TrainConfig(optimizer=name))  # type: ignore[arg-type]
+
+    def stepped(gradient: float, *, finite: bool) -> list[Tensor]:
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, gradient)
+        optimizer.finite = torch.tensor(finite)  # type: ignore[attr-defined]
+        optimizer.step()
+        entries = [entry for _, entry in sorted(optimizer.state_dict()["state"].items())]
+        return [tensor.clone() for tensor in (*model.parameters(), *(t for e in entries for t in e.values()))]
+
+    before = stepped(1.0, finite=True)
+    for gradient in (float("nan"), float("inf"), 1.0):
+        assert all(map(torch.equal, stepped(gradient, finite=False), before))
+    assert not all(map(torch.equal, stepped(1.0, finite=True), before))
+
+
+def test_parameters_may_come_to_have_gradients_later() -> None:
+    first, second = (nn.Parameter(torch.ones(2)) for _ in range(2))
+    together, alone = GlowAdamax([first, second]), GlowAdamax([first_alone := nn.Parameter(torch.ones(2))])
+    for step in range(6):
+        first.grad = first_alone.grad = torch.full((2,), float(step))
+        second.grad = torch.ones(2) if step % 3 == 1 else None
+        together.step()
+        alone.step()
+    torch.testing.assert_close(first, first_alone)
+    steps = [int(entry["step"]) for entry in together.state_dict()["state"].values()]
+    assert steps == [6, 2]
 
 
 def test_matrices_are_orthogonalized_by_a_polynomial_of_their_singular_values() -> None:

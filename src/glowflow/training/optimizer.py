@@ -1,8 +1,8 @@
 """The original's optimiser, Muon beside it, those of torch.optim, and the learning rate's warm-up."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from math import sqrt
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.optim import Adam, Adamax, AdamW, Optimizer
 
 from glowflow.bijections.conditioner import matrices_of
 from glowflow.config import TrainConfig
+from glowflow.training.side_by_side import SideBySide
 
 EPSILON = 1e-8
 MOMENTUM = 0.95
@@ -30,6 +31,10 @@ class GlowAdamax(Optimizer):
         betas: (beta1, beta2).
         first_t: t of the first step. The original leaves open whether its counter counts before the update or after
             it: 1 is what it means, 2 is what its recorded runs did.
+
+    Attributes:
+        finite: A boolean tensor () on the parameters' device. While it's false, `step` leaves everything as it is,
+            whatever the gradients are, and nothing waits for the device. None updates always.
     """
 
     def __init__(
@@ -40,39 +45,48 @@ class GlowAdamax(Optimizer):
         first_t: int = 1,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "first_t": first_t})
+        self.finite: Tensor | None = None
+        self._updates: dict[int, tuple[tuple[int, ...], list[_Update]]] = {}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
         if closure is not None:
             raise ValueError("GlowAdamax takes no closure.")
-        for group in self.param_groups:
-            self._update_all([parameter for parameter in group["params"] if parameter.grad is not None], group)
+        for index, group in enumerate(self.param_groups):
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            for update in self._updates_of(index, parameters):
+                update(group, self.finite)
 
-    def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        for t, together in self._by_step(parameters, group["first_t"]).items():
-            self._update(together, t, group["lr"], *group["betas"])
+    def state_dict(self) -> dict[str, Any]:
+        """The state of every parameter, on which t is a number of its own, and the settings."""
+        self._store_steps()
+        return super().state_dict()
 
-    def _by_step(self, parameters: list[Tensor], first_t: int) -> dict[int, list[Tensor]]:
-        """The parameters by their t, which is the same for all that have always had gradients."""
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        super().load_state_dict(state_dict)
+        self._updates = {}
+
+    def _updates_of(self, index: int, parameters: Sequence[Tensor]) -> "list[_Update]":
+        """Those of a group: the last step's, unless other parameters have gradients now."""
+        ids = tuple(map(id, parameters))
+        if self._updates.get(index, ((), []))[0] != ids:
+            self._store_steps()
+            self._updates[index] = ids, self._divided(parameters)
+        return self._updates[index][1]
+
+    def _store_steps(self) -> None:
+        for _, updates in self._updates.values():
+            for update in updates:
+                update.store_steps(self.state)
+
+    def _divided(self, parameters: Sequence[Tensor]) -> "list[_Update]":
+        """What updates these parameters, together where they have the same t, as those that always had gradients do."""
         by_step: dict[int, list[Tensor]] = {}
         for w in parameters:
-            if not self.state[w]:
-                self.state[w].update(step=torch.tensor(0), m=torch.zeros_like(w), v=torch.zeros_like(w))
-            t = int(self.state[w]["step"]) + first_t  # on the CPU, so this waits for nothing
-            by_step.setdefault(t, []).append(w)
-        return by_step
-
-    def _update(self, parameters: list[Tensor], t: int, lr: float, beta1: float, beta2: float) -> None:
-        """One update of all parameters, each line for all of them together."""
-        states, gradients = [self.state[w] for w in parameters], [cast("Tensor", w.grad) for w in parameters]
-        m, v = [state["m"] for state in states], [state["v"] for state in states]
-        torch._foreach_lerp_(m, gradients, 1 - beta1)
-        torch._foreach_mul_(v, beta2)
-        torch._foreach_maximum_(v, list(torch._foreach_abs(gradients)))
-        step_size = lr * sqrt(1 - beta2**t) / (1 - beta1**t)
-        torch._foreach_addcdiv_(parameters, m, torch._foreach_add(v, EPSILON), value=-step_size)
-        torch._foreach_add_([state["step"] for state in states], 1)
+            by_step.setdefault(int(self.state[w].get("step", 0)), []).append(w)
+        return [_AdamaxUpdate(together, self.state, step) for step, together in by_step.items()]
 
 
 class GlowMuon(GlowAdamax):
@@ -104,26 +118,86 @@ class GlowMuon(GlowAdamax):
         self.matrices = {id(w) for w in matrices}
         self.precision = precision
 
-    def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        kernels: dict[torch.Size, list[Tensor]] = {}
+    def _divided(self, parameters: Sequence[Tensor]) -> "list[_Update]":
+        by_shape: dict[torch.Size, list[Tensor]] = {}
         for w in parameters:
             if id(w) in self.matrices:
-                kernels.setdefault(w.shape, []).append(w)
-        super()._update_all([w for w in parameters if id(w) not in self.matrices], group)
-        for together in kernels.values():
-            self._update_kernels(together, group["lr"])
+                by_shape.setdefault(w.shape, []).append(w)
+        muon = [_MuonUpdate(together, self.state, self.precision) for together in by_shape.values()]
+        return [*super()._divided([w for w in parameters if id(w) not in self.matrices]), *muon]
 
-    def _update_kernels(self, kernels: list[Tensor], lr: float) -> None:
-        """One update of kernels of one shape, which are orthogonalised together."""
-        for w in kernels:
-            if not self.state[w]:
-                self.state[w]["m"] = torch.zeros_like(w)
-        m, gradients = [self.state[w]["m"] for w in kernels], [cast("Tensor", w.grad) for w in kernels]
-        torch._foreach_lerp_(m, gradients, 1 - MOMENTUM)
-        ahead = torch.stack(torch._foreach_lerp(gradients, m, MOMENTUM)).flatten(2)
-        step_size = lr * 0.2 * sqrt(max(ahead.shape[1:]))
-        updates = orthogonalized(ahead, self.precision).unflatten(2, kernels[0].shape[1:])
-        torch._foreach_add_(kernels, list(updates), alpha=-step_size)
+
+State: TypeAlias = MutableMapping[Tensor, dict[str, Any]]
+
+
+class _Update:
+    """One update of parameters that are updated together: their state stands side by side."""
+
+    moments: tuple[str, ...] = ("m",)
+
+    def __init__(self, parameters: Sequence[Tensor], state: State) -> None:
+        self.parameters = list(parameters)
+        self.change = SideBySide(parameters)
+        for name in self.moments:
+            moments = SideBySide([state[w].get(name, torch.zeros_like(w)) for w in parameters], like=parameters)
+            setattr(self, name, moments.vector)
+            for w, view in zip(parameters, moments.views, strict=True):
+                state[w][name] = view
+
+    def __call__(self, group: Mapping[str, Any], finite: Tensor | None) -> None:
+        """Change the parameters as the group's settings say, unless `finite` is false."""
+        gradient = self.change.join([cast("Tensor", w.grad) for w in self.parameters])
+        if finite is not None:
+            gradient = gradient.where(finite, 0.0)  # a factor would leave NaN as it is
+        self.update(gradient, group, 1.0 if finite is None else finite.to(gradient.dtype))
+        torch._foreach_add_(self.parameters, self.change.views)
+
+    def update(self, gradient: Tensor, group: Mapping[str, Any], share: Tensor | float) -> None:
+        """Set `change` and the moments, from the gradient, which may be overwritten; a share of 0 leaves them."""
+        raise NotImplementedError
+
+    def store_steps(self, state: State) -> None:
+        """Note t in the state of each parameter."""
+
+
+class _AdamaxUpdate(_Update):
+    moments = ("m", "v")
+    m: Tensor
+    v: Tensor
+
+    def __init__(self, parameters: Sequence[Tensor], state: State, step: int) -> None:
+        super().__init__(parameters, state)
+        kind = torch.float32 if self.m.device.type == "mps" else torch.float64
+        self.t = torch.full((), float(step), dtype=kind, device=self.m.device)
+
+    def update(self, gradient: Tensor, group: Mapping[str, Any], share: Tensor | float) -> None:
+        beta1, beta2 = group["betas"]
+        self.t += share
+        t = self.t + (group["first_t"] - 1)
+        step_size = share * group["lr"] * (1 - beta2**t).sqrt() / (1 - beta1**t)
+        self.m.lerp_(gradient, (1 - beta1) * share)
+        self.v *= 1 - (1 - beta2) * share
+        torch.maximum(self.v, gradient.abs_(), out=self.v)
+        torch.mul(self.m, -step_size, out=self.change.vector).div_(self.v + EPSILON)
+
+    def store_steps(self, state: State) -> None:
+        for w in self.parameters:
+            state[w]["step"] = self.t.to("cpu", torch.int64, copy=True)
+
+
+class _MuonUpdate(_Update):
+    m: Tensor
+
+    def __init__(self, parameters: Sequence[Tensor], state: State, precision: torch.dtype | None) -> None:
+        super().__init__(parameters, state)
+        self.precision = precision
+
+    def update(self, gradient: Tensor, group: Mapping[str, Any], share: Tensor | float) -> None:
+        self.m.lerp_(gradient, (1 - MOMENTUM) * share)
+        ahead = gradient.lerp_(self.m, MOMENTUM).view(len(self.parameters), len(self.parameters[0]), -1)
+        length = 0.2 * sqrt(max(ahead.shape[1:]))
+        updates = orthogonalized(ahead, self.precision).flatten()  # the order of columns doesn't matter
+        torch.mul(updates, -group["lr"] * length * share, out=self.change.vector)
 
 
 def orthogonalized(matrices: Tensor, precision: torch.dtype | None = None) -> Tensor:

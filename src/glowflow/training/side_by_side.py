@@ -1,0 +1,35 @@
+"""Tensors side by side in one vector, so that a few operations serve all of them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class SideBySide:
+    """Tensors of one type as views of one vector, each laid out in memory as the tensor that it was made from.
+
+    Args:
+        tensors: Copied into the vector.
+        like: Tensors of the same shapes, after which the views are laid out instead.
+
+
+    >>> pair = SideBySide([torch.ones(2), torch.zeros(1, 3)])
+    >>> pair.vector += 1
+    >>> pair.views
+    [tensor([2., 2.]), tensor([[1., 1., 1.]])]
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], like: Sequence[Tensor] | None = None) -> None:
+        self.is_permuted = [tensor.ndim == 4 and not tensor.is_contiguous() for tensor in like or tensors]
+        self.vector = self.join(tensors)
+        parts = self.vector.split([tensor.numel() for tensor in tensors])
+        self.views: list[Tensor] = [
+            part.view(tensor.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2) if is_permuted else part.view(tensor.shape)
+            for part, tensor, is_permuted in zip(parts, tensors, self.is_permuted, strict=True)
+        ]
+
+    def join(self, tensors: Sequence[Tensor]) -> Tensor:
+        """The vector that tensors of the same shapes have in the place of these."""
+        pairs = zip(tensors, self.is_permuted, strict=True)
+        return torch.cat([(each.permute(0, 2, 3, 1) if is_permuted else each).flatten() for each, is_permuted in pairs])
