@@ -43,7 +43,6 @@ from glowflow.presets import load, names
 from glowflow.presets.size import size
 from glowflow.progress import progress
 from glowflow.provenance import provenance
-from glowflow.training.averaging import warmed_up
 from glowflow.training.objective import Objective
 
 ARITHMETIC_SHARE = 0.5
@@ -194,12 +193,12 @@ def training(config: GlowConfig, batch: int, averaging: float | None, execution:
 def _gradients(batch: int, averaging: float | None, execution: Execution, config: GlowConfig) -> Work:
     with Fake(), Operations() as operations:
         model, noise = _built(config, execution), torch.zeros(batch, *config.image_shape)
-        objective, parameters = Objective(model), tuple(model.parameters())
+        objective, average = Objective(model), Average(model, averaging or 0.0)
         images = noise.to(torch.uint8)
         operations.counts.clear()
         held = activation_bytes(lambda: objective(images, noise).total, ())
         if averaging is not None:
-            warmed_up(averaging)(parameters, parameters, 1)
+            average.update(objective.model)
     return Work(operations.counts, held)
 
 

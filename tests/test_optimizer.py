@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from glowflow import Glow, GlowConfig
 from glowflow.bijections.conditioner import matrices_of
 from glowflow.conditioners import EdgeConv
 from glowflow.config import TrainConfig
 from glowflow.errors import InputError
-from glowflow.training.averaging import warmed_up
+from glowflow.training.averaging import Average
 from glowflow.training.optimizer import GlowAdamax, GlowMuon, build_optimizer, learning_rate, orthogonalized
 
 
@@ -139,11 +138,13 @@ def test_matrices_are_the_kernels_of_convolutions_and_not_their_norms() -> None:
 def averages(beta: float, values: Sequence[float]) -> list[float]:
     """The average after each of these values of a weight."""
     model = nn.Linear(1, 1, bias=False)
-    averaged, found = AveragedModel(model, multi_avg_fn=warmed_up(beta)), []
+    average, found = Average(model, beta), []
     for value in values:
         nn.init.constant_(model.weight, value)
-        averaged.update_parameters(model)
-        found.append(averaged(torch.ones(1)).item())
+        average.update(model)
+        found.append(average.module(torch.ones(1)).item())
+        nn.init.constant_(model.weight, 9.0)
+        average.update(model, torch.tensor(False))  # noqa: FBT003 (a step that wasn't finite)
     return found
 
 

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
 
 from glowflow import weights
 from glowflow.config import RunConfig, TrainConfig
@@ -22,7 +21,7 @@ from glowflow.model import Glow
 from glowflow.progress import say
 from glowflow.provenance import provenance
 from glowflow.stored import StoredModel
-from glowflow.training.averaging import warmed_up
+from glowflow.training.averaging import Average
 from glowflow.training.batches import Batch
 from glowflow.training.gradient import Gradient
 from glowflow.training.objective import Objective
@@ -81,7 +80,7 @@ class TrainingState:
 
     settings: TrainConfig
     model: Glow
-    averaged: AveragedModel | None
+    averaged: Average[Glow] | None
     optimizer: Optimizer
     gradient: Gradient
     progress: Progress = field(default_factory=Progress)
@@ -107,7 +106,7 @@ class TrainingState:
             model = Glow(config.model, class_names if config.model.num_classes else None)
         model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         beta = settings.averaging
-        averaged = None if beta is None else AveragedModel(model, multi_avg_fn=warmed_up(beta))
+        averaged = None if beta is None else Average(model, beta)
         model.execute(execution)  # the averaged one is evaluated in the parameters' type
         objective = Objective(model, settings.weight_y)
         gradient = Gradient(objective, settings.batch_size, options.micro_batch, options.processes)
@@ -116,7 +115,7 @@ class TrainingState:
     @property
     def evaluated(self) -> Glow:
         """The model to evaluate and sample from: the averaged one, where there is one."""
-        return self.model if self.averaged is None else cast("Glow", self.averaged.module)
+        return self.model if self.averaged is None else self.averaged.module
 
     def initialize(self, batch: Batch | None = None) -> None:
         """Begin: all processes and the averages have the weights that the first process has.
@@ -153,7 +152,7 @@ class TrainingState:
                 clip_grads_with_norm_(self.model.parameters(), settings.grad_clip, norm)
             self.optimizer.step()
             if self.averaged is not None:
-                self.averaged.update_parameters(self.model)
+                self.averaged.update(self.model)
 
         # Counters
         progress.position += settings.batch_size
@@ -231,7 +230,7 @@ class TrainingState:
         except TypeError:
             raise InputError(f"{directory / PROGRESS} is damaged: its counters are not those of a training.") from None
         if self.averaged is not None:
-            self.averaged.n_averaged.fill_(self.progress.updates)
+            self.averaged.num_updates.fill_(self.progress.updates)
 
     def _take_classes(self, directory: Path) -> None:
         names, trained = self.model.class_names, StoredModel(str(directory), directory).class_names
