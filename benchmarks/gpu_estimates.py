@@ -43,6 +43,7 @@ from glowflow.presets import load, names
 from glowflow.presets.size import size
 from glowflow.progress import progress
 from glowflow.provenance import provenance
+from glowflow.training.averaging import Average
 from glowflow.training.objective import Objective
 
 ARITHMETIC_SHARE = 0.5
