@@ -42,7 +42,9 @@ def test_memory_of_reversible_training_does_not_grow_with_depth() -> None:
     held = {(row["steps"], row["memory"]): int(row["bytes"]) for row in rows}
     assert held[64, "reversible"] < 1.1 * held[8, "reversible"]
     assert held[64, "store"] > 7 * held[8, "store"]
-    assert held[64, "reversible"] < held[64, "store"] / 30
+    grown = {memory: held[64, memory] - held[8, memory] for memory in ("reversible", "store")}
+    assert grown["reversible"] < grown["store"] / 100
+    assert held[64, "reversible"] < held[64, "store"] / 7  # kernels for eight steps are more than activations here
 
 
 def test_work_apart_is_done_when_it_is_asked_for(tmp_path: Path) -> None:

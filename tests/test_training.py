@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,13 +15,14 @@ from PIL import Image
 from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError
-from glowflow.config import RunConfig
+from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, load
 from glowflow.errors import TrainingDivergedError, TrainingInterruptedError
 from glowflow.evaluate import Floats
 from glowflow.execution import Execution
 from glowflow.images import dequantize
 from glowflow.noise import Stream
+from glowflow.parts import MEMORIES
 from glowflow.processes import ALONE, Processes
 from glowflow.signals import requests
 from glowflow.stored import StoredModel
@@ -146,16 +147,58 @@ def test_weights_gone_astray_are_not_saved(config: RunConfig, tmp_path: Path, mo
         json.loads(line, parse_constant=pytest.fail)  # JSON has no Infinity
 
 
+@pytest.mark.parametrize("lag", [0, 3])
+def test_a_host_that_stays_behind_the_device_skips_counts_and_saves_the_same(
+    lag: int, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A graphics card goes on while the host has yet to read what the last steps found."""
+    monkeypatch.setattr("glowflow.training.state.LAGS", {"cpu": lag})
+    original = TrainingState.step
+
+    def disturbed(self: TrainingState, batch: Batch) -> StepResult:
+        noise = torch.full_like(batch.noise, torch.inf) if self.progress.position in {16, 32} else batch.noise
+        return original(self, batch._replace(noise=noise))
+
+    monkeypatch.setattr(TrainingState, "step", disturbed)
+    state = train(config, tmp_path / "run")
+    told = capfd.readouterr().err
+    assert "Step skipped at 16 images" in told
+    assert "Step skipped at 32 images" in told
+    assert (state.progress.skipped, state.progress.updates) == (2, 18)
+    saved = Glow.from_pretrained(tmp_path / "run" / "last", raw=True).state_dict()
+    assert all(values.isfinite().all() for values in saved.values())
+    torch.testing.assert_close(saved, state.model.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("memory", MEMORIES.names)
+@pytest.mark.parametrize("precision", [None, torch.bfloat16])
+@pytest.mark.parametrize("optimizer", ["glow-adamax", "muon"])
+def test_a_step_reads_no_value_on_the_way(
+    memory: str, precision: torch.dtype | None, optimizer: Literal["glow-adamax", "muon"]
+) -> None:
+    """On the meta device there are no values, so whatever waited for one would fail."""
+    model = GlowConfig((3, 8, 8), levels=2, steps=2, width=8, num_classes=2, classifier=True)
+    settings = TrainConfig(optimizer=optimizer, batch_size=2, grad_clip=1.0, weight_y=0.1)
+    options = Options(execution=Execution(memory, precision))
+    state = TrainingState.new(RunConfig(model, settings), "meta", ["a", "b"], options)
+    state.lag = 10
+    images, y = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)
+    for _ in range(2):
+        state.step(Batch(images, torch.zeros(2, 3, 8, 8), y).to("meta"))
+
+
 def test_the_failing_layer_is_named() -> None:
     torch.manual_seed(0)
     model = Glow(GlowConfig((1, 8, 8), 1, steps=3, width=8))
     batch = Batch(torch.randint(256, (2, 1, 8, 8), dtype=torch.uint8), torch.rand(2, 1, 8, 8), None)
-    assert find_failure(model, batch) == "the loss"
+    result = StepResult(torch.tensor([torch.nan] * 4), lr=0.0)
+    assert find_failure(model, batch, result) == "the loss"
+    assert find_failure(model, batch, StepResult(torch.tensor([1.0, 1.0, 0.0, torch.nan]), lr=0.0)) == "the gradient"
     parameter = model.get_parameter("levels.0.2.1.weight")
     parameter.grad = torch.full_like(parameter, float("nan"))
-    assert find_failure(model, batch) == "the gradient of levels.0.2.1.weight"
+    assert find_failure(model, batch, result) == "the gradient of levels.0.2.1.weight"
     model.get_parameter("levels.0.2.0.bias").data.fill_(float("inf"))
-    assert find_failure(model, batch) == "the output of levels.0.2.0 (ActNorm)"
+    assert find_failure(model, batch, result) == "the output of levels.0.2.0 (ActNorm)"
 
 
 def test_clipping_bounds_the_gradient(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

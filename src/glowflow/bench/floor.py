@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from glowflow.bench.timing import Work
-from glowflow.bench.work import labels
 from glowflow.bijections import Coupling
 from glowflow.config import GlowConfig
 from glowflow.model import Glow
@@ -76,8 +75,9 @@ def convolution_calls(config: GlowConfig, x: Tensor) -> list[Call]:
         networks = [module.conditioner for module in model.modules() if isinstance(module, Coupling)]
         for each in networks:
             each.register_forward_pre_hook(lambda network, args: shapes.append((network, args[0].shape)))
-        images = torch.empty(batch, *x.shape[1:])
-        model.log_prob(images, labels(config, images))
+        kept = torch.empty(batch, *x.shape[1:])
+        for level in model.levels:  # each network by itself, as no way to run a level does it
+            kept = level(kept)[0].chunk(2, dim=1)[0]
         with _Calls() as calls:
             for network, shape in tuple(shapes):
                 network(torch.empty(shape))

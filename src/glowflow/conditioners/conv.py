@@ -53,10 +53,10 @@ class ConvConditioner(Conditioner):
         The border is in the input of the first convolution; to the third it adds a bias at each position.
         """
         kernel1, bias1, kernel2, bias2, kernel3, bias3 = _folded(networks)
-        edges = _edges(kernel3[..., -1], bias3, size)
-        together = [kernel1, bias1, kernel2, bias2, kernel3[..., :-1], edges]
+        edge = border(kernel1, size)
+        together = [kernel1, bias1, kernel2, bias2, kernel3[..., :-1], _edges(edge, kernel3[..., -1], bias3)]
         together = [tensor.to(precision or tensor.dtype).contiguous() for tensor in together]
-        empty = _empty(together[0], kernel1.shape[-1] - 1, size)
+        empty = _empty(edge, kernel1.shape[-1] - 1).to(together[0])
         each = zip(*(tensor.unbind() for tensor in together), strict=True)
         return [(empty, *map(_channels_first, tensors)) for tensors in each]
 
@@ -97,29 +97,54 @@ class FrozenConvConditioner(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
         kernel1, bias1, kernel2, bias2 = self.buffers(recurse=False)
-        empty = kept(self.empties, x, lambda x: _empty(x, x.shape[1], x.shape[2:]))
+        empty = kept(self.empties, x, lambda x: _empty(border(x, x.shape[2:]), x.shape[1]))
         return self.conv3(_two_convolutions(_bordered(x, empty), kernel1, bias1, kernel2, bias2))
 
 
 def _folded(networks: Sequence[ConvConditioner]) -> list[Tensor]:
-    """Kernel and bias of each network's three convolutions, (K, C_out, h, w, C_in) and (K, C_out)."""
-    layers = [(n.conv1.weight, n.norm1, n.conv2.weight, n.norm2, n.conv3.weight, n.conv3) for n in networks]
-    kernels1, norms1, kernels2, norms2, kernels3, norms3 = zip(*layers, strict=True)
-    pairs = ((kernels1, norms1), (kernels2, norms2), (kernels3, norms3))
-    return [tensor for kernels, norms in pairs for tensor in _scaled(kernels, norms)]
+    """Kernel and bias of each network's three convolutions, (K, C_out, h, w, C_in) and (K, C_out).
+
+    Each convolution is followed by (y + bias) exp(3 logs).
+    """
+    convolutions = [(n.conv1, n.conv2, n.conv3) for n in networks]
+    norms = [(n.norm1, n.norm2, n.conv3) for n in networks]
+    sizes = [len(networks) * len(norm.bias) for norm in norms[0]]
+    in_order = [norm for each in zip(*norms, strict=True) for norm in each]
+    scale = (LOGS_FACTOR * torch.cat([norm.logs for norm in in_order])).exp()
+    bias = torch.cat([norm.bias for norm in in_order]) * scale
+    folded = []
+    for each, *parts in zip(zip(*convolutions, strict=True), scale.split(sizes), bias.split(sizes), strict=True):
+        scales, biases = (part.view(len(networks), -1) for part in parts)
+        folded += [_Scaled.apply(scales, *(conv.weight for conv in each)), biases]  # type: ignore[no-untyped-call]
+    return folded
 
 
-def _scaled(kernels: Sequence[Tensor], norms: Sequence[ActNorm | ZeroConv]) -> tuple[Tensor, Tensor]:
-    """Kernels and biases of convolutions that are followed by (y + bias) exp(3 logs)."""
-    kernel = torch.stack([weight.permute(0, 2, 3, 1) for weight in kernels])  # as it lies in channels-last memory
-    scale = (LOGS_FACTOR * torch.stack([norm.logs for norm in norms])).exp()
-    return kernel * scale[:, :, None, None, None], torch.stack([norm.bias for norm in norms]) * scale
+class _Scaled(torch.autograd.Function):
+    """Kernels (C_out, C_in, h, w) times scales (K, C_out), together, as (K, C_out, h, w, C_in).
+
+    They lie in memory as in channels-last images. Only the result is held: autograd's own would hold another copy.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scales: Tensor, *kernels: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
+        ctx.save_for_backward(scales, *kernels)
+        return _together(kernels) * scales[:, :, None, None, None]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
+        scales, *kernels = ctx.saved_tensors
+        grad_scales = (grad * _together(kernels)).sum((2, 3, 4))
+        return grad_scales, *(grad * scales[:, :, None, None, None]).movedim(-1, 2).unbind()
 
 
-def _edges(kernel: Tensor, bias: Tensor, size: Sequence[int]) -> Tensor:
+def _together(kernels: Sequence[Tensor]) -> Tensor:
+    return torch.stack([kernel.permute(0, 2, 3, 1) for kernel in kernels])
+
+
+def _edges(edge: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     """What the border adds by its kernels (K, C_out, 3, 3), and the bias (K, C_out): (K, H, W, C_out)."""
-    edges = F.conv2d(border(kernel, size), kernel.flatten(0, 1)[:, None], bias.flatten())
-    return edges.unflatten(1, bias.shape)[0].movedim(1, -1).contiguous()
+    edges = F.conv2d(edge, kernel.flatten(0, 1)[:, None], bias.flatten())
+    return edges.unflatten(1, bias.shape)[0].movedim(1, -1)
 
 
 def _channels_first(tensor: Tensor) -> Tensor:
@@ -133,9 +158,8 @@ def _two_convolutions(padded: Tensor, kernel1: Tensor, bias1: Tensor, kernel2: T
     return F.conv2d(h, kernel2, bias2).relu_()
 
 
-def _empty(like: Tensor, channels: int, size: Sequence[int]) -> Tensor:
-    """An image of zeros, of this size, with its border: (1, C + 1, H + 2, W + 2)."""
-    edge = border(like, size)
+def _empty(edge: Tensor, channels: int) -> Tensor:
+    """An image of zeros with its border as the last channel: (1, C + 1, H + 2, W + 2)."""
     return torch.cat([edge.new_zeros(1, channels, *edge.shape[2:]), edge], dim=1)
 
 

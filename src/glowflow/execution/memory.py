@@ -14,20 +14,23 @@ from glowflow.bijections.conv1x1 import mix
 from glowflow.parts import MEMORIES
 
 
-class Prepared(NamedTuple):
-    """A step of flow, with what follows from its weights alone."""
+class MixedStep(NamedTuple):
+    """A step of flow whose first two layers are one map."""
 
     coupling: Coupling
     matrix: Tensor
     """What mixes the channels before the coupling, (C, C)."""
     bias: Tensor
     """Added then, (C,)."""
-    weights: Weights
-    """What the coupling's network takes besides its input."""
+    weights: Weights = ()
+    """What the coupling's network takes besides its input, where it's prepared."""
 
 
-RunStep: TypeAlias = Callable[[Tensor, Prepared], tuple[Tensor, Tensor]]
-"""From x and a step to y and the coupling's log_det (B,): `run_step`."""
+Prepare: TypeAlias = Callable[[Sequence[MixedStep]], Sequence[MixedStep]]
+"""Computes the `weights` of several steps together, which holds as much memory as their networks' parameters do."""
+
+RunStep: TypeAlias = Callable[[Tensor, MixedStep], tuple[Tensor, Tensor]]
+"""From x and a prepared step to y and the coupling's log_det (B,): `run_step`."""
 
 
 class MemoryMode(ABC):
@@ -45,20 +48,21 @@ class MemoryMode(ABC):
         return cls()
 
     @abstractmethod
-    def run(self, steps: Sequence[Prepared], x: Tensor, run: RunStep) -> tuple[Tensor, Tensor]:
+    def run(self, steps: Sequence[MixedStep], x: Tensor, prepare: Prepare, run_step: RunStep) -> tuple[Tensor, Tensor]:
         """Run the steps one after the other.
 
         Args:
-            steps: K of them.
+            steps: K of them, not yet prepared.
             x: (B, C, ...).
-            run: Runs one step.
+            prepare: Prepares steps, all at once or some at a time.
+            run_step: Runs one step.
 
         Returns:
             The last step's output, and the sum (B,) of the couplings' log-determinants.
         """
 
 
-def run_step(x: Tensor, step: Prepared) -> tuple[Tensor, Tensor]:
+def run_step(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
     """Mix the channels, then couple."""
     y, log_det = step.coupling(mix(x, step.matrix, step.bias), step.weights)
     return y, log_det
@@ -68,11 +72,11 @@ def run_step(x: Tensor, step: Prepared) -> tuple[Tensor, Tensor]:
 class Store(MemoryMode):
     """Autograd keeps every intermediate tensor: the fastest, where it fits."""
 
-    def run(self, steps: Sequence[Prepared], x: Tensor, run: RunStep) -> tuple[Tensor, Tensor]:
+    def run(self, steps: Sequence[MixedStep], x: Tensor, prepare: Prepare, run_step: RunStep) -> tuple[Tensor, Tensor]:
         """One after the other."""
         log_dets = []
-        for step in steps:
-            x, log_det = run(x, step)
+        for step in prepare(steps):
+            x, log_det = run_step(x, step)
             log_dets.append(log_det)
         return x, torch.stack(log_dets).sum(0)
 
@@ -81,10 +85,13 @@ class Store(MemoryMode):
 class Checkpoint(Store):
     """Autograd keeps the input of each step, and the step is run again in the backward pass."""
 
-    def run(self, steps: Sequence[Prepared], x: Tensor, run: RunStep) -> tuple[Tensor, Tensor]:
-        """One after the other, each checkpointed."""
+    def run(self, steps: Sequence[MixedStep], x: Tensor, prepare: Prepare, run_step: RunStep) -> tuple[Tensor, Tensor]:
+        """One after the other, each checkpointed with its preparation, whose result needn't be held either."""
 
-        def again(x: Tensor, step: Prepared) -> tuple[Tensor, Tensor]:
-            return checkpoint(run, x, step, use_reentrant=False)
+        def again(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
+            return run_step(x, *prepare([step]))
 
-        return super().run(steps, x, again)
+        def checkpointed(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
+            return checkpoint(again, x, step, use_reentrant=False)
+
+        return super().run(steps, x, list, checkpointed)

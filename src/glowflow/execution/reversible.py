@@ -8,12 +8,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from glowflow.bijections.conv1x1 import float64, mix, mix_backward
-from glowflow.execution.memory import MemoryMode, Prepared, RunStep, run_step
+from glowflow.execution.memory import MemoryMode, MixedStep, Prepare, RunStep, run_step
 from glowflow.parts import MEMORIES
 from glowflow.parts import Reversible as Options
 
 Gradients = list[Tensor | None]
 """One for each tensor; None where it isn't trained."""
+
+TOGETHER = 8
+"""Steps that are prepared at once."""
 
 
 @MEMORIES.builds("reversible")
@@ -35,95 +38,107 @@ class Reversible(MemoryMode):
         assert isinstance(options, Options)  # noqa: S101  for mypy
         return cls(options.anchor_interval)
 
-    def run(self, steps: Sequence[Prepared], x: Tensor, run: RunStep) -> tuple[Tensor, Tensor]:
+    def run(self, steps: Sequence[MixedStep], x: Tensor, prepare: Prepare, run_step: RunStep) -> tuple[Tensor, Tensor]:
         """One after the other, as one function of autograd's."""
-        tensors = [tensor for step in steps for tensor in (step.matrix, step.bias, *_inside(step))]
-        return _Undone.apply(self.anchor_interval, steps, x, *tensors)  # type: ignore[no-untyped-call]
-
-
-def _inside(step: Prepared) -> list[Tensor]:
-    """What a step's coupling depends on besides its input."""
-    return [*step.weights, *step.coupling.parameters()]
+        matrices, biases = (torch.stack(values) for values in zip(*((s.matrix, s.bias) for s in steps), strict=True))
+        parameters = [parameter for step in steps for parameter in step.coupling.parameters()]
+        return _Undone.apply(self, steps, prepare, x, matrices, biases, *parameters)  # type: ignore[no-untyped-call]
 
 
 class _Undone(torch.autograd.Function):
     """A run of steps whose backward pass recomputes each step's input from its output.
 
-    What each step depends on are inputs, and their gradients are returned, so that hooks on parameters (as of
-    distributed training) work as usual.
+    The parameters are inputs, and their gradients are returned, so that hooks on them (as of distributed training)
+    work as usual. Steps are prepared some at a time, so that no copy of a whole level's parameters is held.
     """
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0913, PLR0917 (the parameters have to be arguments)
         ctx: Any,  # noqa: ANN401 (torch's context)
-        anchor_interval: int,
-        steps: Sequence[Prepared],
+        mode: Reversible,
+        steps: Sequence[MixedStep],
+        prepare: Prepare,
         x: Tensor,
-        *_tensors: Tensor,
+        matrices: Tensor,
+        biases: Tensor,
+        *_parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        ctx.anchor_interval, ctx.steps = anchor_interval, [_detached(step) for step in steps]
+        ctx.mode, ctx.steps, ctx.prepare = mode, steps, prepare
         log_dets, anchors = [], []
-        for index, step in enumerate(steps):
-            if _is_anchor(index, anchor_interval):
-                anchors.append(x)
-            x, log_det = run_step(x, step)
-            log_dets.append(log_det)
-        ctx.save_for_backward(x, *anchors)
+        for start in range(0, len(steps), TOGETHER):
+            for index, step in enumerate(prepare(steps[start : start + TOGETHER]), start):
+                if index % mode.anchor_interval == 0 and index > 0:
+                    anchors.append(x)
+                x, log_det = run_step(x, step)
+                log_dets.append(log_det)
+        ctx.save_for_backward(x, matrices, biases, *anchors)
         return x, torch.stack(log_dets).sum(0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        y, *anchors = ctx.saved_tensors
-        gradients: Gradients = []
-        for index, unmix in reversed(list(enumerate(_unmixings(ctx.steps)))):
-            step = ctx.steps[index]
-            u, grad_u, grads = _undo(step, y, grad_y, grad_log_det)
-            y = anchors.pop() if _is_anchor(index, ctx.anchor_interval) else mix(u, *unmix)
-            grad_y, *of_mixing = mix_backward(grad_u, y, step.matrix)
-            gradients[:0] = [*of_mixing, *grads]
-        return None, None, grad_y, *gradients
+        y, matrices, biases, *anchors = ctx.saved_tensors
+        inverses = torch.linalg.inv(float64(matrices))
+        unbiases = -(inverses @ float64(biases)[:, :, None])[:, :, 0]
+        unmix = list(zip(inverses.to(matrices).unbind(), unbiases.to(biases).unbind(), strict=True))
+        grad_matrices: list[Tensor] = []
+        grad_biases: list[Tensor] = []
+        grad_parameters: Gradients = []
+        for start in reversed(range(0, len(ctx.steps), TOGETHER)):
+            group = _Group(ctx.steps[start : start + TOGETHER], ctx.prepare)
+            for index in reversed(range(start, start + len(group.steps))):
+                u, grad_u = group.undo(index - start, y, grad_y, grad_log_det)
+                is_anchor = index % ctx.mode.anchor_interval == 0 and index > 0
+                y = anchors.pop() if is_anchor else mix(u, *unmix[index])
+                grad_y, grad_matrix, grad_bias = mix_backward(grad_u, y, matrices[index])
+                grad_matrices.insert(0, grad_matrix)
+                grad_biases.insert(0, grad_bias)
+            grad_parameters[:0] = group.gradients()
+        return None, None, None, grad_y, torch.stack(grad_matrices), torch.stack(grad_biases), *grad_parameters
 
 
-def _is_anchor(index: int, interval: int) -> bool:
-    """Whether this step's input is kept."""
-    return index % interval == 0 and index > 0
+class _Group:
+    """Some steps that are prepared together, and the gradients of what is inside their couplings."""
 
+    def __init__(self, steps: Sequence[MixedStep], prepare: Prepare) -> None:
+        with torch.enable_grad():
+            self.steps = prepare(steps)
+        self.prepared = [weight for step in self.steps for weight in step.weights if weight.requires_grad]
+        parameters = [parameter for step in steps for parameter in step.coupling.parameters()]
+        self.parameters = parameters
+        self.found: dict[Tensor, Tensor | None] = {}
 
-def _detached(step: Prepared) -> Prepared:
-    """The step with its own weights as the leaves of a graph."""
-    weights = tuple(weight.detach().requires_grad_(weight.requires_grad) for weight in step.weights)
-    return step._replace(matrix=step.matrix.detach(), bias=step.bias.detach(), weights=weights)
+    def undo(self, index: int, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor]:
+        """A coupling's input and its gradient, given those of its output; its network runs once, for both."""
+        step = self.steps[index]
+        coupling, mask = step.coupling, step.coupling.mask
+        leaves = tuple(weight.detach().requires_grad_(weight.requires_grad) for weight in step.weights)
+        inside = dict(zip(leaves, step.weights, strict=True)) | {w: w for w in coupling.parameters()}
+        trained = [leaf for leaf in inside if leaf.requires_grad]
+        y_a, y_b = mask.split(y)
+        grad_a, grad_b = mask.split(grad_y)
+        with torch.enable_grad():
+            x_a = y_a.detach().requires_grad_()
+            h = coupling.condition(x_a, leaves)
+            x_b = coupling.untransform(y_b, h).detach().requires_grad_()
+            again, log_derivative = coupling.transform(x_b, h)
+            of_log = grad_log_det.view(-1, *[1] * (y.ndim - 1)).expand_as(log_derivative)
+            outputs = {again: grad_b, log_derivative: of_log}
+            outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's
+            through_h, grad_b, *grads = torch.autograd.grad(
+                list(outputs), [x_a, x_b, *trained], list(outputs.values()), allow_unused=True
+            )
+        self.found |= {inside[leaf]: grad for leaf, grad in zip(trained, grads, strict=True)}
+        return mask.join(y_a, x_b.detach()), mask.join(grad_a + through_h, grad_b)
 
-
-def _unmixings(steps: Sequence[Prepared]) -> list[tuple[Tensor, Tensor]]:
-    """Matrix and bias that undo each step's mixing, computed in float64."""
-    matrices, biases = (torch.stack(values) for values in zip(*((s.matrix, s.bias) for s in steps), strict=True))
-    inverses = torch.linalg.inv(float64(matrices))
-    unbiases = -(inverses @ float64(biases)[:, :, None])[:, :, 0]
-    return list(zip(inverses.to(matrices).unbind(), unbiases.to(biases).unbind(), strict=True))
-
-
-def _undo(step: Prepared, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor, Gradients]:
-    """The coupling's input, and the gradients of it and of what is inside; its network runs once, for both."""
-    coupling, mask, inside = step.coupling, step.coupling.mask, _inside(step)
-    trained = [tensor for tensor in inside if tensor.requires_grad]
-    y_a, y_b = mask.split(y)
-    grad_a, grad_b = mask.split(grad_y)
-    with torch.enable_grad():
-        x_a = y_a.detach().requires_grad_()
-        h = coupling.condition(x_a, step.weights)
-        x_b = coupling.untransform(y_b, h).detach().requires_grad_()
-        again, log_derivative = coupling.transform(x_b, h)
-        of_log = grad_log_det.view(-1, *[1] * (y.ndim - 1)).expand_as(log_derivative)
-        outputs = {again: grad_b, log_derivative: of_log}
-        outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's
-        through_h, grad_b, *grads = torch.autograd.grad(
-            list(outputs), [x_a, x_b, *trained], list(outputs.values()), allow_unused=True
-        )
-    found = dict(zip(trained, grads, strict=True))
-    laid_out = [_like(found.get(tensor), tensor) for tensor in inside]
-    return mask.join(y_a, x_b.detach()), mask.join(grad_a + through_h, grad_b), laid_out
+    def gradients(self) -> Gradients:
+        """Those of all parameters in the couplings, also by way of what was prepared from them."""
+        trained = [parameter for parameter in self.parameters if parameter.requires_grad]
+        grads = [self.found[weight] for weight in self.prepared]
+        if self.prepared and trained:
+            through = torch.autograd.grad(self.prepared, trained, grads, allow_unused=True)
+            self.found |= {w: grad for w, grad in zip(trained, through, strict=True) if grad is not None}
+        return [_like(self.found.get(parameter), parameter) for parameter in self.parameters]
 
 
 def _like(grad: Tensor | None, parameter: Tensor) -> Tensor | None:

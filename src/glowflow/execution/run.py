@@ -17,7 +17,7 @@ from glowflow.bijections import Bijection, Step
 from glowflow.bijections.conditioner import prepared
 from glowflow.bijections.step import FrozenStep, mixing
 from glowflow.execution.compilation import Compiled
-from glowflow.execution.memory import MemoryMode, Prepared, run_step
+from glowflow.execution.memory import MemoryMode, MixedStep, run_step
 from glowflow.parts import MEMORIES, Part
 
 
@@ -75,11 +75,15 @@ def _unstep(step: Bijection, y: Tensor) -> Tensor:
 
 def _steps(steps: Sequence[Step], x: Tensor, execution: Execution) -> tuple[Tensor, Tensor]:
     matrices, biases, log_abs_dets = mixing(steps)
-    mode, couplings = execution.mode, [step.coupling for step in steps]
-    weights = prepared([coupling.conditioner for coupling in couplings], x.shape[2:], execution.precision)
-    parts = zip(couplings, matrices.unbind(), biases.unbind(), weights, strict=True)
-    run = COMPILED_STEP if execution.compiled and mode.can_compile else run_step
-    y, log_det = mode.run([Prepared(*each) for each in parts], x, run)
+    mixed = map(MixedStep, (step.coupling for step in steps), matrices.unbind(), biases.unbind())
+
+    def prepare(steps: Sequence[MixedStep]) -> list[MixedStep]:
+        networks = [step.coupling.conditioner for step in steps]
+        together = prepared(networks, x.shape[2:], execution.precision)
+        return [step._replace(weights=weights) for step, weights in zip(steps, together, strict=True)]
+
+    is_compiled = execution.compiled and execution.mode.can_compile
+    y, log_det = execution.mode.run(list(mixed), x, prepare, COMPILED_STEP if is_compiled else run_step)
     return y, log_det + prod(x.shape[2:]) * log_abs_dets.sum().to(x)
 
 

@@ -3,6 +3,7 @@
 from glowflow.training.batches import Batch, Batches
 from glowflow.training.loop import train
 from glowflow.training.options import Options
-from glowflow.training.state import StepResult, TrainingState
+from glowflow.training.results import StepResult
+from glowflow.training.state import TrainingState
 
 __all__ = ["Batch", "Batches", "Options", "StepResult", "TrainingState", "train"]

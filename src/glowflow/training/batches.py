@@ -28,7 +28,9 @@ class Batch(NamedTuple):
     """Labels (B,) of a class-conditional model."""
 
     def to(self, device: str | torch.device) -> "Batch":
-        """The batch on a device."""
+        """The batch on a device, which a graphics card gets while it computes."""
+        if torch.device(device).type == "cuda":
+            return Batch(*(None if part is None else part.pin_memory().to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
         return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
     def split(self, size: int | None) -> list["Batch"]:

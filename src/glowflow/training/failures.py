@@ -1,17 +1,25 @@
 """Steps that went wrong: finding the layer, and when to give up."""
 
+from collections.abc import Iterator
+from itertools import chain
+from math import isfinite
+
 import torch
 from torch import Tensor, nn
 
 from glowflow.bijections import Bijection, Chain
 from glowflow.model import Glow
 from glowflow.training.batches import Batch
+from glowflow.training.results import StepResult
 
 MAX_SKIPPED_IN_A_ROW = 25
 
 
-def find_failure(model: Glow, batch: Batch) -> str:
-    """Name the first layer whose output on a batch isn't finite, else the first parameter whose gradient isn't."""
+def find_failure(model: Glow, batch: Batch, result: StepResult) -> str:
+    """Name the first layer whose output on a step's batch isn't finite, else the first parameter whose gradient isn't.
+
+    The model may have gone on since the step. Where nothing is found in it, the step's own numbers tell.
+    """
     failed: list[str] = []
     hooks = [
         module.register_forward_hook(_watch(name, failed))
@@ -25,7 +33,7 @@ def find_failure(model: Glow, batch: Batch) -> str:
     finally:
         for hook in hooks:
             hook.remove()
-    return failed[0] if failed else _bad_gradient(model)
+    return next(chain(failed, _bad_gradients(model)), "the gradient" if isfinite(result.loss) else "the loss")
 
 
 def _run_layer_by_layer(model: Glow, x: Tensor, y: Tensor | None) -> None:
@@ -44,8 +52,7 @@ def _watch(name: str, failed: list[str]):  # type: ignore[no-untyped-def]  # noq
     return hook
 
 
-def _bad_gradient(model: nn.Module) -> str:
+def _bad_gradients(model: nn.Module) -> Iterator[str]:
     for name, parameter in model.named_parameters():
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-            return f"the gradient of {name}"
-    return "the loss"
+            yield f"the gradient of {name}"

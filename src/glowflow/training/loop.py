@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import nullcontext
 from math import isfinite
@@ -20,14 +21,15 @@ from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
 from glowflow.training import computing, same_images
-from glowflow.training.batches import Batches, ahead, check_trainable
+from glowflow.training.batches import Batch, Batches, ahead, check_trainable
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.interruption import stop_requests
 from glowflow.training.options import Options
 from glowflow.training.record import Record
+from glowflow.training.results import StepResult
 from glowflow.training.run import check, claimed, with_absolute_paths
 from glowflow.training.slowdown import Slowdown
-from glowflow.training.state import StepResult, TrainingState, set_aside_damaged
+from glowflow.training.state import TrainingState, set_aside_damaged
 
 RECORDS_PER_VALIDATION = 10
 
@@ -112,6 +114,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
     settings, processes, at = state.settings, options.processes, state.progress
     record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
     slowdown = Slowdown(threads.in_use()) if state.model.device.type == "cpu" else None
+    taken: deque[tuple[int, Batch, StepResult]] = deque()
     window: list[StepResult] = []
     window_began = time.monotonic()
     coming = ahead(batches, processes, range(at.position, settings.images, settings.batch_size))
@@ -121,17 +124,26 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
 
             # One step
             batch = next(coming)
-            result = state.step(batch)
+            taken.append((before, batch, state.step(batch)))
             stops = processes.any(stop.is_due)
             finished = at.position >= settings.images
-            if result.was_finite:
-                window.append(result)
-            else:
-                where = find_failure(state.model, batch.split(options.micro_batch)[0])
-                say(f"Step skipped at {before:,} images: {where} isn't finite ({at.skipped} skipped so far).")
-                if state.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+            validates = finished or _crossed(before, at.position, settings.validate_every)
+            saves = record is not None and (validates or stops or record.is_overdue())
+
+            # What the steps found, all of them before anything is written
+            if validates or saves:
+                state.settle()
+            while len(taken) > len(state.unread):
+                began, batch, result = taken.popleft()
+                if result.was_finite:
+                    window.append(result)
+                    continue
+                where = find_failure(state.model, batch.split(options.micro_batch)[0], result)
+                say(f"Step skipped at {began:,} images: {where} isn't finite ({at.skipped} skipped so far).")
+                if state.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
                     raise TrainingDivergedError(_advice(out, where, settings))
-            advance(min(settings.batch_size, settings.images - before), f"{result.bits_per_dim:.3f} bits/dim")
+            latest = f"{window[-1].bits_per_dim:.3f} bits/dim" if window else ""
+            advance(min(settings.batch_size, settings.images - before), latest)
 
             # Record
             if slowdown and (warning := slowdown.after(settings.batch_size, time.monotonic() - step_began)):
@@ -139,14 +151,13 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
             if window and (finished or _crossed(before, at.position, settings.validate_every / RECORDS_PER_VALIDATION)):
                 rate = len(window) * settings.batch_size / max(time.monotonic() - window_began, 1e-9)
                 if record:
-                    others = {"lr": result.lr, "images_per_second": rate, "skipped": at.skipped}
+                    others = {"lr": window[-1].lr, "images_per_second": rate, "skipped": at.skipped}
                     record.write("train", _means(window) | others)
                 window, window_began = [], time.monotonic()
 
             # Validate, draw samples, save
-            validated = finished or _crossed(before, at.position, settings.validate_every)
-            healthy = result.was_finite
-            if validated:
+            healthy = state.skipped_in_a_row == 0
+            if validates:
                 values, per_image = _validate(state, validation, processes)
                 say(f"{at.position:,} images: " + _describe(values))
                 healthy = all(map(isfinite, values.values()))
@@ -156,7 +167,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
                 if record and healthy and (at.best is None or values["bits_per_dim"] < at.best):
                     record.save_best(per_image, validation)
                 window_began = time.monotonic()
-            if record and healthy and (validated or stops or record.is_overdue()):
+            if record and healthy and saves:
                 record.save()
 
             # Leave when asked to, all processes together

@@ -200,6 +200,15 @@ class _MuonUpdate(_Update):
         torch.mul(updates, -group["lr"] * length * share, out=self.change.vector)
 
 
+def update_if(finite: Tensor, optimizer: Optimizer) -> None:
+    """One step of an optimiser, unless `finite`, a boolean tensor (), is false. Those of torch.optim wait for it."""
+    if isinstance(optimizer, GlowAdamax):
+        optimizer.finite = finite
+        optimizer.step()
+    elif finite:
+        optimizer.step()
+
+
 def orthogonalized(matrices: Tensor, precision: torch.dtype | None = None) -> Tensor:
     """About U V^T of matrices U S V^T, (N, rows, columns), of any scale: singular values become 0.7 to 1.2.
 

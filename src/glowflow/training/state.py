@@ -1,9 +1,9 @@
 """What a training carries from step to step, and its checkpoints."""
 
 import shutil
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from glowflow.training.averaging import Average
 from glowflow.training.batches import Batch
 from glowflow.training.gradient import Gradient
 from glowflow.training.objective import Objective
-from glowflow.training.optimizer import build_optimizer, learning_rate
+from glowflow.training.optimizer import build_optimizer, learning_rate, update_if
 from glowflow.training.options import Options
+from glowflow.training.results import LAGS, StepResult
 from glowflow.training.run import DAMAGED, LAST, PREVIOUS
 
 OPTIMIZER = "optimizer.safetensors"
@@ -50,21 +51,6 @@ class Progress:
     """How many there were."""
 
 
-@dataclass(frozen=True)
-class StepResult:
-    """What a step of training found; its numbers are of the whole batch, over all processes."""
-
-    loss: float
-    bits_per_dim: float
-    bits_y: float
-    """Bits per image to name its class; 0 without a classifier."""
-    grad_norm: float
-    """Of all gradients together, before they are clipped."""
-    lr: float
-    was_finite: bool
-    """Whether loss and gradient were. Only then the weights were updated."""
-
-
 @dataclass
 class TrainingState:
     """A model in training, its averages and its optimiser.
@@ -86,6 +72,10 @@ class TrainingState:
     progress: Progress = field(default_factory=Progress)
     skipped_in_a_row: int = 0
     """The latest steps whose loss or gradient wasn't finite."""
+    lag: int = 0
+    """How many steps `progress.updates` and the two counts of skipped steps may be behind; see `settle`."""
+    unread: deque[StepResult] = field(default_factory=deque)
+    """Results that aren't counted yet."""
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
     """Those of the images, to be stored with the model."""
     data: str = ""
@@ -110,7 +100,8 @@ class TrainingState:
         model.execute(execution)  # the averaged one is evaluated in the parameters' type
         objective = Objective(model, settings.weight_y)
         gradient = Gradient(objective, settings.batch_size, options.micro_batch, options.processes)
-        return cls(settings, model, averaged, build_optimizer(model, settings, execution.precision), gradient)
+        optimizer, lag = build_optimizer(model, settings, execution.precision), LAGS.get(model.device.type, 0)
+        return cls(settings, model, averaged, optimizer, gradient, lag=lag)
 
     @property
     def evaluated(self) -> Glow:
@@ -131,35 +122,43 @@ class TrainingState:
     def step(self, batch: Batch) -> StepResult:
         """One step of training: gradient, and an update of weights and averages unless something isn't finite.
 
+        Whether it is finite is decided on the device, so that the host doesn't wait for it.
+
         Args:
             batch: This process's share of `settings.batch_size` images.
         """
-        settings, progress = self.settings, self.progress
+        settings = self.settings
 
-        # Loss and gradient over all processes, fetched from the device in one transfer
-        lr = learning_rate(settings, progress.position)
+        # Loss and gradient over all processes
+        lr = learning_rate(settings, self.progress.position)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.gradient.accumulate(batch)
         norm = get_total_norm([w.grad for w in self.model.parameters() if w.grad is not None])
-        total, bits, bits_y, grad_norm = torch.cat([loss, norm[None]]).tolist()
 
         # Update, unless something isn't finite
-        was_finite = isfinite(total) and isfinite(grad_norm)
-        if was_finite:
-            if settings.grad_clip is not None:
-                clip_grads_with_norm_(self.model.parameters(), settings.grad_clip, norm)
-            self.optimizer.step()
-            if self.averaged is not None:
-                self.averaged.update(self.model)
+        finite = loss[0].isfinite() & norm.isfinite()
+        if settings.grad_clip is not None:
+            clip_grads_with_norm_(self.model.parameters(), settings.grad_clip, norm)
+        update_if(finite, self.optimizer)
+        if self.averaged is not None:
+            self.averaged.update(self.model, finite)
 
         # Counters
-        progress.position += settings.batch_size
-        progress.updates += was_finite
-        progress.skipped += not was_finite
-        self.skipped_in_a_row = 0 if was_finite else self.skipped_in_a_row + 1
-        return StepResult(total, bits, bits_y, grad_norm, lr, was_finite)
+        self.progress.position += settings.batch_size
+        result = StepResult(torch.cat([loss, norm[None]]), lr)
+        self.unread.append(result)
+        self.settle(self.lag)
+        return result
+
+    def settle(self, behind: int = 0) -> None:
+        """Count how the steps so far ended, but for the latest `behind` ones; this waits for those that it counts."""
+        while len(self.unread) > behind:
+            was_finite = self.unread.popleft().was_finite
+            self.progress.updates += was_finite
+            self.progress.skipped += not was_finite
+            self.skipped_in_a_row = 0 if was_finite else self.skipped_in_a_row + 1
 
     def save_model(self, directory: Path, usual: Mapping[str, Any], validation: Mapping[str, Any]) -> None:
         """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`.
@@ -177,6 +176,7 @@ class TrainingState:
 
     def save(self, out: Path) -> None:
         """Write everything that's needed to go on as `last`, and keep what that was as `previous`."""
+        self.settle()
         with replacing_directory(out / LAST, previous=out / PREVIOUS) as partial:
             self._write_model(partial)
             weights.save_tensors(partial / OPTIMIZER, _flat(self.optimizer))
