@@ -13,8 +13,11 @@ from glowflow.bench.allocations import activation_bytes
 from glowflow.bench.apart import apart
 from glowflow.bench.floor import convolution_calls
 from glowflow.bench.memory import activations
+from glowflow.bench.operations import count
 from glowflow.cli import main
+from glowflow.config import RunConfig, TrainConfig
 from glowflow.errors import InputError
+from glowflow.execution import Execution
 
 
 def test_activation_bytes_are_those_of_the_tensors_alive_at_once() -> None:
@@ -79,3 +82,15 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert all(row["seconds"] > 0 for row in figures["training"] + figures["sampling"])
     assert "bare convolutions" in capsys.readouterr().out
     assert main(["bench", "--batch", "0"]) == 2
+
+
+@pytest.mark.parametrize(("memory", "most"), [("store", (40, 45)), ("reversible", (65, 65))])
+def test_a_step_of_flow_runs_few_operations(memory: str, most: tuple[int, int]) -> None:
+    """The fewer, the faster small models are, and all of them on a graphics card."""
+    run = RunConfig(GlowConfig((3, 16, 16), 2, 16, 8), TrainConfig())
+    for precision, bound in zip((None, torch.bfloat16), most, strict=True):
+        counted = count(run, Execution(memory, precision))
+        assert counted["per_step_of_flow"] <= bound
+        parts = ("forward", "backward", "update", "averages")
+        assert counted["step"] == sum(counted[part] for part in parts)
+        assert counted["update"] + counted["averages"] < 60

@@ -12,6 +12,7 @@ from glowflow.allocator import keep_freed_memory
 from glowflow.bench.apart import apart
 from glowflow.bench.floor import convolutions
 from glowflow.bench.memory import activations
+from glowflow.bench.operations import count
 from glowflow.bench.peer import PEERS, OfPeer, normflows_glow, peer_sampling, peer_training, peer_work
 from glowflow.bench.timing import Work, timings
 from glowflow.bench.work import sampling, training
@@ -23,7 +24,7 @@ FLOOR = "bare convolutions"
 
 
 def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths: Sequence[int]) -> dict[str, Any]:
-    """Training and sampling beside their floors (and normflows, where it is installed), and memory.
+    """Training and sampling beside their floors (and normflows, where it is installed), operations, and memory.
 
     Args:
         run: The model, and the optimiser of its training.
@@ -46,6 +47,7 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
     if execution.compiled:
         draw["glowflow, compiled"] = sampling(config, Execution(precision=precision, compiled=True), x)
     found["sampling"] = _beside_peers(draw, peer_sampling, config, x, rounds)
+    found["operations"] = [{"name": memory} | count(run, Execution(memory, precision)) for memory in MEMORIES.names]
     return found | {"activations": activations(config, depths, precision, x)}
 
 

@@ -78,13 +78,20 @@ def _settle_threads(step: Callable[[], object], device: str) -> None:
 
 def _show(figures: dict[str, Any], title: str) -> None:
     table = Table(title=title)
-    for column in ("what", "how", "images/s", "time by the convolutions'", "first round, s"):
+    for column in ("what", "how", "images/s", "time / bare convolutions", "first round, s"):
         table.add_column(column, justify="left" if column in {"what", "how"} else "right")
     for what in ("training", "sampling"):
         for row in figures[what]:
             speed, first = f"{row['images_per_second']:.2f}", f"{row['first_seconds']:.1f}"
             table.add_row(what, row["name"], speed, f"{row['ratio']:.2f}", first)
     output().print(table)
+    operations = Table(title="Operations that run a kernel, in one training step")
+    columns = ["forward", "backward", "update", "averages", "step", "per_step_of_flow"]
+    for column in ("how", *columns):
+        operations.add_column(column.replace("_", " "), justify="left" if column == "how" else "right")
+    for row in figures["operations"]:
+        operations.add_row(row["name"], *(f"{row[column]:,.0f}" for column in columns))
+    output().print(operations)
     rows = figures["activations"]
     memory = Table(title="Activation memory of a training step, MB")
     depths = sorted({row["steps"] for row in rows})

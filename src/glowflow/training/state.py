@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from glowflow import weights
@@ -135,12 +134,13 @@ class TrainingState:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.gradient.accumulate(batch)
-        norm = get_total_norm([w.grad for w in self.model.parameters() if w.grad is not None])
+        gradients = [w.grad for w in self.model.parameters() if w.grad is not None]
+        norm = torch.stack(torch._foreach_norm(gradients)).norm()
 
         # Update, unless something isn't finite
         finite = loss[0].isfinite() & norm.isfinite()
         if settings.grad_clip is not None:
-            clip_grads_with_norm_(self.model.parameters(), settings.grad_clip, norm)
+            torch._foreach_mul_(gradients, (settings.grad_clip / norm).clamp(max=1))
         update_if(finite, self.optimizer)
         if self.averaged is not None:
             self.averaged.update(self.model, finite)
