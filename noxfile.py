@@ -50,3 +50,11 @@ def docs(session: nox.Session) -> None:
     """The site builds, and none of its links is broken."""
     session.install("-e", ".[dev]")
     session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(python=PYTHONS[0])
+def release(session: nox.Session) -> None:
+    """The tag, the version and the changelog agree; sdist and wheel build, and hold what they should."""
+    session.run("bash", ".ci/release", external=True)
+    session.install("-e", ".[dev]", "pip")
+    session.run("bash", ".ci/distributions", env={"PYTHON": f"{session.bin}/python"}, external=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glowflow.training import Options as Options
     from glowflow.training import train as train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 LAZY = {
     "Dataset": "glowflow.data",
