@@ -94,7 +94,8 @@ def test_what_pillow_warns_of_does_not_reach_the_user(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "glowflow", "data", "prepare", "odd", "--image_shape", "[1, 8, 8]"]
     environment = os.environ | {"GLOWFLOW_CACHE": str(tmp_path / "cache")}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert [line.split()[:2] for line in result.stderr.splitlines()] == [["Skipped", "logged.tif,"], ["Skipped", "1"]]
+    lines = [line.split()[:2] for line in result.stderr.splitlines() if not line.startswith("Reading odd: ")]  # if slow
+    assert lines == [["Skipped", "logged.tif,"], ["Skipped", "1"]]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
