@@ -267,7 +267,7 @@ def test_the_option_takes_two_numbers(tmp_path: Path, capsys: pytest.CaptureFixt
     for words in (["--value-range", "-100,100"], ["--value-range=-100,100"], ["--value-range", "[-100, 100]"]):
         assert main([*shown, *words]) == 0
         assert "16-bit values from -100 (black) to 100 (white)" in capsys.readouterr().out
-    for given, sentence in (("5,2", "the smaller first"), ("a,b", "pair of numbers"), ("1,2,3", "pair of numbers")):
+    for given, sentence in (("5,2", "smaller first"), ("a,b", "two numbers"), ("1,2,3", "two numbers")):
         assert main([*shown, "--value-range", given]) == 2
         assert sentence in capsys.readouterr().err
 

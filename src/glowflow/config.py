@@ -221,7 +221,7 @@ def checked_range(limits: Sequence[float]) -> tuple[float, float]:
     if not len(limits) == len(numbers) == 2 or not numbers[0] < numbers[1]:
         given = ",".join(map(str, limits))
         raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
-    return float(numbers[0]), float(numbers[1])
+    return numbers[0], numbers[1]
 
 
 @dataclass(frozen=True)
