@@ -116,7 +116,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 @cache
-def _bomb(side: int) -> bytes:
+def bomb(side: int) -> bytes:
     """A black PNG of so many pixels square, which compresses a thousandfold."""
     packer = zlib.compressobj(9)
     rows = b"".join(packer.compress(bytes(side + 1)) for _ in range(min(side, 30_000))) + packer.flush()
@@ -126,16 +126,16 @@ def _bomb(side: int) -> bytes:
 
 def _png_bomb(rng: random.Random) -> bytes:
     """Most are too large; some are as large as is allowed."""
-    return _bomb(rng.choice([6_000, 15_000, 30_000, 4_900]))
+    return bomb(rng.choice([6_000, 15_000, 30_000, 4_900]))
 
 
 def _text_bomb(_: random.Random) -> bytes:
     """A PNG with a text that unpacks to 200 MB."""
-    return _text_bomb_content()
+    return text_bomb_content()
 
 
 @cache
-def _text_bomb_content() -> bytes:
+def text_bomb_content() -> bytes:
     packer = zlib.compressobj(9)
     text = b"".join(packer.compress(bytes(1_000_000)) for _ in range(200)) + packer.flush()
     plain = _valid("png", 40, 40, "RGB")

@@ -22,6 +22,7 @@ from scipy import io as scipy_io
 from glowflow.cli import main
 from glowflow.data import PUBLISHED, SPLITS, Dataset, is_name, load, prepare
 from glowflow.data.published import fitting, writer
+from glowflow.data.published.reading import Item
 from glowflow.data.registry import find
 from glowflow.data.splits import hold_out
 from glowflow.errors import InputError
@@ -224,7 +225,8 @@ def interruption(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         yield advance
 
-    monkeypatch.setattr(writer, "_block_size", lambda _: 4)
+    monkeypatch.setattr(writer, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(writer, "TASK", 4)
     monkeypatch.setattr(writer, "progress", interrupting)
     return done
 
@@ -502,7 +504,9 @@ def test_realnvp_s_crops_are_pieces_of_the_reduced_image_and_always_the_same(tmp
 
 
 def test_a_crop_s_place_is_evenly_spread() -> None:
-    places = np.array([fitting._drawn(f"key {number}", 32) for number in range(3300)])
+    column = np.arange(33, dtype=np.uint8).reshape(33, 1, 1)
+    items = [Item(f"key {number}", "here", column) for number in range(3300)]
+    places = np.array([fitting.piece(column, (1, 1, 1), item).item() for item in items])
     counts = np.bincount(places, minlength=33)
     assert len(counts) == 33
     assert counts.min() > 60

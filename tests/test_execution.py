@@ -1,7 +1,7 @@
 """Every way to run a level gives what its plain layers give, forwards and backwards."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.exc import BackendCompilerFailed
 from torch._dynamo.utils import counters
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from glowflow import Glow, GlowConfig, execution
@@ -180,10 +181,33 @@ def test_parameters_that_are_not_trained_have_no_gradient(memory: str) -> None:
 
 
 def test_fast_precision_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = {torch.float32: 1.0, torch.bfloat16: 0.4}
-    monkeypatch.setattr("glowflow.execution.precision._multiplication_seconds", lambda _, dtype: seconds[dtype])
-    assert execution.fast_precision("cpu") == torch.bfloat16
-    seconds[torch.bfloat16] = 0.9
-    assert execution.fast_precision("cpu") is None
+    clock = Clock({torch.float32: 1.0, torch.bfloat16: 0.4})
+    monkeypatch.setattr("time.perf_counter", lambda: clock.now)
+    with clock:
+        assert execution.fast_precision("cpu") == torch.bfloat16
+        clock.seconds[torch.bfloat16] = 0.9  # not worth while
+        assert execution.fast_precision("cpu") is None
     monkeypatch.undo()
     assert execution.fast_precision("cpu") in {None, torch.bfloat16}
+
+
+class Clock(TorchFunctionMode):
+    """Goes on by so many seconds with each multiplication of matrices, and by many more with the first of a type."""
+
+    def __init__(self, seconds: dict[torch.dtype, float]) -> None:
+        super().__init__()
+        self.seconds, self.now = seconds, 0.0
+        self.met: set[torch.dtype] = set()
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        if "matmul" in function.__name__:
+            dtype = args[0].dtype
+            self.now += self.seconds[dtype] if dtype in self.met else 60
+            self.met.add(dtype)
+        return function(*args, **kwargs or {})

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError, weights
 from glowflow.data import Dataset
+from glowflow.evaluate import dequantized
 from glowflow.latents import (
     Directions,
     Seen,
     Usual,
     directions_of,
     fit,
-    fitting,
     interpolate,
     look,
     reaching,
@@ -123,16 +123,19 @@ def _shift(model: Glow, z: Tensor, found: Directions, name: str, images: Tensor)
     return (model.decode(found.edit(z, {name: 1.0})).float() - images.float()).mean((0, 2, 3)).tolist()
 
 
-def test_a_regression_keeps_apart_what_comes_together() -> None:
+def test_a_regression_keeps_apart_what_comes_together(model: Glow) -> None:
     """As scikit-learn's does, which it also is compared with."""
     linear_model = pytest.importorskip("sklearn.linear_model")
     random = np.random.default_rng(0)
     first = random.random(400) < 0.3
     has = np.stack([first, np.where(random.random(400) < 0.8, first, ~first)], axis=1)
-    z = (random.standard_normal((400, 50)) + has @ random.standard_normal((2, 50))).astype(np.float16)
-    for ours, truth in zip(fitting._regression(z, has).numpy(), has.T, strict=True):
+    images = random.integers(60, 120, (400, 8, 8, 3)) + (has @ random.integers(0, 60, (2, 192))).reshape(-1, 8, 8, 3)
+    data = Dataset("made", "train", images.astype(np.uint8), attributes=has, attribute_names=("first", "like it"))
+    latents = [model.flatten(model(x, y)[0]).half() for _, x, y in dequantized(model, data, range(400))]
+    z = torch.cat(latents).double().detach().numpy()
+    for ours, truth in zip(fit(model, data, method="logistic").vectors.numpy(), has.T, strict=True):
         theirs = linear_model.LogisticRegression(class_weight="balanced", max_iter=1000, tol=1e-6)
-        other = theirs.fit(z.astype(np.float64), truth).coef_[0]
+        other = theirs.fit(z, truth).coef_[0]
         assert ours @ other > 0.999 * np.linalg.norm(ours) * np.linalg.norm(other)
 
 

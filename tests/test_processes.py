@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -56,11 +57,12 @@ def test_a_launcher_that_has_died_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     for name, value in (launched | {"MASTER_ADDR": "localhost", "MASTER_PORT": "1"}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("glowflow.processes.CONNECTION_TIMEOUT", timedelta(seconds=1))
-    monkeypatch.setattr(
-        "glowflow.processes._end_with_launcher", lambda: None
-    )  # nor is this process to end with pytest's
+    asked: list[tuple[int, int]] = []  # of the system, which is not to end this process with pytest's
+    system = SimpleNamespace(prctl=lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr("glowflow.processes.ctypes", SimpleNamespace(CDLL=lambda _: system))
     with pytest.raises(ProcessLostError, match="Process 0 of 2 lost the connection"), joined("cpu"):
         pass
+    assert asked == ([(1, signal.SIGTERM)] if sys.platform == "linux" else [])  # PR_SET_PDEATHSIG is 1
 
 
 def test_several_processes_train_as_one(preset: str) -> None:
