@@ -130,12 +130,12 @@ def _png_bomb(rng: random.Random) -> bytes:
 
 
 def _text_bomb(_: random.Random) -> bytes:
-    """A PNG with a text that unpacks to 200 MB."""
     return text_bomb_content()
 
 
 @cache
 def text_bomb_content() -> bytes:
+    """A PNG with a text that unpacks to 200 MB."""
     packer = zlib.compressobj(9)
     text = b"".join(packer.compress(bytes(1_000_000)) for _ in range(200)) + packer.flush()
     plain = _valid("png", 40, 40, "RGB")

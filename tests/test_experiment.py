@@ -17,7 +17,6 @@ from glowflow.data import Dataset
 from glowflow.durable import load_lines
 from glowflow.experiments import definition, features, study
 from glowflow.experiments.kid import kid
-from glowflow.experiments.significance import gap
 from glowflow.presets import load as load_preset
 from glowflow.training import train
 from glowflow.training.run import claimed
@@ -339,41 +338,6 @@ def test_kid_is_unbiased() -> None:
     error = np.std(draws) / np.sqrt(len(draws))
     assert abs(np.mean(draws)) < 4 * error
     assert kid(torch.randn(50, 4, generator=generator), 1 + torch.randn(50, 4, generator=generator)) > 10 * error
-
-
-@pytest.mark.parametrize("num_seeds", range(2, 10))
-def test_a_gap_counts_by_a_paired_t_test(num_seeds: int) -> None:
-    stats = pytest.importorskip("scipy.stats")
-    rng = np.random.default_rng(num_seeds)
-    for effect in np.linspace(-2, 2, 9):
-        lower, higher = rng.normal(0, 1, num_seeds), rng.normal(effect, 1, num_seeds)
-        found = gap(dict(enumerate(lower.tolist())), dict(enumerate(higher.tolist())))
-        test = stats.ttest_rel(higher, lower)
-        assert found is not None
-        assert found.reach == pytest.approx(np.diff(test.confidence_interval(0.9)).item() / 2, rel=3e-3)
-        assert (found.verdict == "not resolved") == (test.pvalue >= 0.1)
-
-
-def test_a_gap_counts_by_its_seeds() -> None:
-    base = {0: 1.0, 1: 1.1, 2: 1.2}
-    clear = gap(base, {seed: value + 0.5 + 0.01 * seed for seed, value in base.items()})
-    assert clear is not None
-    assert clear.mean == pytest.approx(0.51)
-    assert clear.standard_error == pytest.approx(0.01 / np.sqrt(3))
-    assert clear.verdict == "as claimed"
-    reverse, noisy = gap({0: 2.0, 1: 2.1}, {0: 1.0, 1: 1.1}), gap(base, {0: 2.0, 1: 1.0, 2: 1.3})
-    assert reverse is not None
-    assert reverse.verdict == "the reverse"
-    assert noisy is not None
-    assert noisy.verdict == "not resolved"
-    assert gap(base, {}) is None
-    assert getattr(gap({0: 1.0}, {0: 2.0}), "verdict", None) == "one seed: as claimed"
-    for other, verdict in {
-        (1.001, 1.102, 1.2): "equal, as claimed",
-        (1.001, 1.15, 1.2): "not resolved",
-        (1.02, 1.12, 1.221): "different",
-    }.items():
-        assert getattr(gap(base, dict(enumerate(other))), "verdict_on_equality", None) == verdict
 
 
 def test_a_classifier_is_trained_once_on_what_images_are_labelled_with(tmp_path: Path) -> None:

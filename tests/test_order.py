@@ -49,6 +49,18 @@ def test_streams_and_seeds_differ() -> None:
     assert len(noises) == 3 * len(Stream)
 
 
+def test_order_and_noise_are_those_that_earlier_versions_gave() -> None:
+    """So that a training goes on, and an evaluation is repeated, with the next version."""
+    assert shuffled(seed=3, start=4, count=8, size=5).tolist() == [0, 1, 4, 0, 2, 3, 4, 0]
+    last_two = {stream: uniform_noise(7, stream, 1000, 2, (3, 2, 2))[1].flatten()[-2:] for stream in Stream}
+    assert {stream.name: (numbers * 2**24).int().tolist() for stream, numbers in last_two.items()} == {
+        "TRAINING": [15287722, 15337737],
+        "INITIALIZATION": [9873620, 13481584],
+        "EVALUATION": [3097978, 364116],
+        "AUGMENTATION": [7920423, 6424091],
+    }
+
+
 def test_shift_moves_by_whole_pixels_exactly() -> None:
     images = torch.randint(256, (2, 3, 10, 10), dtype=torch.uint8)
     offset = torch.tensor([[0.1, 0.0], [0.0, -0.2]])

@@ -291,7 +291,7 @@ def _restore(optimizer: Optimizer, tensors: dict[str, Tensor], source: Path) -> 
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
         content["state"].setdefault(int(number), {})[name] = tensor.clone()  # not a view of the file
-    try:
-        optimizer.load_state_dict(content)
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{source} doesn't fit the optimiser of this run: {error}.") from None
+    numbers = {number for group in content["param_groups"] for number in group["params"]}
+    if not content["state"].keys() <= numbers:
+        raise InputError(f"{source} is of another run: it has more parameters than the {len(numbers)} of this one.")
+    optimizer.load_state_dict(content)
