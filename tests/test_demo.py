@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -30,7 +30,6 @@ from benchmarks import hostile
 from glowflow import Glow, GlowConfig
 from glowflow.cli import main
 from glowflow.data import Dataset
-from glowflow.demo import engine as engines
 from glowflow.demo import guard, requests, server, serving
 from glowflow.demo.alignment import face_finder
 from glowflow.demo.engine import BusyError, Engine
@@ -292,105 +291,6 @@ def test_a_face_is_found_and_cut_out() -> None:
 
 
 # How it's shared
-
-
-def in_a_loop(glow: Glow, use: Callable[[Engine], Awaitable[None]]) -> None:
-    async def run() -> None:
-        engine = Engine(glow)
-        try:
-            await use(engine)
-        finally:
-            engine.close()
-
-    asyncio.run(run())
-
-
-def test_batches_give_what_single_requests_give(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
-    z = torch.randn(40, D, generator=torch.Generator().manual_seed(0))
-    sizes: list[int] = []
-    decode = Glow.decode
-
-    def noted(glow: Glow, z: Tensor, y: Tensor | None, *, exact: bool = True) -> Tensor:
-        sizes.append(len(z))
-        return decode(glow, z, y, exact=exact)
-
-    monkeypatch.setattr(Glow, "decode", noted)
-
-    async def use(engine: Engine) -> None:
-        alone = [await engine.decode(row.double()) for row in z]
-        quick = [await engine.preview(row) for row in z]
-        sizes.clear()
-        works = [engine.decode(row.double()) for row in z] + [engine.preview(row) for row in z]
-        together = await asyncio.gather(*works)
-        assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=False))
-        assert (torch.stack(quick) == torch.stack(together[40:])).double().mean() > 0.999
-        assert max(sizes) == engines.LARGEST_BATCH
-        assert len(sizes) < 12
-
-    in_a_loop(glow, use)
-
-
-def test_encodings_do_not_depend_on_their_batch(glow: Glow) -> None:
-    images = torch.from_numpy(noise(10, *SHAPE))
-
-    async def use(engine: Engine) -> None:
-        alone = [await engine.encode(image) for image in images]
-        together = await asyncio.gather(*(engine.encode(image) for image in images))
-        for one, other in zip(alone, together, strict=True):
-            torch.testing.assert_close(one.z, other.z, rtol=0, atol=1e-10)
-            assert one.bits_per_dim == pytest.approx(other.bits_per_dim, rel=1e-6)
-            assert other.is_exact
-
-    in_a_loop(glow, use)
-
-
-def test_nothing_is_computed_for_those_who_left(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
-    computed = []
-
-    def decode(_: Glow, z: Tensor, _y: Tensor | None, *, exact: bool = True) -> Tensor:
-        computed.append(len(z))
-        return z
-
-    monkeypatch.setattr(Glow, "decode", decode)
-
-    async def use(engine: Engine) -> None:
-        waiting = [asyncio.create_task(engine.preview(torch.zeros(D))) for _ in range(5)]
-        await asyncio.sleep(0)
-        waiting[3].cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        assert sum(computed) == 4
-
-    in_a_loop(glow, use)
-
-
-def test_a_failure_reaches_those_who_asked_and_nobody_else(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
-    decode = Glow.decode
-
-    def fail(glow: Glow, z: Tensor, y: Tensor | None, *, exact: bool = True) -> Tensor:
-        if not exact:
-            raise MemoryError
-        return decode(glow, z, y)
-
-    monkeypatch.setattr(Glow, "decode", fail)
-
-    async def use(engine: Engine) -> None:
-        works = [engine.preview(torch.zeros(D)), engine.decode(torch.zeros(D)), engine.preview(torch.zeros(D))]
-        results = await asyncio.gather(*works, return_exceptions=True)
-        assert [isinstance(result, MemoryError) for result in results] == [True, False, True]
-        assert (await engine.decode(torch.zeros(D))).shape == SHAPE
-
-    in_a_loop(glow, use)
-
-
-def test_too_many_are_turned_away(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "MOST_WAITING", 3)
-
-    async def use(engine: Engine) -> None:
-        works = [engine.preview(torch.zeros(D)) for _ in range(10)]
-        results = await asyncio.gather(*works, return_exceptions=True)
-        assert sum(isinstance(result, BusyError) for result in results) == 7
-
-    in_a_loop(glow, use)
 
 
 def test_a_busy_server_says_so(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
