@@ -58,6 +58,18 @@ def test_a_failure_is_told_with_the_name_that_the_user_gave(tmp_path: Path) -> N
     assert not os.listdir(tmp_path)
 
 
+def test_an_open_file_gets_the_content_when_it_is_whole(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        place = Path(f"/dev/fd/{log.fileno()}")
+        with pytest.raises(OSError, match="full"), replacing(place) as partial:
+            partial.write_text("half")
+            raise OSError(errno.ENOSPC, "full")
+        with replacing(place) as partial:
+            partial.write_text("whole")
+            assert (tmp_path / "log").read_text() == ""
+    assert (tmp_path / "log").read_text() == "whole"
+
+
 def test_a_place_that_cannot_be_taken_for_another_reason_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,8 +147,10 @@ def test_what_a_crash_left_is_no_part_of_what_is_written_next(tmp_path: Path) ->
     with replacing_directory(target) as partial:
         assert not list(partial.iterdir())
     fill(beside(target, "old"), "older")
-    with replacing_directory(target, tmp_path / "previous"):
-        pass
+    fill(tmp_path / "previous", "old")
+    with replacing_directory(target, tmp_path / "previous") as partial:
+        (partial / "content").write_text("new")
+    assert content(target) == "new"
     assert sorted(os.listdir(tmp_path)) == ["model", "previous"]
 
 

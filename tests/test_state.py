@@ -167,6 +167,15 @@ def test_counters_that_are_not_those_of_a_training_are_refused(tmp_path: Path) -
         TrainingState.new(CONFIG, "cpu").restore(tmp_path)
 
 
+def test_a_checkpoint_from_before_threads_and_processes_were_counted(tmp_path: Path) -> None:
+    trained().save(tmp_path)
+    path = tmp_path / "last" / "training.json"
+    path.write_text(json.dumps({"position": 48, "updates": 3, "skipped": 3, "best": None}))
+    state = TrainingState.new(CONFIG, "cpu")
+    state.restore(tmp_path)
+    assert (state.progress.threads, state.progress.processes) == (None, 1)
+
+
 def test_the_state_of_an_optimiser_with_other_parameters_is_refused(tmp_path: Path) -> None:
     trained().save(tmp_path)
     path = tmp_path / "last" / "optimizer.safetensors"
