@@ -348,6 +348,28 @@ def test_vectors_are_mapped_as_images_of_one_pixel_are(name: str) -> None:
     torch.testing.assert_close(bijection.initialize(x), bijection(x)[0], rtol=0, atol=1e-10)
 
 
+ANYWHERE: dict[str, Callable[[], Bijection]] = {
+    name: REGISTRY[name]
+    for name in ("actnorm", "conv1x1", "conv1x1-lu", "reverse", "shuffle", "permute", "logit", "frozen conv1x1")
+}
+ANYWHERE |= {
+    "step": lambda: Step(ActNorm(4), Conv1x1(4), AdditiveCoupling(nn.Identity())),
+    "frozen step": lambda: randomize(Step(ActNorm(4), Conv1x1LU(4), AdditiveCoupling(nn.Identity()))).double().freeze(),
+}
+
+
+@pytest.mark.parametrize("name", ANYWHERE)
+@pytest.mark.parametrize("shape", [(6,), (2, 3, 5)], ids=["sequences", "volumes"])
+def test_the_number_of_dimensions_behind_the_channels_does_not_matter(name: str, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    bijection, x = randomize(ANYWHERE[name]().double()), torch.randn(2, 4, *shape, dtype=torch.float64)
+    y, log_det = bijection(x)
+    as_images = bijection(x.flatten(2)[..., None])
+    torch.testing.assert_close((y.flatten(2)[..., None], log_det), as_images)
+    torch.testing.assert_close(bijection.inverse(y), x, rtol=0, atol=1e-10)
+    torch.testing.assert_close(bijection.initialize(x), bijection(x)[0], rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
 def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: str) -> None:
     torch.manual_seed(0)
@@ -364,7 +386,12 @@ def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: s
 
 def test_a_layer_says_what_it_is() -> None:
     assert repr(Conv1x1(4)) == "Conv1x1(4)"
+    assert repr(Conv1x1LU(4)) == "Conv1x1LU(4)"
     assert repr(ActNorm(4)) == "ActNorm(4)"
+    assert repr(Shuffle(4)) == "Shuffle(4)"
+    assert repr(Logit(0.125)) == "Logit(margin=0.125)"
+    assert repr(Checkerboard()) == "Checkerboard(odd=False)"
+    assert repr(Halves()) == "Halves()"
     coupling = AffineCoupling(ConvConditioner(4, 8, width=8), Checkerboard(odd=True))
     assert "mask=Checkerboard(odd=True)" in repr(coupling)
     assert "(conv1): EdgeConv(4, 8)" in repr(coupling)

@@ -3,11 +3,25 @@
 from dataclasses import replace
 from math import log
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from glowflow import Glow, GlowConfig
-from glowflow.bijections import AdditiveCoupling, Checkerboard, Coupling, Logit
+from glowflow.bijections import (
+    AdditiveCoupling,
+    AffineCoupling,
+    AffineExpCoupling,
+    AffineTanhCoupling,
+    Checkerboard,
+    Conv1x1,
+    Conv1x1LU,
+    Coupling,
+    Logit,
+    Reverse,
+    Shuffle,
+    Step,
+)
 from glowflow.conditioners import ResidualConditioner
 from glowflow.layouts import levels
 
@@ -15,6 +29,26 @@ REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "b
 CONFIG = GlowConfig(
     (2, 8, 8), 2, 3, 4, "affine-tanh", "reverse", layout=REALNVP, conditioner=ONE_BLOCK, learn_top=False
 )
+
+
+COUPLED = {
+    "additive": AdditiveCoupling,
+    "affine": AffineCoupling,
+    "affine-exp": AffineExpCoupling,
+    "affine-tanh": AffineTanhCoupling,
+}
+PERMUTED = {"conv1x1": Conv1x1, "conv1x1-lu": Conv1x1LU, "reverse": Reverse, "shuffle": Shuffle}
+
+
+@pytest.mark.parametrize("coupling", COUPLED)
+@pytest.mark.parametrize("permutation", PERMUTED)
+def test_a_step_has_the_layers_that_its_configuration_names(permutation: str, coupling: str) -> None:
+    (level,) = levels(GlowConfig((1, 4, 4), 1, 2, 4, coupling, permutation))
+    steps = [layer for layer in level if isinstance(layer, Step)]
+    found = [(type(step.permutation), type(step.coupling)) for step in steps]
+    assert found == [(PERMUTED[permutation], COUPLED[coupling])] * 2
+    x = torch.rand(3, 1, 4, 4)
+    torch.testing.assert_close(level.inverse(level(x)[0]), x)
 
 
 class Recorder(nn.Module):
