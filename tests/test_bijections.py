@@ -128,6 +128,13 @@ def test_every_bijection_is_in_the_registry() -> None:
     assert exported - abstract - masks <= built
 
 
+def test_a_coupling_says_how_many_parameters_it_takes(bijection: Bijection, x: Tensor) -> None:
+    for coupling in (module for module in bijection.modules() if isinstance(module, Coupling)):
+        x_a, x_b = coupling.mask.split(x)
+        assert coupling.mask.num_channels(x.shape[1]) == x_a.shape[1]
+        assert coupling.condition(x_a).numel() == coupling.params_per_channel * x_b.numel()
+
+
 def test_shapes_and_types(bijection: Bijection, x: Tensor) -> None:
     y, log_det = bijection(x)
     assert prod(y.shape) == prod(x.shape)

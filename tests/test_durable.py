@@ -35,6 +35,11 @@ def failing(number: int) -> Callable[..., object]:
     return fail
 
 
+def write_half(path: Path) -> None:
+    path.write_text("half")
+    raise OSError(errno.ENOSPC, "full")
+
+
 def fill(directory: Path, content: str = "") -> Path:
     directory.mkdir(parents=True)
     (directory / "content").write_text(content)
@@ -62,8 +67,7 @@ def test_an_open_file_gets_the_content_when_it_is_whole(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as log:
         place = Path(f"/dev/fd/{log.fileno()}")
         with pytest.raises(OSError, match="full"), replacing(place) as partial:
-            partial.write_text("half")
-            raise OSError(errno.ENOSPC, "full")
+            write_half(partial)
         with replacing(place) as partial:
             partial.write_text("whole")
             assert (tmp_path / "log").read_text() == ""
