@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from glowflow.bijections.conditioner import prepared
+from glowflow.bijections import Conditioner
+from glowflow.bijections.conditioner import PlainConditioner, matrices_of, prepared
 from glowflow.conditioners import ConvConditioner, EdgeConv, ResidualConditioner, TopNetwork, ZeroConv, ZeroLinear
 from tests.helpers import randomize
 
@@ -117,3 +118,34 @@ def test_zero_linear_follows_its_equation() -> None:
     layer, x = randomize(ZeroLinear(4, 3).double()), torch.randn(2, 4, dtype=torch.float64)
     expected = (x @ layer.weight.T + layer.bias) * torch.exp(3 * layer.logs)
     torch.testing.assert_close(layer(x), expected)
+
+
+class Mixed(Conditioner):
+    """Matrices of several shapes, and a conditioner inside, which answers for its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels = nn.ParameterList(torch.zeros(shape) for shape in [(3, 1), (1, 3), (4, 2), (5, 1, 1, 1)])
+        self.inner = ConvConditioner(2, 4, width=8)
+        self.plain = PlainConditioner(nn.Linear(2, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+    def matrices(self) -> list[nn.Parameter]:
+        return list(self.kernels)
+
+
+def test_matrices_are_what_conditioners_call_so_but_for_single_columns() -> None:
+    mixed = Mixed()
+    shapes = [tuple(w.shape) for w in matrices_of(nn.Sequential(nn.Linear(3, 3), mixed))]
+    assert shapes == [(1, 3), (4, 2), *(tuple(w.shape) for w in matrices_of(mixed.inner))]
+
+
+def test_any_network_is_a_conditioner() -> None:
+    plain, x = PlainConditioner(nn.Sequential(nn.Linear(2, 3), nn.Dropout())), torch.randn(5, 2)
+    assert not plain.initialize(x).requires_grad
+    frozen = plain.freeze()
+    assert torch.equal(frozen(x), plain.eval()(x))
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    assert all(parameter.requires_grad for parameter in plain.parameters())
