@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glowflow import InputError, bijections, execution
+from glowflow import InputError, bijections
 from glowflow.bijections import (
     ActNorm,
     AdditiveCoupling,
@@ -33,7 +33,6 @@ from glowflow.bijections import (
     TopPrior,
 )
 from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv
-from glowflow.execution import Execution
 from glowflow.parts import CONDITIONERS, COUPLINGS, PERMUTATIONS
 from tests.helpers import jacobian_log_det, randomize
 
@@ -375,20 +374,6 @@ def test_the_number_of_dimensions_behind_the_channels_does_not_matter(name: str,
     torch.testing.assert_close((y.flatten(2)[..., None], log_det), as_images)
     torch.testing.assert_close(bijection.inverse(y), x, rtol=0, atol=1e-10)
     torch.testing.assert_close(bijection.initialize(x), bijection(x)[0], rtol=0, atol=1e-10)
-
-
-@pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
-def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: str) -> None:
-    torch.manual_seed(0)
-    steps = [Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Linear(2, 4))) for _ in range(3)]
-    flow, x = randomize(Chain(*steps)).double(), torch.randn(5, 4, dtype=torch.float64)
-    found = []
-    for run in (flow.forward, lambda x: execution.forward(steps, x, Execution(memory=memory))):
-        flow.zero_grad()
-        y, log_det = run(x)
-        (log_det.sum() + y.square().sum()).backward()
-        found.append([w.grad.clone() for w in flow.parameters() if w.grad is not None])
-    torch.testing.assert_close(found[1], found[0])
 
 
 def test_a_layer_says_what_it_is() -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._dynamo.exc import BackendCompilerFailed
 from torch._dynamo.utils import counters
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from glowflow import Glow, GlowConfig, execution
-from glowflow.bijections import Chain, Step
+from glowflow.bijections import ActNorm, AffineCoupling, Chain, Conv1x1, SplitPrior, Step, TopPrior
 from glowflow.bijections.step import mixing
 from glowflow.execution import Execution, forward
 from glowflow.execution.compilation import Compiled
@@ -55,6 +55,20 @@ def test_outputs_and_gradients_are_those_of_the_plain_layers(level: Chain, memor
     plain, found = level(x), forward(level, x, Execution(memory))
     torch.testing.assert_close(found, plain, rtol=0, atol=1e-10)
     torch.testing.assert_close(gradients(found, inputs), gradients(plain, inputs), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("memory", MEMORIES.names)
+def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: str) -> None:
+    torch.manual_seed(0)
+    steps = [Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Linear(2, 4))) for _ in range(3)]
+    flow, x = randomize(Chain(*steps)).double(), torch.randn(5, 4, dtype=torch.float64)
+    found = []
+    for run in (flow.forward, lambda x: forward(steps, x, Execution(memory))):
+        flow.zero_grad()
+        y, log_det = run(x)
+        (log_det.sum() + y.square().sum()).backward()
+        found.append([w.grad.clone() for w in flow.parameters() if w.grad is not None])
+    torch.testing.assert_close(found[1], found[0])
 
 
 @pytest.mark.filterwarnings("default")  # PyTorch warns of its own doings

@@ -7,39 +7,58 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from glowflow import Glow, GlowConfig, InputError
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.durable import load_json
 from glowflow.execution import Execution
-from glowflow.training import TrainingState
+from glowflow.training import Options, TrainingState
+from glowflow.training.batches import Batch
 from glowflow.training.state import set_aside_damaged
-from glowflow.weights import load_config, load_tensors, save_tensors
+from glowflow.weights import load_tensors, save_tensors
 from tests.helpers import assert_same
 
-CONFIG = RunConfig(GlowConfig((1, 4, 4), levels=1, steps=1, width=4), TrainConfig(averaging=0.9))
+CONFIG = RunConfig(GlowConfig((1, 4, 4), levels=1, steps=1, width=4), TrainConfig(averaging=0.9, batch_size=2))
 CONDITIONAL = replace(CONFIG, model=replace(CONFIG.model, num_classes=2))
 NOT_AVERAGED = replace(CONFIG, train=replace(CONFIG.train, averaging=None))
 
+RESULT = {"data": "noise", "split": "validation", "bits_per_dim": 2.5, "standard_error": 0.1, "num_images": 20}
+
 
 def trained(config: RunConfig = CONFIG, updates: int = 3, class_names: Sequence[str] = ()) -> TrainingState:
-    """A state in the middle of a training, on gradients drawn at random."""
+    """A state in the middle of a training."""
     state = TrainingState.new(config, "cpu", class_names)
-    generator = torch.Generator().manual_seed(updates)
     for _ in range(updates):
-        advance(state, generator)
+        advance(state)
     return state
 
 
-def advance(state: TrainingState, generator: torch.Generator) -> None:
-    for parameter in state.model.parameters():
-        parameter.grad = torch.randn(parameter.shape, generator=generator)
-    state.optimizer.step()
-    if state.averaged is not None:
-        state.averaged.update_parameters(state.model)
-    state.progress.updates += 1
-    state.progress.position += 16
-    state.progress.skipped += 1
+def advance(state: TrainingState) -> None:
+    generator = torch.Generator().manual_seed(state.progress.position)
+    images = torch.randint(256, (2, 1, 4, 4), dtype=torch.uint8, generator=generator)
+    labels = torch.arange(2) if state.model.config.num_classes else None
+    state.step(Batch(images, torch.rand(2, 1, 4, 4, generator=generator), labels))
+
+
+def weights_of(state: TrainingState) -> Tensor:
+    return torch.cat([w.detach().flatten() for w in state.model.parameters()])
+
+
+def test_a_step_moves_the_weights_as_far_as_its_learning_rate_says() -> None:
+    moved: dict[float, float] = {}
+    for warmup_images in (0, 100):
+        settings = replace(CONFIG.train, warmup_images=warmup_images, lr=0.01)
+        state = TrainingState.new(replace(CONFIG, train=settings), "cpu")
+        before = weights_of(state)
+        state.progress.position = 50
+        batch = Batch(torch.full((2, 1, 4, 4), 7, dtype=torch.uint8), torch.zeros(2, 1, 4, 4))
+        lr = state.step(batch).lr
+        moved[lr] = float((weights_of(state) - before).norm())
+    (high, far), (low, near) = moved.items()
+    assert low < high == 0.01
+    assert near / far == pytest.approx(low / high, rel=1e-3)
+    assert near > 0
 
 
 @pytest.mark.parametrize("config", [CONFIG, NOT_AVERAGED], ids=["averaged", "raw"])
@@ -50,7 +69,7 @@ def test_a_training_goes_on_from_what_was_saved(tmp_path: Path, config: RunConfi
     assert again.restore(tmp_path)
     assert_same(again, state)
     for each in (state, again):
-        advance(each, torch.Generator().manual_seed(7))
+        advance(each)
     assert_same(again, state)
 
 
@@ -114,7 +133,7 @@ def test_weights_begin_as_the_seed_says_and_the_rest_of_the_program_draws_as_bef
 
 def test_the_trained_model_is_run_as_asked_and_the_average_as_it_is() -> None:
     execution = Execution("checkpoint", torch.bfloat16)
-    state = TrainingState.new(CONFIG, "cpu", execution=execution)
+    state = TrainingState.new(CONFIG, "cpu", options=Options(execution))
     assert state.model.execution == execution
     assert state.evaluated.execution == Execution()
     wide = [w for w in state.model.parameters() if w.ndim == 4 and w.shape[1] > 1 and w.shape[2] > 1]
@@ -124,13 +143,15 @@ def test_the_trained_model_is_run_as_asked_and_the_average_as_it_is() -> None:
 
 def test_a_model_is_stored_with_what_is_known_of_it(tmp_path: Path) -> None:
     state = trained()
-    state.value_ranges = {"16-bit grey": (0, 1000)}
-    state.save_model(tmp_path / "best", {"bits_per_dim": {"50%": 2.0}})
+    state.data, state.value_ranges = "noise", {"16-bit grey": (0, 1000)}
+    state.save_model(tmp_path / "best", {"bits_per_dim": {"50%": 2.0}}, RESULT)
     best = tmp_path / "best"
     assert load_json(best / "usual.json") == {"bits_per_dim": {"50%": 2.0}}
     assert load_json(best / "value_ranges.json") == {"16-bit grey": [0, 1000]}
-    assert load_json(best / "provenance.json")["precision"] == "float32"
-    assert load_config(best)["weights"] == "averaged"
+    known = load_json(best / "provenance.json")
+    assert (known["precision"], known["data"], known["images"]) == ("float32", "noise", 6)
+    assert known["validation"] == RESULT
+    assert load_json(best / "config.json")["weights"] == "averaged"
     for name, model in (("model", state.evaluated), ("raw", state.model)):
         torch.testing.assert_close(load_tensors(best / f"{name}.safetensors"), dict(model.state_dict()))
     Glow.from_pretrained(best)
@@ -139,11 +160,11 @@ def test_a_model_is_stored_with_what_is_known_of_it(tmp_path: Path) -> None:
 def test_what_is_not_known_or_the_same_is_not_stored(tmp_path: Path) -> None:
     state = trained(NOT_AVERAGED)
     state.model.execute(Execution(precision=torch.bfloat16))
-    state.save_model(tmp_path, {})
+    state.save_model(tmp_path, {}, RESULT)
     stored = {path.name for path in tmp_path.iterdir()}
-    assert stored == {"config.json", "digests.json", "model.safetensors", "provenance.json"}
+    assert stored == {"README.md", "config.json", "digests.json", "model.safetensors", "provenance.json"}
     assert load_json(tmp_path / "provenance.json")["precision"] == "bfloat16"
-    assert load_config(tmp_path)["weights"] == "raw"
+    assert load_json(tmp_path / "config.json")["weights"] == "raw"
 
 
 def test_classes_are_counted_as_the_weights_count_them(tmp_path: Path) -> None:
@@ -170,7 +191,7 @@ def test_counters_that_are_not_those_of_a_training_are_refused(tmp_path: Path) -
 def test_a_checkpoint_from_before_threads_and_processes_were_counted(tmp_path: Path) -> None:
     trained().save(tmp_path)
     path = tmp_path / "last" / "training.json"
-    path.write_text(json.dumps({"position": 48, "updates": 3, "skipped": 3, "best": None}))
+    path.write_text(json.dumps({"position": 6, "updates": 3, "skipped": 0, "best": None}))
     state = TrainingState.new(CONFIG, "cpu")
     state.restore(tmp_path)
     assert (state.progress.threads, state.progress.processes) == (None, 1)
@@ -188,7 +209,7 @@ def test_the_state_of_an_optimiser_with_other_parameters_is_refused(tmp_path: Pa
 
 def test_a_training_starts_from_another_model_whose_bits_may_differ(tmp_path: Path) -> None:
     other = trained(CONDITIONAL, class_names=("cat", "dog"))
-    other.save_model(tmp_path / "model", {})
+    other.save_model(tmp_path / "model", {}, RESULT)
     fewer_bits = replace(CONDITIONAL, model=replace(CONDITIONAL.model, num_bits=5))
     state = TrainingState.new(fewer_bits, "cpu", ("dog", "cat"))
     state.start_from(str(tmp_path / "model"))
@@ -198,7 +219,7 @@ def test_a_training_starts_from_another_model_whose_bits_may_differ(tmp_path: Pa
 
 
 def test_a_training_does_not_start_from_a_model_that_differs(tmp_path: Path) -> None:
-    trained(CONDITIONAL, class_names=("cat", "dog")).save_model(tmp_path / "model", {})
+    trained(CONDITIONAL, class_names=("cat", "dog")).save_model(tmp_path / "model", {}, RESULT)
     wider = replace(CONDITIONAL, model=replace(CONDITIONAL.model, width=8, num_bits=5))
     state = TrainingState.new(wider, "cpu", ("cat", "fox"))
     with pytest.raises(InputError) as raised:
