@@ -5,9 +5,9 @@ swapped. Each is tested by the tests that run the changed line, of those that `T
 mutants that no test can notice, or should, are explained in results/mutants/equivalent.yaml. It takes
 
     pip install cosmic-ray coverage
-    python benchmarks/mutants.py glowflow.bijections.coupling glowflow.durable
-    python benchmarks/mutants.py --sample 40
-    python benchmarks/mutants.py --again
+    python -m benchmarks.mutants glowflow.bijections.coupling glowflow.durable
+    python -m benchmarks.mutants --sample 40
+    python -m benchmarks.mutants --again
 
 One mutant at a time is tested, on one core. Where only functions change, a process that has collected the tests forks,
 and changes its functions' code, which takes a fraction of a second. Other mutants are written to a copy of the
@@ -34,14 +34,14 @@ from typing import Any, NamedTuple
 import coverage
 import pytest
 import yaml
-from mutations import Change, changes, statement
-from transplants import forget, transplant
 
+from benchmarks.mutations import Change, changes, statement
+from benchmarks.transplants import forget, transplant
 from glowflow.durable import save_text
 from glowflow.provenance import provenance
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("src", "tests", "benchmarks")
+PARTS = ("src", "tests", "benchmarks", "tools")
 """What the copy has."""
 
 TESTS = {
@@ -184,7 +184,7 @@ def apart(function: Callable[..., Any], seconds: float, *arguments: object) -> A
 def silent(function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
     """Call a function in a group of processes of its own, whose output goes nowhere."""
     os.setpgid(0, 0)
-    os.dup2(os.open(os.environ.get("MUTANTS_LOG", os.devnull), os.O_WRONLY | os.O_APPEND), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return function(*arguments)
 
 

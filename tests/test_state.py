@@ -61,6 +61,16 @@ def test_a_step_moves_the_weights_as_far_as_its_learning_rate_says() -> None:
     assert near > 0
 
 
+def test_gradients_are_clipped_where_that_is_asked_for() -> None:
+    batch = Batch(torch.full((2, 1, 4, 4), 7, dtype=torch.uint8), torch.zeros(2, 1, 4, 4))
+    for clip, expected in ((1.5, 1.5), (None, None)):
+        state = TrainingState.new(replace(CONFIG, train=replace(CONFIG.train, grad_clip=clip)), "cpu")
+        before = state.step(batch).grad_norm
+        after = float(torch.cat([w.grad.flatten() for w in state.model.parameters() if w.grad is not None]).norm())
+        assert before > 1.5
+        assert after == pytest.approx(expected or before, rel=1e-4)
+
+
 @pytest.mark.parametrize("config", [CONFIG, NOT_AVERAGED], ids=["averaged", "raw"])
 def test_a_training_goes_on_from_what_was_saved(tmp_path: Path, config: RunConfig) -> None:
     state, again = trained(config), TrainingState.new(config, "cpu")
