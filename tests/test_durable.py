@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,58 @@ def test_a_file_keeps_its_permissions(tmp_path: Path) -> None:
     path.chmod(0o640)
     save_text(path, "new")
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_in_a_folder_that_takes_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").write_text("old")
+    original = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and original(path, mode))
+    before = (tmp_path / "there").stat().st_ino
+    save_text(tmp_path / "there", "new")
+    assert (tmp_path / "there").read_text() == "new"
+    assert (tmp_path / "there").stat().st_ino == before
+
+
+def test_a_mounted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").write_text("old")
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", busy)
+        save_text(tmp_path / "there", "new")
+    assert (tmp_path / "there").read_text() == "new"
+    assert not (tmp_path / ".there.partial").exists()
+
+
+def test_other_names_of_a_file_keep_its_old_content(tmp_path: Path) -> None:
+    """So a copy of a run by hard links, as backups make them, stays as it was."""
+    (tmp_path / "there").write_text("old")
+    os.link(tmp_path / "there", tmp_path / "backup")
+    save_text(tmp_path / "there", "new")
+    assert (tmp_path / "backup").read_text() == "old"
+
+
+def test_a_failure_leaves_the_target_of_a_link_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("old")
+    (tmp_path / "link").symlink_to("there")
+    with suppress(RuntimeError), replacing(tmp_path / "link") as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "there").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_directory_behind_a_link_is_replaced_there(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "best").mkdir(parents=True)
+    (tmp_path / "disk" / "best" / "old").touch()
+    (tmp_path / "best").symlink_to("disk/best")
+    with replacing_directory(tmp_path / "best") as partial:
+        (partial / "new").touch()
+    assert (tmp_path / "best").is_symlink()
+    assert os.listdir(tmp_path / "disk" / "best") == ["new"]
+    assert os.listdir(tmp_path / "disk") == ["best"]
 
 
 def test_names_in_other_encodings_come_out_as_they_were(tmp_path: Path) -> None:

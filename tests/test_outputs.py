@@ -1,14 +1,12 @@
 """Outputs go where they are sent: through links, and into pipes, devices and open files, which stay what they are."""
 
 import csv
-import errno
 import io
 import json
 import os
 import socket
 import stat
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from PIL import Image
 
 from glowflow import Glow
 from glowflow.cli import main
-from glowflow.durable import replacing, replacing_directory, save_json, save_text
+from glowflow.durable import replacing_directory, save_json, save_text
 from glowflow.importers import y0ast
 from tests.helpers import sentence
 
@@ -128,42 +126,6 @@ def _there(home: Path) -> None:
     (home / "there").write_text("old")
 
 
-def test_a_file_in_a_folder_that_takes_no_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != home and original(path, mode))
-    before = (home / "there").stat().st_ino
-    save_text(home / "there", "new")
-    assert (home / "there").read_text() == "new"
-    assert (home / "there").stat().st_ino == before
-
-
-def test_a_mounted_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(*_: object) -> None:
-        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", busy)
-        save_text(home / "there", "new")
-    assert (home / "there").read_text() == "new"
-    assert not (home / ".there.partial").exists()
-
-
-def test_other_names_of_a_file_keep_its_old_content(home: Path) -> None:
-    """So a copy of a run by hard links, as backups make them, stays as it was."""
-    os.link(home / "there", home / "backup")
-    save_text(home / "there", "new")
-    assert (home / "backup").read_text() == "old"
-
-
-def test_a_failure_leaves_the_target_of_a_link_as_it_was(home: Path) -> None:
-    (home / "link").symlink_to("there")
-    with suppress(RuntimeError), replacing(home / "link") as partial:
-        partial.write_text("half")
-        raise RuntimeError
-    assert (home / "there").read_text() == "old"
-    assert sorted(path.name for path in home.iterdir() if path.name.startswith(".")) == []
-
-
 def test_the_longest_names(home: Path) -> None:
     name = "x" * 250 + ".csv"
     assert main(["score", "run", "--out", name]) == 0
@@ -195,17 +157,6 @@ def test_a_model_behind_a_link(home: Path) -> None:
     for name in ("mine", "other"):
         assert (home / name).is_symlink()
         Glow.from_pretrained(name)
-
-
-def test_a_directory_behind_a_link_is_replaced_there(home: Path) -> None:
-    (home / "disk" / "best").mkdir(parents=True)
-    (home / "disk" / "best" / "old").touch()
-    (home / "best").symlink_to("disk/best")
-    with replacing_directory(home / "best") as partial:
-        (partial / "new").touch()
-    assert (home / "best").is_symlink()
-    assert os.listdir(home / "disk" / "best") == ["new"]
-    assert os.listdir(home / "disk") == ["best"]
 
 
 def test_a_checkpoint_behind_a_link_does_not_stop_those_that_follow(home: Path) -> None:
