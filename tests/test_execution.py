@@ -195,7 +195,7 @@ def test_parameters_that_are_not_trained_have_no_gradient(memory: str) -> None:
 
 
 def test_fast_precision_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock({torch.float32: 1.0, torch.bfloat16: 0.4})
+    clock = Clock({torch.float32: 1.0, torch.bfloat16: 0.7})
     monkeypatch.setattr("time.perf_counter", lambda: clock.now)
     with clock:
         assert execution.fast_precision("cpu") == torch.bfloat16
