@@ -356,7 +356,7 @@ def test_vectors_are_mapped_as_images_of_one_pixel_are(name: str) -> None:
 
 ANYWHERE: dict[str, Callable[[], Bijection]] = {
     name: REGISTRY[name]
-    for name in ("actnorm", "conv1x1", "conv1x1-lu", "reverse", "shuffle", "permute", "logit", "frozen conv1x1")
+    for name in ("actnorm", "permute", "logit", "frozen conv1x1", *(f"permutation {p}" for p in PERMUTATIONS.names))
 }
 ANYWHERE |= {
     "step": lambda: Step(ActNorm(4), Conv1x1(4), AdditiveCoupling(nn.Identity())),
