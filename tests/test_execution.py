@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from glowflow import Glow, GlowConfig, execution
-from glowflow.bijections import ActNorm, AffineCoupling, Chain, Conv1x1, SplitPrior, Step, TopPrior
+from glowflow.bijections import ActNorm, AffineCoupling, Chain, Conv1x1, Step
 from glowflow.bijections.step import mixing
 from glowflow.execution import Execution, forward
 from glowflow.execution.compilation import Compiled
