@@ -194,6 +194,14 @@ def test_parameters_that_are_not_trained_have_no_gradient(memory: str) -> None:
     assert len(found) == len(everything) - sum(parameter.numel() for parameter in fixed)
 
 
+@pytest.mark.parametrize("memory", MEMORIES.names)
+def test_images_have_gradients_where_no_parameter_is_trained(level: Chain, memory: str) -> None:
+    level.requires_grad_(requires_grad=False)
+    x = (torch.rand(2, 1 if len(list(level)) > 15 else 3, 8, 8, dtype=torch.float64) - 0.5).requires_grad_()
+    plain, found = level(x), forward(level, x, Execution(memory))
+    torch.testing.assert_close(gradients(found, [x]), gradients(plain, [x]), rtol=1e-8, atol=1e-9)
+
+
 def test_fast_precision_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock({torch.float32: 1.0, torch.bfloat16: 0.7})
     monkeypatch.setattr("time.perf_counter", lambda: clock.now)
