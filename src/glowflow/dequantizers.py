@@ -1,4 +1,4 @@
-"""Dequantisation: from the whole numbers of an image to the continuous values that a density is for."""
+"""Dequantisation: it turns the whole numbers of an image into continuous ones, which can have a density."""
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
@@ -13,11 +13,12 @@ from glowflow.parts import DEQUANTIZERS
 
 
 class Dequantizer(nn.Module, ABC):
-    """Places each value of an image somewhere within its bin, by noise, and says how densely it does so.
+    """Adds noise to each value of an image, which keeps the value within its bin.
 
-    With levels k of n bits and u in [0, 1) made from the noise, x = (k + u) / 2^n - 1/2. As -log2 P(image) is at most
-    the mean over the noise of -log2 p(x) + n D + log2 q(u), log q is subtracted from log p(x) wherever bits of images
-    are computed. Theis et al. 2016, section 3.1; Ho et al. 2019, section 3.1.
+    A value k of n bits becomes x = (k + u) / 2^n - 1/2, where u in [0, 1) is made from the noise and has density q.
+    -log2 P(image) is at most the mean over the noise of -log2 p(x) + n D + log2 q(u), for D values. Therefore log q is
+    subtracted from log p(x) where bits of images are computed. Theis et al. 2016, section 3.1; Ho et al. 2019, section
+    3.1.
 
     >>> black, noise = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.rand(1, 3, 4, 4)
     >>> x, log_q = UniformDequantizer(num_bits=5)(black, noise)
@@ -27,7 +28,7 @@ class Dequantizer(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """X (B, C, H, W) in [-1/2, 1/2) and log q (B,) in nats.
+        """Give x (B, C, H, W) in [-1/2, 1/2) and log q (B,) in nats.
 
         Args:
             images: uint8 (B, C, H, W).
@@ -36,7 +37,7 @@ class Dequantizer(nn.Module, ABC):
 
     @torch.no_grad()
     def initialize(self, images: Tensor, noise: Tensor) -> Tensor:
-        """Set what depends on data from a batch, and return its x."""
+        """Set the data-dependent parameters from a batch, and return its x."""
         return self(images, noise)[0]
 
     def freeze(self) -> Self:

@@ -1,4 +1,4 @@
-"""How the layers of a flow are laid out, level by level: Glow's way, and RealNVP's."""
+"""The order of the layers in each level of a flow: Glow's layout, and RealNVP's."""
 
 from dataclasses import replace
 
@@ -22,11 +22,11 @@ from glowflow.config import GlowConfig, Level
 from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, GlowLayout, RealNVPLayout
 
 DIAGONALS = (0, 3, 1, 2)
-"""The four pixels of a 2x2 block, counted row by row: the main diagonal, which a split keeps, then the other."""
+"""The pixels of a 2x2 block, numbered row by row: first the main diagonal, which a split keeps, then the other one."""
 
 
 def levels(config: GlowConfig) -> list[Chain]:
-    """The bijections of each level; but for the last one's, half of a level's output is its latent."""
+    """The bijections of each level. The latent of a level is half of its output; the last level's is all of it."""
     return LAYOUTS.build(config.layout, config)
 
 
@@ -43,7 +43,7 @@ def _realnvp(options: RealNVPLayout, config: GlowConfig) -> list[Chain]:
 
 
 def _beneath(logit: bool, chains: list[Chain]) -> list[Chain]:  # noqa: FBT001
-    """The levels, with the logit of the pixels before the first if it is wanted."""
+    """The levels; if `logit` is true, the logit of the pixels comes first."""
     return [Chain(Logit(), *chains[0]), *chains[1:]] if logit else chains
 
 
@@ -58,9 +58,9 @@ def _glow_level(config: GlowConfig, index: int) -> Chain:
 
 
 def _realnvp_level(config: GlowConfig, index: int) -> Chain:
-    """K checkerboard steps, squeeze, K steps, split; at the top K + 1 checkerboard steps.
+    """K checkerboard steps, squeeze, K steps, split; in the last level K + 1 checkerboard steps.
 
-    The top is squeezed at its end, which changes no density, so that its latents are laid out as Glow's.
+    The last level ends with a squeeze. It changes no density, and makes the latents' shape the same as Glow's.
     """
     level = config.at(index)
     level = level if isinstance(config.width, tuple) else replace(level, width=level.width << index)
@@ -78,7 +78,7 @@ def _realnvp_level(config: GlowConfig, index: int) -> Chain:
 
 
 def _by_diagonals(channels: int) -> torch.Tensor:
-    """Order of a squeezed image's channels by position within the 2x2 block first."""
+    """The order of a squeezed image's channels that puts all channels of one diagonal before those of the other."""
     return torch.tensor([4 * channel + place for place in DIAGONALS for channel in range(channels)])
 
 

@@ -11,14 +11,14 @@ LOGS_FACTOR = 3.0
 """The original learns ln(scale) / 3, which multiplies its effective learning rate."""
 
 EPSILON = 1e-6
-"""Added to a channel's standard deviation, as in the original; a channel with less counts as constant."""
+"""The original adds it to each standard deviation. A channel whose standard deviation is smaller counts as constant."""
 
 
 class ActNorm(Bijection):
     """Scales and shifts each channel: y = (x + bias) * exp(3 logs).
 
-    log_det = H W sum_c 3 logs_c. `initialize` gives each channel of the batch zero mean and unit variance; a channel
-    that is constant there keeps its scale, where the original would multiply it by a million.
+    log_det = H W sum_c 3 logs_c. `initialize` gives each channel of the batch zero mean and unit variance. A channel
+    that is constant in the batch keeps its scale; the original would multiply it by a million.
     (B, C, H, W) -> (B, C, H, W). Kingma & Dhariwal 2018, section 3.1; the factor 3 is the original code's.
 
     >>> import torch
@@ -55,18 +55,18 @@ class ActNorm(Bijection):
         return LOGS_FACTOR * self.logs
 
     def folded_into(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
-        """Kernel and bias of the one convolution that equals a convolution by `kernel` followed by this."""
+        """Kernel and bias of the one convolution that equals a convolution with `kernel` followed by this actnorm."""
         scale = self.log_scale.exp()
         return kernel * scale[:, None, None, None], self.bias * scale
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
-        """Set bias and scale such that each channel of x becomes standardised; an empty batch leaves them."""
+        """Set bias and scale so that each channel of x gets mean 0 and variance 1; an empty batch changes nothing."""
         if not len(x):
             return self.forward(x)[0]
         all_but_channels = [0, *range(2, x.ndim)]
         self.bias.copy_(-x.mean(all_but_channels))
         std = (x + per_channel(self.bias, x)).square().mean(all_but_channels).sqrt()
-        std = std.where(std > EPSILON, 1 - EPSILON)  # a constant channel says nothing of its scale
+        std = std.where(std > EPSILON, 1 - EPSILON)  # the scale of a constant channel is unknown
         self.logs.copy_(-(std + EPSILON).log() / LOGS_FACTOR)
         return self.forward(x)[0]

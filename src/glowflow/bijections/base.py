@@ -1,4 +1,4 @@
-"""The contract that every layer of the flow keeps, and composition."""
+"""The contract that every layer of the flow keeps, and the composition of layers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from torch import Tensor, nn
 class Bijection(nn.Module, ABC):
     """An invertible, differentiable map y = f(x) between tensors of shape (B, C, H, W).
 
-    Maps that don't need two dimensions of space (all but the squeeze and the checkerboard) also take vectors (B, C),
-    and any other number of dimensions after the channels.
+    All maps except the squeeze and the checkerboard also take vectors (B, C), or any other number of dimensions after
+    the channels.
 
-    - `forward` runs from data towards latent, the direction of training, and `inverse` back.
+    - `forward` runs from data towards latent, the direction of training. `inverse` runs back.
     - `log_det` is ln |det df/dx| of each image: always a (B,) tensor in nats, on x's device and of its dtype.
     - Both directions are pure, deterministic and differentiable, and work in float64. Images of a batch do not
       influence each other.
-    - Whatever is needed to invert is a parameter or a buffer; nothing is cached and there are no modes.
+    - Everything that the inverse needs is a parameter or a buffer; nothing is cached and there are no modes.
 
     >>> class Double(Bijection):
     ...     def forward(self, x):
@@ -40,24 +40,24 @@ class Bijection(nn.Module, ABC):
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
-        """Set what depends on data from the batch x, and return its image under the map so initialised.
+        """Set the data-dependent parameters from the batch x, and return the output that the layer then gives for x.
 
-        This happens only when called. A layer without data-dependent parameters just maps x.
+        This happens only when it's called. A layer without data-dependent parameters just maps x.
         """
         return self.forward(x)[0]
 
     def freeze(self) -> "Bijection":
-        """A separate, immutable form of the same map, for inference: what depends on weights alone is computed once."""
+        """A separate, immutable form for inference, in which everything that depends on weights alone is computed."""
         return deepcopy(self).requires_grad_(requires_grad=False).eval()
 
 
 def per_image(values: Tensor) -> Tensor:
-    """The sum (B,) over everything that belongs to one image, of values (B, ...)."""
+    """The sum (B,) of each image's values (B, ...)."""
     return values.sum(tuple(range(1, values.ndim))) if values.ndim > 1 else values
 
 
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
-    """Values (C,) laid out so that they meet the channels of x (B, C, ...)."""
+    """Values (C,) as a view that broadcasts along the channels of x (B, C, ...)."""
     return values.view(-1, *[1] * (x.ndim - 2))
 
 
@@ -81,7 +81,7 @@ class Chain(Bijection):
         return iter(cast("dict[str, Bijection]", self._modules).values())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map x through each bijection in order; the log-determinants add up."""
+        """Map x through each bijection in order, and add the log-determinants."""
         log_det = x.new_zeros(len(x))
         for bijection in self:
             x, term = bijection(x)

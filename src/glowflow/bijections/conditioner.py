@@ -1,4 +1,4 @@
-"""What a coupling asks of the network that it holds."""
+"""The contract of the network inside a coupling."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 Weights: TypeAlias = tuple[Tensor, ...]
-"""What a network needs besides its input, where `Conditioner.prepare` has computed it; else empty."""
+"""What `Conditioner.prepare` has computed for `Conditioner.run`; empty if it computes nothing."""
 
 
 class Conditioner(nn.Module, ABC):
-    """A network from the part that a coupling keeps, x_a, to the parameters h of the map of the other part.
+    """A network that takes the part x_a, which a coupling keeps, and gives the parameters h for mapping the other part.
 
-    (B, C_in, H, W) -> (B, C_out, H, W). It is never inverted, so any network will do. Images of a batch must not
-    influence each other.
+    (B, C_in, H, W) -> (B, C_out, H, W). The network is never inverted, so any network will do. Images of a batch must
+    not influence each other.
 
     >>> class Pixelwise(Conditioner):
     ...     def __init__(self, inputs, outputs):
@@ -34,50 +34,50 @@ class Conditioner(nn.Module, ABC):
 
     @classmethod
     def prepare(cls, networks: Sequence[Self], size: Sequence[int], precision: torch.dtype | None) -> Sequence[Weights]:
-        """What follows from weights alone, for several networks of the same shapes in a few operations.
+        """Compute what depends on weights alone, for several networks together, which takes few operations.
 
         Args:
-            networks: Each of this class, with parameters of the same shapes.
+            networks: Networks of this class, whose parameters have the same shapes.
             size: (H, W) of the images.
-            precision: Type that the networks are to compute in; None for the parameters' own.
+            precision: The type that the networks compute in; None for the parameters' own.
 
         Returns:
-            For each network what `run` takes, or nothing, as here: then `forward` runs.
+            What `run` takes, for each network. It's empty for a network that has only `forward`, as here.
         """
         return [()] * len(networks)
 
     def run(self, x: Tensor, weights: Weights) -> Tensor:
-        """`forward`, with what `prepare` computed; H may be of the type of these weights."""
+        """`forward`, by means of what `prepare` computed. The output may be of that type."""
         return self(x)
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
-        """Set what depends on data from the batch x, and return the output of the network so initialised."""
+        """Set the data-dependent parameters from the batch x, and return the output that the network then gives."""
         return self(x)
 
     def matrices(self) -> list[nn.Parameter]:
-        """Parameters of its own that an optimiser such as Muon may treat as matrices: kernels, their outputs first.
+        """The parameters that an optimiser such as Muon may treat as matrices: kernels, with the outputs first.
 
-        A conditioner inside this one answers for its own.
+        Those of a conditioner inside this one aren't among them; it has a `matrices` of its own.
         """
         return []
 
     def freeze(self, precision: torch.dtype | None = None) -> nn.Module:
         """A separate, immutable form for inference, which computes in `precision`; None for the parameters' own type.
 
-        Its output may be of this type too: the coupling takes care of that.
+        Its output may be of that type too; the coupling converts it.
         """
         return deepcopy(self).requires_grad_(requires_grad=False).eval()
 
 
 def matrices_of(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters of a model that its conditioners call matrices; a single column isn't one."""
+    """The `matrices` of all conditioners in a model, except those that are a single column."""
     conditioners = [module for module in model.modules() if isinstance(module, Conditioner)]
     return [w for conditioner in conditioners for w in conditioner.matrices() if w[0].numel() > 1]
 
 
 def prepared(networks: Sequence[Conditioner], size: Sequence[int], precision: torch.dtype | None) -> Sequence[Weights]:
-    """`Conditioner.prepare` for networks of any kinds: together where all are of one kind and of the same shapes."""
+    """`Conditioner.prepare` for any networks: together if all have the same class and shapes, else one by one."""
     shapes = {(type(network), *(w.shape for w in network.parameters())) for network in networks}
     if len(shapes) == 1:
         return type(networks[0]).prepare(networks, size, precision)
@@ -85,7 +85,7 @@ def prepared(networks: Sequence[Conditioner], size: Sequence[int], precision: to
 
 
 class PlainConditioner(Conditioner):
-    """Any network as a conditioner without an initialisation, matrices or an inference form of its own.
+    """Makes a conditioner of any network. It has no initialisation, no matrices, and no special inference form.
 
     >>> PlainConditioner(nn.Conv2d(2, 4, 3, padding=1))(torch.zeros(1, 2, 8, 8)).shape
     torch.Size([1, 4, 8, 8])

@@ -1,4 +1,4 @@
-"""Invertible 1x1 convolutions: a learned mixing of channels, dense or LU-decomposed."""
+"""Invertible 1x1 convolutions, which mix channels by a learned matrix, either dense or LU-decomposed."""
 
 from abc import abstractmethod
 from math import prod
@@ -122,7 +122,7 @@ def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def mix_backward(grad: Tensor, x: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of x, matrix and bias, given that of `mix(x, matrix, bias)`."""
+    """The gradients of x, matrix and bias, given the gradient of `mix(x, matrix, bias)`."""
     if x.ndim == 4:
         one, zero, transposed = [1, 1], [0, 0], False
         kernel, biases, wanted = matrix[:, :, None, None], [len(matrix)], [True, True, True]
@@ -139,6 +139,6 @@ def _random_rotation(size: int) -> Tensor:
 
 
 def float64(x: Tensor) -> Tensor:
-    """The tensor in float64, on a device that has it."""
-    device = "cpu" if x.device.type == "mps" else x.device  # Apple's GPUs have no float64
+    """The tensor in float64; on the CPU if its device has no float64."""
+    device = "cpu" if x.device.type == "mps" else x.device  # Apple's GPUs
     return x.to(device, torch.float64)

@@ -19,14 +19,14 @@ HALVES = Halves()
 
 
 class Coupling(Bijection):
-    """Keeps one part of x, x_a, and maps the other, x_b, by an increasing elementwise map given h = f(x_a).
+    """Keeps one part of x, x_a, and maps the other part, x_b, by an increasing elementwise map given h = f(x_a).
 
     y = (x_a, t(x_b; h)), where f, the conditioner, is any network, and t is the subclass's `transform`. The mask says
-    which part is which: by default x_a is the first half of the channels (C even), and f goes from C/2 channels to
+    which part is which. By default x_a is the first half of the channels (C even), and f goes from C/2 channels to
     C/2 times `params_per_channel`. The conditioner runs once in either direction.
     (B, C, H, W) -> (B, C, H, W). Dinh et al. 2015, section 3.2.
 
-    A subclass says `params_per_channel` and `transform`. It may say `untransform` too, where it has a formula.
+    A subclass defines `params_per_channel` and `transform`. It may define `untransform` too, if there is a formula.
     Otherwise the inverse is found by bisection, which is exact in float64.
 
     >>> class Cubic(Coupling):
@@ -43,7 +43,7 @@ class Coupling(Bijection):
     """
 
     params_per_channel: int
-    """How many numbers of h each number of x_b takes."""
+    """How many numbers of h the map of each number of x_b takes."""
 
     def __init__(self, conditioner: nn.Module, mask: Mask = HALVES) -> None:
         super().__init__()
@@ -53,31 +53,31 @@ class Coupling(Bijection):
 
     @classmethod
     def build(cls, options: object, conditioner: Callable[[int], nn.Module], mask: Mask) -> "Coupling":
-        """The coupling that a configuration asks for; one with options of its own has a `build` of its own.
+        """The coupling that a configuration names. A coupling that has options overrides this.
 
         Args:
-            options: Of this kind of coupling, see `glowflow.parts.COUPLINGS`.
-            conditioner: Makes a network that gives so many numbers for each number of x_b.
-            mask: See above.
+            options: This coupling's options, see `glowflow.parts.COUPLINGS`.
+            conditioner: Takes a number of parameters per channel, and makes the network that gives them.
+            mask: Divides x into x_a and x_b.
         """
         return cls(conditioner(cls.params_per_channel), mask)
 
     @abstractmethod
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Map x_b (B, C, H, W), given h (B, C * params_per_channel, H, W), to (y_b, ln dy_b/dx_b), both as x_b."""
+        """Map x_b (B, C, H, W), given h (B, C * params_per_channel, H, W), to y_b and ln dy_b/dx_b, shaped like x_b."""
 
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """The x_b that `transform` maps to y_b."""
         return inverse_of_increasing(lambda x_b: self.transform(x_b, h), y_b)
 
     def forward(self, x: Tensor, weights: Weights = ()) -> tuple[Tensor, Tensor]:
-        """Transform the changing part, given the other; `weights` are the conditioner's, where they're prepared."""
+        """Transform x_b, given x_a; `weights` are what the conditioner's `prepare` computed, if it was called."""
         x_a, x_b = self.mask.split(x)
         y_b, log_derivative = self.transform(x_b, self.condition(x_a, weights))
         return self.mask.join(x_a, y_b), per_image(log_derivative)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """Transform the changing part back, given the same other part."""
+        """Transform y_b back, given y_a."""
         y_a, y_b = self.mask.split(y)
         x_b = self.untransform(y_b, self.condition(y_a))
         return self.mask.join(y_a, x_b)
@@ -87,7 +87,7 @@ class Coupling(Bijection):
         return f"mask={self.mask!r}"
 
     def condition(self, x_a: Tensor, weights: Weights = ()) -> Tensor:
-        """The conditioner's output h for x_b, computed in `precision` where one is set, in x_a's type."""
+        """The conditioner's output h for x_b, in x_a's type. It's computed in `precision`, if that is set."""
         if weights:
             return self.mask.select(self.conditioner.run(x_a, weights)).to(x_a.dtype)
         if self.precision is None or x_a.is_meta:  # tensors without values have no autocast
@@ -103,7 +103,7 @@ class Coupling(Bijection):
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
-        """Initialise the conditioner on what it sees."""
+        """Initialise the conditioner on x_a."""
         x_a, x_b = self.mask.split(x)
         h = self.conditioner.initialize(x_a)
         return self.mask.join(x_a, self.transform(x_b, self.mask.select(h))[0])
@@ -136,7 +136,7 @@ class AffineCoupling(Coupling):
     """Coupling with y_b = (x_b + shift) * sigmoid(s + 2), log_det = sum ln sigmoid(s + 2).
 
     The conditioner has C outputs, shift and s interleaved: shift = h[0::2], s = h[1::2]. This is the original code's
-    form, whose bounded scale (below 1, near 0.88 at the start) keeps the inverse stable.
+    form. Its scale stays below 1 (near 0.88 at the start), which keeps the inverse stable.
 
     >>> import torch
     >>> coupling = AffineCoupling(torch.nn.Conv2d(2, 4, 3, padding=1))
@@ -186,7 +186,7 @@ class AffineExpCoupling(Coupling):
 class AffineTanhCoupling(Coupling):
     """Coupling with y_b = x_b * exp(log_scale) + shift, log_scale = factor tanh(s), log_det = sum log_scale.
 
-    The conditioner's output is interleaved as in `AffineCoupling`; `factor` is a learned number, and bounds the scale.
+    The conditioner's output is interleaved as in `AffineCoupling`. The learned number `factor` bounds the scale.
     Dinh et al. 2017, section 3.2, with the scale of section 4.1.
 
     >>> import torch
@@ -214,9 +214,9 @@ class AffineTanhCoupling(Coupling):
 
 
 class _Affine(torch.autograd.Function):
-    """`AffineCoupling.transform` with a backward pass of five operations, where autograd's own has nine.
+    """`AffineCoupling.transform`, whose backward pass takes five operations; autograd's own would take nine.
 
-    It keeps its outputs alone, so that the backward pass can be differentiated, too.
+    It saves only its outputs, so the backward pass can be differentiated, too.
     """
 
     @staticmethod
@@ -231,14 +231,14 @@ class _Affine(torch.autograd.Function):
     def backward(ctx: Any, grad_y: Tensor, grad_log_scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
         y_b, log_scale = ctx.saved_tensors
         scale = log_scale.exp()
-        grad_x = grad_y * scale  # which is the shift's, too
+        grad_x = grad_y * scale  # also the gradient of the shift
         grad_log_scale = torch.addcmul(grad_log_scale, grad_y, y_b)
         grad_s = torch.addcmul(grad_log_scale, grad_log_scale, scale, value=-1)  # d ln sigmoid(s + 2) / ds
         return grad_x, interleave(grad_x, grad_s)
 
 
 def interleave(even: Tensor, odd: Tensor) -> Tensor:
-    """The h that `deinterleave` takes apart, in channels-last memory where these are."""
+    """The h that `deinterleave` divides into these; it's in channels-last memory if they are."""
     return torch.stack([even.movedim(1, -1), odd.movedim(1, -1)], dim=-1).flatten(-2).movedim(-1, 1)
 
 

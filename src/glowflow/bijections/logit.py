@@ -9,7 +9,7 @@ from glowflow.bijections.base import Bijection, per_image
 
 
 class Logit(Bijection):
-    """Stretches the bounded range of pixels over all numbers: y = ln(p / (1 - p)), p = 1/2 + (1 - 2 margin) x.
+    """Maps the bounded range of pixels onto all numbers: y = ln(p / (1 - p)), p = 1/2 + (1 - 2 margin) x.
 
     log_det = sum(ln(1 - 2 margin) - ln p - ln(1 - p)). For x in [-1/2, 1/2], p stays `margin` away from 0 and 1.
     (B, C, H, W) -> (B, C, H, W). Dinh et al. 2017, section 4.1, with their code's margin.

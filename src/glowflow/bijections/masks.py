@@ -1,4 +1,4 @@
-"""How a coupling divides its input into what conditions and what changes."""
+"""How a coupling divides its input into the part that conditions and the part that changes."""
 
 from abc import ABC, abstractmethod
 
@@ -9,7 +9,7 @@ from glowflow.bijections.squeeze import channels_to_space, space_to_channels
 
 
 class Mask(ABC):
-    """A division of x (B, C, H, W) into x_a, which the conditioner sees, and x_b, which changes.
+    """A division of x (B, C, H, W) into x_a, which the conditioner takes, and x_b, which changes.
 
     >>> mask, x = Halves(), torch.randn(1, 4, 2, 2)
     >>> torch.equal(mask.join(*mask.split(x)), x)
@@ -29,15 +29,15 @@ class Mask(ABC):
 
     @abstractmethod
     def select(self, h: Tensor) -> Tensor:
-        """Of the conditioner's output h, what belongs to x_b."""
+        """The part of the conditioner's output h that belongs to x_b."""
 
     @abstractmethod
     def num_channels(self, channels: int) -> int:
-        """Channels of the conditioner's input, which are as many as it has to give parameters for."""
+        """How many of `channels` channels the conditioner takes, which is also how many it gives parameters for."""
 
 
 class Halves(Mask):
-    """The first half of the channels conditions, the second changes. Kingma & Dhariwal 2018, table 1.
+    """The first half of the channels conditions, and the second half changes. Kingma & Dhariwal 2018, table 1.
 
     >>> x_a, x_b = Halves().split(torch.zeros(1, 6, 4, 4))
     >>> x_a.shape, x_b.shape
@@ -65,10 +65,10 @@ class Halves(Mask):
 
 
 class Checkerboard(Mask):
-    """The pixels (h, w) with h + w even condition and the others change, or, for `odd`, the reverse.
+    """The pixels (h, w) with even h + w condition, and the others change. With `odd` it's the other way round.
 
-    x_a is the image with zeros where it changes. x_b has the changing pixels alone, two of each 2x2 block as channels,
-    (B, 2 C, H / 2, W / 2); H and W are even. Dinh et al. 2017, section 3.4.
+    x_a is the image with zeros in the place of changing pixels. x_b has only the changing pixels; the two of each 2x2
+    block become channels, (B, 2 C, H / 2, W / 2). H and W are even. Dinh et al. 2017, section 3.4.
 
     >>> mask, x = Checkerboard(), torch.arange(1.0, 5.0).view(1, 1, 2, 2)
     >>> mask.split(x)
@@ -86,7 +86,7 @@ class Checkerboard(Mask):
         return f"Checkerboard(odd={self.changing == (0, 3)})"
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The image with zeros where it changes, and the changing pixels."""
+        """The image with zeros in the place of changing pixels; and the changing pixels."""
         x_b = self.select(x)
         return self.join(x, torch.zeros_like(x_b)), x_b
 

@@ -1,4 +1,4 @@
-"""Inverses by bisection, of maps that have no formula for theirs."""
+"""Inverses by bisection, for maps whose inverse has no formula."""
 
 from collections.abc import Callable
 
@@ -6,19 +6,19 @@ import torch
 from torch import Tensor
 
 DOUBLINGS = 1024
-"""Of the interval in which the solution is looked for: enough for every float64 number."""
+"""How often the interval that is searched may be doubled: enough to reach every float64 number."""
 HALVINGS = 128
-"""Of this interval, at most; it ends earlier, when no number lies between its ends."""
+"""How often this interval is halved at most. The search ends earlier if no number lies between the interval's ends."""
 
 Elementwise = Callable[[Tensor], tuple[Tensor, Tensor]]
 """x -> (f(x), ln f'(x)), both of x's shape."""
 
 
 def inverse_of_increasing(f: Elementwise, y: Tensor) -> Tensor:
-    """The x with f(x) = y for a strictly increasing elementwise map of all numbers, by bisection in y's type.
+    """Find x with f(x) = y, for a strictly increasing elementwise map of all numbers, by bisection in y's type.
 
-    The gradient is exact: one step of Newton's method, whose value is that of the bisection, is differentiated in place
-    of the bisection (the implicit function theorem), both with respect to y and to whatever f depends on.
+    The gradient is exact, both with respect to y and to everything that f depends on. It's the gradient of one step of
+    Newton's method, which leaves the value as it is (the implicit function theorem).
 
     Args:
         f: Gives f(x) and ln f'(x).
@@ -29,7 +29,7 @@ def inverse_of_increasing(f: Elementwise, y: Tensor) -> Tensor:
     tensor([-1.,  0.,  2.], dtype=torch.float64)
 
     Raises:
-        ValueError: If f reaches no value as large, or as small, as some y.
+        ValueError: If some y is larger, or smaller, than every value of f.
     """
     with torch.no_grad():
         low, high = _bracket(f, y)
@@ -49,7 +49,7 @@ def _bracket(f: Elementwise, y: Tensor) -> tuple[Tensor, Tensor]:
         if not (too_high | too_low).any():
             return low, high
         low, high = torch.where(too_high, 2 * low, low), torch.where(too_low, 2 * high, high)
-    raise ValueError("The map can't be inverted: it reaches no value as far out as some that are given.")
+    raise ValueError("The map can't be inverted: some of the values lie outside the map's range.")
 
 
 def _bisected(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -63,5 +63,5 @@ def _bisected(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _nearer(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """The end of the interval whose value is nearer to y."""
+    """The one end of the interval at which f is nearer to y."""
     return torch.where((f(low)[0] - y).abs() <= (f(high)[0] - y).abs(), low, high)

@@ -1,4 +1,4 @@
-"""Fixed permutations of the channels, the 1x1 convolution's forerunners."""
+"""Fixed permutations of the channels, which earlier models had in the place of 1x1 convolutions."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from glowflow.parts import PERMUTATIONS
 
 @PERMUTATIONS.builds("reverse")
 class Reverse(Bijection):
-    """Reverses the order of the channels: y_c = x_(C-1-c), log_det = 0. Its own inverse.
+    """Reverses the order of the channels: y_c = x_(C-1-c), log_det = 0. It is its own inverse.
 
     (B, C, H, W) -> (B, C, H, W). NICE and RealNVP alternate their halves in this way.
 

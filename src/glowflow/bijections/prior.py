@@ -11,9 +11,9 @@ from glowflow.bijections.coupling import Coupling, deinterleave
 
 
 class SplitPrior(Coupling):
-    """The prior of the half that a split emits, given the half that it keeps: eps_b = (x_b - mean) / exp(logsd).
+    """The prior of the half x_b that a split emits, given the half x_a that it keeps: eps = (x_b - mean) / exp(logsd).
 
-    log_det = -sum logsd. It is a coupling: the kept half x_a conditions, and the model then takes the halves apart.
+    log_det = -sum logsd. This is a coupling that x_a conditions. The model separates the two halves afterwards.
     The conditioner has C outputs, interleaved: mean = h[0::2], logsd = h[1::2]. Kingma & Dhariwal 2018, figure 2b.
 
     >>> import torch
@@ -36,7 +36,7 @@ class SplitPrior(Coupling):
 class TopPrior(Bijection):
     """The prior of the top latent, which may depend on the class: y = (x - mean(label)) / exp(logsd(label)).
 
-    log_det = -sum logsd. `network(labels)` gives (B or 1, 2 C, H, W); its first half is the mean, its second logsd.
+    log_det = -sum logsd. `network(labels)` gives (B or 1, 2 C, H, W): first the mean, then logsd.
 
     >>> import torch
     >>> from glowflow.conditioners import TopNetwork
@@ -60,7 +60,7 @@ class TopPrior(Bijection):
 
 
 def standard_normal_log_prob(latents: Sequence[Tensor]) -> Tensor:
-    """Log-density (B,) in nats of latents (B, ...) that are standard normal; those of several levels add up.
+    """Log-density (B,) in nats of standard normal latents (B, ...), summed over the levels.
 
     >>> standard_normal_log_prob([torch.zeros(1, 2)])  # -ln(2 pi)
     tensor([-1.8379])

@@ -1,4 +1,4 @@
-"""Trading space for channels."""
+"""The squeeze: space becomes channels."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,7 +28,7 @@ class Squeeze(Bijection):
 def space_to_channels(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, 4 C, H / 2, W / 2), a channel for each pixel of a 2x2 block, row by row."""
     batch, channels, height, width = x.shape
-    if not batch:  # torch would leave it as it is
+    if not batch:  # torch would leave the shape as it is
         return x.reshape(0, 4 * channels, height // 2, width // 2)
     return F.pixel_unshuffle(x, 2)
 

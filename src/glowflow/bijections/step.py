@@ -15,7 +15,7 @@ from glowflow.errors import InputError
 
 
 class Step(Chain):
-    """Actnorm, a permutation or none, coupling: the unit that repeats, and that is undone at once.
+    """Actnorm, a permutation (or none), and a coupling: the unit that a level repeats.
 
     (B, C, H, W) -> (B, C, H, W). Kingma & Dhariwal 2018, figure 2a.
 
@@ -33,7 +33,7 @@ class Step(Chain):
 
     @property
     def permutation(self) -> Bijection | None:
-        """What mixes the channels, if anything does."""
+        """The layer that mixes the channels, if there is one."""
         layers = list(self)
         return layers[1] if len(layers) > 2 else None
 
@@ -43,12 +43,12 @@ class Step(Chain):
         return cast("Coupling", list(self)[-1])
 
     def freeze(self) -> "FrozenStep":
-        """The step with its first two layers as one map, and that map's inverse."""
+        """The step with its first two layers as one map."""
         return FrozenStep(self)
 
 
 class FrozenStep(Bijection):
-    """The inference form of a `Step`: its mixing, the inverse and the determinant are constants.
+    """The inference form of a `Step`. The first two layers are one map, whose inverse and determinant are constants.
 
     >>> import torch
     >>> from glowflow.bijections import AdditiveCoupling, Reverse
@@ -88,10 +88,10 @@ class FrozenStep(Bijection):
 
 
 class Mixing(NamedTuple):
-    """Actnorm and permutation of each of K steps as one map of a pixel's channels: W x + bias."""
+    """Actnorm and permutation of each of K steps, as one map of a pixel's channels: W x + bias."""
 
     matrix: Tensor
-    """W of each step, (K, C, C)."""
+    """W, (K, C, C)."""
     bias: Tensor
     """(K, C)."""
     log_abs_det: Tensor
@@ -99,7 +99,7 @@ class Mixing(NamedTuple):
 
 
 def mixing(steps: Sequence[Step]) -> Mixing:
-    """W diag(s) x + W (s b), for each step's actnorm s (x + b) and permutation W; in the type of the actnorms."""
+    """W diag(s) x + W (s b), for each step's actnorm s (x + b) and permutation W, in the type of the actnorms."""
     norms = [step.actnorm for step in steps]
     bias, logs = (torch.stack(values) for values in zip(*((n.bias, n.logs) for n in norms), strict=True))
     log_scale = LOGS_FACTOR * logs
@@ -121,9 +121,9 @@ def _matrix(permutation: Bijection | None, biases: Tensor) -> Tensor:
 
 
 def _log_abs_dets(permutations: Sequence[Bijection | None]) -> Tensor:
-    """Of each, float64; those of dense convolutions in one batched call."""
+    """Ln |det W| of each permutation, float64; dense convolutions take one batched call."""
     if all(isinstance(permutation, Conv1x1) for permutation in permutations):
         weights = torch.stack([cast("Conv1x1", permutation).weight for permutation in permutations])
-        return torch.linalg.slogdet(float64(weights).mT).logabsdet  # whose gradient lies as W does
+        return torch.linalg.slogdet(float64(weights).mT).logabsdet  # transposed: its gradient is laid out like W
     zero = torch.zeros((), dtype=torch.float64)
     return torch.stack([p.log_abs_det() if isinstance(p, Invertible1x1) else zero for p in permutations])

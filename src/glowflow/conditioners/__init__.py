@@ -1,4 +1,4 @@
-"""The networks inside couplings and priors, one family per file. They are not inverted, so any will do."""
+"""The networks inside couplings and priors, one family per file."""
 
 from glowflow.bijections import Conditioner
 from glowflow.conditioners.conv import ConvConditioner

@@ -1,4 +1,4 @@
-"""Glow's network: three convolutions."""
+"""Glow's network, made of three convolutions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,30 +48,31 @@ class ConvConditioner(Conditioner):
     def prepare(
         cls, networks: Sequence["ConvConditioner"], size: Sequence[int], precision: torch.dtype | None
     ) -> list[Weights]:
-        """Kernel and bias of each of the three convolutions, the actnorms and the scale taken into them.
+        """Fold each network into the frame of its first input, and kernel and bias of three convolutions.
 
-        The border is in the input of the first convolution; to the third it adds a bias at each position.
+        The first convolution gets its edge channel from the frame. In the third, what the edge channel adds is a part
+        of the bias, which therefore depends on the position.
         """
         kernel1, bias1, kernel2, bias2, kernel3, bias3 = _folded(networks)
         edge = border(kernel1, size)
-        together = [kernel1, bias1, kernel2, bias2, kernel3[..., :-1], _edges(edge, kernel3[..., -1], bias3)]
+        together = [kernel1, bias1, kernel2, bias2, kernel3[..., :-1], _edge_biases(edge, kernel3[..., -1], bias3)]
         together = [tensor.to(precision or tensor.dtype).contiguous() for tensor in together]
-        empty = _empty(edge, kernel1.shape[-1] - 1).to(together[0])
+        frame = _frame(edge, kernel1.shape[-1] - 1).to(together[0])
         each = zip(*(tensor.unbind() for tensor in together), strict=True)
-        return [(empty, *map(_channels_first, tensors)) for tensors in each]
+        return [(frame, *map(_channels_first, tensors)) for tensors in each]
 
     def run(self, x: Tensor, weights: Weights) -> Tensor:
-        """Run the network with its folded weights."""
-        empty, *first_two, kernel3, edge3 = weights
-        padded = _Bordered.apply(x, empty)  # type: ignore[no-untyped-call]
-        return F.conv2d(_two_convolutions(padded, *first_two), kernel3, padding=1).add_(edge3)
+        """Run the network with what `prepare` computed."""
+        frame, *first_two, kernel3, bias3 = weights
+        framed = _Framed.apply(x, frame)  # type: ignore[no-untyped-call]
+        return F.conv2d(_two_convolutions(framed, *first_two), kernel3, padding=1).add_(bias3)
 
     def matrices(self) -> list[nn.Parameter]:
-        """The second kernel; the other convolutions answer for theirs."""
+        """The second kernel; the other two convolutions are conditioners themselves."""
         return [self.get_parameter("conv2.weight")]
 
     def freeze(self, precision: torch.dtype | None = None) -> "FrozenConvConditioner":
-        """The same network with its folded weights computed, in another type if one is given."""
+        """The inference form, in another type if one is given."""
         return FrozenConvConditioner(self, precision)
 
     @torch.no_grad()
@@ -83,7 +84,7 @@ class ConvConditioner(Conditioner):
 
 
 class FrozenConvConditioner(nn.Module):
-    """The inference form of a `ConvConditioner`: its folded weights are constants, and so are the images' borders."""
+    """The inference form of a `ConvConditioner`: its folded weights are constants, and frames are kept."""
 
     @torch.no_grad()
     def __init__(self, network: ConvConditioner, precision: torch.dtype | None = None) -> None:
@@ -92,59 +93,59 @@ class FrozenConvConditioner(nn.Module):
         for index, tensor in enumerate(first_two):
             self.register_buffer(f"constant{index}", constant(tensor, precision))
         self.conv3 = FrozenEdgeConv(kernel3, bias3, precision)
-        self.empties: dict[object, Tensor] = {}
+        self.frames: dict[object, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
         kernel1, bias1, kernel2, bias2 = self.buffers(recurse=False)
-        empty = kept(self.empties, x, lambda x: _empty(border(x, x.shape[2:]), x.shape[1]))
-        return self.conv3(_two_convolutions(_bordered(x, empty), kernel1, bias1, kernel2, bias2))
+        frame = kept(self.frames, x, lambda x: _frame(border(x, x.shape[2:]), x.shape[1]))
+        return self.conv3(_two_convolutions(_framed(x, frame), kernel1, bias1, kernel2, bias2))
 
 
 def _folded(networks: Sequence[ConvConditioner]) -> list[Tensor]:
-    """Kernel and bias of each network's three convolutions, (K, C_out, h, w, C_in) and (K, C_out).
+    """Kernels (K, C_out, h, w, C_in) and biases (K, C_out) of K networks' first, second and third convolutions.
 
-    Each convolution is followed by (y + bias) exp(3 logs).
+    A convolution y that is followed by (y + bias) exp(3 logs) is one convolution with a scaled kernel and bias.
     """
-    convolutions = [(n.conv1, n.conv2, n.conv3) for n in networks]
-    norms = [(n.norm1, n.norm2, n.conv3) for n in networks]
-    sizes = [len(networks) * len(norm.bias) for norm in norms[0]]
-    in_order = [norm for each in zip(*norms, strict=True) for norm in each]
-    scale = (LOGS_FACTOR * torch.cat([norm.logs for norm in in_order])).exp()
-    bias = torch.cat([norm.bias for norm in in_order]) * scale
+    count = len(networks)
+    kernels = [[getattr(n, name).weight for n in networks] for name in ("conv1", "conv2", "conv3")]
+    norms = [getattr(n, name) for name in ("norm1", "norm2", "conv3") for n in networks]
+    scale = (LOGS_FACTOR * torch.cat([norm.logs for norm in norms])).exp()
+    bias = torch.cat([norm.bias for norm in norms]) * scale
+    sizes = [count * len(norm.bias) for norm in norms[::count]]
     folded = []
-    for each, *parts in zip(zip(*convolutions, strict=True), scale.split(sizes), bias.split(sizes), strict=True):
-        scales, biases = (part.view(len(networks), -1) for part in parts)
-        folded += [_Scaled.apply(scales, *(conv.weight for conv in each)), biases]  # type: ignore[no-untyped-call]
+    for three, *parts in zip(kernels, scale.split(sizes), bias.split(sizes), strict=True):
+        scales, biases = (part.view(count, -1) for part in parts)
+        folded += [_Scaled.apply(scales, *three), biases]  # type: ignore[no-untyped-call]
     return folded
 
 
 class _Scaled(torch.autograd.Function):
-    """Kernels (C_out, C_in, h, w) times scales (K, C_out), together, as (K, C_out, h, w, C_in).
+    """K kernels (C_out, C_in, h, w) times scales (K, C_out), stacked as (K, C_out, h, w, C_in).
 
-    They lie in memory as in channels-last images. Only the result is held: autograd's own would hold another copy.
+    Each is laid out in memory like a channels-last image. Autograd itself would keep another copy of the stack.
     """
 
     @staticmethod
     def forward(ctx: Any, scales: Tensor, *kernels: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
         ctx.save_for_backward(scales, *kernels)
-        return _together(kernels) * scales[:, :, None, None, None]
+        return _stacked(kernels) * scales[:, :, None, None, None]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
         scales, *kernels = ctx.saved_tensors
-        grad_scales = (grad * _together(kernels)).sum((2, 3, 4))
+        grad_scales = (grad * _stacked(kernels)).sum((2, 3, 4))
         return grad_scales, *(grad * scales[:, :, None, None, None]).movedim(-1, 2).unbind()
 
 
-def _together(kernels: Sequence[Tensor]) -> Tensor:
+def _stacked(kernels: Sequence[Tensor]) -> Tensor:
     return torch.stack([kernel.permute(0, 2, 3, 1) for kernel in kernels])
 
 
-def _edges(edge: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
-    """What the border adds by its kernels (K, C_out, 3, 3), and the bias (K, C_out): (K, H, W, C_out)."""
-    edges = F.conv2d(edge, kernel.flatten(0, 1)[:, None], bias.flatten())
-    return edges.unflatten(1, bias.shape)[0].movedim(1, -1)
+def _edge_biases(edge: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """The edge channel's part of K convolutions, by its kernels (K, C_out, 3, 3), plus biases: (K, H, W, C_out)."""
+    biases = F.conv2d(edge, kernel.flatten(0, 1)[:, None], bias.flatten())
+    return biases.unflatten(1, bias.shape)[0].movedim(1, -1)
 
 
 def _channels_first(tensor: Tensor) -> Tensor:
@@ -152,31 +153,31 @@ def _channels_first(tensor: Tensor) -> Tensor:
     return tensor.movedim(-1, -3) if tensor.ndim > 1 else tensor
 
 
-def _two_convolutions(padded: Tensor, kernel1: Tensor, bias1: Tensor, kernel2: Tensor, bias2: Tensor) -> Tensor:
-    """Edge convolution of what has its border already, ReLU, 1x1 convolution, ReLU."""
-    h = F.conv2d(padded, kernel1, bias1).relu_()
+def _two_convolutions(framed: Tensor, kernel1: Tensor, bias1: Tensor, kernel2: Tensor, bias2: Tensor) -> Tensor:
+    """Edge convolution of a framed input, ReLU, 1x1 convolution, ReLU."""
+    h = F.conv2d(framed, kernel1, bias1).relu_()
     return F.conv2d(h, kernel2, bias2).relu_()
 
 
-def _empty(edge: Tensor, channels: int) -> Tensor:
-    """An image of zeros with its border as the last channel: (1, C + 1, H + 2, W + 2)."""
+def _frame(edge: Tensor, channels: int) -> Tensor:
+    """C channels of zeros, then the edge channel: (1, C + 1, H + 2, W + 2)."""
     return torch.cat([edge.new_zeros(1, channels, *edge.shape[2:]), edge], dim=1)
 
 
-def _bordered(x: Tensor, empty: Tensor) -> Tensor:
-    """Zeros around x, and the channel that is 1 on the padding: what the original convolves, in the type of `empty`."""
-    padded = empty.expand(len(x), -1, -1, -1).clone(memory_format=torch.channels_last)
-    padded[:, :-1, 1:-1, 1:-1] = x
-    return padded
+def _framed(x: Tensor, frame: Tensor) -> Tensor:
+    """The frame filled with x (B, C, H, W), which is what the original convolves, in the frame's type."""
+    framed = frame.expand(len(x), -1, -1, -1).clone(memory_format=torch.channels_last)
+    framed[:, :-1, 1:-1, 1:-1] = x
+    return framed
 
 
-class _Bordered(torch.autograd.Function):
-    """`_bordered`, whose gradient is a view."""
+class _Framed(torch.autograd.Function):
+    """`_framed`, with a view as its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, empty: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
+    def forward(ctx: Any, x: Tensor, frame: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
         ctx.dtype = x.dtype
-        return _bordered(x, empty)
+        return _framed(x, frame)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401

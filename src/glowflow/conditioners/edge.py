@@ -1,4 +1,4 @@
-"""Convolutions that see where the image ends, and those that start at zero."""
+"""Convolutions that know where the image ends. One of them is zero at first."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,13 +10,13 @@ from glowflow.bijections import Conditioner
 from glowflow.bijections.actnorm import LOGS_FACTOR
 
 HIDDEN_STD = 0.05
-"""Standard deviation of the hidden kernels at the start."""
+"""Standard deviation of the hidden layers' initial kernels."""
 
 
 class EdgeConv(Conditioner):
-    """3x3 convolution without bias that also sees where the image ends.
+    """3x3 convolution without bias that also knows where the image ends.
 
-    It pads with zeros and an additional, last input channel that is 1 on the padding and 0 inside.
+    It pads with zeros, and adds a last input channel, the edge channel, that is 1 on the padding and 0 inside.
     (B, C_in, H, W) -> (B, C_out, H, W). From the original code (tfops.py, `add_edge_padding`).
 
     >>> import torch
@@ -29,7 +29,7 @@ class EdgeConv(Conditioner):
         self.weight = nn.Parameter(std * torch.randn(out_channels, in_channels + 1, 3, 3))
 
     def extra_repr(self) -> str:
-        """The numbers of channels, without the one that marks the border."""
+        """The numbers of channels, without the edge channel."""
         outputs, inputs, *_ = self.weight.shape
         return f"{inputs - 1}, {outputs}"
 
@@ -45,21 +45,21 @@ class EdgeConv(Conditioner):
 def edge_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`EdgeConv` as a function, with weight (C_out, C_in + 1, 3, 3) and bias (C_out,).
 
-    The last channel is the same for every image, so what it adds is a bias that depends on the position.
+    The edge channel is the same for every image, so it adds a bias that depends on the position.
     """
     edge = F.conv2d(border(x, x.shape[2:]), weight[:, -1:], bias)
     return F.conv2d(x, weight[:, :-1], padding=1) + edge.contiguous(memory_format=torch.channels_last)
 
 
 def border(like: Tensor, size: Sequence[int]) -> Tensor:
-    """The last channel, (1, 1, H + 2, W + 2), the same for every image of a size: 1 on the padding, 0 inside."""
+    """The edge channel of images of a size (H, W), with its padding: (1, 1, H + 2, W + 2)."""
     return F.pad(like.new_zeros(1, 1, *size), (1, 1, 1, 1), value=1.0)
 
 
 class ZeroConv(EdgeConv):
-    """`EdgeConv` that starts at zero, with bias and scale: (conv(x) + bias) * exp(3 logs).
+    """`EdgeConv` with bias and scale, which is zero at first: (conv(x) + bias) * exp(3 logs).
 
-    What it parametrises therefore starts as the identity. Kingma & Dhariwal 2018, section 3.3.
+    A map with these parameters is therefore simple at first. Kingma & Dhariwal 2018, section 3.3.
 
     >>> import torch
     >>> bool((ZeroConv(4, 2)(torch.randn(1, 4, 8, 8)) == 0).all())
@@ -76,17 +76,17 @@ class ZeroConv(EdgeConv):
         return edge_conv(x, *self.folded())
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Kernel and bias of the one `edge_conv` that this is."""
+        """Kernel and bias of the one `edge_conv` that equals this layer."""
         scale = (LOGS_FACTOR * self.logs).exp()
         return self.weight * scale[:, None, None, None], self.bias * scale
 
     def freeze(self, precision: torch.dtype | None = None) -> "FrozenEdgeConv":
-        """The same convolution with its folded weights computed, in another type if one is given."""
+        """The inference form, in another type if one is given."""
         return FrozenEdgeConv(*self.folded(), precision)
 
 
 class FrozenEdgeConv(nn.Module):
-    """The inference form of `edge_conv`: what the border adds is computed once for a size of images, and kept."""
+    """The inference form of `ZeroConv`. What the edge channel adds is computed once for each size of images."""
 
     weight: Tensor
     edge_weight: Tensor
@@ -105,19 +105,19 @@ class FrozenEdgeConv(nn.Module):
         return F.conv2d(x, self.weight, padding=1) + kept(self.edges, x, self._edge)
 
     def _edge(self, x: Tensor) -> Tensor:
-        """What the border and the bias add, (1, C_out, H, W)."""
+        """What the edge channel and the bias add, (1, C_out, H, W)."""
         edge = F.conv2d(border(self.weight, x.shape[2:]), self.edge_weight, self.bias)
         return edge.contiguous(memory_format=torch.channels_last)
 
 
 def constant(tensor: Tensor, precision: torch.dtype | None) -> Tensor:
-    """A copy for inference, kernels laid out as images are."""
+    """A copy for inference; a kernel is in channels-last memory."""
     constant = tensor.to(precision or tensor.dtype, copy=True)
     return constant.contiguous(memory_format=torch.channels_last if constant.ndim == 4 else torch.contiguous_format)
 
 
 def kept(values: dict[object, Tensor], x: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
-    """What `make` gives for images of x's size, type and device, of which it may look at zeros only; made once."""
+    """`make(zeros)`, with zeros like an image of x; `values` keeps it for each size, type and device of images."""
     key = (*x.shape[1:], x.dtype, x.device)
     if key not in values:
         values[key] = make(x.new_zeros(1, *x.shape[1:]))

@@ -1,4 +1,4 @@
-"""RealNVP's network: residual blocks, with weight normalisation."""
+"""RealNVP's network, made of residual blocks with weight normalisation."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,10 @@ from glowflow.parts import CONDITIONERS, Residual
 
 @CONDITIONERS.builds("residual")
 class ResidualConditioner(Conditioner):
-    """RealNVP's network: a residual one, the sum of whose blocks' outputs leads to its own.
+    """RealNVP's residual network. The output is computed from the sum of all blocks' outputs.
 
-    (B, C_in, H, W) -> (B, C_out, H, W), with `width` hidden channels. It starts at zero. Dinh et al. 2017, section 4.1,
-    and their code, with weight normalisation, and actnorm in the place of batch normalisation.
+    (B, C_in, H, W) -> (B, C_out, H, W), with `width` hidden channels. The output is zero at first. Dinh et al. 2017,
+    section 4.1, and their code, with weight normalisation, and actnorm in the place of batch normalisation.
 
     >>> import torch
     >>> ResidualConditioner(3, 6, width=32, num_blocks=2)(torch.randn(2, 3, 16, 16)).shape
@@ -30,7 +30,7 @@ class ResidualConditioner(Conditioner):
         self.skips = nn.ModuleList([_normalized_conv(width, width, 1) for _ in range(num_blocks + 1)])
         self.norm = ActNorm(width)
         self.last = _normalized_conv(width, out_channels, 1)
-        for name in ("bias", "parametrizations.weight.original0"):  # the latter are the norms of the kernels
+        for name in ("bias", "parametrizations.weight.original0"):  # the norms of the kernels
             nn.init.zeros_(self.last.get_parameter(name))
 
     @classmethod
@@ -45,7 +45,7 @@ class ResidualConditioner(Conditioner):
         return self._run(x, _normalize)
 
     def matrices(self) -> list[nn.Parameter]:
-        """The directions of the kernels; their norms are apart."""
+        """The directions of the kernels; their norms are separate parameters."""
         return [w for name, w in self.named_parameters() if name.endswith("parametrizations.weight.original1")]
 
     @torch.no_grad()
@@ -64,7 +64,7 @@ class ResidualConditioner(Conditioner):
 
 
 class ResidualBlock(nn.Module):
-    """What a block of `ResidualConditioner` adds: actnorm, ReLU, conv 3x3, twice; (B, width, H, W) -> the same."""
+    """A block of `ResidualConditioner`: twice actnorm, ReLU, conv 3x3. (B, width, H, W) -> (B, width, H, W)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class ResidualBlock(nn.Module):
         self.conv1, self.conv2 = _normalized_conv(width, width, 3), _normalized_conv(width, width, 3)
 
     def forward(self, h: Tensor, normalize: "Normalize") -> Tensor:
-        """Run the block, with `normalize(norm, h)` for each actnorm."""
+        """Run the block; `normalize(norm, h)` runs an actnorm."""
         h = self.conv1(F.relu(normalize(self.norm1, h)))
         return self.conv2(F.relu(normalize(self.norm2, h)))
 

@@ -1,4 +1,4 @@
-"""The network of the top latent's prior, which has no image to look at; and the linear map that starts at zero."""
+"""The network of the top latent's prior, which takes no image; and the linear map that is zero at first."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from glowflow.conditioners.edge import ZeroConv
 
 
 class ZeroLinear(nn.Module):
-    """Linear map that starts at zero: (x W^T + bias) * exp(3 logs), (B, in) -> (B, out).
+    """Linear map that is zero at first: (x W^T + bias) * exp(3 logs), (B, in) -> (B, out).
 
     >>> import torch
     >>> ZeroLinear(10, 96)(torch.eye(10)).shape
@@ -35,13 +35,13 @@ class ZeroLinear(nn.Module):
 class TopNetwork(nn.Module):
     """Mean and logsd of the top latent: a learned constant, plus a part that depends on the class.
 
-    The constant is a `ZeroConv` applied to zeros, which the edge channel makes depend on the position.
-    `forward(y)` takes labels (B,), or None without classes, and gives (B or 1, 2 C, H, W).
+    The constant is a `ZeroConv` applied to zeros. It depends on the position, through the convolution's edge channel.
+    `forward(y)` takes labels (B,), or None if there are no classes, and gives (B or 1, 2 C, H, W).
 
     Args:
         shape: (C, H, W) of the top latent.
-        learned: Whether the constant is learned, or zero (a standard normal).
-        num_classes: Of the labels; 0 for none.
+        learned: True for a learned constant, False for zero (a standard normal).
+        num_classes: How many classes there are; 0 for none.
 
     >>> TopNetwork((48, 4, 4))(None).shape
     torch.Size([1, 96, 4, 4])
