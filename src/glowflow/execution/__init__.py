@@ -1,4 +1,4 @@
-"""How a model's layers are run, whatever they compute."""
+"""How a model's layers are run."""
 
 from glowflow.execution.memory import MemoryMode
 from glowflow.execution.precision import fast_precision

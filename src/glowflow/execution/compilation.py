@@ -1,4 +1,4 @@
-"""Compiled functions that run uncompiled where there is no compiler."""
+"""Compiled functions, which run uncompiled if they can't be compiled."""
 
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
@@ -9,7 +9,7 @@ from torch._dynamo.exc import TorchDynamoException
 from glowflow.progress import say
 
 MAX_SHAPES = 64
-"""How many shapes a function is compiled for; beyond, it runs uncompiled. PyTorch's own limit of 8 is a few levels'."""
+"""How many shapes a function is compiled for; for others it runs uncompiled. PyTorch's own limit of 8 is too low."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 class Compiled(Generic[Arguments, Result]):
     """A function that `torch.compile` compiles when it's first called, and again for each shape of its arguments.
 
-    Where that fails, as without a C++ compiler, the user is told once, and the function runs as it is.
+    If that fails, for example without a C++ compiler, one message says so, and the function runs uncompiled.
 
     >>> import torch
     >>> Compiled(torch.add).function is torch.add
@@ -35,13 +35,13 @@ class Compiled(Generic[Arguments, Result]):
         if self.failed:
             return self.function(*args, **kwargs)
         if self.fast is None:
-            say("Compiling: the first round takes a minute or more.")
+            say("Compiling: the first step takes a minute or more.")
             self.fast = torch.compile(self.function, dynamic=False)
         try:
             with torch._dynamo.config.patch(recompile_limit=MAX_SHAPES):
                 return self.fast(*args, **kwargs)
         except TorchDynamoException as error:
             reason = str(error).strip().splitlines()[0]
-            say(f"Not compiled, which changes nothing but the speed: {reason}")
+            say(f"The model runs uncompiled, which changes only the speed: {reason}")
             self.failed = True
             return self.function(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What a run of steps keeps for its backward pass: one class for each way, in a registry that can be added to."""
+"""What a run of steps keeps for its backward pass: one class for each way, in a registry that others can join."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -15,32 +15,32 @@ from glowflow.parts import MEMORIES
 
 
 class MixedStep(NamedTuple):
-    """A step of flow whose first two layers are one map."""
+    """A step of flow whose first two layers are one map, which mixes the channels: matrix x + bias."""
 
     coupling: Coupling
     matrix: Tensor
-    """What mixes the channels before the coupling, (C, C)."""
+    """(C, C)."""
     bias: Tensor
-    """Added then, (C,)."""
+    """(C,)."""
     weights: Weights = ()
-    """What the coupling's network takes besides its input, where it's prepared."""
+    """What the coupling's network takes besides its input; set by `Prepare`."""
 
 
 Prepare: TypeAlias = Callable[[Sequence[MixedStep]], Sequence[MixedStep]]
-"""Computes the `weights` of several steps together, which holds as much memory as their networks' parameters do."""
+"""Computes the `weights` of several steps together. They take as much memory as the parameters of the networks."""
 
 RunStep: TypeAlias = Callable[[Tensor, MixedStep], tuple[Tensor, Tensor]]
 """From x and a prepared step to y and the coupling's log_det (B,): `run_step`."""
 
 
 class MemoryMode(ABC):
-    """A way to run steps of flow: x -> (y, log_det), whose gradient is that of the plain layers.
+    """A way to run steps of flow: x -> (y, log_det), with the same gradient as the plain layers.
 
-    One of your own registers its options and itself with `glowflow.parts.MEMORIES`, as parts of a model do.
+    You register a mode of your own, and its options, with `glowflow.parts.MEMORIES`, like a part of a model.
     """
 
     can_compile = True
-    """Whether `run_step` may be a compiled function."""
+    """True if `run_step` may be a compiled function."""
 
     @classmethod
     def build(cls, _: object) -> "MemoryMode":
@@ -52,9 +52,9 @@ class MemoryMode(ABC):
         """Run the steps one after the other.
 
         Args:
-            steps: K of them, not yet prepared.
+            steps: K steps, not yet prepared.
             x: (B, C, ...).
-            prepare: Prepares steps, all at once or some at a time.
+            prepare: Prepares steps, either all of them or some at a time.
             run_step: Runs one step.
 
         Returns:
@@ -70,7 +70,7 @@ def run_step(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
 
 @MEMORIES.builds("store")
 class Store(MemoryMode):
-    """Autograd keeps every intermediate tensor: the fastest, where it fits."""
+    """Autograd keeps every intermediate tensor. This is the fastest mode, if memory suffices."""
 
     def run(self, steps: Sequence[MixedStep], x: Tensor, prepare: Prepare, run_step: RunStep) -> tuple[Tensor, Tensor]:
         """One after the other."""
@@ -83,10 +83,10 @@ class Store(MemoryMode):
 
 @MEMORIES.builds("checkpoint")
 class Checkpoint(Store):
-    """Autograd keeps the input of each step, and the step is run again in the backward pass."""
+    """Autograd keeps only the input of each step. The backward pass runs the step again."""
 
     def run(self, steps: Sequence[MixedStep], x: Tensor, prepare: Prepare, run_step: RunStep) -> tuple[Tensor, Tensor]:
-        """One after the other, each checkpointed with its preparation, whose result needn't be held either."""
+        """One after the other. The backward pass prepares each step again, too, so prepared weights aren't kept."""
 
         def again(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
             return run_step(x, *prepare([step]))

@@ -1,4 +1,4 @@
-"""Which type the networks had better compute in on a device."""
+"""Which type the networks should compute in on a device."""
 
 import time
 
@@ -9,14 +9,14 @@ WORTHWHILE = 1.3
 
 
 def fast_precision(device: str | torch.device) -> torch.dtype | None:
-    """torch.bfloat16 where matrices multiply much faster in it on this device, else None; found by trying."""
+    """torch.bfloat16 if a trial shows that this device multiplies matrices much faster in it, else None."""
     seconds = {dtype: _multiplication_seconds(torch.device(device), dtype) for dtype in (torch.float32, torch.bfloat16)}
     return torch.bfloat16 if seconds[torch.float32] > WORTHWHILE * seconds[torch.bfloat16] else None
 
 
 def _multiplication_seconds(device: torch.device, dtype: torch.dtype) -> float:
-    """The shortest of a few trials."""
-    size = 512 if device.type == "cpu" else 4096  # a GPU must have something to do
+    """The shortest time of a few trials."""
+    size = 512 if device.type == "cpu" else 4096  # a small one wouldn't keep a GPU busy
     matrix, seconds = torch.ones(size, size // 2, device=device, dtype=dtype), []
     for _ in range(5):
         began = time.perf_counter()

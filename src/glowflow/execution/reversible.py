@@ -1,4 +1,4 @@
-"""Training in memory that doesn't grow with depth: steps are undone in the backward pass instead of being stored."""
+"""Training in memory that doesn't grow with depth: the backward pass undoes the steps, so they needn't be stored."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,18 +13,18 @@ from glowflow.parts import MEMORIES
 from glowflow.parts import Reversible as Options
 
 Gradients = list[Tensor | None]
-"""One for each tensor; None where it isn't trained."""
+"""One for each parameter; None for a parameter that isn't trained."""
 
 TOGETHER = 8
-"""Steps that are prepared at once."""
+"""How many steps are prepared at once. More would need more memory."""
 
 
 @MEMORIES.builds("reversible")
 class Reversible(MemoryMode):
-    """Autograd keeps the output of the last step alone, and the steps are undone one by one in the backward pass.
+    """Autograd keeps only the output of the last step. The backward pass undoes the steps one by one.
 
     Args:
-        anchor_interval: Every so many steps a step's input is kept, which bounds how far rounding errors grow.
+        anchor_interval: After every so many steps the tensor is kept, too (an anchor). This bounds rounding errors.
     """
 
     can_compile = False
@@ -39,17 +39,21 @@ class Reversible(MemoryMode):
         return cls(options.anchor_interval)
 
     def run(self, steps: Sequence[MixedStep], x: Tensor, prepare: Prepare, run_step: RunStep) -> tuple[Tensor, Tensor]:
-        """One after the other, as one function of autograd's."""
+        """One after the other, as a single function for autograd."""
         matrices, biases = (torch.stack(values) for values in zip(*((s.matrix, s.bias) for s in steps), strict=True))
         parameters = [parameter for step in steps for parameter in step.coupling.parameters()]
         return _Undone.apply(self, steps, prepare, x, matrices, biases, *parameters)  # type: ignore[no-untyped-call]
+
+    def has_anchor(self, index: int) -> bool:
+        """True if the input of the step with this index is kept."""
+        return index > 0 and index % self.anchor_interval == 0
 
 
 class _Undone(torch.autograd.Function):
     """A run of steps whose backward pass recomputes each step's input from its output.
 
-    The parameters are inputs, and their gradients are returned, so that hooks on them (as of distributed training)
-    work as usual. Steps are prepared some at a time, so that no copy of a whole level's parameters is held.
+    The parameters are inputs, and their gradients are returned. So hooks on parameters, such as those of distributed
+    training, work as usual. Steps are prepared some at a time, so that no copy of a whole level's parameters is held.
     """
 
     @staticmethod
@@ -67,7 +71,7 @@ class _Undone(torch.autograd.Function):
         log_dets, anchors = [], []
         for start in range(0, len(steps), TOGETHER):
             for index, step in enumerate(prepare(steps[start : start + TOGETHER]), start):
-                if index % mode.anchor_interval == 0 and index > 0:
+                if mode.has_anchor(index):
                     anchors.append(x)
                 x, log_det = run_step(x, step)
                 log_dets.append(log_det)
@@ -78,69 +82,74 @@ class _Undone(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         y, matrices, biases, *anchors = ctx.saved_tensors
-        inverses = torch.linalg.inv(float64(matrices))
-        unbiases = -(inverses @ float64(biases)[:, :, None])[:, :, 0]
-        unmix = list(zip(inverses.to(matrices).unbind(), unbiases.to(biases).unbind(), strict=True))
-        grad_matrices: list[Tensor] = []
-        grad_biases: list[Tensor] = []
+        unmixings = _unmixings(matrices, biases)
+        grad_mixings: list[tuple[Tensor, Tensor]] = []
         grad_parameters: Gradients = []
         for start in reversed(range(0, len(ctx.steps), TOGETHER)):
             group = _Group(ctx.steps[start : start + TOGETHER], ctx.prepare)
-            for index in reversed(range(start, start + len(group.steps))):
-                u, grad_u = group.undo(index - start, y, grad_y, grad_log_det)
-                is_anchor = index % ctx.mode.anchor_interval == 0 and index > 0
-                y = anchors.pop() if is_anchor else mix(u, *unmix[index])
-                grad_y, grad_matrix, grad_bias = mix_backward(grad_u, y, matrices[index])
-                grad_matrices.insert(0, grad_matrix)
-                grad_biases.insert(0, grad_bias)
+            for index, step in reversed(list(enumerate(group.steps, start))):
+                mixed, grad_mixed = group.undo(step, y, grad_y, grad_log_det)
+                y = anchors.pop() if ctx.mode.has_anchor(index) else mix(mixed, *unmixings[index])
+                grad_y, grad_matrix, grad_bias = mix_backward(grad_mixed, y, matrices[index])
+                grad_mixings.insert(0, (grad_matrix, grad_bias))
             grad_parameters[:0] = group.gradients()
-        return None, None, None, grad_y, torch.stack(grad_matrices), torch.stack(grad_biases), *grad_parameters
+        grad_matrices, grad_biases = map(torch.stack, zip(*grad_mixings, strict=True))
+        return None, None, None, grad_y, grad_matrices, grad_biases, *grad_parameters
+
+
+def _unmixings(matrices: Tensor, biases: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Matrix and bias of the map that undoes the mixing of each step, computed in float64."""
+    inverses = torch.linalg.inv(float64(matrices))
+    unbiases = -(inverses @ float64(biases)[:, :, None])[:, :, 0]
+    return list(zip(inverses.to(matrices).unbind(), unbiases.to(biases).unbind(), strict=True))
 
 
 class _Group:
-    """Some steps that are prepared together, and the gradients of what is inside their couplings."""
+    """Steps that are prepared together, and the gradients of everything inside their couplings."""
 
     def __init__(self, steps: Sequence[MixedStep], prepare: Prepare) -> None:
         with torch.enable_grad():
             self.steps = prepare(steps)
-        self.prepared = [weight for step in self.steps for weight in step.weights if weight.requires_grad]
-        parameters = [parameter for step in steps for parameter in step.coupling.parameters()]
-        self.parameters = parameters
-        self.found: dict[Tensor, Tensor | None] = {}
+        self.parameters = [parameter for step in steps for parameter in step.coupling.parameters()]
+        self.grads: dict[Tensor, Tensor | None] = {}
+        """The gradients found so far, of parameters and of prepared weights."""
 
-    def undo(self, index: int, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor]:
-        """A coupling's input and its gradient, given those of its output; its network runs once, for both."""
-        step = self.steps[index]
+    def undo(self, step: MixedStep, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor]:
+        """The input of a step's coupling and its gradient, given the output and its gradient.
+
+        The coupling's network runs once, for both.
+        """
         coupling, mask = step.coupling, step.coupling.mask
         leaves = tuple(weight.detach().requires_grad_(weight.requires_grad) for weight in step.weights)
-        inside = dict(zip(leaves, step.weights, strict=True)) | {w: w for w in coupling.parameters()}
-        trained = [leaf for leaf in inside if leaf.requires_grad]
-        y_a, y_b = mask.split(y)
-        grad_a, grad_b = mask.split(grad_y)
+        tensor_of = dict(zip(leaves, step.weights, strict=True)) | {w: w for w in coupling.parameters()}
+        trained = [leaf for leaf in tensor_of if leaf.requires_grad]
+        (y_a, y_b), (grad_a, grad_b) = mask.split(y), mask.split(grad_y)
         with torch.enable_grad():
             x_a = y_a.detach().requires_grad_()
             h = coupling.condition(x_a, leaves)
             x_b = coupling.untransform(y_b, h).detach().requires_grad_()
-            again, log_derivative = coupling.transform(x_b, h)
-            of_log = grad_log_det.view(-1, *[1] * (y.ndim - 1)).expand_as(log_derivative)
-            outputs = {again: grad_b, log_derivative: of_log}
-            outputs = {output: grad for output, grad in outputs.items() if output.requires_grad}  # not additive's
-            through_h, grad_b, *grads = torch.autograd.grad(
-                list(outputs), [x_a, x_b, *trained], list(outputs.values()), allow_unused=True
-            )
-        self.found |= {inside[leaf]: grad for leaf, grad in zip(trained, grads, strict=True)}
+            outputs = coupling.transform(x_b, h)
+        grad_log = grad_log_det.view(-1, *[1] * (y.ndim - 1)).expand_as(outputs[1])
+        through_h, grad_b, *grads = _gradients(outputs, (grad_b, grad_log), (x_a, x_b, *trained))
+        self.grads |= {tensor_of[leaf]: grad for leaf, grad in zip(trained, grads, strict=True)}
         return mask.join(y_a, x_b.detach()), mask.join(grad_a + through_h, grad_b)
 
     def gradients(self) -> Gradients:
-        """Those of all parameters in the couplings, also by way of what was prepared from them."""
-        trained = [parameter for parameter in self.parameters if parameter.requires_grad]
-        grads = [self.found[weight] for weight in self.prepared]
-        if self.prepared and trained:
-            through = torch.autograd.grad(self.prepared, trained, grads, allow_unused=True)
-            self.found |= {w: grad for w, grad in zip(trained, through, strict=True) if grad is not None}
-        return [_like(self.found.get(parameter), parameter) for parameter in self.parameters]
+        """The gradients of all parameters in the couplings, including what they get through prepared weights."""
+        prepared = [weight for step in self.steps for weight in step.weights if weight.requires_grad]
+        if prepared:
+            trained = [parameter for parameter in self.parameters if parameter.requires_grad]
+            grads = _gradients(prepared, [self.grads[weight] for weight in prepared], trained)
+            self.grads |= {w: grad for w, grad in zip(trained, grads, strict=True) if grad is not None}
+        return [_like(self.grads.get(parameter), parameter) for parameter in self.parameters]
+
+
+def _gradients(outputs: Sequence[Tensor], grads: Sequence[Tensor | None], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients of the inputs, given those of the outputs, some of which may be constants."""
+    grad_of = {output: grad for output, grad in zip(outputs, grads, strict=True) if output.requires_grad}
+    return list(torch.autograd.grad(list(grad_of), inputs, list(grad_of.values()), allow_unused=True))
 
 
 def _like(grad: Tensor | None, parameter: Tensor) -> Tensor | None:
-    """The gradient laid out as its parameter, so that autograd keeps it as it is, and no copy of a whole level's."""
+    """The gradient with its parameter's memory layout. Autograd would copy one with another layout."""
     return grad if grad is None or grad.stride() == parameter.stride() else torch.empty_like(parameter).copy_(grad)

@@ -1,6 +1,6 @@
-"""How a level's layers are run: fused, in low precision, with or without keeping what the backward pass needs.
+"""How a level's layers are run: fused, in low precision, and in a memory mode.
 
-What is computed stands in the bijections; each way here is tested against their plain forward and inverse.
+The bijections define what is computed. Tests compare each way of running them with their plain forward and inverse.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,18 +37,12 @@ class Execution:
 
     @cached_property
     def mode(self) -> MemoryMode:
-        """What `memory` names."""
+        """The memory mode that `memory` names."""
         return MEMORIES.build(self.memory)
 
 
 def forward(level: Iterable[Bijection], x: Tensor, execution: Execution) -> tuple[Tensor, Tensor]:
-    """What `Chain.forward` computes of these bijections, with each run of steps fused.
-
-    Args:
-        level: Bijections, some of which may be `Step`s.
-        x: (B, C, H, W).
-        execution: How.
-    """
+    """`Chain.forward` for a level's bijections. Consecutive `Step`s are fused, and run as `execution` says."""
     log_det = x.new_zeros(len(x))
     for are_steps, bijections in groupby(level, lambda bijection: isinstance(bijection, Step)):
         if are_steps:
@@ -62,7 +56,7 @@ def forward(level: Iterable[Bijection], x: Tensor, execution: Execution) -> tupl
 
 
 def inverse(level: Iterable[Bijection], y: Tensor, execution: Execution) -> Tensor:
-    """What `Chain.inverse` computes of these bijections."""
+    """`Chain.inverse` for a level's bijections."""
     for bijection in reversed(list(level)):
         is_compiled = execution.compiled and isinstance(bijection, FrozenStep)
         y = COMPILED_UNSTEP(bijection, y) if is_compiled else bijection.inverse(y)
