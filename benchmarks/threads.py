@@ -27,8 +27,8 @@ from glowflow.presets import load
 from glowflow.provenance import provenance
 from glowflow.threads import Wish, candidates, in_use
 from glowflow.training import Options, train
+from glowflow.training.checkpoints import PROGRESS
 from glowflow.training.run import LAST
-from glowflow.training.state import PROGRESS
 
 SEED = 0
 MOST_IMAGES = 10**9

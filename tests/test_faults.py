@@ -15,8 +15,8 @@ from glowflow import Glow, InputError
 from glowflow.config import RunConfig
 from glowflow.durable import verify
 from glowflow.training import Options, TrainingState, train
+from glowflow.training.checkpoints import set_aside_damaged
 from glowflow.training.metrics import Metrics
-from glowflow.training.state import set_aside_damaged
 from tests.helpers import assert_same
 
 RESULT = {"data": "noise", "split": "validation", "bits_per_dim": 5.0, "standard_error": 0.1, "num_images": 20}

@@ -68,6 +68,12 @@ def test_parameters_may_come_to_have_gradients_later() -> None:
     assert steps == [6, 2]
 
 
+def test_a_step_without_gradients_changes_nothing() -> None:
+    parameter = nn.Parameter(torch.ones(2))
+    GlowAdamax([parameter]).step()
+    assert torch.equal(parameter, torch.ones(2))
+
+
 def test_matrices_are_orthogonalized_by_a_polynomial_of_their_singular_values() -> None:
     matrices = torch.randn(3, 20, 12, dtype=torch.float64) * torch.tensor([1e-6, 1.0, 1e6])[:, None, None]
     u, s, v = torch.linalg.svd(matrices, full_matrices=False)

@@ -145,7 +145,7 @@ def test_a_run_from_a_larger_machine_says_that_it_cannot_keep_its_number(
     monkeypatch.setattr(threads, "cores", lambda: 2)
     monkeypatch.setattr(Trial, "of", found(1))
     train(config, out, options=Options(threads="auto"))
-    assert "has had 4 threads, which are more than the cores here" in capfd.readouterr().err
+    assert "has had 4 threads, more than the cores here" in capfd.readouterr().err
     assert stored(out) == 1
 
 

@@ -26,8 +26,8 @@ from glowflow.progress import say
 from glowflow.provenance import provenance
 from glowflow.threads import asked
 from glowflow.training import Options, train
+from glowflow.training.checkpoints import PROGRESS
 from glowflow.training.run import LAST
-from glowflow.training.state import PROGRESS
 
 SAMPLES_FOR_KID = 500
 GRID = 4

@@ -12,7 +12,7 @@ MAX_SHIFT = 0.1
 
 
 def augment(images: Tensor, config: TrainConfig, position: int) -> Tensor:
-    """Augmented images (B, C, H, W), uint8, of those at positions position, ..., position + B - 1."""
+    """Augment images (B, C, H, W), uint8, that stand at positions position, ..., position + B - 1."""
     if config.augment == "none":
         return images
     noise = uniform_noise(config.seed, Stream.AUGMENTATION, position, len(images), (3,)).to(images.device)
@@ -22,12 +22,12 @@ def augment(images: Tensor, config: TrainConfig, position: int) -> Tensor:
 
 
 def shift(images: Tensor, offset: Tensor) -> Tensor:
-    """Images moved by `offset` (B, 2), (x, y) in fractions of a side: interpolated, with the border repeated.
+    """Move images by `offset` (B, 2), which is (x, y) in fractions of a side. The border's pixels are repeated.
 
-    Values are rounded down, as the original does.
+    Values between pixels are interpolated, then rounded down, as in the original.
     """
     identity = torch.eye(2, device=images.device).expand(len(images), 2, 2)
     theta = torch.cat([identity, 2 * offset[:, :, None]], dim=2)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     moved = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
-    return (moved + 1e-3).to(torch.uint8)  # the small number keeps values whole that should be
+    return (moved + 1e-3).to(torch.uint8)  # so that 2.9999 becomes 3

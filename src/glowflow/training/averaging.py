@@ -1,4 +1,4 @@
-"""The average of the weights over training, which is evaluated and sampled from."""
+"""The average of the weights over the training. Evaluation and samples use this average."""
 
 from copy import deepcopy
 from typing import Generic, TypeVar
@@ -9,24 +9,25 @@ from torch import Tensor, nn
 from glowflow.training.side_by_side import SideBySide
 
 SHARE = 0.1
-"""Of the steps so far, what an average reaches back over at most."""
+"""The largest share of the steps so far that an average reaches back over."""
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 class Average(nn.Module, Generic[Model]):
-    """A copy of a model whose weights are an exponential moving average, which is short while training is.
+    """A copy of a model whose weights are an exponential moving average, which is shorter early in the training.
 
-    After t earlier updates, average += (w - average) max(1 - beta, 10 / (t + 10)). While the second is larger, weights
-    count in proportion to about the ninth power of their step, so the average reaches back over a tenth of the
-    training, and doesn't lag behind however early it is looked at. See Karras et al. 2024 (Analyzing and Improving the
-    Training Dynamics of Diffusion Models), section 3.1.
+    After t earlier updates, average += (w - average) max(1 - beta, 10 / (t + 10)). As long as the second number is the
+    larger one, weights count in proportion to about the ninth power of their step. So the average reaches back over a
+    tenth of the training, and never lags far behind. See Karras et al. 2024 (Analyzing and Improving the Training
+    Dynamics of Diffusion Models), section 3.1.
 
-    Unlike `torch.optim.swa_utils.AveragedModel` it averages all weights at once, and never waits for the device.
+    `torch.optim.swa_utils.AveragedModel` averages one weight after the other and waits for the device; this class
+    averages all weights at once and doesn't wait.
 
     Args:
-        model: Whose weights are averaged.
-        beta: See above.
+        model: The model whose weights are averaged.
+        beta: The share of the old average in each update, late in the training.
     """
 
     num_updates: Tensor
@@ -42,7 +43,7 @@ class Average(nn.Module, Generic[Model]):
 
     @torch.no_grad()
     def update(self, model: Model, finite: Tensor | None = None) -> None:
-        """Take in the weights of the trained model, unless `finite`, a boolean tensor (), is false."""
+        """Update the average with the weights of the trained model, unless `finite`, a boolean tensor (), is false."""
         share = (1 / (1 + SHARE * self.num_updates)).clamp(min=1 - self.beta)
         counts = torch.ones_like(share) if finite is None else finite.to(share)
         weights = self.averages.join([weight.detach() for weight in model.parameters()])

@@ -1,4 +1,4 @@
-"""The batches of a training: what stands at each position of its endless stream of images."""
+"""The batches of a training, which are parts of an endless stream of images."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from glowflow.training.augmentation import augment
 
 
 class Batch(NamedTuple):
-    """Images with what a training step needs beside them."""
+    """Everything that a training step takes."""
 
     images: Tensor
     """uint8 (B, C, H, W)."""
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     """Labels (B,) of a class-conditional model."""
 
     def to(self, device: str | torch.device) -> "Batch":
-        """The batch on a device, which a graphics card gets while it computes."""
+        """The batch on a device. It's copied to a GPU while the GPU computes."""
         if torch.device(device).type == "cuda":
             return Batch(*(None if part is None else part.pin_memory().to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
         return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
@@ -42,18 +42,18 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches of a data set, each a function of the configuration (its seed) and a position."""
+    """Batches of a data set. Each is a function of the configuration, which has the seed, and a position."""
 
     dataset: Dataset
     config: RunConfig
     device: str | torch.device
 
     def at(self, position: int, count: int, stream: Stream = Stream.TRAINING) -> Batch:
-        """What stands at positions position, ..., position + count - 1."""
+        """The images at positions position, ..., position + count - 1, with their noise and labels."""
         return self.prepared(position, self.fetched(position, count, stream))
 
     def fetched(self, position: int, count: int, stream: Stream = Stream.TRAINING) -> Batch:
-        """The batch as it comes from memory or disk, on the CPU."""
+        """The batch on the CPU, as it's read from memory or disk."""
         seed = self.config.train.seed
         images, labels = self.dataset.batch(shuffled(seed, position, count, len(self.dataset)))
         noise = uniform_noise(seed, stream, position, count, self.config.model.image_shape)
@@ -66,12 +66,12 @@ class Batches:
 
 
 def ahead(batches: Batches, processes: Processes, positions: range) -> Iterator[Batch]:
-    """This process's share of the batch at each position. The next one is fetched while a batch is in use.
+    """This process's share of the batch at each position. The next batch is fetched while one is in use.
 
     Args:
         batches: The images.
-        processes: Those that share each batch.
-        positions: Where batches of all processes together begin.
+        processes: The processes that share each batch.
+        positions: The position at which each batch (of all processes together) begins.
     """
     share = processes.share(batches.config.train.batch_size)
     with ThreadPoolExecutor(1) as thread:
@@ -83,10 +83,10 @@ def ahead(batches: Batches, processes: Processes, positions: range) -> Iterator[
 
 
 def check_trainable(config: GlowConfig, dataset: Dataset) -> None:
-    """Refuse a data set without images, or whose classes aren't as many as the model's.
+    """Check that the data set has images, and as many classes as a class-conditional model.
 
     Raises:
-        InputError: If it's empty, or has another number of classes than a class-conditional model, or none.
+        InputError: If it doesn't.
     """
     if not len(dataset):
         raise InputError(f"{dataset.name} has no images to spare for its {dataset.split} split: it needs at least 3.")

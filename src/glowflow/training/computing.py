@@ -1,4 +1,4 @@
-"""The number of threads that a run computes with: chosen once, and kept when the run goes on."""
+"""The number of threads that a run computes with. It's chosen once, and kept when the run goes on."""
 
 from dataclasses import replace
 
@@ -13,15 +13,16 @@ from glowflow.training.state import Progress, TrainingState
 
 
 def settle(state: TrainingState, batches: Batches, options: Options, *, resumed: bool) -> None:
-    """Compute with as many threads as the run has had, or else as the options say, from now on; and note how many.
+    """Set the number of threads, and note it in the state's progress.
 
-    A number in the options goes before what the run has had.
+    A number in the options comes first. Otherwise the number stays what the run has had. A new run with "auto" tries
+    which number is best.
 
     Args:
-        state: The run's, which is changed in nothing but the note.
-        batches: Its images.
+        state: The run's state. Only its progress is changed.
+        batches: The run's images.
         options: See `Options.threads`.
-        resumed: Whether the run goes on from a checkpoint.
+        resumed: True if the run goes on from a checkpoint.
     """
     progress, processes, wish = state.progress, options.processes, options.threads
     known = _known(progress, processes) if resumed else None
@@ -39,18 +40,18 @@ def settle(state: TrainingState, batches: Batches, options: Options, *, resumed:
 
 def _known(progress: Progress, processes: Processes) -> int | None:
     """The number that the run has had, if it can be kept."""
-    if progress.threads is None:  # it began before this was noted, with what PyTorch takes by itself
+    if progress.threads is None:  # an older version, which didn't note it, left it to PyTorch
         return threads.in_use()
     if progress.processes != processes.count:
         return None
     if progress.threads > threads.cores():
-        say(f"The run has had {counted(progress.threads)}, which are more than the cores here: last digits may differ.")
+        say(f"The run has had {counted(progress.threads)}, more than the cores here: last digits may differ.")
         return None
     return progress.threads
 
 
 def _tried(state: TrainingState, batches: Batches, options: Options) -> int:
-    """The number that's best in a trial, of steps on the CPU."""
+    """The number that's best in a trial of training steps; on a GPU the number stays."""
     if state.model.device.type != "cpu":
         return threads.in_use()
     processes, work = options.processes, _rehearsal(state, batches)
@@ -62,12 +63,12 @@ def _tried(state: TrainingState, batches: Batches, options: Options) -> int:
 
 
 def _rehearsal(state: TrainingState, batches: Batches) -> Work:
-    """A step for so many images, up to its gradient, which leaves everything as it was."""
+    """Work that computes the gradient of a step on some images, and changes nothing."""
     model = state.model
     objective, execution = Objective(model, batches.config.train.weight_y), model.execution
 
     def step(count: int) -> None:
-        model.execute(replace(execution, compiled=False))  # compiling takes a minute, and is for a number of threads
+        model.execute(replace(execution, compiled=False))  # compiling takes a minute for each number
         objective(*batches.at(state.progress.position, count)).total.backward()
         model.zero_grad(set_to_none=True)
         model.execute(execution)

@@ -1,4 +1,4 @@
-"""Steps that went wrong: finding the layer, and when to give up."""
+"""Steps whose loss or gradient isn't finite: which layer is the cause, and when to give up."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -18,7 +18,8 @@ MAX_SKIPPED_IN_A_ROW = 25
 def find_failure(model: Glow, batch: Batch, result: StepResult) -> str:
     """Name the first layer whose output on a step's batch isn't finite, else the first parameter whose gradient isn't.
 
-    The model may have gone on since the step. Where nothing is found in it, the step's own numbers tell.
+    The weights may have changed since the step. If everything is finite with them, the answer is the step's loss or
+    gradient.
     """
     failed: list[str] = []
     hooks = [

@@ -1,4 +1,4 @@
-"""Loss and gradient of a batch, spread over processes, and over passes where memory is short."""
+"""Loss and gradient of a batch, which may be divided among processes, and into passes that need less memory."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -17,8 +17,8 @@ class Gradient:
     Args:
         objective: The loss.
         batch_size: Images per step, over all processes.
-        micro_batch: At most so many images go through the model at a time; None for all of a process's.
-        processes: Each has its share of the batch.
+        micro_batch: The largest number of images in one pass; None for a process's whole share.
+        processes: Each computes its share of the batch.
     """
 
     def __init__(self, objective: Objective, batch_size: int, micro_batch: int | None, processes: Processes) -> None:
@@ -26,10 +26,13 @@ class Gradient:
         self.batch_size, self.micro_batch, self.processes = batch_size, micro_batch, processes
 
     def accumulate(self, batch: Batch) -> Tensor:
-        """Add the gradient to the parameters'; the mean `Loss` over all processes' images, as (3,) numbers.
+        """Add the gradient to `grad` of the parameters, and return the mean `Loss` over all processes' images, (3,).
 
         Args:
-            batch: This process's share of the images; ValueError if it has another size.
+            batch: This process's share of the images.
+
+        Raises:
+            ValueError: If the share has another size.
         """
         share = len(self.processes.share(self.batch_size))
         if len(batch.images) != share:

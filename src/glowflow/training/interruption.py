@@ -1,4 +1,4 @@
-"""Stopping at a good moment: a signal (see `glowflow.signals`) or the clock asks the loop to save and leave."""
+"""Requests to stop: a signal (see `glowflow.signals`) or the clock asks the training to save and end."""
 
 import signal
 import threading
@@ -10,22 +10,22 @@ from types import FrameType
 from glowflow.signals import let_closed_terminals_go, requests
 
 SECONDS_FOR_ONE_REQUEST = 1.0
-"""Ctrl-C reaches a process of torchrun twice, from the terminal and from torchrun."""
+"""Signals within this time are one request: torchrun sends its processes the Ctrl-C that they get anyway."""
 
 
 class StopRequest:
-    """Whether a signal, and which, or the clock has asked to stop."""
+    """Notes if the clock or a signal asks to stop; `signum` is the first such signal."""
 
     signum: int | None = None
     _since = 0.0
 
     def __init__(self, seconds: float) -> None:
-        """Be due on a signal, or in so many seconds."""
+        """Become due in so many seconds, or at the first signal."""
         self._deadline = time.monotonic() + seconds
 
     @property
     def is_due(self) -> bool:
-        """Whether it's time to stop."""
+        """True if it's time to stop."""
         return self.signum is not None or time.monotonic() >= self._deadline
 
     def _receive(self, signum: int, _: FrameType | None) -> None:
@@ -33,13 +33,13 @@ class StopRequest:
         if self.signum is None:
             self.signum, self._since = signum, time.monotonic()
         elif signum == signal.SIGINT and time.monotonic() - self._since > SECONDS_FOR_ONE_REQUEST:
-            # a second Ctrl-C: at once. A second SIGTERM is torchrun's, of whose processes another one has left
+            # A second Ctrl-C ends at once. A second SIGTERM doesn't: torchrun sends it when another process has ended
             raise KeyboardInterrupt
 
 
 @contextmanager
 def stop_requests(seconds: float) -> Iterator[StopRequest]:
-    """Turn the first signal, or the end of the seconds, into a request. A second Ctrl-C interrupts."""
+    """Turn the first signal, or the end of the time, into a request. A second Ctrl-C interrupts."""
     request = StopRequest(seconds)
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread receives signals

@@ -22,6 +22,7 @@ from glowflow.processes import Processes
 from glowflow.progress import progress, say
 from glowflow.training import computing, same_images
 from glowflow.training.batches import Batch, Batches, ahead, check_trainable
+from glowflow.training.checkpoints import set_aside_damaged
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.interruption import stop_requests
 from glowflow.training.options import Options
@@ -29,7 +30,7 @@ from glowflow.training.record import Record
 from glowflow.training.results import StepResult
 from glowflow.training.run import check, claimed, with_absolute_paths
 from glowflow.training.slowdown import Slowdown
-from glowflow.training.state import TrainingState, set_aside_damaged
+from glowflow.training.state import TrainingState
 
 RECORDS_PER_VALIDATION = 10
 
@@ -40,11 +41,12 @@ def train(
     device: str | torch.device = "cpu",
     options: Options | None = None,
 ) -> TrainingState:
-    """Run the training in the directory `out`, or go on with it where it was left.
+    """Run the training in the directory `out`, or go on with it from its last checkpoint.
 
-    Writes there: `config.yaml`; `metrics.jsonl`; `best` (the model with the lowest bits/dim on validation images),
-    `last` (all that's needed to go on) and `previous` (what was `last` before), all loadable by
-    `Glow.from_pretrained`; `samples/*.png`. The first of several processes writes alone, where all of them can read.
+    The directory gets `config.yaml`, `metrics.jsonl` and `samples/*.png`. It also gets models that
+    `Glow.from_pretrained` loads: `best` (with the lowest bits/dim on validation images), `last` (with all that the
+    training needs to go on) and `previous` (the `last` before). Only the first of several processes writes there, and
+    all of them read.
 
     >>> from tempfile import TemporaryDirectory
     >>> from glowflow import GlowConfig
@@ -57,13 +59,13 @@ def train(
     Args:
         config: The model and its training.
         out: The run's directory.
-        device: Where to compute.
-        options: How to.
+        device: The device to compute on.
+        options: How the training is run.
 
     Raises:
         InputError: If the configuration, the data or the directory can't be used.
-        TrainingInterruptedError: After a signal (see `glowflow.signals`), or `options.seconds`; the state is saved.
-        TrainingDivergedError: After too many steps without a finite loss; the last checkpoint is left as it was.
+        TrainingInterruptedError: After a signal (see `glowflow.signals`) or `options.seconds`. The state is saved.
+        TrainingDivergedError: After too many steps without a finite loss. The last checkpoint stays as it was.
     """
     out, config, options = Path(out), with_absolute_paths(config), options or Options()
     processes = options.processes
@@ -87,7 +89,7 @@ def train(
 def _begun(
     config: RunConfig, out: Path, splits: dict[Split, Dataset], state: TrainingState, options: Options
 ) -> tuple[Batches, Dataset]:
-    """Batches and validation images for a state that is as the run left it, from another model, or fresh."""
+    """Bring the state to where the run was, or begin; give the training's batches and validation images."""
     settings, processes = config.train, options.processes
     if processes.is_first:
         set_aside_damaged(out)
@@ -104,7 +106,7 @@ def _begun(
         count = settings.init_batch_size if settings.start is None else 0
         state.initialize(batches.at(0, count, Stream.INITIALIZATION) if count else None)
     if not processes.agree(state.tensors()):
-        raise InputError(f"The processes don't start from the same state: {out} has to be one that all of them see.")
+        raise InputError(f"The processes don't start from the same state: all of them must have access to {out}.")
     if processes.is_first and not resumed:
         state.save(out)
     return batches, validation.thinned(settings.validation_images)
@@ -130,7 +132,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
             validates = finished or _crossed(before, at.position, settings.validate_every)
             saves = record is not None and (validates or stops or record.is_overdue())
 
-            # What the steps found, all of them before anything is written
+            # Results of earlier steps; before anything is written, of all of them
             if validates or saves:
                 state.settle()
             while len(taken) > len(state.unread):
@@ -170,7 +172,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
             if record and healthy and saves:
                 record.save()
 
-            # Leave when asked to, all processes together
+            # End when asked to, all processes together
             if stops and not finished:
                 processes.wait()
                 kept = f"; {out} holds the training up to {record.saved_at:,} images" if record else ""
@@ -190,7 +192,7 @@ def _means(window: Sequence[StepResult]) -> dict[str, float]:
 
 
 def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> tuple[dict[str, float], Floats]:
-    """Bits/dim, and that of each image."""
+    """Mean bits/dim, by name, and the bits/dim of each image."""
     per_image = scores(state.evaluated, dataset, processes=processes)
     values = {"bits_per_dim": float(per_image.mean())}
     if state.averaged is not None:

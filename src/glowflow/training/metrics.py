@@ -1,4 +1,4 @@
-"""The record of a run: `metrics.jsonl`, and TensorBoard where wanted."""
+"""The metrics of a run, in `metrics.jsonl` and, if wanted, in TensorBoard."""
 
 import json
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ class _Writer(Protocol):
 
 
 class Metrics:
-    """Appends a line to `metrics.jsonl` for each record; a record is a kind, a number of images and named numbers."""
+    """Appends a line to `metrics.jsonl` for each record: its kind, the number of images so far, and named numbers."""
 
     def __init__(self, out: Path, position: int, *, tensorboard: bool = False) -> None:
-        """Open the record of the run in `out`; what it has from beyond `position` images is dropped."""
+        """Open the metrics of the run in `out`, and drop the lines from after `position` images."""
         self.path = out / "metrics.jsonl"
         self._drop_after(position)
         self.board = _tensorboard(out, position) if tensorboard else None
 
     def write(self, kind: str, position: int, values: Mapping[str, float]) -> None:
-        """Record `values` after `position` images; what isn't finite becomes null."""
+        """Record `values` after `position` images; a number that isn't finite becomes null."""
         content = {name: value if isfinite(value) else None for name, value in values.items()}
         append(self.path, json.dumps({"kind": kind, "images": position, **content}) + "\n")
         for name, value in values.items() if self.board else ():

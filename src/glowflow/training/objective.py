@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""The loss that training minimises."""
 
 from math import log
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Loss(NamedTuple):
 class Objective(nn.Module):
     """loss = bits/dim of the images + weight_y * bits of their labels.
 
-    A module of its own, whose `forward` gives the loss, as distributed training wants it.
+    Distributed training needs a module whose `forward` gives the loss.
     """
 
     def __init__(self, model: Glow, weight_y: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""The original's optimiser, Muon beside it, those of torch.optim, and the learning rate's warm-up."""
+"""The optimisers (the original's, Muon, and some of torch.optim), and the schedule of the learning rate."""
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from math import sqrt
@@ -14,7 +14,7 @@ from glowflow.training.side_by_side import SideBySide
 
 EPSILON = 1e-8
 MOMENTUM = 0.95
-"""Muon's."""
+"""The share of the old moment in Muon's updates."""
 
 
 class GlowAdamax(Optimizer):
@@ -23,18 +23,18 @@ class GlowAdamax(Optimizer):
     m = beta1 m + (1 - beta1) g;  v = max(beta2 v, |g|);
     w = w - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (v + 1e-8).
 
-    It isn't `torch.optim.Adamax`, which lacks the sqrt(1 - beta2^t). From the original code (optim.py, `adamax`).
+    `torch.optim.Adamax` lacks the factor sqrt(1 - beta2^t). From the original code (optim.py, `adamax`).
 
     Args:
         params: The parameters.
         lr: Learning rate.
         betas: (beta1, beta2).
-        first_t: t of the first step. The original leaves open whether its counter counts before the update or after
-            it: 1 is what it means, 2 is what its recorded runs did.
+        first_t: t of the first step. The original means 1. Its recorded runs had 2, because its code leaves open
+            whether the counter is increased before the update.
 
     Attributes:
-        finite: A boolean tensor () on the parameters' device. While it's false, `step` leaves everything as it is,
-            whatever the gradients are, and nothing waits for the device. None updates always.
+        finite: A boolean tensor () on the parameters' device, or None. If it's false, `step` changes nothing, whatever
+            the gradients are. `step` never waits for the device.
     """
 
     def __init__(
@@ -59,30 +59,32 @@ class GlowAdamax(Optimizer):
                 update(group, self.finite)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of every parameter, on which t is a number of its own, and the settings."""
+        """The settings, and the state of each parameter, which includes its t as `step`."""
         self._store_steps()
         return super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
+        """Continue from what `state_dict` gave."""
         super().load_state_dict(state_dict)
         self._updates = {}
 
     def _updates_of(self, index: int, parameters: Sequence[Tensor]) -> "list[_Update]":
-        """Those of a group: the last step's, unless other parameters have gradients now."""
+        """The updates of a group: those of the last step, unless other parameters have gradients now."""
         ids = tuple(map(id, parameters))
-        if self._updates.get(index, ((), []))[0] != ids:
+        known, updates = self._updates.get(index, ((), []))
+        if known != ids:
             self._store_steps()
-            self._updates[index] = ids, self._divided(parameters)
-        return self._updates[index][1]
+            updates = self._divided(parameters)
+            self._updates[index] = ids, updates
+        return updates
 
     def _store_steps(self) -> None:
         for _, updates in self._updates.values():
             for update in updates:
-                update.store_steps(self.state)
+                update.store_steps()
 
     def _divided(self, parameters: Sequence[Tensor]) -> "list[_Update]":
-        """What updates these parameters, together where they have the same t, as those that always had gradients do."""
+        """The updates of these parameters. Parameters with the same t are updated together."""
         by_step: dict[int, list[Tensor]] = {}
         for w in parameters:
             by_step.setdefault(int(self.state[w].get("step", 0)), []).append(w)
@@ -94,16 +96,16 @@ class GlowMuon(GlowAdamax):
 
     m = 0.95 m + 0.05 g;  O = orthogonalized(0.95 m + 0.05 g);  w = w - lr 0.2 sqrt(max(rows, columns)) O,
 
-    with a kernel (C_out, C_in, k, k) as the matrix of C_out rows. Its steps are then as long as Adam's, so that one
-    learning rate serves both. Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the factor: Liu et al. 2025
-    (Muon is Scalable for LLM Training), section 2.2. `torch.optim.Muon` takes matrices only.
+    where a kernel (C_out, C_in, k, k) is a matrix of C_out rows. The factor makes the steps as long as Adam's, so that
+    one learning rate serves both. Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the factor: Liu et al.
+    2025 (Muon is Scalable for LLM Training), section 2.2. `torch.optim.Muon` takes only matrices.
 
     Args:
         params: The parameters.
-        matrices: Those of them that are matrices, (rows, ...).
+        matrices: The parameters that are matrices, (rows, ...).
         lr: Learning rate.
-        betas: GlowAdamax's.
-        precision: Of the orthogonalisation, which is approximate anyway; None for the parameters' own.
+        betas: (beta1, beta2) of GlowAdamax.
+        precision: The type of the orthogonalisation, which is approximate anyway; None for the parameters' own.
     """
 
     def __init__(
@@ -131,42 +133,44 @@ State: TypeAlias = MutableMapping[Tensor, dict[str, Any]]
 
 
 class _Update:
-    """One update of parameters that are updated together: their state stands side by side."""
-
-    moments: tuple[str, ...] = ("m",)
+    """Updates parameters together, as one vector. Their moments, gradients and changes are such vectors, too."""
 
     def __init__(self, parameters: Sequence[Tensor], state: State) -> None:
-        self.parameters = list(parameters)
+        self.parameters, self.state = list(parameters), state
         self.change = SideBySide(parameters)
-        for name in self.moments:
-            moments = SideBySide([state[w].get(name, torch.zeros_like(w)) for w in parameters], like=parameters)
-            setattr(self, name, moments.vector)
-            for w, view in zip(parameters, moments.views, strict=True):
-                state[w][name] = view
+        self.m = self.moment("m")
+
+    def moment(self, name: str) -> Tensor:
+        """The vector of the parameters' moments of this name. The state of each parameter gets its part, as a view."""
+        found = [self.state[w].get(name, torch.zeros_like(w)) for w in self.parameters]
+        moments = SideBySide(found, like=self.parameters)
+        for w, view in zip(self.parameters, moments.views, strict=True):
+            self.state[w][name] = view
+        return moments.vector
 
     def __call__(self, group: Mapping[str, Any], finite: Tensor | None) -> None:
         """Change the parameters as the group's settings say, unless `finite` is false."""
         gradient = self.change.join([cast("Tensor", w.grad) for w in self.parameters])
         if finite is not None:
-            gradient = gradient.where(finite, 0.0)  # a factor would leave NaN as it is
+            gradient = gradient.where(finite, 0.0)  # NaN times 0 would be NaN
         self.update(gradient, group, 1.0 if finite is None else finite.to(gradient.dtype))
         torch._foreach_add_(self.parameters, self.change.views)
 
     def update(self, gradient: Tensor, group: Mapping[str, Any], share: Tensor | float) -> None:
-        """Set `change` and the moments, from the gradient, which may be overwritten; a share of 0 leaves them."""
+        """Compute `change`, and update the moments, from the gradient, which may be overwritten.
+
+        `share` is 1, or 0 for a change of 0 that leaves the moments as they are.
+        """
         raise NotImplementedError
 
-    def store_steps(self, state: State) -> None:
+    def store_steps(self) -> None:
         """Note t in the state of each parameter."""
 
 
 class _AdamaxUpdate(_Update):
-    moments = ("m", "v")
-    m: Tensor
-    v: Tensor
-
     def __init__(self, parameters: Sequence[Tensor], state: State, step: int) -> None:
         super().__init__(parameters, state)
+        self.v = self.moment("v")
         kind = torch.float32 if self.m.device.type == "mps" else torch.float64
         self.t = torch.full((), float(step), dtype=kind, device=self.m.device)
 
@@ -180,14 +184,12 @@ class _AdamaxUpdate(_Update):
         torch.maximum(self.v, gradient.abs_(), out=self.v)
         torch.mul(self.m, -step_size, out=self.change.vector).div_(self.v + EPSILON)
 
-    def store_steps(self, state: State) -> None:
+    def store_steps(self) -> None:
         for w in self.parameters:
-            state[w]["step"] = self.t.to("cpu", torch.int64, copy=True)
+            self.state[w]["step"] = self.t.to("cpu", torch.int64, copy=True)
 
 
 class _MuonUpdate(_Update):
-    m: Tensor
-
     def __init__(self, parameters: Sequence[Tensor], state: State, precision: torch.dtype | None) -> None:
         super().__init__(parameters, state)
         self.precision = precision
@@ -196,12 +198,12 @@ class _MuonUpdate(_Update):
         self.m.lerp_(gradient, (1 - MOMENTUM) * share)
         ahead = gradient.lerp_(self.m, MOMENTUM).view(len(self.parameters), len(self.parameters[0]), -1)
         length = 0.2 * sqrt(max(ahead.shape[1:]))
-        updates = orthogonalized(ahead, self.precision).flatten()  # the order of columns doesn't matter
-        torch.mul(updates, -group["lr"] * length * share, out=self.change.vector)
+        direction = orthogonalized(ahead, self.precision).flatten()  # the order of columns doesn't matter
+        torch.mul(direction, -group["lr"] * length * share, out=self.change.vector)
 
 
 def update_if(finite: Tensor, optimizer: Optimizer) -> None:
-    """One step of an optimiser, unless `finite`, a boolean tensor (), is false. Those of torch.optim wait for it."""
+    """Make a step of an optimiser, unless `finite`, a boolean tensor (), is false. Those of torch.optim wait for it."""
     if isinstance(optimizer, GlowAdamax):
         optimizer.finite = finite
         optimizer.step()
@@ -210,9 +212,9 @@ def update_if(finite: Tensor, optimizer: Optimizer) -> None:
 
 
 def orthogonalized(matrices: Tensor, precision: torch.dtype | None = None) -> Tensor:
-    """About U V^T of matrices U S V^T, (N, rows, columns), of any scale: singular values become 0.7 to 1.2.
+    """Roughly U V^T for matrices U S V^T, (N, rows, columns), of any scale: singular values become 0.7 to 1.2.
 
-    By five steps of the polynomial 3.4445 s - 4.775 s^3 + 2.0315 s^5, in the given precision. Jordan et al. 2024.
+    The polynomial 3.4445 s - 4.775 s^3 + 2.0315 s^5 is applied five times, in the given precision. Jordan et al. 2024.
     """
     if matrices.shape[1] > matrices.shape[2]:
         return orthogonalized(matrices.mT, precision).mT
@@ -224,7 +226,7 @@ def orthogonalized(matrices: Tensor, precision: torch.dtype | None = None) -> Te
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig, precision: torch.dtype | None = None) -> Optimizer:
-    """The optimiser that the configuration names, for a model; Muon's matrix products in the given precision."""
+    """The optimiser that the configuration names, for a model; `precision` is Muon's."""
     parameters, betas = model.parameters(), (config.beta1, config.beta2)
     match config.optimizer:
         case "glow-adamax":
@@ -242,7 +244,8 @@ def build_optimizer(model: nn.Module, config: TrainConfig, precision: torch.dtyp
 def learning_rate(config: TrainConfig, position: int) -> float:
     """The learning rate of the step that starts after `position` images.
 
-    Up from 0, linearly; constant; falling with the root of the images, if it's to decay; and down to 0, linearly.
+    It rises linearly from 0 (warm-up), stays constant, then falls with the root of the number of images (if it decays),
+    and at last linearly to 0 (cool-down).
 
     >>> learning_rate(TrainConfig(lr=1e-3, warmup_images=500_000), 250_000)
     0.0005

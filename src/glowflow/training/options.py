@@ -1,4 +1,4 @@
-"""How a training is run, beside what it is (`RunConfig`)."""
+"""How a training is run. What is trained is the `RunConfig`."""
 
 from dataclasses import dataclass, field
 from math import inf
@@ -11,19 +11,20 @@ from glowflow.threads import Wish
 
 @dataclass(frozen=True)
 class Options:
-    """What may differ from one start of a run to the next.
+    """Settings that may change when a run goes on.
 
     >>> Options(micro_batch=8, execution=Execution(memory="reversible")).micro_batch
     8
 
     Args:
         execution: How training steps are computed; validation is in the parameters' type.
-        micro_batch: At most so many images go through the model at a time, which saves memory; by default all.
-        tensorboard: Whether to write the metrics for TensorBoard too.
-        processes: Those that share each batch, this one among them.
-        seconds: After so long the training stops as if asked to, saved.
-        threads: How many compute, in each process: a number, or "auto" for a trial where the run has no number yet. By
-            default those that the run has had, or else as many as compute now.
+        micro_batch: The largest number of images that go through the model at a time. A small one saves memory. By
+            default all images of a step do.
+        tensorboard: True to write the metrics for TensorBoard, too.
+        processes: The processes that share each batch, this one among them.
+        seconds: How long to train. Then the training saves its state and stops, as after a signal.
+        threads: How many threads compute in each process: a number, or "auto", which tries several numbers if the run
+            has none yet. By default as many as before in this run, or as many as compute now.
     """
 
     execution: Execution = field(default_factory=Execution)

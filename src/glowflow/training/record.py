@@ -1,4 +1,4 @@
-"""What a run writes while it trains. A full disk doesn't stop it, and costs nothing that was written before."""
+"""What a run writes while it trains. A full disk doesn't stop the training, and leaves older files as they are."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,9 +18,10 @@ SAMPLE_TEMPERATURES = (0.5, 0.7, 1.0)
 
 
 class Record:
-    """Metrics, pictures and checkpoints of the run in a directory, as its state is when each is written.
+    """Writes metrics, pictures and checkpoints of a run into its directory.
 
-    What can't be written is reported, and the training goes on; only at its end a checkpoint has to be.
+    If something can't be written, a message says so, and the training goes on. Only the final checkpoint has to be
+    written.
     """
 
     def __init__(self, out: Path, state: TrainingState, *, tensorboard: bool = False) -> None:
@@ -53,7 +54,7 @@ class Record:
             self.state.progress.best = mean.bits_per_dim
 
     def is_overdue(self) -> bool:
-        """Whether the last checkpoint, or the last attempt at one, is long ago."""
+        """True if the last attempt to write a checkpoint is long ago."""
         return time.monotonic() - self._last_tried > SECONDS_BETWEEN_CHECKPOINTS
 
     def save(self) -> None:
@@ -64,9 +65,9 @@ class Record:
             self.saved_at = self.state.progress.position
 
     def finish(self) -> None:
-        """Say if the final state wasn't saved, being none to go on from; OSError if it couldn't be written."""
+        """Report a final state that wasn't saved because it isn't finite; OSError if it couldn't be written."""
         if self.failure is None and self.saved_at != self.state.progress.position:
-            say(f"The final state isn't finite and not saved; {self.out / LAST} has that of {self.saved_at:,} images.")
+            say(f"The final state isn't finite, so {self.out / LAST} keeps the state at {self.saved_at:,} images.")
         if self.failure is not None:
             reason = self.failure.strerror or self.failure
             advice = f"with room, the same command goes on from {self.saved_at:,} images"

@@ -1,4 +1,4 @@
-"""What a step of training found, which the host reads without holding up the device."""
+"""The numbers of a training step. The host reads them without holding up the device."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 LAGS = {"cuda": 8}
-"""How many steps the host stays behind a device that computes on its own, by the device's type; elsewhere none."""
+"""How many steps late the host reads results, by the type of the device, so that a GPU always has work; else none."""
 
 
 class StepResult:
-    """Numbers of a step, of the whole batch over all processes. Whoever reads one waits for the step.
+    """Numbers of a step, for the whole batch of all processes. Reading one waits until the step has ended.
 
     Args:
         numbers: Loss, bits/dim, bits to name a class, norm of the gradient; (4,) on the device.
@@ -22,7 +22,7 @@ class StepResult:
     def __init__(self, numbers: Tensor, lr: float) -> None:
         self.lr = lr
         self._copied: torch.cuda.Event | None = None
-        if numbers.is_cuda:  # copied when the step is done; meanwhile the device goes on
+        if numbers.is_cuda:  # the copy is made when the step has ended, and holds up nothing
             numbers = numbers.to("cpu", non_blocking=True)
             self._copied = torch.cuda.Event()
             self._copied.record()
@@ -37,12 +37,12 @@ class StepResult:
 
     @property
     def loss(self) -> float:
-        """What the step lowered: bits/dim, and those of the classes by their weight."""
+        """The loss that the step lowers, see `Objective`."""
         return self._values[0]
 
     @property
     def bits_per_dim(self) -> float:
-        """Of the images."""
+        """Bits/dim of the images."""
         return self._values[1]
 
     @property
@@ -57,5 +57,5 @@ class StepResult:
 
     @property
     def was_finite(self) -> bool:
-        """Whether loss and gradient were. Only then the weights were updated."""
+        """True if loss and gradient were finite. Only then the step updated the weights."""
         return isfinite(self.loss) and isfinite(self.grad_norm)

@@ -1,4 +1,4 @@
-"""A run's directory: it belongs to one configuration, which stands in its `config.yaml`."""
+"""A run's directory. It belongs to one configuration, which stands in its `config.yaml`."""
 
 import json
 from collections.abc import Iterator
@@ -18,39 +18,38 @@ from glowflow.locks import lock
 
 CONFIG = "config.yaml"
 MAY_CHANGE = {("train", "images"), ("train", "cooldown_images"), ("train", "data")}
-"""Settings with which a run may go on that it didn't begin with: how long it is, how it ends, where its images lie.
+"""Settings that may change when a run goes on: its length, its end, and the place of its images.
 
-That they are the same images is for `same_images` to check.
+`same_images` checks that the images are the same.
 """
 LAST, PREVIOUS, DAMAGED = "last", "previous", "damaged"
-"""Checkpoints: the newest, the one before, and what turned out not to be one any more."""
+"""Checkpoints: the newest one, the one before it, and one that was found damaged."""
 
 
 def check(out: Path, config: RunConfig) -> None:
-    """Refuse a directory that can't become, or isn't, that of a run with this configuration; change nothing.
+    """Check that `out` is new, or holds a run with this configuration; change nothing.
 
     Raises:
-        InputError: If it holds a run with other settings, of which only the training's length and end and the place
-            of its data may be changed, or anything else.
+        InputError: If `out` holds a run with other settings (except for `MAY_CHANGE`), or something else.
     """
     if (out / CONFIG).exists() and not has_begun(out):
-        return  # a start that came to nothing
+        return  # a run that ended before its first checkpoint
     if (out / CONFIG).exists():
         difference = _difference(read_config(out), as_plain(config))
         if difference:
             raise InputError(f"{out} holds a run with other settings ({difference}): give another --out.")
-    elif out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):  # what a crash left is hidden
+    elif out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):  # a crash leaves hidden files
         raise InputError(f"{out} is not empty and holds no run: give another --out.")
 
 
 def has_begun(out: Path) -> bool:
-    """Whether there is a training in `out` to go on with."""
+    """True if there is a training in `out` that can go on."""
     return (out / CONFIG).exists() and any((out / name).exists() for name in (LAST, PREVIOUS))
 
 
 @contextmanager
 def claimed(out: Path, config: RunConfig) -> Iterator[None]:
-    """Make `out` the directory of a run with this configuration, and keep other processes from training there.
+    """Make `out` the directory of a run with this configuration, and lock it for as long as the context lasts.
 
     Raises:
         InputError: If `check` refuses it.
@@ -63,15 +62,15 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
             lock(file, blocking=False)
         except BlockingIOError:
             raise RunBusyError(f"Another process is training in {out}: wait for it, or give another --out.") from None
-        check(out, config)  # as the other one, which has just ended, left it
+        check(out, config)  # again, because another process may have written here before it ended
         path, content = out / CONFIG, yaml.safe_dump(as_plain(config), sort_keys=False)
-        if not path.exists() or path.read_text(encoding="utf-8") != content:  # a full disk matters only then
+        if not path.exists() or path.read_text(encoding="utf-8") != content:  # otherwise a full disk does no harm
             save_text(path, content)
         yield
 
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:
-    """The configuration with whole paths of what it names of the user's files, which hold from any directory."""
+    """The configuration with absolute paths of the user's data and model, so that the run can go on from anywhere."""
     settings = config.train
     data, start = settings.data, settings.start
     if not is_name(data) and Path(data).exists():
@@ -102,7 +101,7 @@ def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:
 def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> str:
     changed = [
         f"{part}.{name}: {old[part].get(name, defaults[part][name])} there, {value} now"
-        for defaults in [as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # of settings newer than the run
+        for defaults in [as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # an older run lacks newer settings
         for part, settings in new.items()
         for name, value in settings.items()
         if old[part].get(name, defaults[part][name]) != value
@@ -113,5 +112,5 @@ def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) 
 
 
 def _are_one_place(old: str | None, new: str | None) -> bool:
-    """Whether two paths are the same, one of which may be relative; there need be nothing any more."""
+    """True if two paths mean the same place. One may be relative, and the place needn't exist."""
     return bool(old and new) and Path(str(old)).resolve() == Path(str(new)).resolve()

@@ -1,4 +1,4 @@
-"""Which images a run is trained on: known by a digest, so that the run goes on wherever they are moved to."""
+"""Which images a run is trained on. A digest identifies them, so the run can go on after they were moved."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,10 +17,10 @@ IMAGES = "images.json"
 
 
 def prepared(out: Path, config: RunConfig) -> dict[Split, Dataset]:
-    """Every split of the data of the run in `out`: the images that it began with, if it has begun.
+    """Prepare every split of the data of the run in `out`, and check that a run goes on with the images it began with.
 
     Raises:
-        InputError: If the data can't be used, or aren't those images, or if nobody knows.
+        InputError: If the data can't be used, or aren't these images, or if the run doesn't record its images.
     """
     _check_place(out, config)
     settings = config.train
@@ -33,7 +33,7 @@ def prepared(out: Path, config: RunConfig) -> dict[Split, Dataset]:
 
 
 def _check_place(out: Path, config: RunConfig) -> None:
-    """Refuse a place where the images of a run that has begun can't be, or can't be known."""
+    """Refuse to go on if the images' new place is empty, or if the run can't tell whether they are the same."""
     if not has_begun(out):
         return
     old, new = _place(out), config.train.data
@@ -47,7 +47,7 @@ def _check_place(out: Path, config: RunConfig) -> None:
 
 
 def _check(out: Path, config: RunConfig, digest: str, class_names: Sequence[str]) -> None:
-    """Refuse images, by their digest, other than those that the run records; the classes are for the message."""
+    """Refuse images with another digest than the run records. The class names serve the message."""
     if not has_begun(out) or recorded(out) in {"", digest}:
         return
     old, new, trained = _place(out), config.train.data, StoredModel.open(out).class_names

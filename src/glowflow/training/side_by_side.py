@@ -1,4 +1,4 @@
-"""Tensors side by side in one vector, so that a few operations serve all of them."""
+"""Tensors side by side in one vector, so that one operation changes all of them."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,11 @@ from torch import Tensor
 
 
 class SideBySide:
-    """Tensors of one type as views of one vector, each laid out in memory as the tensor that it was made from.
+    """Tensors of one type as `views` of one `vector`. Each view has the memory layout of its tensor.
 
     Args:
-        tensors: Copied into the vector.
-        like: Tensors of the same shapes, after which the views are laid out instead.
-
+        tensors: The tensors, which are copied into the vector.
+        like: Tensors of the same shapes, whose memory layout the views get instead.
 
     >>> pair = SideBySide([torch.ones(2), torch.zeros(1, 3)])
     >>> pair.vector += 1
@@ -30,6 +29,6 @@ class SideBySide:
         ]
 
     def join(self, tensors: Sequence[Tensor]) -> Tensor:
-        """The vector that tensors of the same shapes have in the place of these."""
+        """Other tensors of the same shapes, as a new vector."""
         pairs = zip(tensors, self.is_permuted, strict=True)
         return torch.cat([(each.permute(0, 2, 3, 1) if is_permuted else each).flatten() for each, is_permuted in pairs])

@@ -1,17 +1,17 @@
-"""Noticing that a training has become much slower than it was, as when other programs need the same cores."""
+"""Noticing that a training has become much slower, for example because other programs need the same cores."""
 
 from glowflow.threads import counted
 
 SECONDS_OF_WINDOW = 30.0
-"""Over so long a rate is measured."""
+"""The time over which a rate is measured."""
 HALF, RECOVERED = 0.5, 0.75
-"""Shares of the best rate: below the first one a training has slowed down, until it is above the second one again."""
+"""Shares of the best rate. Below the first one a training has slowed down; above the second one it has recovered."""
 WINDOWS = 2
-"""So many in a row have to be slow, or fast again."""
+"""How many windows in a row have to be slow, or fast again."""
 
 
 class Slowdown:
-    """Watches the rate of a training, and tells when it has fallen to half of what it was: once, until it recovers."""
+    """Watches the rate of a training, and reports once when it has fallen to half. After it recovers, again."""
 
     def __init__(self, threads: int) -> None:
         """Watch a training that computes with so many threads."""
@@ -22,7 +22,7 @@ class Slowdown:
         self._is_slow, self._others = False, 0
 
     def after(self, images: int, seconds: float) -> str | None:
-        """What to tell the user after a step of so many images, if there is something."""
+        """The message after a step of so many images, if there is one."""
         self._images, self._seconds = self._images + images, self._seconds + seconds
         if self._seconds < SECONDS_OF_WINDOW:
             return None

@@ -1,6 +1,5 @@
-"""What a training carries from step to step, and its checkpoints."""
+"""Everything that a training carries from step to step."""
 
-import shutil
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,23 +13,20 @@ from torch.optim import Optimizer
 from glowflow import weights
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Range
-from glowflow.durable import load_json, rename_directory, replacing_directory, save_json, seal, verify
+from glowflow.durable import load_json, replacing_directory, save_json, seal
 from glowflow.errors import InputError, listed
 from glowflow.model import Glow
-from glowflow.progress import say
 from glowflow.provenance import provenance
 from glowflow.stored import StoredModel
 from glowflow.training.averaging import Average
 from glowflow.training.batches import Batch
+from glowflow.training.checkpoints import OPTIMIZER, PROGRESS, newest, optimizer_tensors, restore_optimizer
 from glowflow.training.gradient import Gradient
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import build_optimizer, learning_rate, update_if
 from glowflow.training.options import Options
 from glowflow.training.results import LAGS, StepResult
-from glowflow.training.run import DAMAGED, LAST, PREVIOUS
-
-OPTIMIZER = "optimizer.safetensors"
-PROGRESS = "training.json"
+from glowflow.training.run import LAST, PREVIOUS
 
 
 @dataclass
@@ -43,16 +39,16 @@ class Progress:
     skipped: int = 0
     """Steps whose loss or gradient wasn't finite."""
     best: float | None = None
-    """Lowest bits/dim on validation images, once there is one."""
+    """Lowest bits/dim on validation images; None before the first validation."""
     threads: int | None = None
-    """With how many each process computes, on which last digits depend; None in checkpoints that don't record it."""
+    """How many threads compute in each process, on which last digits depend; None in older versions' checkpoints."""
     processes: int = 1
-    """How many there were."""
+    """How many processes share each batch."""
 
 
 @dataclass
 class TrainingState:
-    """A model in training, its averages and its optimiser.
+    """A model in training, its averages, its optimiser and its counters.
 
     >>> from glowflow import GlowConfig, TrainConfig
     >>> config = RunConfig(GlowConfig((1, 8, 8), steps=1, width=8, levels=1), TrainConfig(batch_size=2))
@@ -70,15 +66,15 @@ class TrainingState:
     gradient: Gradient
     progress: Progress = field(default_factory=Progress)
     skipped_in_a_row: int = 0
-    """The latest steps whose loss or gradient wasn't finite."""
+    """How many of the latest steps, without a break, had no finite loss or gradient."""
     lag: int = 0
-    """How many steps `progress.updates` and the two counts of skipped steps may be behind; see `settle`."""
+    """How many steps late `progress.updates` and the two counts of skipped steps may be; see `settle`."""
     unread: deque[StepResult] = field(default_factory=deque)
     """Results that aren't counted yet."""
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
-    """Those of the images, to be stored with the model."""
+    """The images' value ranges (`data.Dataset`), which are stored with the model."""
     data: str = ""
-    """What the images are called."""
+    """The name of the images."""
 
     @classmethod
     def new(
@@ -88,15 +84,14 @@ class TrainingState:
         class_names: Sequence[str] = (),
         options: Options = Options(),  # noqa: B008 (frozen)
     ) -> "TrainingState":
-        """A model with fresh weights, which depend on the seed alone, to be trained as the options say."""
+        """A training that hasn't begun. The weights depend only on the seed, and the options say how it runs."""
         settings, execution = config.train, options.execution
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             model = Glow(config.model, class_names if config.model.num_classes else None)
         model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        beta = settings.averaging
-        averaged = None if beta is None else Average(model, beta)
-        model.execute(execution)  # the averaged one is evaluated in the parameters' type
+        averaged = None if settings.averaging is None else Average(model, settings.averaging)
+        model.execute(execution)  # not the average, which is evaluated in the parameters' type
         objective = Objective(model, settings.weight_y)
         gradient = Gradient(objective, settings.batch_size, options.micro_batch, options.processes)
         optimizer, lag = build_optimizer(model, settings, execution.precision), LAGS.get(model.device.type, 0)
@@ -104,14 +99,14 @@ class TrainingState:
 
     @property
     def evaluated(self) -> Glow:
-        """The model to evaluate and sample from: the averaged one, where there is one."""
+        """The model to evaluate and sample from: the average if there is one."""
         return self.model if self.averaged is None else self.averaged.module
 
     def initialize(self, batch: Batch | None = None) -> None:
-        """Begin: all processes and the averages have the weights that the first process has.
+        """Initialise the model, and give the first process's weights to the other processes and to the averages.
 
         Args:
-            batch: For the data-dependent initialisation of everything that has one; None for none.
+            batch: What the data-dependent initialisation uses; without it there is no such initialisation.
         """
         if batch is not None:
             self.model.initialize(self.model.dequantizer.initialize(batch.images, batch.noise))
@@ -119,9 +114,9 @@ class TrainingState:
         self.evaluated.load_state_dict(self.model.state_dict())
 
     def step(self, batch: Batch) -> StepResult:
-        """One step of training: gradient, and an update of weights and averages unless something isn't finite.
+        """One step of training: compute the gradient, and update weights and averages if loss and gradient are finite.
 
-        Whether it is finite is decided on the device, so that the host doesn't wait for it.
+        The device decides whether they are finite, so that the host needn't wait for it.
 
         Args:
             batch: This process's share of `settings.batch_size` images.
@@ -153,7 +148,7 @@ class TrainingState:
         return result
 
     def settle(self, behind: int = 0) -> None:
-        """Count how the steps so far ended, but for the latest `behind` ones; this waits for those that it counts."""
+        """Count which steps were skipped, except for the latest `behind` steps. This waits for the counted ones."""
         while len(self.unread) > behind:
             was_finite = self.unread.popleft().was_finite
             self.progress.updates += was_finite
@@ -164,7 +159,7 @@ class TrainingState:
         """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`.
 
         Args:
-            directory: What it was is replaced.
+            directory: A directory that exists is replaced.
             usual: See `evaluate.usual`.
             validation: The result on validation images (`card.Result`).
         """
@@ -175,23 +170,23 @@ class TrainingState:
             seal(partial)
 
     def save(self, out: Path) -> None:
-        """Write everything that's needed to go on as `last`, and keep what that was as `previous`."""
+        """Write everything that the training needs to go on as `last`; the old `last` becomes `previous`."""
         self.settle()
         with replacing_directory(out / LAST, previous=out / PREVIOUS) as partial:
             self._write_model(partial)
-            weights.save_tensors(partial / OPTIMIZER, _flat(self.optimizer))
+            weights.save_tensors(partial / OPTIMIZER, optimizer_tensors(self.optimizer))
             save_json(partial / PROGRESS, asdict(self.progress))
             seal(partial)
 
     def restore(self, out: Path) -> bool:
-        """Take over the newest checkpoint; False if there is none. `set_aside_damaged` comes first."""
-        directory = next((out / name for name in (LAST, PREVIOUS) if (out / name).exists()), None)
+        """Continue from the newest checkpoint, after `set_aside_damaged`; False if there is none."""
+        directory = newest(out)
         if directory is not None:
             self._take(directory)
         return directory is not None
 
     def start_from(self, model: str) -> None:
-        """Take over the weights of another model of the same architecture; its number of bits may differ.
+        """Begin with the weights of another model of the same architecture; only its number of bits may differ.
 
         Raises:
             InputError: If there is no such model, or it differs in something else.
@@ -211,11 +206,11 @@ class TrainingState:
         self.model.load_state_dict(source.state_dict())
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything, for a comparison between processes."""
+        """All tensors and counters by name, for a comparison between processes."""
         models = {"model": self.model, "evaluated": self.evaluated}
         named = {f"{part}.{name}": value for part, m in models.items() for name, value in m.state_dict().items()}
         counters = torch.tensor([self.progress.position, self.progress.updates, self.progress.skipped])
-        return named | _flat(self.optimizer) | {"progress": counters}
+        return named | optimizer_tensors(self.optimizer) | {"progress": counters}
 
     def _take(self, directory: Path) -> None:
         self._take_classes(directory)
@@ -224,11 +219,11 @@ class TrainingState:
         if self.averaged is not None:
             average = weights.load_tensors(directory / weights.MODEL)
             weights.assign(self.averaged.module, average, directory / weights.MODEL)
-        _restore(self.optimizer, weights.load_tensors(directory / OPTIMIZER), directory / OPTIMIZER)
+        restore_optimizer(self.optimizer, directory / OPTIMIZER)
         try:
             self.progress = Progress(**load_json(directory / PROGRESS))
         except TypeError:
-            raise InputError(f"{directory / PROGRESS} is damaged: its counters are not those of a training.") from None
+            raise InputError(f"{directory / PROGRESS} is damaged: it should hold the counters of a training.") from None
         if self.averaged is not None:
             self.averaged.num_updates.fill_(self.progress.updates)
 
@@ -241,57 +236,16 @@ class TrainingState:
         self._order_classes(trained)
 
     def _order_classes(self, names: Sequence[str]) -> None:
-        """Count the classes as weights from elsewhere do, which may be in another order than the data's."""
+        """Number the classes as the loaded weights do. The data may number them in another order."""
         self.model.class_names = list(names)
         self.evaluated.class_names = list(names)
 
     def _write_model(self, directory: Path, results: Mapping[str, Any] | None = None) -> None:
         precision = str(self.model.execution.precision or self.model.dtype).removeprefix("torch.")
         known = {"data": self.data, "images": self.progress.position, "precision": precision, **(results or {})}
-        save_json(directory / weights.PROVENANCE, provenance() | known)  # before the card, which tells it
+        save_json(directory / weights.PROVENANCE, provenance() | known)  # before the card, which shows it
         if self.averaged is not None:
             weights.save_tensors(directory / weights.RAW, self.model.state_dict())
         self.evaluated.save_pretrained(directory, "raw" if self.averaged is None else "averaged")
         if self.value_ranges:
             save_json(directory / weights.VALUE_RANGES, self.value_ranges)
-
-
-def set_aside_damaged(out: Path) -> None:
-    """Rename checkpoints that aren't as they were written, so that the one before is gone on from, and say so.
-
-    Raises:
-        InputError: If there are checkpoints and none is undamaged.
-    """
-    damage: dict[str, str] = {}
-    present = [name for name in (LAST, PREVIOUS) if (out / name).exists()]
-    for name in present:
-        try:
-            verify(out / name)
-        except InputError as error:
-            damage[name] = str(error)
-    if present and len(damage) == len(present):
-        raise InputError(
-            f"{' '.join(damage.values())} {out} has no undamaged checkpoint: give another --out to start again."
-        )
-    for name, sentence in damage.items():
-        say(f"{sentence} The checkpoint is set aside as {out / DAMAGED}, and the other one is used.")
-        shutil.rmtree(out / DAMAGED, ignore_errors=True)
-        rename_directory(out / name, out / DAMAGED)
-
-
-def _flat(optimizer: Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state of each parameter, as tensors named by the parameter's number and the state's name."""
-    state = optimizer.state_dict()["state"]
-    return {f"{number}.{name}": tensor for number, entry in state.items() for name, tensor in entry.items()}
-
-
-def _restore(optimizer: Optimizer, tensors: dict[str, Tensor], source: Path) -> None:
-    content = optimizer.state_dict()
-    content["state"] = {}
-    for key, tensor in tensors.items():
-        number, _, name = key.partition(".")
-        content["state"].setdefault(int(number), {})[name] = tensor.clone()  # not a view of the file
-    numbers = {number for group in content["param_groups"] for number in group["params"]}
-    if not content["state"].keys() <= numbers:
-        raise InputError(f"{source} is of another run: it has more parameters than the {len(numbers)} of this one.")
-    optimizer.load_state_dict(content)
