@@ -1,4 +1,4 @@
-"""Files and directories written whole or not at all, brought to the disk, and told from damaged ones."""
+"""Files and directories that are written whole or not at all, and whose damage is noticed."""
 
 import errno
 import hashlib
@@ -17,19 +17,19 @@ from glowflow.errors import InputError
 
 DIGESTS = "digests.json"
 LONGEST_NAME = 128
-"""Bytes of a name that leave room for more in any file system."""
+"""Bytes of a name to which any file system lets us add a few."""
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
-"""Errors of file systems that can't do a thing at all; those of networks often report them."""
+"""Errors of file systems, often of networks, that don't support an operation."""
 NOT_FOR_DIRECTORIES = UNSUPPORTED | {errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
-"""Errors of systems that can't bring directories to the disk; Windows has EACCES."""
+"""Errors of systems that can't sync directories; Windows has EACCES."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to, which then takes the place of the file `path`, whole or not at all.
+    """Give a temporary file to write to, which then replaces the file `path`, whole or not at all.
 
     A link stays, and the file that it leads to is replaced. Other names of this file (hard links) keep its old content.
-    What isn't a file, such as a pipe or a device, is written to as soon as the content is whole.
+    A pipe or a device gets the content when it's whole.
     """
     target = destination(path)
     try:
@@ -46,8 +46,8 @@ def _replacing(target: Path) -> Iterator[Path]:
         partial.touch()
         mode = (target if os.access(target, os.W_OK) else partial).stat().st_mode
         yield partial
-        with suppress(OSError):  # where the file system has no permissions
-            partial.chmod(mode)  # safetensors would keep other users from reading it
+        with suppress(OSError):  # if the file system has no permissions
+            partial.chmod(mode)  # safetensors lets only the owner read its files
         sync(partial)
         _rename(partial, target)
     finally:
@@ -64,7 +64,7 @@ def _delivering(path: Path) -> Iterator[Path]:
 
 
 def _rename(partial: Path, target: Path) -> None:
-    """Put a file in the place of another; or only its content, where the other is mounted and can't be replaced."""
+    """Replace a file by another. A mounted file can't be replaced; it gets the other's content."""
     try:
         partial.replace(target)
     except OSError as error:
@@ -75,11 +75,11 @@ def _rename(partial: Path, target: Path) -> None:
 
 @contextmanager
 def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[Path]:
-    """Give a new directory to fill, which then takes the place of `target`, whole or not at all.
+    """Give a new directory to fill, which then replaces `target`, whole or not at all.
 
-    Only one process may write there; others may read at any time. A crash leaves the old directory or the new one, or,
-    between two renamings, the old one as `previous`. Without `previous` the old one isn't kept, and `recover` puts a
-    replacement right that was cut short. Both paths may be links, which stay.
+    Only one process may write there; others may read at any time. A crash leaves the old directory or the new one. A
+    crash between the two renamings leaves the old one as `previous`. Without `previous` the old one isn't kept, and
+    `recover` puts it back after such a crash. Both paths may be links, which stay.
     """
     target = target if previous else destination(target)
     partial, old = beside(target, "partial"), beside(target, "old")
@@ -90,7 +90,7 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
         yield partial
         sync(partial)
     except Exception:
-        shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the room
+        shutil.rmtree(partial, ignore_errors=True)  # it would take room on a full disk
         raise
     if target.exists():
         if previous and previous.exists():
@@ -102,7 +102,7 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
 
 
 def recover(target: Path) -> None:
-    """Put back a directory whose replacement was interrupted between its two renamings. Only its writer may do this."""
+    """Put back a directory after a crash between the two renamings. Only the process that writes it may do this."""
     old = beside(target, "old")
     if target.exists():
         shutil.rmtree(old, ignore_errors=True)
@@ -111,7 +111,7 @@ def recover(target: Path) -> None:
 
 
 def _remove(directory: Path) -> None:
-    """Remove a directory as far as possible, or the link to one."""
+    """Remove a link to a directory, or as much of a directory as can be removed."""
     directory.unlink() if directory.is_symlink() else shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -125,7 +125,7 @@ def beside(path: Path, suffix: str) -> Path:
 def sync(path: Path) -> None:
     """Wait until a file, or a directory's list of names, is on the disk; OSError if the disk is full or fails.
 
-    Nothing happens where the system can't do this for directories, or the file system can't do it at all.
+    Nothing happens if the system doesn't support this.
     """
     is_directory = path.is_dir()
     try:
@@ -140,7 +140,7 @@ def sync(path: Path) -> None:
 
 
 def rename_directory(directory: Path, target: Path) -> None:
-    """Rename a directory, or copy it where it can't be renamed, as in a lower layer of a Docker image."""
+    """Rename a directory, or copy it if it can't be renamed, as in a lower layer of a Docker image."""
     try:
         directory.rename(target)
     except OSError as error:
@@ -154,26 +154,26 @@ def rename_directory(directory: Path, target: Path) -> None:
 
 
 def save_text(path: Path, content: str) -> None:
-    """Write a text file in UTF-8, whole or not at all; names in other encodings come out as they were."""
+    """Write a text file in UTF-8, whole or not at all. File names in other encodings keep their bytes."""
     with replacing(path) as partial:
         partial.write_text(content, encoding="utf-8", errors="surrogateescape")
 
 
 def append(path: Path, line: str) -> None:
-    """Add a line to a text file, whole or not at all unless the process dies; end a line that was cut short first."""
+    """Add a line to a text file. If that fails, the file stays as it was. A last line without an end is ended first."""
     size = path.stat().st_size if path.exists() else 0
     try:
         with path.open("ab+") as file:
             file.seek(max(0, size - 1))
             file.write((b"" if file.read() in {b"", b"\n"} else b"\n") + line.encode())
     except OSError:
-        with suppress(OSError):  # what was wrong with the writing matters more
+        with suppress(OSError):  # the first error matters more
             os.truncate(path, size)
         raise
 
 
 def load_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects that `append` wrote, without lines that a crash cut short; none if there is no such file."""
+    """The JSON objects that `append` wrote, except for lines that a crash cut short; empty if there is no such file."""
     lines = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         with suppress(json.JSONDecodeError):
@@ -195,7 +195,7 @@ def load_json(path: Path) -> dict[str, Any]:
 
 
 def parsed_json(text: bytes, path: Path) -> dict[str, Any]:
-    """The JSON object that a file's text is; InputError if it isn't one."""
+    """The JSON object in the text of the file `path`; InputError if there is none."""
     try:
         content = json.loads(text.decode())
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -206,20 +206,20 @@ def parsed_json(text: bytes, path: Path) -> dict[str, Any]:
 
 
 def seal(directory: Path) -> None:
-    """Write a digest of each file in a directory beside them, but for texts (.md), which their readers may edit."""
+    """Write the digests of a directory's files into it, except for texts (.md), which people may edit."""
     files = (path for path in sorted(directory.iterdir()) if path.suffix != ".md")
     save_json(directory / DIGESTS, {path.name: digest(path) for path in files})
 
 
 def verify(directory: Path, contents: Mapping[str, bytes] | None = None) -> None:
-    """Compare each file with what it was when the directory was sealed.
+    """Check that each file is as it was when the directory was sealed.
 
     Args:
-        directory: Where the files are.
-        contents: Of files that have been read already, by name; they aren't opened again.
+        directory: The sealed directory.
+        contents: The contents of files that have been read already, by name. These files aren't opened again.
 
     Raises:
-        InputError: If one is missing or differs, naming it; or if the directory isn't sealed.
+        InputError: If a file is missing or differs; it's named. Or if the directory isn't sealed.
     """
     digests = load_json(directory / DIGESTS)
     if (directory / DIGESTS).read_text(encoding="utf-8") != _json(digests):
@@ -232,7 +232,7 @@ def verify(directory: Path, contents: Mapping[str, bytes] | None = None) -> None
 
 
 def is_sealed(directory: Path) -> bool:
-    """Whether `verify` has something to go by."""
+    """True if the directory has digests for `verify`."""
     return (directory / DIGESTS).is_file()
 
 
@@ -241,6 +241,6 @@ def _json(content: Mapping[str, Any]) -> str:
 
 
 def digest(content: Path | bytes) -> str:
-    """BLAKE2b of a file's contents, in hexadecimal digits."""
+    """The BLAKE2b digest of a file or of bytes, in hexadecimal digits."""
     with content.open("rb") if isinstance(content, Path) else BytesIO(content) as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -1,4 +1,4 @@
-"""How good a model is: bits/dim of images and its standard error, reconstruction error; and samples."""
+"""How good a model is (bits/dim, reconstruction error, classification error); and samples."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ from glowflow.progress import progress
 
 LARGEST_BATCH = 100
 LARGEST_ACTIVATION = 2**26
-"""Numbers in the widest tensor of a batch: a quarter of a gigabyte."""
+"""The largest number of elements in the widest tensor of a batch: a quarter of a gigabyte."""
 
 FEWEST_USUAL = 100
-"""Images of which a hundredth can be told."""
+"""The smallest number of images that has a meaningful 1st and 99th percentile."""
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ class Likelihood:
 
     bits_per_dim: float
     standard_error: float | None
-    """Of the mean over images, or over clusters of them where they come in clusters; None for a single one."""
+    """Standard error of the mean. Images of a cluster aren't independent. None if there is only one cluster."""
     num_images: int
     num_clusters: int
     num_noise_draws: int
@@ -62,7 +62,7 @@ def likelihood(
 
 
 def mean_of(values: Floats, dataset: Dataset, num_draws: int = 1) -> Likelihood:
-    """Mean bits/dim of a data set's images, from that of each image (N,), as `scores` gives it.
+    """Mean bits/dim of a data set, from the bits/dim of each image (N,) that `scores` gives.
 
     >>> from glowflow import load
     >>> mean_of(np.array([1.0, 3.0]), load("digits", (1, 28, 28), "test").thinned(2)).bits_per_dim
@@ -76,8 +76,9 @@ def mean_of(values: Floats, dataset: Dataset, num_draws: int = 1) -> Likelihood:
 def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, processes: Processes = ALONE) -> Floats:
     """Bits/dim of each image (N,), averaged over draws of the dequantisation noise.
 
-    It bounds the bits per dimension of the quantised image from above. The noise is a function of (seed, draw, image),
-    so that the result doesn't depend on how the images are batched, or divided among processes.
+    The mean over many draws is an upper bound for the bits per dimension of the quantised image. The noise is a
+    function of (seed, draw, image), so the result doesn't depend on how the images are divided into batches, or among
+    processes.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -92,7 +93,9 @@ def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, pro
 
 
 def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
-    """What bits/dim images of a kind have, by which others are known as unlike them; nothing of too few to tell.
+    """The usual bits/dim of images: the median and the 1st and 99th percentile. Empty for too few images.
+
+    An image outside this range is unlike these images.
 
     >>> from glowflow import load
     >>> values = np.linspace(1, 3, 101)
@@ -100,7 +103,7 @@ def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
     2.0
 
     Args:
-        values: Of each of the data set's images, as `scores` gives them.
+        values: The bits/dim of each image, from `scores`.
         dataset: Images that the model wasn't trained on.
     """
     if len(values) < FEWEST_USUAL:
@@ -125,7 +128,7 @@ def _draw_scores(
 
 
 def bits_of(model: Glow, images: Tensor, y: Tensor | None = None) -> Tensor:
-    """Bits/dim (B,) of images (B, C, H, W), uint8, by the same noise for each: its place in a batch doesn't matter.
+    """Bits/dim (B,) of images (B, C, H, W), uint8. Each image gets the same noise, so its place in the batch is free.
 
     >>> from glowflow import Glow, GlowConfig
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -133,8 +136,8 @@ def bits_of(model: Glow, images: Tensor, y: Tensor | None = None) -> Tensor:
     torch.Size([2])
 
     Args:
-        model: Any.
-        images: On any device.
+        model: The model.
+        images: Images on any device.
         y: Labels (B,) for a class-conditional model, on the model's device.
     """
     noise = uniform_noise(0, Stream.EVALUATION, 0, 1, model.config.image_shape)
@@ -143,7 +146,7 @@ def bits_of(model: Glow, images: Tensor, y: Tensor | None = None) -> Tensor:
 
 @torch.no_grad()
 def classification_error(model: Glow, dataset: Dataset, seed: int = 0, processes: Processes = ALONE) -> float:
-    """Share of a labelled data set's images that a class-conditional model puts into a wrong class; see `classify`.
+    """Share of a labelled data set's images that a class-conditional model classifies wrongly; see `Glow.classify`.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8, num_classes=10))
@@ -161,9 +164,9 @@ def classification_error(model: Glow, dataset: Dataset, seed: int = 0, processes
 
 
 def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
-    """Standard error of the mean of `values` (N,), of which those with the same cluster (N,) are not independent.
+    """Standard error of the mean of `values` (N,). Values with the same cluster (N,) are not independent.
 
-    With a cluster for each value this is the usual std / sqrt(N); with a single cluster it can't be known: None.
+    With a cluster for each value this is the usual std / sqrt(N). With a single cluster it's unknown: None.
 
     >>> round(standard_error(np.array([1.0, 3.0]), np.array([0, 1])), 9)
     1.0
@@ -177,7 +180,7 @@ def standard_error(values: Floats, clusters: NDArray[np.int64]) -> float | None:
 
 @torch.no_grad()
 def reconstruction_error(model: Glow, dataset: Dataset, processes: Processes = ALONE) -> int:
-    """Largest difference, in quantised levels, between an image and itself encoded and decoded; 0 means exact.
+    """Largest difference, in quantised levels, between an image and its reconstruction; 0 means exact.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -199,7 +202,7 @@ def reconstruction_error(model: Glow, dataset: Dataset, processes: Processes = A
 def dequantized(
     model: Glow, dataset: Dataset, rows: range, draw: int = 0, seed: int = 0
 ) -> Iterator[tuple[int, Tensor, Tensor | None]]:
-    """First row, continuous images and labels (of a class-conditional model) of each batch of some rows.
+    """For each batch of some rows: the first row, continuous images, and labels for a class-conditional model.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -208,11 +211,11 @@ def dequantized(
     [(0, torch.Size([10, 1, 28, 28]))]
 
     Args:
-        model: Whose device, bits and size of batch are used.
+        model: It determines the device, the dequantisation and the size of the batches.
         dataset: The images.
-        rows: Which of them.
+        rows: Which images.
         draw: Which draw of the dequantisation noise.
-        seed: Of the noise.
+        seed: The seed of the noise.
     """
     for start, images, noise, y in _noisy(model, dataset, rows, draw, seed):
         yield start, model.dequantizer(images, noise)[0], y
@@ -221,7 +224,7 @@ def dequantized(
 def _noisy(
     model: Glow, dataset: Dataset, rows: range, draw: int, seed: int
 ) -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
-    """First row, images, noise and labels of each batch of some rows."""
+    """For each batch of some rows: the first row, images, noise and labels."""
     for start, images, y in _batches(model, dataset, rows):
         position = draw * len(dataset) + start
         noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), model.config.image_shape)
@@ -229,7 +232,7 @@ def _noisy(
 
 
 def _batches(model: Glow, dataset: Dataset, rows: range) -> Iterator[tuple[int, Tensor, Tensor | None]]:
-    """First row, images and labels of each batch of some rows."""
+    """For each batch of some rows: the first row, images and labels."""
     size = batch_size(model.config)
     for start in range(rows.start, rows.stop, size):
         images, labels = dataset.batch(range(start, min(start + size, rows.stop)))
@@ -244,9 +247,9 @@ def sample(
     labels: Sequence[int] | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """Random images (num, C, H, W), uint8 on the CPU, drawn in batches; the same for the same seed.
+    """Random images (num, C, H, W), uint8 on the CPU, drawn in batches. The same seed gives the same images.
 
-    A class-conditional model takes its classes in turn where no labels, one per image, are given.
+    A class-conditional model takes `labels`, one per image; without labels it takes its classes in turn.
 
     >>> from glowflow import Glow, GlowConfig
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))

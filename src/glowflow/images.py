@@ -1,4 +1,4 @@
-"""Images as the model sees them: uint8 <-> dequantised floats in [-1/2, 1/2), nats <-> bits per dimension."""
+"""Conversions: uint8 images to continuous ones in [-1/2, 1/2) and back, nats to bits per dimension."""
 
 from math import log
 from typing import Any, TypeAlias
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Array: TypeAlias = Tensor | NDArray[Any]
-"""What is taken as a tensor."""
+"""A tensor or a NumPy array."""
 
 BIN_CENTRE = 0.5
 LARGEST_NOISE = 1 - 2**-16
-"""With more, float32 would round the highest levels up into the next bin."""
+"""With more noise, float32 would round the highest levels up into the next bin."""
 
 
 def as_tensor(values: Array) -> Tensor:
-    """A tensor as it is, and a NumPy array as a tensor of its own, also where it's read-only, as Pillow's are.
+    """A tensor as it is; a NumPy array as a tensor with a copy of its values, because Pillow's arrays are read-only.
 
     >>> as_tensor(np.arange(3, dtype=np.uint8)[::-1])
     tensor([2, 1, 0], dtype=torch.uint8)
@@ -38,8 +38,8 @@ def quantize(images: Array, num_bits: int) -> Tensor:
 def dequantize(images: Array, num_bits: int, noise: Tensor | float = BIN_CENTRE) -> Tensor:
     """The continuous image x = (level + noise) / 2^n - 1/2, float32, in [-1/2, 1/2).
 
-    With uniform noise in [0, 1), -log2 p(x) bounds the bits of the quantised image from above. The default places each
-    value at its bin's centre, where rounding errors in x do no harm.
+    With uniform noise in [0, 1), the mean of -log2 p(x), plus n for each value, is an upper bound for the bits of the
+    quantised image. The default places each value at its bin's centre, where rounding errors in x do no harm.
     """
     levels = (as_tensor(images) >> (8 - num_bits)).float()
     return (levels + torch.as_tensor(noise).clamp(max=LARGEST_NOISE)) / 2**num_bits - 0.5
@@ -57,12 +57,12 @@ def to_uint8(x: Tensor, num_bits: int) -> Tensor:
 
 
 def bits_per_dim(log_prob: Tensor, num_dims: int, num_bits: int) -> Tensor:
-    """Bits per dimension of the quantised image: (D n ln 2 - log_prob) / (D ln 2).
+    """Bits per dimension (bits/dim) of the quantised image: (D n ln 2 - log_prob) / (D ln 2).
 
     Args:
         log_prob: Log-density of the continuous image, in nats.
         num_dims: D = C * H * W.
-        num_bits: n.
+        num_bits: n, the bits of each value.
 
     >>> bits_per_dim(torch.tensor(0.0), num_dims=3072, num_bits=8)  # a uniform density on the unit cube
     tensor(8.)

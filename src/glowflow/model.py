@@ -30,10 +30,10 @@ from glowflow.stored import StoredModel
 class Glow(nn.Module):
     """The model of Kingma & Dhariwal 2018: L levels of [squeeze, K steps, split], every latent standard normal.
 
-    `forward` and `inverse` are exact inverses between continuous images x (B, C, H, W) in [-1/2, 1/2) and a list of L
-    latents, level 0 first; `encode` and `decode` are the same between uint8 images and flat latents (B, D). A
-    class-conditional model takes labels y (B,), int64, wherever y appears. NumPy arrays of images, flat latents and
-    labels are taken as tensors.
+    `forward` maps continuous images x (B, C, H, W) in [-1/2, 1/2) to a list of L latents, level 0 first. `inverse` is
+    its exact inverse. `encode` and `decode` do the same between uint8 images and flat latents (B, D). A
+    class-conditional model takes labels y (B,), int64, wherever y appears. Images, flat latents and labels may also be
+    NumPy arrays.
 
     >>> import torch
     >>> from glowflow import Glow, GlowConfig
@@ -46,7 +46,7 @@ class Glow(nn.Module):
 
     Args:
         config: The architecture.
-        class_names: Names of a class-conditional model's classes, kept with it; by default their numbers.
+        class_names: Names of a class-conditional model's classes, which are stored with it; by default their numbers.
     """
 
     def __init__(self, config: GlowConfig, class_names: Sequence[str] | None = None) -> None:
@@ -65,10 +65,8 @@ class Glow(nn.Module):
 
     def forward(self, x: Array, y: Array | None = None) -> tuple[list[Tensor], Tensor]:
         """Latents of x, level 0 first, and ln |det d latents / dx| (B,) in nats."""
-        y = self._labels(len(x), y)
-        *latents, top, log_det = self._flow(x)
-        eps, term = self.prior(top, y)
-        return [*latents, eps], log_det + term
+        latents, log_det, _ = self._latents(x, y)
+        return latents, log_det
 
     def inverse(self, latents: list[Tensor], y: Array | None = None) -> Tensor:
         """The x that has these latents."""
@@ -85,10 +83,12 @@ class Glow(nn.Module):
         return log_det + standard_normal_log_prob(latents)
 
     def bits_per_dim(self, images: Array, noise: Array, y: Array | None = None) -> Tensor:
-        """Bits/dim (B,) of images (B, C, H, W), uint8, which these draws of noise bound from above in the mean.
+        """Bits/dim (B,) of images (B, C, H, W), uint8: -log2 P(image) / D, the average cost of a value in bits.
+
+        The mean over many draws of noise is an upper bound. One draw gives an estimate of this bound.
 
         Args:
-            images: Quantised to the model's bits on the way.
+            images: They are quantised to the model's number of bits first.
             noise: Uniform numbers in [0, 1), of the same shape.
             y: Labels for a class-conditional model.
         """
@@ -103,16 +103,15 @@ class Glow(nn.Module):
 
     def log_prob_and_logits(self, x: Array, y: Array | None = None) -> tuple[Tensor, Tensor]:
         """`log_prob` and `classify` in one pass."""
-        y = self._labels(len(x), y)
-        *latents, top, log_det = self._flow(x)
-        eps, term = self.prior(top, y)
-        return log_det + term + standard_normal_log_prob([*latents, eps]), self._logits(top)
+        latents, log_det, top = self._latents(x, y)
+        return log_det + standard_normal_log_prob(latents), self._logits(top)
 
     def classify(self, x: Array) -> Tensor:
         """Class logits (B, num_classes) of continuous images x.
 
-        The classifier's, from the spatial mean of the top latent; of a class-conditional model without a classifier,
-        ln p(x | y) up to a constant for each class y, which by Bayes' rule are the logits for equally frequent classes.
+        The classifier computes them from the spatial mean of the top latent. A class-conditional model without a
+        classifier gives ln p(x | y), up to a constant, for each class y. By Bayes' rule these are the logits if all
+        classes are equally frequent.
         """
         return self._logits(self._flow(x)[-2])
 
@@ -128,14 +127,14 @@ class Glow(nn.Module):
     def encode(self, images: Array, y: Array | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Flat latents (B, D), float64, of images (B, C, H, W), uint8.
 
-        Encoding and decoding compute in float64 (float32 on Apple's GPUs, which lack it): for an image that is unlike
-        the training images a trained flow may magnify float32's rounding beyond a whole level.
+        Encoding and decoding compute in float64 (float32 on Apple's GPUs, which lack float64). In float32, rounding
+        errors may grow beyond a whole level for an image that is unlike the training images.
 
         Args:
-            images: Quantised to the model's bits on the way.
+            images: They are quantised to the model's number of bits first.
             y: Labels for a class-conditional model.
-            generator: Draws the dequantisation noise; without one, values stand at their bins' centres, and decoding
-                gives the quantised images back exactly.
+            generator: Draws the dequantisation noise. Without a generator, values stand at the centres of their bins,
+                and decoding gives the quantised images back exactly.
         """
         images = as_tensor(images)
         if images.dtype != torch.uint8:
@@ -152,7 +151,8 @@ class Glow(nn.Module):
         Args:
             z: Latents.
             y: Labels for a class-conditional model.
-            exact: Computed as in `encode`; else in the parameters' type, which is fast, and a level off here and there.
+            exact: True to compute in float64, as `encode` does. False to compute in the parameters' type, which is
+                faster, but some values may be one level off.
         """
         model = self._in_float64() if exact else self
         x = model.inverse(self.unflatten(as_tensor(z).to(self.device, model.dtype)), y)
@@ -172,7 +172,7 @@ class Glow(nn.Module):
             num: How many.
             temperature: Standard deviation of the latents, one for all or one per image (num,).
             y: Labels (num,) for a class-conditional model.
-            generator: For reproducible images.
+            generator: Draws the latents; by default torch's global one.
         """
         if num < 0:
             raise ValueError(f"{num} images can't be drawn: give a number of at least 0.")
@@ -187,7 +187,7 @@ class Glow(nn.Module):
         return torch.cat([eps.permute(0, 2, 3, 1).flatten(1) for eps in latents], dim=1)
 
     def unflatten(self, z: Tensor) -> list[Tensor]:
-        """Take flat latents (B, D) apart again."""
+        """Divide flat latents (B, D) into the latents of each level."""
         if z.ndim != 2 or z.shape[1] != self.config.num_dims:
             raise ValueError(f"Latents have shape {tuple(z.shape)}; this model's are (B, {self.config.num_dims}).")
         shapes = self.config.latent_shapes
@@ -198,15 +198,15 @@ class Glow(nn.Module):
         ]
 
     def execute(self, execution: Execution) -> Self:
-        """Choose how, not what, is computed.
+        """Choose how the model is computed. The results stay the same to within rounding.
 
-        - `memory`: What a training step keeps for its backward pass: "store" everything; "checkpoint" the inputs of
-          each step of flow, which is then run again; "reversible" the levels' outputs, from which the steps are undone.
-          The latter two take a third more arithmetic.
+        - `memory`: What a training step keeps for its backward pass. "store" keeps everything. "checkpoint" keeps the
+          input of each step of flow, and runs the steps again. "reversible" keeps the output of each level, and undoes
+          the steps. The last two take a third more arithmetic.
         - `precision`: Type that the couplings' networks compute in, such as torch.bfloat16; None for the parameters'.
           Everything else stays in the parameters' type.
-        - `compiled`: Whether `torch.compile` compiles the steps, for training unless it's reversible, and for the
-          `inverse` of a frozen model.
+        - `compiled`: True to have `torch.compile` compile the steps. It does so for training (unless `memory` is
+          "reversible"), and for the `inverse` of a frozen model.
         """
         self.execution = execution
         for module in self.modules():
@@ -217,7 +217,7 @@ class Glow(nn.Module):
     def freeze(self) -> "FrozenGlow":
         """A separate form of this model for inference, with inverses, folded weights and casts computed once.
 
-        Nothing in the model itself is ever cached, so nothing needs to be invalidated when it's trained on.
+        Nothing in the model itself is cached, so you can go on training it.
         """
         return FrozenGlow(self)
 
@@ -227,8 +227,8 @@ class Glow(nn.Module):
         A `README.md` that glowflow didn't write stays.
 
         Args:
-            directory: Created where absent.
-            weights_kind: "raw", or "averaged" for weights averaged over training; stored for the record.
+            directory: It's created if there is none.
+            weights_kind: "raw", or "averaged" if the weights are averages over the training. It's only noted.
         """
         path = Path(directory)
         weights.save(path, self.state_dict(), asdict(self.config), weights_kind, self.class_names)
@@ -240,14 +240,14 @@ class Glow(nn.Module):
 
     @torch.no_grad()
     def push_to_hub(self, name: str, *, license: str | None = None, private: bool = False) -> str:  # noqa: A002
-        """Upload the model alone to the Hugging Face hub, with a card and a picture of what it draws.
+        """Upload the model to the Hugging Face hub, with a card and a picture of samples.
 
-        `glowflow push` uploads a stored model, with what its training recorded.
+        `glowflow push` uploads a stored model, together with the results that its training recorded.
 
         Args:
-            name: OWNER/NAME. A model that is there is replaced.
-            license: The licence of the weights, as the hub names it; without one the card says that there is none.
-            private: Whether a new page is for its owner only.
+            name: OWNER/NAME. A model of this name is replaced.
+            license: The licence of the weights, as the hub names it. Without one the card says that there is none.
+            private: True if only the owner may see a new page.
 
         Returns:
             The address of its page.
@@ -270,12 +270,12 @@ class Glow(nn.Module):
         """Load a model from a directory, a run's directory (its best checkpoint), or the hub.
 
         Args:
-            path: The directory, the hub's name for it, or a model that has been opened already.
+            path: The directory, the model's name on the hub, or a model that is open already.
             device: Where to put the model.
-            raw: Take the raw weights where the model has averaged ones.
+            raw: True for the raw weights of a model that also has averaged ones.
 
         Raises:
-            InputError: If there is none, or it's damaged or of another architecture than its configuration says.
+            InputError: If there is no model, if it's damaged, or if its weights don't fit its configuration.
         """
         stored = StoredModel.open(path)
         tensors, file = stored.weights(raw=raw)
@@ -295,7 +295,7 @@ class Glow(nn.Module):
 
     @property
     def _first_tensor(self) -> Tensor:
-        """A parameter, or a frozen model's constant."""
+        """A parameter, or a constant of a frozen model."""
         return next(tensor for tensor in chain(self.parameters(), self.buffers()) if tensor.is_floating_point())
 
     def _in_float64(self) -> "Glow":
@@ -307,6 +307,13 @@ class Glow(nn.Module):
     @property
     def _chains(self) -> list[Chain]:
         return [cast("Chain", level) for level in self.levels]
+
+    def _latents(self, x: Array, y: Array | None) -> tuple[list[Tensor], Tensor, Tensor]:
+        """(latents, log_det, top before its prior)."""
+        y = self._labels(len(x), y)
+        *latents, top, log_det = self._flow(x)
+        eps, term = self.prior(top, y)
+        return [*latents, eps], log_det + term, top
 
     def _flow(self, x: Array) -> tuple[Tensor, ...]:
         """(latent of level 0, ..., top before its prior, log_det)."""
@@ -326,7 +333,7 @@ class Glow(nn.Module):
         if self.classifier is not None:
             return self.classifier(top.mean((2, 3)))
         if not self.config.num_classes:
-            raise ValueError("This model knows no classes: it isn't class-conditional.")
+            raise ValueError("This model can't classify: it isn't class-conditional.")
         classes = torch.arange(self.config.num_classes, device=top.device)
         return torch.stack([self._top_log_prob(top, y.expand(len(top))) for y in classes], dim=1)
 
@@ -335,7 +342,7 @@ class Glow(nn.Module):
         return log_det + standard_normal_log_prob([eps])
 
     def _dequantized(self, images: Array, noise: Array) -> tuple[Tensor, Tensor]:
-        """X of images, and log q."""
+        """Continuous images x, and log q, see `Dequantizer`."""
         on_device = (as_tensor(values).to(self.device) for values in (images, noise))
         return self.dequantizer(*on_device)
 
@@ -346,24 +353,24 @@ class Glow(nn.Module):
             raise ValueError(f"Images have shape {tuple(x.shape[1:])}; this model's are {self.config.image_shape}.")
 
     def _labels(self, num: int, y: Array | None) -> Tensor | None:
-        """Labels as a tensor, if they fit."""
+        """Labels as a tensor; ValueError if they don't fit."""
         if self.config.num_classes and y is None:
             raise ValueError("This model is class-conditional: give labels y.")
         if not self.config.num_classes and y is not None:
             raise ValueError("This model is not class-conditional: it takes no labels y.")
         if y is None:
             return None
-        y = as_tensor(y) if isinstance(y, Tensor) else as_tensor(y).long()
+        y = y if isinstance(y, Tensor) else as_tensor(y).long()
         if y.shape != (num,) or y.dtype != torch.int64:
             raise ValueError(f"Labels are {y.dtype} {tuple(y.shape)}; int64 ({num},) is needed, one per image.")
         classes = self.config.num_classes
         if y.device.type == "cpu" and num and not 0 <= int(y.min()) <= int(y.max()) < classes:
-            raise ValueError(f"Labels go from 0 to {classes - 1}; these, from {int(y.min())} to {int(y.max())}.")
+            raise ValueError(f"Labels go from 0 to {classes - 1}; these go from {int(y.min())} to {int(y.max())}.")
         return y
 
 
 class FrozenGlow(Glow):
-    """The inference form of a `Glow`: the same functions, apart from those that would change or save it."""
+    """The inference form of a `Glow`. It has the same functions, except for those that would change or save it."""
 
     def __init__(self, model: Glow) -> None:
         nn.Module.__init__(self)
@@ -372,7 +379,7 @@ class FrozenGlow(Glow):
         self.levels = nn.ModuleList([level.freeze() for level in model._chains])
         self.prior = cast("TopPrior", model.prior.freeze())
         self.classifier = deepcopy(model.classifier)
-        self._exact = [] if model.dtype == torch.float64 else [deepcopy(model)]  # a list: it's no part of this module
+        self._exact = [] if model.dtype == torch.float64 else [deepcopy(model)]  # a list hides it from nn.Module
         self.requires_grad_(requires_grad=False).eval()
         self.execution = Execution()
         if model.execution.compiled:
@@ -381,19 +388,19 @@ class FrozenGlow(Glow):
 
     @torch.no_grad()
     def _run_once(self) -> None:
-        """Decode an image, so that what is kept for its size is there, and compiling finds the steps as they stay."""
+        """Decode an image, so that compiling finds everything that the layers keep for this size of images."""
         y = torch.zeros(1, dtype=torch.int64, device=self.device) if self.config.num_classes else None
         self.inverse(self.unflatten(torch.zeros(1, self.config.num_dims, device=self.device, dtype=self.dtype)), y)
 
     def _in_float64(self) -> Glow:
-        """The float64 form, made when it's first needed."""
+        """The float64 form, which is made when it's first needed."""
         if self._exact and not isinstance(self._exact[0], FrozenGlow):
             self._exact = [self._exact[0]._in_float64().freeze()]
         return self._exact[0] if self._exact else self
 
     def execute(self, execution: Execution) -> Self:
         """Refused."""
-        raise ValueError("A frozen model is computed as it was when it was frozen: choose before.")
+        raise ValueError("A frozen model can't be executed otherwise: call execute before freeze.")
 
     def initialize(self, x: Tensor) -> None:
         """Refused."""

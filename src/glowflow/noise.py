@@ -1,7 +1,7 @@
-"""Random numbers that belong to an image: they don't depend on how many images there are beside it.
+"""Random numbers for images. Those of one image don't depend on how many other images there are.
 
-While training, they are a function of (seed, position), where a position counts the images drawn since the start; so
-nothing random is carried from step to step. Latents are drawn in turn from a generator of torch's.
+In training they are a function of (seed, position), where a position counts the images drawn since the start. So
+nothing random is carried from step to step. Latents are drawn one after the other from a generator of torch.
 """
 
 from enum import IntEnum
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 WORDS_PER_BLOCK = 4
-"""64-bit words that one value of Philox's counter gives."""
+"""How many 64-bit words Philox gives for one value of its counter."""
 
 
 class Stream(IntEnum):
-    """What noise is for; each purpose has a stream of its own."""
+    """The purpose of noise. Each purpose has an independent stream."""
 
     TRAINING = 0
     INITIALIZATION = 1
@@ -53,19 +53,19 @@ def normal(
 
     Args:
         num: How many images.
-        size: Numbers for each.
-        generator: What draws them, on its own device; by default the device's.
-        device: Where they are then.
-        dtype: Their type.
+        size: How many numbers for each image.
+        generator: It draws the numbers on its own device; by default it's the global one of `device`.
+        device: The device of the result.
+        dtype: The type of the result.
     """
     numbers = torch.empty(num, size, device=generator.device if generator else device, dtype=dtype)
-    for row in numbers:  # torch draws the last few numbers of a tensor in another way, so each image has its own
+    for row in numbers:  # one by one, because torch draws the last few numbers of a tensor in another way
         row.normal_(generator=generator)
     return numbers.to(device)
 
 
 def uniform(num: int, size: int, generator: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
-    """Numbers (num, size), float32, uniform in [0, 1); see `normal`."""
+    """Uniform numbers (num, size), float32, in [0, 1); see `normal`."""
     numbers = torch.empty(num, size, device=generator.device)
     for row in numbers:
         row.uniform_(generator=generator)

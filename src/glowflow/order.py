@@ -1,8 +1,7 @@
 """The order of images as a function of (seed, position), so that nothing random is carried from step to step.
 
-A position counts the images drawn since the start of a training, repetitions included. Which image stands there is
-computed from the position alone: a training that was interrupted, or spread over other machines, goes on exactly as it
-would have.
+A position counts the images drawn since the start of a training, with repetitions. The seed and the position determine
+the image. So a training that was interrupted, or moved to another machine, goes on exactly as it would have.
 """
 
 from functools import lru_cache
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 def shuffled(seed: int, start: int, count: int, size: int) -> NDArray[np.int64]:
     """Indices of the images at positions start, ..., start + count - 1.
 
-    Every `size` positions are an epoch, in which each image comes once, in an order of its own.
+    Every `size` positions are an epoch, in which each image comes once. Each epoch has another order.
 
     >>> sorted(shuffled(seed=0, start=10, count=5, size=5).tolist())
     [0, 1, 2, 3, 4]

@@ -1,30 +1,30 @@
-"""How fast work goes on, and how long it will take."""
+"""How fast work proceeds, and how much time it still needs."""
 
 import time
 from collections import deque
 from datetime import timedelta
 
 WINDOW = 60.0
-"""Seconds of work that the rate is taken from."""
+"""The time, in seconds, over which the rate is computed."""
 FEWEST_STEPS, FEWEST_SECONDS = 3, 5.0
-"""How much work tells how long the rest will take."""
+"""How much work has to be done before the time left is known."""
 
 
 class Pace:
     """The rate of work that is done in steps, and the time left.
 
-    The first step isn't counted where there are others: it prepares much that the others find ready.
+    If there are several steps, the first one isn't counted, because it also prepares things for the others.
     """
 
     def __init__(self, total: int, done: int = 0) -> None:
-        """Begin now, with `done` of `total` units done before."""
+        """Begin now; `done` of `total` units were done before."""
         self.total, self.done = total, done
         self._began = time.monotonic(), done
         self._ends: deque[tuple[float, int]] = deque()
-        """When a step ended and what was done then, of those within the window."""
+        """The time at which each step within the window ended, and how many units were done then."""
 
     def advance(self, count: int) -> None:
-        """A step of `count` units ends now."""
+        """Note that a step of `count` units ends now."""
         now, self.done = time.monotonic(), self.done + count
         self._ends.append((now, self.done))
         while len(self._ends) > FEWEST_STEPS + 1 and now - self._ends[1][0] > WINDOW:
@@ -32,7 +32,7 @@ class Pace:
 
     @property
     def seconds(self) -> float:
-        """From the beginning to the end of the last step."""
+        """The time from the beginning to the end of the last step."""
         return self._ends[-1][0] - self._began[0] if self._ends else 0.0
 
     @property
@@ -43,7 +43,7 @@ class Pace:
 
     @property
     def left(self) -> timedelta | None:
-        """The time left; None until enough is done to tell."""
+        """The time left; None until it's known."""
         span, _ = self._counted()
         if len(self._ends) <= FEWEST_STEPS or span < FEWEST_SECONDS or not self.rate:
             return None

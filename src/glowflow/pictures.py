@@ -14,15 +14,15 @@ from glowflow.durable import replacing
 from glowflow.errors import InputError, install
 
 SMALLEST_TILE = 64
-"""Pixels of an image's longer side."""
+"""The smallest number of pixels of an image's longer side."""
 FEW, SMALLEST_OF_FEW = 100, 100
-"""So many images, or fewer, have at least so many pixels, which a short caption needs."""
+"""The longer side has at least SMALLEST_OF_FEW pixels if there are at most FEW images; a caption needs this room."""
 LARGEST_TILE = 256
 SCREEN = 1600, 1040
-"""Pixels, as wide and as high as pictures of few images become."""
+"""The largest width and height, in pixels, of a picture of few images."""
 GAP = 2
 MOST_PIXELS = 2**27
-"""Of a picture. Programs don't open larger ones, nor does Pillow, by which they are written."""
+"""The largest number of pixels of a picture. Pillow and other programs don't open larger ones."""
 ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
 VIDEO = ".mp4"
 FRAME_MILLISECONDS = 40
@@ -31,7 +31,7 @@ STILL_MILLISECONDS = 600
 
 
 def as_picture(image: NDArray[np.uint8]) -> Image.Image:
-    """One image (H, W, C) as a picture; of an unusual number of channels, the first or the first three are shown."""
+    """One image (H, W, C) as a picture. Of 2 channels it shows the first one, of more than 4 the first three."""
     channels = image.shape[2]
     shown = image if channels in {3, 4} else image[:, :, :3] if channels > 4 else image[:, :, 0]
     return Image.fromarray(np.ascontiguousarray(shown))
@@ -40,7 +40,7 @@ def as_picture(image: NDArray[np.uint8]) -> Image.Image:
 def grid(images: Tensor, columns: int, enlarge: int | None = None) -> Image.Image:
     """A picture of images (N, C, H, W), uint8, in rows of `columns`.
 
-    Each pixel becomes `enlarge` pixels each way; by default as many as give an image SMALLEST_TILE.
+    Each pixel becomes `enlarge` x `enlarge` pixels. By default an image's longer side gets at least SMALLEST_TILE.
     """
     tiles = [as_picture(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()]
     scale = enlarge or _factor(SMALLEST_TILE, tiles[0].size)
@@ -55,7 +55,7 @@ def grid(images: Tensor, columns: int, enlarge: int | None = None) -> Image.Imag
 
 
 def check_count(num: int, image_shape: Shape, enlarge: int | None = None) -> None:
-    """Refuse more images (C, H, W) than one picture can hold; InputError says how many that is."""
+    """Raise InputError for more images (C, H, W) than one picture can hold."""
     _, *sides = image_shape
     scale = enlarge or _factor(SMALLEST_TILE, sides)
     most = MOST_PIXELS // prod(scale * side + GAP for side in sides)
@@ -66,9 +66,10 @@ def check_count(num: int, image_shape: Shape, enlarge: int | None = None) -> Non
 
 
 def suitable(images: Tensor, columns: int) -> int:
-    """By how much to enlarge images (N, C, H, W), in rows of `columns`, for a screen.
+    """How many times to enlarge images (N, C, H, W), in rows of `columns`, for a screen.
 
-    Few fill it, up to LARGEST_TILE each; many, which don't fit onto it, stay large enough to be looked at.
+    A few images fill the screen, but none gets larger than LARGEST_TILE. Many images stay large enough to look at, even
+    if they don't fit onto the screen.
     """
     *_, height, width = images.shape
     rows = -(-len(images) // columns)
@@ -77,7 +78,7 @@ def suitable(images: Tensor, columns: int) -> int:
 
 
 def _factor(side: int, size: Sequence[int]) -> int:
-    """The smallest that makes the longer side so long."""
+    """The smallest factor that makes the longer side at least this long."""
     return max(1, -(-side // max(size)))
 
 
@@ -99,7 +100,7 @@ def save(picture: Image.Image, path: Path) -> None:
     """Write a picture, whole or not at all.
 
     Raises:
-        InputError: If Pillow can't write this picture in the format that the name's ending says.
+        InputError: If Pillow can't write this picture in the format of the name's ending.
     """
     kind = Image.registered_extensions()[path.suffix.lower()]
     with replacing(path) as partial:
@@ -112,16 +113,17 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file's name is that of an animation."""
+    """True if the file name has the ending of an animation."""
     return path.suffix.lower() in {*ANIMATIONS, VIDEO}
 
 
 def animate(frames: Sequence[Image.Image], path: Path) -> None:
-    """Write pictures of one size as an animation that runs to the last one and back, for ever (but in a video, once).
+    """Write pictures of one size as an animation from first to last and back. A video then ends; others repeat.
 
     Args:
         frames: At least 2.
-        path: .webp, which keeps every pixel as it is; .gif, or .mp4, which takes the extra `video`.
+        path: A name that ends in .webp (which keeps every pixel as it is), .gif, or .mp4 (which needs the extra
+            `video`).
     """
     durations = [STILL_MILLISECONDS, *[FRAME_MILLISECONDS] * (len(frames) - 2), STILL_MILLISECONDS]
     there_and_back = [*frames, *frames[-2:0:-1]]
@@ -145,7 +147,7 @@ def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) 
         raise InputError(f"{path} needs another package: {install('video')}, or write a .webp.") from None
     with replacing(path) as partial, partial.open("wb") as raw, av.open(raw, "w", format="mp4") as file:
         stream = file.add_stream("libx264", rate=1000 // FRAME_MILLISECONDS, options={"crf": "16"})
-        stream.width, stream.height = (side + side % 2 for side in frames[0].size)  # the codec wants even ones
+        stream.width, stream.height = (side + side % 2 for side in frames[0].size)  # the codec needs even numbers
         stream.pix_fmt = "yuv420p"
         for frame, duration in zip(frames, durations, strict=True):
             pixels = np.asarray(frame.convert("RGB").resize((stream.width, stream.height)))

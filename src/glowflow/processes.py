@@ -1,4 +1,4 @@
-"""Processes that share one piece of work, as torchrun starts them; without it, this one alone."""
+"""Processes that share work. torchrun starts them; without torchrun there is only this process."""
 
 import ctypes
 import os
@@ -26,17 +26,17 @@ from glowflow.errors import ProcessLostError
 from glowflow.progress import be_silent
 
 PR_SET_PDEATHSIG = 1
-"""Of Linux's prctl."""
+"""A constant of Linux's prctl."""
 SECONDS_BETWEEN_ANSWERS = 0.05
 TIMEOUT = timedelta(minutes=30)
-"""How long one process waits for another, which may be writing a checkpoint, or whose machine may be gone."""
+"""How long one process waits for another, which may be writing a checkpoint."""
 CONNECTION_TIMEOUT = timedelta(seconds=20)
-"""How long a process tries to reach torchrun's store, which torchrun has opened before it starts the process."""
+"""How long a process tries to reach torchrun's store, which is open before the process starts."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes, and which of them this one is; it computes on `device`, where it has what it exchanges.
+    """How many processes there are, and which of them this one is. It computes and exchanges tensors on `device`.
 
     >>> [list(Processes(rank, 3).share(8)) for rank in range(3)]
     [[0, 1], [2, 3, 4], [5, 6, 7]]
@@ -48,15 +48,15 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes and reports."""
+        """True for the process that writes and reports."""
         return self.rank == 0
 
     def share(self, total: int) -> range:
-        """Which of `total` things are this process's; together the processes have each of them once."""
+        """This process's part of `total` things. The parts of all processes are disjoint and cover everything."""
         return range(total * self.rank // self.count, total * (self.rank + 1) // self.count)
 
     def wait(self) -> None:
-        """Until every process has come here."""
+        """Wait until every process has called this."""
         if self.count > 1:
             self.add(torch.zeros(1)).item()  # waits for the device, too
 
@@ -69,7 +69,7 @@ class Processes:
         return total
 
     def any(self, value: bool) -> bool:  # noqa: FBT001 (what is asked about)
-        """Whether the value of at least one process is true."""
+        """True if the value of at least one process is true."""
         return value if self.count == 1 else bool(self.add(torch.tensor(float(value))))
 
     def mean(self, value: float) -> float:
@@ -77,7 +77,7 @@ class Processes:
         return value if self.count == 1 else float(self.add(torch.tensor(value, dtype=torch.float64))) / self.count
 
     def gathered(self, values: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        """Values (total,) of which each process has its `share`."""
+        """Join values, of which each process has its `share`, into (total,) values for all."""
         if self.count == 1:
             return values
         share, whole = self.share(total), torch.zeros(total, dtype=torch.float64)
@@ -90,7 +90,7 @@ class Processes:
             dist.broadcast(tensor, 0)
 
     def agree(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether all processes have the same tensors, bit for bit."""
+        """True if all processes have the same tensors, bit for bit."""
         if self.count == 1:
             return True
         number = torch.tensor(_digest(tensors), device=self.device)
@@ -103,7 +103,7 @@ class Processes:
         """The module, whose backward pass averages the gradients over the processes."""
         if self.count == 1:
             return module
-        with warnings.catch_warnings():  # of the option's new name, which older versions don't know
+        with warnings.catch_warnings():  # about the option's new name, which older versions of torch don't know
             warnings.simplefilter("ignore", FutureWarning)
             return DistributedDataParallel(module, broadcast_buffers=False)
 
@@ -112,7 +112,7 @@ ALONE = Processes()
 
 
 def local_device(kind: str) -> str:
-    """The device of a kind that torchrun means for this process: with several GPUs in a machine, one each."""
+    """This process's device of a kind ("cuda" or "cpu"). Each process of torchrun has a GPU of its own."""
     return f"cuda:{os.environ['LOCAL_RANK']}" if kind == "cuda" and dist.is_torchelastic_launched() else kind
 
 
@@ -121,13 +121,13 @@ _unfreed: list[BaseException] = []
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started; all but the first are silent from then on.
+    """Join the processes that torchrun started. From then on only the first one prints messages.
 
-    What they share is never freed, and the command ends the process without freeing it: PyTorch would hold Python's
-    lock meanwhile, and wait for a thread of gloo's that may be waiting for the lock.
+    The shared objects are never freed, and the command ends the process without freeing them. PyTorch would hold
+    Python's lock while it frees them, and wait for a thread of gloo that may wait for this lock.
 
     Raises:
-        ProcessLostError: If another one of them ends early, which this one notices when they next exchange something.
+        ProcessLostError: If another process has ended early. This one notices it at their next exchange.
     """
     if not dist.is_torchelastic_launched():
         yield Processes(device=device)
@@ -138,7 +138,7 @@ def joined(device: str) -> Iterator[Processes]:
         _join(processes)
         yield processes
     except BaseException as error:
-        _unfreed.append(error)  # its frames have the model
+        _unfreed.append(error)  # its frames hold the model
         if not isinstance(error, RuntimeError) or not _is_lost_connection(error):
             raise
         raise ProcessLostError(
@@ -158,7 +158,7 @@ def _join(processes: Processes) -> None:
 
 
 def _end_with_launcher() -> None:
-    """Have the system send SIGTERM when torchrun dies: otherwise the processes would train on, or wait for it."""
+    """Have the system send SIGTERM when torchrun dies. Otherwise the processes would go on, or wait for torchrun."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -168,10 +168,11 @@ def _is_lost_connection(error: RuntimeError) -> bool:
 
 
 def _fresh_store(processes: Processes) -> Store:
-    """The store of torchrun, without what processes that it has restarted left there.
+    """A new part of torchrun's store, by which the processes find each other.
 
-    The addresses of those would be taken for the new ones'. So the first process chooses a new name for its part of
-    the store. Each other one asks for it under a name of its own, also new, so that it gets no old answer.
+    If torchrun has restarted the processes, the store still holds the addresses of the old ones. So the first process
+    chooses a new name for its part of the store. Each other process asks for this name with a new random question, so
+    that it gets no old answer.
     """
     store, *_ = next(rendezvous("env://", timeout=CONNECTION_TIMEOUT))
     store.set_timeout(TIMEOUT)
@@ -190,7 +191,7 @@ def _fresh_store(processes: Processes) -> Store:
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> int:
-    """63 bits."""
+    """A digest of 63 bits, which fits into an int64."""
     total = blake2b(digest_size=8)
     for name, tensor in sorted(tensors.items()):
         total.update(name.encode())

@@ -1,4 +1,4 @@
-"""Progress of long work: a live bar on a terminal, plain lines elsewhere, always on standard error."""
+"""The progress of long work, on standard error: a live bar on a terminal, plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LINES = 20.0
 
 _console = reports()
 _shown: list[str] = []
-"""What progress is shown of, at most one thing: work inside other work is part of it."""
+"""The work whose progress is shown. It's one at most, because work inside other work isn't shown."""
 
 
 def be_silent() -> None:
@@ -22,21 +22,21 @@ def be_silent() -> None:
 
 
 def is_silent() -> bool:
-    """Whether nothing is shown."""
+    """True if nothing is shown."""
     return _console.quiet
 
 
 def say(message: str) -> None:
-    """Print one line to standard error, above a live bar where there is one."""
+    """Print one line to standard error, above the live bar if there is one."""
     _console.print(message, soft_wrap=True)
 
 
 @contextmanager
 def progress(description: str, total: int, unit: str = "images", done: int = 0) -> Iterator[Callable[..., None]]:
-    """Show the progress of `total` units of work; inside other work of which progress is shown, nothing.
+    """Show the progress of `total` units of work, of which `done` were done before an interruption.
 
-    Yields `advance(count, note="")`: `count` more units are done; `note` is a short text shown beside the bar.
-    `done` units were finished before (work that goes on from an interruption).
+    Yields `advance(count, note="")`, which says that `count` more units are done; `note` is a short text beside the
+    bar. Work inside other work shows nothing.
     """
     if _shown:
         yield lambda count, note="": None
@@ -50,7 +50,7 @@ def progress(description: str, total: int, unit: str = "images", done: int = 0) 
 
 
 def _is_live() -> bool:
-    """Whether a bar can move: on a terminal that moves its cursor, and not where only colours are asked for."""
+    """True for a terminal that can move its cursor; False for a file, even if the user asks for colours there."""
     return _console.file.isatty() and _console.is_terminal and not _console.is_dumb_terminal
 
 
@@ -60,13 +60,13 @@ class _PaceColumn(ProgressColumn):
 
 
 def _described(pace: Pace, unit: str = "") -> str:
-    """The rate, and the time left as soon as it means something."""
+    """The rate, and the time left as soon as it's known."""
     left = "" if pace.left is None else f", {pace.left} left"
     return f"{_number(pace.rate)}{unit}/s{left}"
 
 
 def _number(rate: float) -> str:
-    """Whole from 1 on."""
+    """A rate of 1 or more as a whole number, a smaller one with two digits."""
     return f"{rate:.0f}" if rate >= 1 or not rate else f"{rate:.2g}"
 
 

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, commit and machine, to be stored beside it."""
+"""Where a result comes from: versions, commit and machine, which are stored beside it."""
 
 import platform
 import subprocess
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, the commit that glowflow runs from (None outside a checkout), machine and time (UTC)."""
+    """Versions, glowflow's commit (None outside a checkout), machine and time (UTC)."""
     import torch  # noqa: PLC0415 (heavy)
 
     return {
@@ -26,7 +26,7 @@ def provenance() -> dict[str, Any]:
 
 @cache
 def _commit() -> str | None:
-    """The checkout's commit when first asked, "+" where files differ; None where this file isn't in a checkout."""
+    """The checkout's commit at the first call, with "+" if files differ; None if this file isn't in a checkout."""
     try:
         _git("ls-files", "--error-unmatch", __file__)
         return _git("rev-parse", "HEAD") + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")

@@ -1,4 +1,4 @@
-"""The signals that ask a process to end: from its user, a scheduler, or a terminal that is closed."""
+"""The signals that ask a process to end. They come from its user, a scheduler, or a terminal that is closed."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class EndedError(KeyboardInterrupt):
-    """A signal has asked to end; `signum` says which. Like Ctrl-C it passes by what handles errors."""
+    """The signal `signum` has asked this process to end. Like Ctrl-C, this isn't an `Exception`."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"signal {signum}")
@@ -19,9 +19,9 @@ class EndedError(KeyboardInterrupt):
 def requests() -> list[signal.Signals]:
     """The signals that ask this process to end.
 
-    They are SIGINT (Ctrl-C) and SIGTERM; SIGHUP, which comes when a terminal is closed; and SIGUSR1, which Slurm can
-    send before a time limit. Windows lacks the latter two. SIGHUP doesn't count where it is ignored, as under nohup;
-    but torchrun listens to it even there, and ends its processes.
+    They are SIGINT (Ctrl-C), SIGTERM, SIGHUP (a terminal is closed) and SIGUSR1 (Slurm can send it before a time
+    limit). Windows lacks the last two. SIGHUP doesn't count if it's ignored, as under nohup. It does count under
+    torchrun, which listens to it anyway, and ends its processes.
     """
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
     known = [signal.Signals[name] for name in names if hasattr(signal, name)]
@@ -29,15 +29,15 @@ def requests() -> list[signal.Signals]:
 
 
 def is_launched() -> bool:
-    """Whether torchrun has started this process."""
+    """True if torchrun has started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 @contextmanager
 def ending_by_error() -> Iterator[None]:
-    """Have signals raise an `EndedError`, so that what is half-written is removed, and workers end.
+    """Have signals raise an `EndedError`, so that half-written files are removed, and workers end.
 
-    A process of torchrun ends at once instead, since it may be waiting for another one and not get to raise anything.
+    A process of torchrun ends at once instead, because it may be waiting for another one and unable to raise.
     """
     if is_launched() or threading.current_thread() is not threading.main_thread():
         yield
@@ -52,7 +52,7 @@ def ending_by_error() -> Iterator[None]:
 
 
 def let_closed_terminals_go() -> None:
-    """Have what is written to a terminal that has been closed go nowhere; it would be an error, and cost the work."""
+    """Drop what is written to a terminal that has been closed. Otherwise writing would fail, and end the work."""
     for descriptor in (1, 2):
         try:
             os.write(descriptor, b"")

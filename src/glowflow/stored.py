@@ -1,4 +1,4 @@
-"""A stored model: opened once, and passed on to everything that needs something of it."""
+"""A stored model. It's opened once, and passed on to everything that needs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from glowflow.weights import CONFIG, FORMAT_VERSION, MODEL, RAW, USUAL, VALUE_RA
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model on disk. Each of its files is read when something of it is first needed, and then kept.
+    """A model on disk. Each of its files is read when it's first needed, and then kept.
 
-    Every property raises InputError if the file that it's read from is missing or damaged.
+    Every property raises InputError if its file is missing or damaged.
 
     >>> faces = StoredModel.open("faces")
     >>> faces.kind, faces.config.image_shape, faces.class_names
     ('averaged', (3, 64, 64), [])
 
     Args:
-        name: What its user calls it.
-        directory: Where its files are.
+        name: The name or path that the user gave.
+        directory: The directory of its files.
     """
 
     name: str
@@ -36,12 +36,12 @@ class StoredModel:
 
     @classmethod
     def open(cls, model: "str | Path | StoredModel") -> "StoredModel":
-        """The model that a name or a path means, see `weights.find`; one that is open already stays as it is."""
+        """Open the model that a name or a path means, see `weights.find`. A model that is open already is returned."""
         return model if isinstance(model, StoredModel) else cls(str(model), weights.find(model))
 
     @property
     def home(self) -> Path:
-        """Where directions for it stand: in the directory that its user named, or, if it has a name, in its own."""
+        """The directory for its directions: the one that the user gave, else the model's own."""
         named = Path(expanded(self.name))
         return named if named in (self.directory, *self.directory.parents) else self.directory
 
@@ -55,28 +55,28 @@ class StoredModel:
 
     @property
     def kind(self) -> str:
-        """Of its weights: "raw", or "averaged" over training."""
+        """The kind of its weights: "raw", or "averaged" over the training."""
         return str(self._about["weights"])
 
     @property
     def class_names(self) -> list[str]:
-        """Of a class-conditional model."""
+        """The names of a class-conditional model's classes."""
         return list(self._about["class_names"])
 
     @property
     def has_raw(self) -> bool:
-        """Whether the raw weights stand beside averaged ones."""
+        """True if there are raw weights beside averaged ones."""
         return (self.directory / RAW).is_file()
 
     @cached_property
     def usual(self) -> dict[str, Any]:
-        """What `evaluate.usual` found when it was trained; empty if nothing did."""
+        """What `evaluate.usual` found in the training; empty if it found nothing."""
         path = self.directory / USUAL
         return load_json(path) if path.is_file() else {}
 
     @cached_property
     def value_ranges(self) -> Mapping[str, tuple[float, float]]:
-        """The value ranges of the images that it was trained on, by the kind of values (`data.Dataset`)."""
+        """The value ranges of the training images, by the kind of values (`data.Dataset`)."""
         path = self.directory / VALUE_RANGES
         content = load_json(path) if path.is_file() else {}
         try:
@@ -86,17 +86,17 @@ class StoredModel:
 
     @cached_property
     def digest(self) -> str:
-        """Of its weights, by which directions and latents are known to be theirs."""
+        """A digest of its weights. Directions and latents record the digest of the weights that they belong to."""
         return digest(self._undamaged / MODEL)
 
     def weights(self, *, raw: bool = False) -> tuple[dict[str, Tensor], Path]:
-        """Its weights, raw ones if they are wanted and there are such, and the file that they're from."""
+        """Its weights and their file. With `raw` these are the raw weights."""
         file = self._undamaged / (RAW if raw and self.kind != "raw" else MODEL)
         return weights.load_tensors(file), file
 
     @cached_property
     def _undamaged(self) -> Path:
-        """The directory, whose files are as they were written, as far as that can be known."""
+        """The directory, after a check of its files if it has digests."""
         if is_sealed(self.directory):
             verify(self.directory, {CONFIG: self._content})
         return self.directory
@@ -107,7 +107,7 @@ class StoredModel:
 
     @cached_property
     def _about(self) -> dict[str, Any]:
-        """What `config.json` says."""
+        """The content of `config.json`."""
         path = self.directory / CONFIG
         about = parsed_json(self._content, path)
         found = about.get("format_version")

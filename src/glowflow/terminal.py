@@ -1,4 +1,4 @@
-"""Standard output and standard error as they are found: closed, full, gone, or unable to show a character."""
+"""Standard output and standard error, which may be closed, full, gone, or unable to show a character."""
 
 import io
 import os
@@ -10,10 +10,10 @@ from rich.console import Console
 
 
 def prepare() -> None:
-    r"""Make both streams take whatever is written to them.
+    r"""Make both streams accept every text.
 
     A character that the terminal's encoding lacks is written as its number (`\u00e9`). A stream that the user closed
-    (`>&-`) is replaced by one that drops what it's given, so that no other file takes its number.
+    (`>&-`) is replaced by one that drops everything, so that no other file takes its number.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -24,38 +24,38 @@ def prepare() -> None:
 
 
 def drop_output() -> None:
-    """Drop what standard output still holds: Python would report it when it ends."""
+    """Drop what standard output still holds; otherwise Python would report an error when it ends."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def output(width: int | None = None) -> Console:
-    """Standard output for tables and text, which are printed as they are: `[red]` and `:smile:` mean nothing."""
+    """Standard output for tables and text. `[red]` and `:smile:` are printed as they are."""
     return _Output(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
 
 
 class _Output(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which ends every command alike."""
+        """Raise the error again: the command line handles it in the same way for every command."""
         raise  # noqa: PLE0704 (the BrokenPipeError that is being handled)
 
 
 class Reports(io.TextIOBase):
-    """Standard error for reports on work. The work goes on where they can't be written."""
+    """Standard error for reports on work. If they can't be written, the work goes on."""
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Write the text if possible."""
         with suppress(OSError, ValueError):
             _error().write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Bring it to the terminal or the file."""
+        """Flush standard error if possible."""
         with suppress(OSError, ValueError):
             _error().flush()
 
     def isatty(self) -> bool:
-        """Whether standard error is a terminal."""
+        """True if standard error is a terminal."""
         with suppress(ValueError):
             return _error().isatty()
         return False
@@ -77,6 +77,6 @@ class _Nowhere(io.TextIOBase):
 
 
 def _error() -> TextIO:
-    """Standard error itself, also while a live bar has taken its place; without one, a stream that drops everything."""
+    """Standard error itself, even while a live bar has replaced it; if it's closed, a stream that drops everything."""
     stream: TextIO | None = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
     return cast("TextIO", _Nowhere()) if stream is None else stream

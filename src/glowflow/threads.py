@@ -1,7 +1,7 @@
-"""How many threads compute: as many as a user asks for, or as few as a trial finds fast enough.
+"""How many threads compute: a number that the user gives, or the smallest number that a trial finds fast enough.
 
-Threads wait for each other many times in every step. On cores that other programs use too, one thread that has to wait
-for its core holds up all others, and two threads may be many times slower than one.
+Threads wait for each other many times in every step. If other programs use the same cores, one thread that waits for
+its core holds up all others. Two threads may then be many times slower than one.
 """
 
 import os
@@ -17,38 +17,38 @@ from glowflow.errors import InputError
 from glowflow.progress import say
 
 Wish = int | Literal["auto"] | None
-"""A number of threads; "auto" for a trial; None for as many as compute anyway."""
+"""A number of threads; "auto" for a trial; None for no change."""
 Work = Callable[[int], object]
-"""Work on so many images, which can be repeated and changes nothing."""
+"""Work on a given number of images. It can be repeated and changes nothing."""
 HELP = (
-    "How many threads compute: a number; or auto, which tries a few and all, and takes the fewest that are about as "
-    "fast as the best. By default the environment variable OMP_NUM_THREADS says it. Where it isn't set, commands that "
-    "may take hours (train, evaluate, score, attributes) take auto, and others all. A run keeps its number when it "
-    "goes on, unless another one is given."
+    "How many threads compute: a number, or auto. auto tries several numbers, and takes the smallest one that is about "
+    "as fast as the best. The default is the environment variable OMP_NUM_THREADS. If it isn't set, commands that may "
+    "take hours (train, evaluate, score, attributes) use auto, and the others use all threads. A run keeps its number "
+    "when it goes on, unless you give another one."
 )
 TOLERANCE = 1.05
-"""How many times as long as the best number fewer threads may take."""
+"""How many times as long as the best number a smaller number may take to be chosen."""
 HOPELESS = 4.0
-"""How many times as long as the best number others may take to be tried further."""
+"""A number that takes this many times as long as the best one isn't tried again."""
 TOO_LONG = 2.0
-"""Seconds. If one thread takes longer for an image, a trial would take minutes, so all threads are used instead."""
+"""If one thread takes more seconds for an image, all threads are used; a trial would take minutes."""
 SECONDS_TO_PREPARE = 1.0
-"""The time that work may take when it's first done with a number of threads."""
+"""How long the first work with a number of threads may take, in seconds."""
 ROUNDS = 5
 """How often each number is tried at least, in turn with the others."""
 SECONDS_OF_TRAINING, SECONDS_OF_COMMAND = 1.0, 0.3
-"""About how long a trial takes, if nothing holds it up."""
+"""About how long a trial takes before a training, and before another command."""
 
 _wishes: list[Wish] = [None]
 
 
 def ask(said: str | None, *, is_long: bool) -> None:
-    """Note what the user of this process says: a number, "auto", or nothing (None).
+    """Note what the user gives: a number, "auto", or nothing (None).
 
-    If they say nothing, commands that may take long (`is_long`) try which number is best.
+    If the user gives nothing, a command that may take long (`is_long`) uses "auto".
 
     Raises:
-        InputError: If it's something else, or more than this machine has cores.
+        InputError: If the user gives something else, or more threads than there are cores.
     """
     if said is None:
         _wishes[:] = ["auto" if is_long and "OMP_NUM_THREADS" not in os.environ else None]
@@ -61,18 +61,18 @@ def ask(said: str | None, *, is_long: bool) -> None:
 
 
 def asked() -> Wish:
-    """What the user of this process wants; None where nobody was asked."""
+    """The number of threads that the user wants, see `Wish`."""
     return _wishes[0]
 
 
 def settle(work: Work, largest: int, device: str) -> None:
     """Compute with as many threads as the user wants from now on.
 
-    For "auto", a trial of work on at most `largest` images finds the number, once, and on the CPU alone.
+    For "auto" on the CPU, a trial with work on at most `largest` images finds the number. There is one trial at most.
     """
     if asked() == "auto" and device == "cpu":
         trial = Trial.of(work, largest, SECONDS_OF_COMMAND)
-        if trial.best < most():  # else all is as it would be anyway
+        if trial.best < most():  # otherwise nothing changes
             say(str(trial))
         _wishes[:] = [trial.best]
     if isinstance(wish := asked(), int):
@@ -95,14 +95,14 @@ class Trial:
     def of(cls, work: Work, largest: int, seconds: float, mean: Callable[[float], float] = float) -> "Trial":
         """Try 1, 2, 4, ... and all threads, for about so many seconds, with work on at most `largest` images.
 
-        `mean` gives the mean of a number over all processes that do this together, so that all choose alike.
+        `mean` gives the mean of a number over all processes of a training, so that all choose the same.
         """
         numbers = candidates(most())
         with restored():
             if len(numbers) == 1 or mean(_timed(1, partial(work, 1))) > TOO_LONG:
                 return cls({numbers[-1]: 0.0})
             alone: dict[int, float] = {}
-            for allowed in (SECONDS_TO_PREPARE, 0.0):  # what is made when it's first needed, the first time
+            for allowed in (SECONDS_TO_PREPARE, 0.0):  # the first time also prepares what work needs
                 alone |= _measured(partial(work, 1), numbers, mean)
                 limit = max(allowed, HOPELESS * min(alone.values()))
                 numbers = [number for number in numbers if alone[number] < limit]
@@ -113,11 +113,11 @@ class Trial:
 
     @property
     def best(self) -> int:
-        """The fewest threads that take hardly longer than the best number of them."""
+        """The smallest number of threads that takes hardly longer than the fastest one."""
         return min(number for number, each in self.seconds.items() if each <= TOLERANCE * min(self.seconds.values()))
 
     def __str__(self) -> str:
-        """What to tell the user."""
+        """The message for the user."""
         taken = ", ".join(f"{1000 * each:.0f} ms with {number}" for number, each in self.seconds.items())
         trial = f": a trial took {taken}" if len(self.seconds) > 1 else ""
         return f"{counted(self.best)} will compute{trial}. Choose another number by --threads."
@@ -133,7 +133,7 @@ def candidates(largest: int) -> list[int]:
 
 
 def most() -> int:
-    """As many as this process may use: what PyTorch takes by itself, or its share of the cores under torchrun."""
+    """How many threads this process may use: under torchrun its share of the cores, else as many as compute now."""
     together = os.environ.get("LOCAL_WORLD_SIZE")
     return in_use() if together is None else max(1, cores() // int(together))
 
@@ -168,7 +168,7 @@ def restored() -> Iterator[None]:
 
 
 def counted(number: int) -> str:
-    """So many threads, in words.
+    """A number of threads with its noun.
 
     >>> counted(1), counted(2)
     ('1 thread', '2 threads')
@@ -183,7 +183,7 @@ def _measured(
     rounds: int = 1,
     seconds: float = 0.0,
 ) -> dict[int, float]:
-    """Mean seconds with each number, in at least so many rounds. The longest of several is left out, as disturbed."""
+    """Mean seconds with each number, from at least so many rounds. The longest of several times is left out."""
     taken: dict[int, list[float]] = {number: [] for number in numbers}
     began = time.perf_counter()
     while len(taken[numbers[0]]) < rounds or mean(time.perf_counter() - began) < seconds:

@@ -1,4 +1,4 @@
-"""Models on disk: `model.safetensors` + `config.json`, read with checks and written whole or not at all."""
+"""The files of a model, `model.safetensors` and `config.json`: finding, reading and writing them."""
 
 import errno
 import json
@@ -18,24 +18,24 @@ from glowflow.errors import InputError, install, listed, meant
 from glowflow.paths import expanded
 
 FORMAT_VERSION = 2
-"""What is written; format 1, whose settings are named otherwise, is read too (`config.migrated`)."""
+"""The format that is written. Format 1, which has other names of settings, can be read, too (`config.migrated`)."""
 
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 RAW = "raw.safetensors"
-"""Where `model.safetensors` has averaged weights: the weights that they are averages of."""
+"""The raw weights of a model whose `model.safetensors` has averaged weights."""
 
 USUAL = "usual.json"
-"""What bits/dim images like those of the training have; not every model knows."""
+"""The usual bits/dim of images like the training images. Not every model has this file."""
 
 VALUE_RANGES = "value_ranges.json"
-"""Which values of image files of more than 8 bits were black and white in the training, where there were such files."""
+"""Which values became black and white, if the model was trained on image files of more than 8 bits."""
 
 PROVENANCE = "provenance.json"
-"""How a model was trained: on what, with which version, and its result on validation images; not every model knows."""
+"""The training's data, version and validation result. Not every model has this file."""
 
 FILES = (CONFIG, MODEL, USUAL, VALUE_RANGES, "directions.*")
-"""What belongs to a model on the hub."""
+"""The files of a model on the hub."""
 
 BUNDLED = Path(__file__).parent / "models"
 
@@ -45,11 +45,11 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 def find(model: str | Path) -> Path:
     """The directory of weights that `model` means.
 
-    A directory of weights itself, the best checkpoint of a run, a model that comes with glowflow, or a download from
-    the hub.
+    `model` is a directory of weights, a run (its best checkpoint is meant), a model that comes with glowflow, or a name
+    on the hub (the model is downloaded).
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is no such model.
     """
     run = Path(expanded(model)) if isinstance(model, str) else model
     for directory in _places(run):
@@ -63,13 +63,13 @@ def find(model: str | Path) -> Path:
 
 
 def _may_be_on_hub(model: str) -> bool:
-    """Whether this is like the hub's names, OWNER/NAME, and not a path below a folder that is here, or of runs."""
+    """True if this looks like a name on the hub, OWNER/NAME, and OWNER is neither an existing folder nor "runs"."""
     owner = Path(model).parent
     return HUB_NAME.fullmatch(model) is not None and owner != Path("runs") and not owner.exists()
 
 
 def _missing(model: str, run: Path) -> InputError:
-    """The sentence for what is no model, with the name of one that may be meant."""
+    """The error for a model that isn't found. It suggests a model with a similar name."""
     names = {path.name: str(path) for path in _runs_in(run.parent)} | {name: name for name in bundled()}
     ours = listed(bundled()) or "none does yet"
     otherwise = f"it should be a run directory, one with {CONFIG} and {MODEL}, or one that comes with glowflow ({ours})"
@@ -83,7 +83,7 @@ def _runs_in(folder: Path) -> list[Path]:
 
 
 def _places(run: Path) -> tuple[Path, ...]:
-    """Where a model may be in a directory, the best one first."""
+    """The directories in which a run may have a model, the best model first."""
     return run, run / "best", beside(run / "best", "old"), run / "last", run / "previous"
 
 
@@ -93,7 +93,7 @@ def bundled() -> list[str]:
 
 
 def exists(directory: Path) -> bool:
-    """Whether there is a model in `directory`."""
+    """True if there is a model in `directory`."""
     return (directory / CONFIG).is_file()
 
 
@@ -107,11 +107,11 @@ def save(
     """Write a model into `directory`, each file whole or not at all; other files there stay.
 
     Args:
-        directory: Created where absent.
+        directory: It's created if there is none.
         tensors: The state dict.
         model: The fields of its `GlowConfig`.
         weights: "raw" or "averaged".
-        class_names: Of a class-conditional model's classes.
+        class_names: The names of a class-conditional model's classes.
     """
     destination(directory).mkdir(parents=True, exist_ok=True)
     save_tensors(directory / MODEL, tensors)
@@ -130,7 +130,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_facts(path: Path) -> dict[str, str]:
-    """What stands beside the tensors of an undamaged safetensors file."""
+    """The texts that stand beside the tensors in a safetensors file, which must be undamaged."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         facts: dict[str, str] = json.loads(file.read(size)).get("__metadata__", {})
@@ -138,7 +138,7 @@ def load_facts(path: Path) -> dict[str, str]:
 
 
 def _is_utf8(path: Path) -> bool:
-    """Whether safetensors can open a file of this name."""
+    """True if the path is UTF-8. Otherwise safetensors can't open the file."""
     try:
         os.fsencode(path).decode()
     except UnicodeDecodeError:
@@ -150,7 +150,7 @@ def assign(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> No
     """Copy `tensors` into the module's parameters and buffers.
 
     Raises:
-        InputError: If a name or a shape differs, naming the first; the module is then unchanged.
+        InputError: If a name or a shape differs. The message names the first one, and the module stays as it was.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
