@@ -285,7 +285,7 @@ class Glow(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """The device of the parameters."""
         return self._first_tensor.device
 
     @property

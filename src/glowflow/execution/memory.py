@@ -91,7 +91,4 @@ class Checkpoint(Store):
         def again(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
             return run_step(x, *prepare([step]))
 
-        def checkpointed(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
-            return checkpoint(again, x, step, use_reentrant=False)
-
-        return super().run(steps, x, list, checkpointed)
+        return super().run(steps, x, list, lambda x, step: checkpoint(again, x, step, use_reentrant=False))

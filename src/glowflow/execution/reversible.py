@@ -24,7 +24,7 @@ class Reversible(MemoryMode):
     """Autograd keeps only the output of the last step. The backward pass undoes the steps one by one.
 
     Args:
-        anchor_interval: After every so many steps the tensor is kept, too (an anchor). This bounds rounding errors.
+        anchor_interval: After every so many steps the output is also kept, as an anchor. This bounds rounding errors.
     """
 
     can_compile = False

@@ -29,9 +29,9 @@ class Batch(NamedTuple):
 
     def to(self, device: str | torch.device) -> "Batch":
         """The batch on a device. It's copied to a GPU while the GPU computes."""
-        if torch.device(device).type == "cuda":
-            return Batch(*(None if part is None else part.pin_memory().to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
-        return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+        is_cuda = torch.device(device).type == "cuda"
+        parts = [part.pin_memory() if is_cuda and part is not None else part for part in self]
+        return Batch(*(None if part is None else part.to(device, non_blocking=is_cuda) for part in parts))  # type: ignore[arg-type]
 
     def split(self, size: int | None) -> list["Batch"]:
         """The batch as batches of at most `size` images; None leaves it whole."""

@@ -45,7 +45,7 @@ def set_aside_damaged(out: Path) -> None:
 
 
 def _damage(directory: Path) -> str:
-    """The sentence that says what is damaged; empty for an undamaged checkpoint."""
+    """A sentence about the damage of a checkpoint; empty if there is none."""
     try:
         verify(directory)
     except InputError as error:

@@ -91,14 +91,7 @@ def _begun(
 ) -> tuple[Batches, Dataset]:
     """Bring the state to where the run was, or begin; give the training's batches and validation images."""
     settings, processes = config.train, options.processes
-    if processes.is_first:
-        set_aside_damaged(out)
-    processes.wait()
-    resumed = state.restore(out)
-    if resumed:
-        say(f"Going on with {out} at {state.progress.position:,} of {settings.images:,} images.")
-    elif settings.start is not None:
-        state.start_from(settings.start)
+    resumed = _resumed(out, state, processes)
     training, validation = (splits[name].with_classes(state.model.class_names) for name in ("train", "validation"))
     batches = Batches(training, config, state.model.device)
     computing.settle(state, batches, options, resumed=resumed)
@@ -110,6 +103,19 @@ def _begun(
     if processes.is_first and not resumed:
         state.save(out)
     return batches, validation.thinned(settings.validation_images)
+
+
+def _resumed(out: Path, state: TrainingState, processes: Processes) -> bool:
+    """True if the run has a checkpoint that it now goes on from. A new run gets the weights of `start`, if it's set."""
+    if processes.is_first:
+        set_aside_damaged(out)
+    processes.wait()
+    if state.restore(out):
+        say(f"Going on with {out} at {state.progress.position:,} of {state.settings.images:,} images.")
+        return True
+    if state.settings.start is not None:
+        state.start_from(state.settings.start)
+    return False
 
 
 def _train(out: Path, state: TrainingState, batches: Batches, validation: Dataset, options: Options) -> TrainingState:

@@ -133,7 +133,7 @@ State: TypeAlias = MutableMapping[Tensor, dict[str, Any]]
 
 
 class _Update:
-    """Updates parameters together, as one vector. Their moments, gradients and changes are such vectors, too."""
+    """Updates parameters together: their moments, gradients and changes stand side by side in vectors."""
 
     def __init__(self, parameters: Sequence[Tensor], state: State) -> None:
         self.parameters, self.state = list(parameters), state

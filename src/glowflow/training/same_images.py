@@ -75,5 +75,5 @@ def recorded(out: Path) -> str:
 
 
 def _place(out: Path) -> str:
-    """Where the images of the run in `out` were."""
+    """The place of the images when the run in `out` began."""
     return str(read_config(out)["train"]["data"])
