@@ -15,7 +15,7 @@ from glowflow.durable import load_json
 from glowflow.execution import Execution
 from glowflow.training import Options, TrainingState
 from glowflow.training.batches import Batch
-from glowflow.training.state import set_aside_damaged
+from glowflow.training.checkpoints import set_aside_damaged
 from glowflow.weights import load_tensors, save_tensors
 from tests.helpers import assert_same
 
