@@ -194,7 +194,7 @@ def test_counters_that_are_not_those_of_a_training_are_refused(tmp_path: Path) -
     trained().save(tmp_path)
     path = tmp_path / "last" / "training.json"
     path.write_text(json.dumps({"epochs": 3}))
-    with pytest.raises(InputError, match=r"training\.json is damaged: its counters are not those of a training"):
+    with pytest.raises(InputError, match=r"training\.json is damaged: it should hold the counters of a training"):
         TrainingState.new(CONFIG, "cpu").restore(tmp_path)
 
 
