@@ -16,9 +16,8 @@ class Dequantizer(nn.Module, ABC):
     """Adds noise to each value of an image, which keeps the value within its bin.
 
     A value k of n bits becomes x = (k + u) / 2^n - 1/2, where u in [0, 1) is made from the noise and has density q.
-    -log2 P(image) is at most the mean over the noise of -log2 p(x) + n D + log2 q(u), for D values. Therefore log q is
-    subtracted from log p(x) where bits of images are computed. Theis et al. 2016, section 3.1; Ho et al. 2019, section
-    3.1.
+    -log2 P(image) is at most the mean over the noise of -log2 p(x) + n D + log2 q(u), for D values. So wherever bits
+    are computed, log q is subtracted from log p(x). Theis et al. 2016, section 3.1; Ho et al. 2019, section 3.1.
 
     >>> black, noise = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.rand(1, 3, 4, 4)
     >>> x, log_q = UniformDequantizer(num_bits=5)(black, noise)

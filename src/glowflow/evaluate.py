@@ -93,9 +93,7 @@ def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, pro
 
 
 def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
-    """The usual bits/dim of images: the median and the 1st and 99th percentile. Empty for too few images.
-
-    An image outside this range is unlike these images.
+    """Median, 1st and 99th percentile of images' bits/dim, the range of images like these. Empty for too few images.
 
     >>> from glowflow import load
     >>> values = np.linspace(1, 3, 101)

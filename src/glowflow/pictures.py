@@ -122,8 +122,7 @@ def animate(frames: Sequence[Image.Image], path: Path) -> None:
 
     Args:
         frames: At least 2.
-        path: A name that ends in .webp (which keeps every pixel as it is), .gif, or .mp4 (which needs the extra
-            `video`).
+        path: Ends in .webp (which keeps every pixel as it is), .gif, or .mp4 (which needs the extra `video`).
     """
     durations = [STILL_MILLISECONDS, *[FRAME_MILLISECONDS] * (len(frames) - 2), STILL_MILLISECONDS]
     there_and_back = [*frames, *frames[-2:0:-1]]

@@ -16,14 +16,9 @@ OPTIMIZER = "optimizer.safetensors"
 PROGRESS = "training.json"
 
 
-def _present(out: Path) -> list[Path]:
+def present(out: Path) -> list[Path]:
     """The checkpoints of the run in `out`, the newest first."""
     return [out / name for name in (LAST, PREVIOUS) if (out / name).exists()]
-
-
-def newest(out: Path) -> Path | None:
-    """The newest checkpoint of the run in `out`, if there is one."""
-    return next(iter(_present(out)), None)
 
 
 def set_aside_damaged(out: Path) -> None:
@@ -32,9 +27,9 @@ def set_aside_damaged(out: Path) -> None:
     Raises:
         InputError: If there are checkpoints, and all are damaged.
     """
-    present = _present(out)
-    damage = {directory: sentence for directory in present if (sentence := _damage(directory))}
-    if present and len(damage) == len(present):
+    checkpoints = present(out)
+    damage = {directory: sentence for directory in checkpoints if (sentence := _damage(directory))}
+    if checkpoints and len(damage) == len(checkpoints):
         raise InputError(
             f"{' '.join(damage.values())} {out} has no undamaged checkpoint: give another --out to start again."
         )

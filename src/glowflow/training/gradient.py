@@ -29,10 +29,7 @@ class Gradient:
         """Add the gradient to `grad` of the parameters, and return the mean `Loss` over all processes' images, (3,).
 
         Args:
-            batch: This process's share of the images.
-
-        Raises:
-            ValueError: If the share has another size.
+            batch: This process's share of the images; ValueError if the share has another size.
         """
         share = len(self.processes.share(self.batch_size))
         if len(batch.images) != share:

@@ -1,6 +1,5 @@
 """The numbers of a training step. The host reads them without holding up the device."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from math import isfinite
 
@@ -29,11 +28,10 @@ class StepResult:
         self._numbers = numbers
 
     @cached_property
-    def _values(self) -> Sequence[float]:
+    def _values(self) -> list[float]:
         if self._copied is not None:
             self._copied.synchronize()
-        values: list[float] = self._numbers.tolist()
-        return values
+        return self._numbers.tolist()
 
     @property
     def loss(self) -> float:

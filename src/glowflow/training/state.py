@@ -20,7 +20,7 @@ from glowflow.provenance import provenance
 from glowflow.stored import StoredModel
 from glowflow.training.averaging import Average
 from glowflow.training.batches import Batch
-from glowflow.training.checkpoints import OPTIMIZER, PROGRESS, newest, optimizer_tensors, restore_optimizer
+from glowflow.training.checkpoints import OPTIMIZER, PROGRESS, optimizer_tensors, present, restore_optimizer
 from glowflow.training.gradient import Gradient
 from glowflow.training.objective import Objective
 from glowflow.training.optimizer import build_optimizer, learning_rate, update_if
@@ -180,10 +180,10 @@ class TrainingState:
 
     def restore(self, out: Path) -> bool:
         """Continue from the newest checkpoint, after `set_aside_damaged`; False if there is none."""
-        directory = newest(out)
-        if directory is not None:
-            self._take(directory)
-        return directory is not None
+        checkpoints = present(out)
+        if checkpoints:
+            self._take(checkpoints[0])
+        return bool(checkpoints)
 
     def start_from(self, model: str) -> None:
         """Begin with the weights of another model of the same architecture; only its number of bits may differ.
