@@ -11,7 +11,7 @@ from typing import Any, NoReturn, get_args
 
 from glowflow import plugins, presets, threads
 from glowflow.checks import check_type, described, fits
-from glowflow.errors import InputError, meant
+from glowflow.errors import InputError, meant, one_line
 from glowflow.paths import expanded
 from glowflow.presets import documents
 
@@ -162,7 +162,7 @@ def paragraphs(described: Command | type) -> list[str]:
 def told(described: Command | type) -> dict[str, str]:
     """What a docstring tells of each argument."""
     found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", cleandoc(described.__doc__ or ""), re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in found}
+    return {name: one_line(text) for name, text in found}
 
 
 def _normal(words: Sequence[str]) -> list[str]:

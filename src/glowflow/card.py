@@ -10,7 +10,7 @@ import yaml
 from glowflow import weights
 from glowflow.config import GlowConfig
 from glowflow.durable import load_json, save_text
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, counted, listed, one_line
 from glowflow.parts import COUPLINGS, PERMUTATIONS
 from glowflow.stored import StoredModel
 
@@ -224,7 +224,7 @@ def own(directory: Path) -> str | None:
 
 def _size(config: GlowConfig) -> str:
     channels, height, width = config.image_shape
-    return f"{width}x{height} pixels and {channels} channel{'' if channels == 1 else 's'}"
+    return f"{width}x{height} pixels and {counted(channels, 'channel')}"
 
 
 def _entry(result: Result) -> dict[str, Any]:
@@ -248,4 +248,4 @@ def _table(rows: Mapping[str, str]) -> str:
 
 def _plain(text: object) -> str:
     """A text as a cell of a table takes it."""
-    return " ".join(str(text).split()).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|")

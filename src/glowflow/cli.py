@@ -33,6 +33,7 @@ from glowflow.errors import (
     TrainingDivergedError,
     TrainingInterruptedError,
     meant,
+    one_line,
 )
 from glowflow.progress import is_silent
 
@@ -172,7 +173,7 @@ def _is_output(path: object) -> bool:
 def _fail(message: str, code: int) -> int:
     if message:
         with suppress(OSError):  # the exit code tells it too
-            sys.stderr.write(f"glowflow: {' '.join(message.split())}\n")
+            sys.stderr.write(f"glowflow: {one_line(message)}\n")
             sys.stderr.flush()
     return code
 

@@ -41,6 +41,24 @@ def meant(word: str, possible: Mapping[str, str], otherwise: str) -> str:
     return f"perhaps {possible[near[0]]} is meant" if near else otherwise
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "image"), counted(2000, "image")
+    ('1 image', '2,000 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def one_line(text: object) -> str:
+    """Put a text, or the message of an error, on one line.
+
+    >>> one_line(ValueError("a  message"))
+    'a message'
+    """
+    return " ".join(str(text).split())
+
+
 def install(extra: str) -> str:
     """How to install what an optional part needs, for a message; other words will do once PyPI has glowflow.
 

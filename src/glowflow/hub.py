@@ -10,7 +10,8 @@ from torch import Tensor
 
 from glowflow import card, weights
 from glowflow.card import Card
-from glowflow.errors import InputError, install
+from glowflow.errors import InputError, one_line
+from glowflow.packages import imported
 from glowflow.pictures import grid
 
 SHOWN, COLUMNS, TEMPERATURE = 16, 8, 0.7
@@ -25,11 +26,7 @@ def check(name: str) -> None:
     """
     if not weights.HUB_NAME.fullmatch(name):
         raise InputError(f"{name} is no name on the hub: it takes OWNER/NAME, where OWNER is you or your organisation.")
-    try:
-        from huggingface_hub import get_token  # noqa: PLC0415 (an optional extra)
-    except ImportError:
-        raise InputError(f"To push a model to the hub, {install('hub')}.") from None
-    if get_token() is None:
+    if imported("huggingface_hub", "Pushing a model to the hub", "hub").get_token() is None:
         raise InputError("There is no token for the hub: run hf auth login, or set HF_TOKEN to a token that may write.")
 
 
@@ -105,7 +102,7 @@ def _explained(name: str) -> Iterator[None]:
 
 def _reason(name: str, error: BaseException) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
-    told = " ".join(str(error).split())
+    told = one_line(error)
     if status == 401:
         return "The hub doesn't know your token: run hf auth login, or set HF_TOKEN to a token that may write."
     if status == 403:

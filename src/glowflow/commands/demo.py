@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glowflow.commands.inputs import opened
-from glowflow.errors import InputError, install
+from glowflow.errors import InputError
+from glowflow.packages import imported
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -36,11 +37,8 @@ def demo(
             name on with them, as Jupyter's does. By default only the names of this machine are answered.
         device: cpu, cuda or mps; the best one present by default.
     """
-    try:
-        from glowflow.demo import serving
-        from glowflow.demo.server import application
-    except ModuleNotFoundError as error:
-        raise InputError(f"The page needs {error.name}, which is not installed: {install('demo')}.") from None
+    serving = imported("glowflow.demo.serving", "The page", "demo")
+    server = imported("glowflow.demo.server", "The page", "demo")
     if not 0 <= port <= 65535:
         raise InputError(f"--port is {port}; it takes a whole number from 0 to 65535.")
     if behind is not None and not re.fullmatch(NAME, behind):
@@ -49,7 +47,7 @@ def demo(
         serving.leave_a_core()
         stored, glow = opened(model, device)
         hosts = serving.hosts(listener, host, behind)
-        app = application(glow, _name(model), _directions(stored), stored.usual, hosts, stored.value_ranges)
+        app = server.application(glow, _name(model), _directions(stored), stored.usual, hosts, stored.value_ranges)
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
         serving.serve(app, listener)
 

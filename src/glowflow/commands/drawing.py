@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from glowflow.captions import Caption
+    from glowflow.config import Shape
 
 LARGEST_FACTOR = 64
 
@@ -18,6 +19,31 @@ def check_enlarge(enlarge: int | None) -> None:
     """Refuse what is no factor."""
     if enlarge is not None and not 1 <= enlarge <= LARGEST_FACTOR:
         raise InputError(f"--enlarge is {enlarge}; it takes a whole number from 1 to {LARGEST_FACTOR}.")
+
+
+def check_size(out: Path, num: int, columns: int, image_shape: "Shape", enlarge: int | None) -> None:
+    """Refuse a picture, or an animation, that is too large, before its images are computed.
+
+    Args:
+        out: Its file; the ending says whether it's an animation.
+        num: The number of images.
+        columns: The number of images in a row.
+        image_shape: (C, H, W) of each image.
+        enlarge: As for `draw`.
+
+    Raises:
+        InputError: If programs wouldn't open the picture, or the animation takes too much memory.
+    """
+    from glowflow.pictures import MOST_PIXELS, check_count, is_animation, suitable
+
+    if not is_animation(out):
+        check_count(num, image_shape, enlarge)
+        return
+    rows = num // columns
+    _, height, width = image_shape
+    pixels = num * height * width * (enlarge or suitable(rows, (height, width), rows)) ** 2
+    if pixels > MOST_PIXELS:
+        raise InputError(f"{out} would have {pixels:,} pixels: give a smaller --enlarge, or ask for fewer images.")
 
 
 def draw(
@@ -41,8 +67,7 @@ def draw(
     from glowflow.captions import captioned
     from glowflow.pictures import grid, save, suitable
 
-    factor = _bounded(enlarge or suitable(images, columns), images, out)
-    picture = grid(images, columns, factor)
+    picture = grid(images, columns, enlarge or suitable(len(images), images.shape[2:], columns))
     save(picture if enlarge == 1 else captioned(picture, above, beside), out)
 
 
@@ -61,18 +86,9 @@ def draw_or_animate(
         draw(out, images, columns, enlarge, above, beside)
         return
     frames = images.unflatten(0, (-1, columns)).unbind(1)
-    factor = _bounded(enlarge or suitable(frames[0], len(frames[0])), images, out)
-    animate([grid(frame, len(frame), factor) for frame in frames], out)
-
-
-def _bounded(factor: int, images: "Tensor", out: Path) -> int:
-    """A factor, if a picture of images so large can be opened, or an animation of them fits into memory."""
-    from glowflow.pictures import MOST_PIXELS
-
-    pixels = factor**2 * images[:, 0].numel()
-    if pixels > MOST_PIXELS:
-        raise InputError(f"{out} would have {pixels:,} pixels: give a smaller --enlarge, or ask for fewer images.")
-    return factor
+    rows = len(frames[0])
+    factor = enlarge or suitable(rows, images.shape[2:], rows)
+    animate([grid(frame, rows, factor) for frame in frames], out)
 
 
 def whole_rows(images: "Tensor", columns: int) -> "Tensor":

@@ -7,13 +7,12 @@ from math import inf, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from glowflow.commands.drawing import check_enlarge, draw, draw_or_animate, names_of
+from glowflow.commands.drawing import check_enlarge, check_size, draw, draw_or_animate, names_of
 from glowflow.commands.inputs import (
     SplitName,
     check_num,
     check_picture,
     check_seed,
-    counted,
     dataset_for,
     decoded,
     encoded,
@@ -23,7 +22,7 @@ from glowflow.commands.inputs import (
     opened,
     print_rows,
 )
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, counted, listed
 from glowflow.paths import expanded, quoted
 from glowflow.progress import say
 
@@ -73,12 +72,15 @@ def interpolate(
     """
     from glowflow.latents import interpolate as between
     from glowflow.pictures import is_animation
+    from glowflow.stored import StoredModel
 
     num = (FRAMES if is_animation(out) else COLUMNS) if num is None else num
     check_num(num, 2, "a path's ends")
     check_enlarge(enlarge)
     check_picture(out, may_move=True)
-    read = _Read.of(model, [first, last], label, value_range, device)
+    stored = StoredModel.open(model)
+    check_size(out, num, num, stored.config.image_shape, enlarge)
+    read = _Read.of(stored, [first, last], label, value_range, device)
     z = between(read.z[0], read.z[1], num, path)
     begin, end = names_of([first, last])
     draw_or_animate(out, read.decode([z], num), num, enlarge, [(begin,), *[()] * (num - 2), (end,)])
@@ -121,6 +123,7 @@ def vary(
     import torch
 
     from glowflow.latents import redraw
+    from glowflow.stored import StoredModel
 
     check_num(num, 1, "a single variation")
     if not 0 <= temperature < inf:
@@ -128,11 +131,13 @@ def vary(
     check_seed(seed)
     check_enlarge(enlarge)
     check_picture(out)
-    read = _Read.of(model, images, label, value_range, device)
-    levels = read.glow.config.num_levels
+    stored = StoredModel.open(model)
+    levels = stored.config.num_levels
     if keep is not None and not 0 <= keep <= levels:
         raise InputError(f"--keep is {keep}; this model has {levels} levels, of which 0 to {levels} can be kept.")
     kept = [keep] if keep is not None else range(levels - 1, -1, -1)
+    check_size(out, len(images) * len(kept) * (1 + num), 1 + num, stored.config.image_shape, enlarge)
+    read = _Read.of(stored, images, label, value_range, device)
 
     def row(z: "Tensor", count: int) -> "Tensor":
         """The image, then variations of it, whatever the other rows are."""
@@ -269,6 +274,7 @@ def edit(
         directions.index(name)
     check_enlarge(enlarge)
     check_picture(out, may_move=True)
+    check_size(out, len(images) * num, num, stored.config.image_shape, enlarge)
     read = _Read.of(stored, images, label, value_range, device)
     shares = [index / (num - 1) for index in range(num)]
     rows = (
@@ -321,13 +327,13 @@ class _Read:
     @classmethod
     def of(
         cls,
-        model: "str | StoredModel",
+        stored: "StoredModel",
         images: list[Path],
         label: str | None,
         value_range: "Range | None",
         device: str | None,
     ) -> "_Read":
-        stored, glow = opened(model, device)
+        _, glow = opened(stored, device)
         dataset = image_files(stored, glow, images, label, value_range)
         return cls(glow, encoded(glow, dataset), needed_label(glow, label))
 

@@ -200,9 +200,7 @@ def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | Non
     import torch
 
     from glowflow.evaluate import batch_size
-    from glowflow.pictures import check_count
 
-    check_count(total, glow.config.image_shape)
     images = []
     with progress("Decoding", total) as advance:
         for z in rows:
@@ -271,15 +269,6 @@ def check_columns(columns: int | None) -> None:
     """Refuse a number of images in each row that a row can't have."""
     if columns is not None and not 1 <= columns <= MOST_IN_A_ROW:
         raise InputError(f"--columns is {columns}; it takes a whole number from 1 to {MOST_IN_A_ROW:,}.")
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "image"), counted(2000, "image")
-    ('1 image', '2,000 images')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def check_seed(seed: int) -> None:

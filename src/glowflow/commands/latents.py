@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from glowflow.commands.drawing import check_enlarge, draw
+from glowflow.commands.drawing import check_enlarge, check_size, draw
 from glowflow.commands.inputs import (
     check_columns,
     check_parent,
@@ -84,5 +84,7 @@ def decode(
     z = files.load(latents, stored)
     if not len(z):
         raise InputError(f"{latents} has no latents in it.")
-    draw(out, decoded(glow, [z], len(z), index), min(columns, len(z)), enlarge)
+    columns = min(columns, len(z))
+    check_size(out, len(z), columns, glow.config.image_shape, enlarge)
+    draw(out, decoded(glow, [z], len(z), index), columns, enlarge)
     say(f"The images of {latents} are in {out}.")

@@ -3,13 +3,12 @@
 import sys
 from pathlib import Path
 
-from glowflow.commands.drawing import check_enlarge, draw, names_of, whole_rows
+from glowflow.commands.drawing import check_enlarge, check_size, draw, names_of, whole_rows
 from glowflow.commands.inputs import (
     Precision,
     check_columns,
     check_picture,
     check_seed,
-    counted,
     decoded,
     encoded,
     image_files,
@@ -17,7 +16,7 @@ from glowflow.commands.inputs import (
     needed_label,
     opened,
 )
-from glowflow.errors import InputError
+from glowflow.errors import InputError, counted
 from glowflow.progress import say
 
 
@@ -60,7 +59,6 @@ def sample(
     import torch
 
     from glowflow.evaluate import sample as sampled
-    from glowflow.pictures import check_count
 
     temperatures = temperature if isinstance(temperature, tuple) else (temperature,)
     if num < 1 or not temperatures or not all(0 <= each < inf for each in temperatures):
@@ -70,9 +68,9 @@ def sample(
     check_enlarge(enlarge)
     check_picture(out)
     _, glow = opened(model, device, precision=precision, compiled=compiled)
-    check_count(num * len(temperatures), glow.config.image_shape, enlarge)
     several = len(temperatures) > 1
     chosen, columns = label_index(glow, label), min(num, columns or (num if several else ceil(sqrt(num))))
+    check_size(out, num * len(temperatures), columns, glow.config.image_shape, enlarge)
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
     y = labels if glow.class_names else None
     images = torch.cat([whole_rows(sampled(glow, num, each, y, seed), columns) for each in temperatures])
@@ -113,12 +111,11 @@ def reconstruct(
 
     from glowflow.evaluate import scores
     from glowflow.images import quantize
-    from glowflow.pictures import check_count
 
     check_enlarge(enlarge)
     check_picture(out)
     stored, glow = opened(model, device)
-    check_count(2 * len(images), glow.config.image_shape, enlarge)
+    check_size(out, 2 * len(images), len(images), glow.config.image_shape, enlarge)
     dataset = image_files(stored, glow, images, label, value_range)
     batch, _ = dataset.batch(range(len(images)))
     back = decoded(glow, [encoded(glow, dataset)], len(images), needed_label(glow, label))

@@ -28,7 +28,7 @@ from glowflow.demo.engine import BusyError, Engine
 from glowflow.demo.guard import Guard, Json, busy, error
 from glowflow.demo.opposites import opposites
 from glowflow.latents import Directions, Usual, interpolate, paths
-from glowflow.latents.usual import FALLEN
+from glowflow.latents.usual import FALLEN, NOTABLY
 from glowflow.model import Glow
 from glowflow.pictures import as_picture
 from glowflow.presets.size import size
@@ -174,6 +174,7 @@ class Demo:
             "num_parameters": self._num_parameters,
             "attributes": _attributes(directions) if directions else [],
             "usual": self.usual,
+            "excess": {"notably": NOTABLY, "fallen": FALLEN},
             "takes_images": config.image_shape[0] in MODES,
             "finds_faces": self.finder is not None,
             "limits": {"bytes": uploads.MOST_BYTES, "types": list(uploads.FORMATS), "frames": MOST_FRAMES},

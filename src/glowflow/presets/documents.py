@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from glowflow.checks import fits
-from glowflow.errors import InputError, meant
+from glowflow.errors import InputError, meant, one_line
 from glowflow.paths import expanded
 
 
@@ -55,7 +55,7 @@ def parsed(text: str, source: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
     try:
         return yaml.load(text, _Loader)  # noqa: S506 (a safe one)
     except yaml.YAMLError as error:
-        raise InputError(f"{source} isn't YAML: {' '.join(str(error).split())}.") from None
+        raise InputError(f"{source} isn't YAML: {one_line(error)}.") from None
 
 
 class _Loader(yaml.SafeLoader):

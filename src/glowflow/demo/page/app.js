@@ -144,7 +144,7 @@ function renderFacts(face) {
 /** Say it if edits led the picture that is shown out of the range of those that the model knows. */
 async function renderLeaving(picture) {
   const state = past.now;
-  const text = isEdited(state) ? leaving(await pictureOf(state.face), picture) : "";
+  const text = isEdited(state) ? leaving(await pictureOf(state.face), picture, model.excess) : "";
   if (state !== past.now) return;
   $("leaving").hidden = !text;
   $("leaving").textContent = text;

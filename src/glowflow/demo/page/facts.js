@@ -1,10 +1,5 @@
 // What the model says of an uploaded image, in words.
 
-/** An image that was outside of the usual range left it where its excess grew by so much; as in latents/usual.py. */
-const NOTABLY = 0.25;
-/** An image fell apart where its excess grew by more. */
-const FALLEN = 1;
-
 /** How an image came about, in words; `edits` are pairs of a name and a strength. */
 export function description({ face, other, blend, levels }, edits) {
   const parts = edits.map(([name, strength]) => `${name} ${signed(strength)}`);
@@ -53,9 +48,9 @@ export function warning({ bitsPerDim }, usual) {
 }
 
 /** A sentence if edits led a picture out of the usual range, or notably further out, else an empty text. */
-export function leaving(before, after) {
-  if (after.excess <= (before.excess && before.excess + NOTABLY)) return "";
-  const fate = after.excess > before.excess + FALLEN ? "has probably fallen apart" : "is unlike those that the model knows";
+export function leaving(before, after, { notably, fallen }) {
+  if (after.excess <= (before.excess && before.excess + notably)) return "";
+  const fate = after.excess > before.excess + fallen ? "has probably fallen apart" : "is unlike those that the model knows";
   return `The edited image takes ${after.compared}: it ${fate}. Move the sliders back a little.`;
 }
 
