@@ -1,4 +1,4 @@
-"""Models to the Hugging Face hub: which files go there, and sentences for what may prevent it."""
+"""Upload models to the Hugging Face hub, and explain what prevents it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +15,11 @@ from glowflow.packages import imported
 from glowflow.pictures import grid
 
 SHOWN, COLUMNS, TEMPERATURE = 16, 8, 0.7
-"""How many images the picture has, in rows of how many, and drawn at which temperature."""
+"""The picture's number of images, images in a row, and temperature."""
 
 
 def check(name: str) -> None:
-    """Refuse what can't be pushed to, as far as that is known without asking the hub.
+    """Refuse a name that can't be pushed to, as far as this is known without asking the hub.
 
     Raises:
         InputError: If a name isn't OWNER/NAME, or huggingface_hub or a token is missing.
@@ -33,14 +33,14 @@ def check(name: str) -> None:
 def push(directory: Path, about: Card, images: Tensor, *, private: bool = False) -> str:
     """Upload the model stored in a directory in one commit, and return the address of its page.
 
-    Files of an earlier model that this one lacks are removed there. A card that somebody else wrote is kept: the one in
-    the directory is uploaded, else one that is on the hub stays.
+    Files of an earlier model that this one lacks are removed there. A card that somebody else wrote is kept: one in the
+    directory is uploaded, and otherwise one on the hub stays.
 
     Args:
-        directory: Only `weights.FILES` of it are uploaded.
-        about: Its card, with its name on the hub.
-        images: What the model draws (N, C, H, W), uint8.
-        private: Whether a new page is for its owner only.
+        directory: The stored model; only its `weights.FILES` are uploaded.
+        about: The model's card, with its name on the hub.
+        images: Images that the model drew (N, C, H, W), uint8.
+        private: True if only its owner may see a new page.
 
     Raises:
         InputError: If it can't be uploaded; a page that was there stays as it was.
@@ -61,7 +61,7 @@ def push(directory: Path, about: Card, images: Tensor, *, private: bool = False)
 
 
 def _files(directory: Path, images: Tensor) -> dict[str, Path | bytes]:
-    """What is uploaded, by its name there."""
+    """The files to upload, by their names on the hub."""
     picture = BytesIO()
     grid(images, COLUMNS).save(picture, "PNG")
     found = (path for pattern in weights.FILES for path in sorted(directory.glob(pattern)))
@@ -69,7 +69,7 @@ def _files(directory: Path, images: Tensor) -> dict[str, Path | bytes]:
 
 
 def _card(api: Any, directory: Path, about: Card, there: set[str]) -> dict[str, Path | bytes]:  # noqa: ANN401 (HfApi)
-    """The card to upload; none if the one that is on the hub is to stay."""
+    """The card to upload; none if the card on the hub stays."""
     mine, on_hub = card.own(directory), None
     if mine is None and card.FILE in there:
         on_hub = card.own(Path(api.hf_hub_download(about.name, card.FILE)).parent)
@@ -106,7 +106,7 @@ def _reason(name: str, error: BaseException) -> str:
     if status == 401:
         return "The hub doesn't know your token: run hf auth login, or set HF_TOKEN to a token that may write."
     if status == 403:
-        return f"Your token may not write to {name}: take a name of your own, or a token with that right."
+        return f"Your token may not write to {name}: use a name of your own, or a token that may write there."
     if status is not None or isinstance(error, ValueError):
         return f"The hub refuses {name} ({told})."
     return f"The hub can't be reached ({told}): check the network and try again."

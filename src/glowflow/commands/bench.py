@@ -22,20 +22,18 @@ def bench(
     json: Path | None = None,
     plot: Path | None = None,
 ) -> None:
-    """Measure training, sampling and memory here, beside the bare convolutions (and normflows, where installed).
+    """Measure training, sampling and memory here, next to the bare convolutions (and normflows, if installed).
 
     Example: glowflow bench --preset faces32 --json bench.json --plot memory.png
 
     Args:
         preset: The configuration to measure.
         batch: Images per step.
-        rounds: How often each is timed, in turn with the others; the medians count.
-        depths: Numbers of steps K whose activation memory is measured.
-        device: cpu, cuda or mps; the best one present by default.
-        precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
-        compiled: Measure training and sampling compiled by `torch.compile` too, which takes minutes.
-        json: Also write the figures here.
-        plot: Also draw the memory against the depth, here (needs matplotlib).
+        rounds: How often each is timed, in turn with the others; the result is the median.
+        depths: The numbers of steps K for which activation memory is measured.
+        compiled: Also measure training and sampling that `torch.compile` compiled, which takes minutes.
+        json: Also write the figures into this file.
+        plot: Also draw the memory against the depth into this file, which needs matplotlib.
     """
     import torch
 
@@ -70,7 +68,7 @@ def bench(
 
 
 def _settle_threads(step: Callable[[], object], device: str) -> None:
-    """Compute with as many threads as are asked for, or best for a training step."""
+    """Use the number of threads that the user asked for, or the best one for a training step."""
     from glowflow.threads import settle
 
     settle(lambda _: step(), 1, device)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glowflow.stored import StoredModel
 
 NAME = r"[\w-]+(\.[\w-]+)*"
-"""Of a host."""
+"""The name of a host."""
 
 
 def demo(
@@ -24,18 +24,17 @@ def demo(
     behind: str | None = None,
     device: str | None = None,
 ) -> None:
-    """Serve a web page on which images are drawn, edited and blended.
+    """Serve a web page for drawing, editing and blending images.
 
     Example: glowflow demo runs/faces32
 
     Args:
         model: A run's directory, a directory made by save_pretrained, a name on the hub, or a model that comes with
             glowflow; by default its faces.
-        host: Address to serve at: by default one that only this machine can reach; 0.0.0.0 for every machine.
-        port: Where at this address; 0 takes any that's free.
-        behind: The name of a proxy that passes requests on to the page, such as hub.example.org, if it passes its own
-            name on with them, as Jupyter's does. By default only the names of this machine are answered.
-        device: cpu, cuda or mps; the best one present by default.
+        host: The address to serve at. By default only this machine can reach it; with 0.0.0.0, every machine can.
+        port: The port to serve at; 0 takes any that's free.
+        behind: The host name of a proxy in front of the page, such as hub.example.org, if the proxy passes this name on
+            with requests, as Jupyter's does. By default the page answers only to the names of this machine.
     """
     serving = imported("glowflow.demo.serving", "The page", "demo")
     server = imported("glowflow.demo.server", "The page", "demo")
@@ -53,13 +52,13 @@ def demo(
 
 
 def _name(model: str) -> str:
-    """What the page calls a model: its directory's name, or its run's where a checkpoint is named."""
+    """The name of a model on the page: that of its directory, or of its run for a checkpoint."""
     path = Path(model).resolve() if Path(model).exists() else Path(model)
     return path.parent.name if path.name in {"best", "last", "previous"} else path.name
 
 
 def _directions(stored: "StoredModel") -> "Directions | None":
-    """The directions beside a model, if it has any that fit; the page works without."""
+    """The directions of a model, if there are any that fit; the page works without them."""
     from glowflow.latents import Directions
 
     try:

@@ -1,4 +1,4 @@
-"""How commands write rows of images: enlarged for a screen, with captions, or moving."""
+"""Pictures and animations that commands write: rows of images, enlarged for a screen, with captions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ LARGEST_FACTOR = 64
 
 
 def check_enlarge(enlarge: int | None) -> None:
-    """Refuse what is no factor."""
+    """Refuse an --enlarge that is out of range."""
     if enlarge is not None and not 1 <= enlarge <= LARGEST_FACTOR:
         raise InputError(f"--enlarge is {enlarge}; it takes a whole number from 1 to {LARGEST_FACTOR}.")
 
@@ -57,12 +57,12 @@ def draw(
     """Write images (N, C, H, W), uint8, as a picture.
 
     Args:
-        out: Where to.
-        images: Row by row.
-        columns: Of them in a row.
-        enlarge: Pixels that each becomes, each way; None for as many as suit a screen; 1 draws no captions.
+        out: The file.
+        images: The images, row by row.
+        columns: The number of images in a row.
+        enlarge: How many times as large each image is drawn. None suits a screen; 1 draws no captions.
         above: A caption for each column.
-        beside: One for each row.
+        beside: A caption for each row.
     """
     from glowflow.captions import captioned
     from glowflow.pictures import grid, save, suitable
@@ -79,7 +79,7 @@ def draw_or_animate(
     above: "Sequence[Caption]",
     beside: "Sequence[Caption]" = (),
 ) -> None:
-    """As `draw`, or, where the name is an animation's, the columns one after the other, without captions."""
+    """Do as `draw`; but in an animation, show the columns one after the other, without captions."""
     from glowflow.pictures import animate, grid, is_animation, suitable
 
     if not is_animation(out):
@@ -92,7 +92,7 @@ def draw_or_animate(
 
 
 def whole_rows(images: "Tensor", columns: int) -> "Tensor":
-    """Images (N, C, H, W), and as many white ones as fill their last row."""
+    """Fill the last row of images (N, C, H, W) with white ones."""
     import torch
 
     lacking = -len(images) % columns
@@ -100,6 +100,6 @@ def whole_rows(images: "Tensor", columns: int) -> "Tensor":
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
-    """What to call files in captions: their names, or, where two have the same, the paths that were given."""
+    """Name files in captions by their names, or by the paths that were given if two names are equal."""
     names = [path.name for path in paths]
     return names if len(set(names)) == len(names) else list(map(str, paths))

@@ -25,17 +25,8 @@ def evaluate(
     Example: glowflow evaluate runs/digits --json digits.json
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        data: A data set's name (or hf:NAME), a folder, or an .npy/.npz file; by default what the run was trained on.
-        split: Which part of the data.
-        draws: How many draws of the dequantisation noise to average over.
-        seed: Of the noise.
-        weights: Averaged over training where the model has such, or raw.
-        json: Also write the result here, with the commit, versions, seed and machine.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            those of the model's training, or else usual ones that hold all values.
-        device: cpu, cuda or mps; the best one present by default.
+        weights: The weights that were averaged over the training, if the model has them, or the raw ones.
+        json: Also write the result into this file, with the commit, versions, seed and machine.
     """
     from glowflow.durable import save_json
     from glowflow.evaluate import classification_error, likelihood, reconstruction_error
@@ -79,7 +70,7 @@ def evaluate(
 
 
 def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
-    """What `evaluate` measured, in words."""
+    """Describe what `evaluate` measured."""
     m = measured
     error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
     over = f"{m['num_clusters']} scenes" if clustered else "images"
@@ -114,16 +105,7 @@ def score(
     Example: glowflow score runs/mine --data my_photos --out scores.csv
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        data: A data set's name (or hf:NAME), a folder, or an .npy/.npz file; by default what the run was trained on.
-        out: The CSV file: image, split, label, bits_per_dim.
-        split: Which part of the data.
-        draws: How many draws of the dequantisation noise to average over.
-        seed: Of the noise.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            those of the model's training, or else usual ones that hold all values.
-        device: cpu, cuda or mps; the best one present by default.
+        out: The CSV file. Its columns are image, split, label, bits_per_dim.
     """
     from glowflow.data import SPLITS
     from glowflow.durable import replacing

@@ -25,21 +25,14 @@ def encode(
     value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
-    """Write the latents of images into a file, for `decode` and for programs of one's own.
+    """Write the latents of images into a file, for `decode` and for your own programs.
 
     Example: glowflow encode faces a.png b.png --out latents.safetensors
 
-    The file has one tensor, z, float64 (N, D): for each image all levels, as `Glow.unflatten` takes them apart.
+    The file has one tensor, z, float64 (N, D): all levels of each image, which `Glow.unflatten` separates.
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        images: Image files; they are cropped and resized to the model's size.
         out: The file (.safetensors).
-        label: The images' class, by name or number, for a class-conditional model.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            those of the model's training, or else usual ones that hold all values.
-        device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import files
 
@@ -60,7 +53,7 @@ def decode(
     label: str | None = None,
     device: str | None = None,
 ) -> None:
-    """Draw the images of latents, every pixel as it was encoded.
+    """Draw the images of stored latents, with every pixel as it was encoded.
 
     Example: glowflow decode faces latents.safetensors --out decoded.png
 
@@ -69,10 +62,7 @@ def decode(
             that comes with glowflow, or a name on the hub.
         latents: A file that `encode` wrote, or one that the web page saved (.f64).
         out: The picture (.png, or whatever Pillow writes).
-        columns: Images in a row, at most.
-        enlarge: How many times as large the images are drawn, a whole number; by default as suits a screen.
-        label: The images' class, by name or number, for a class-conditional model.
-        device: cpu, cuda or mps; the best one present by default.
+        columns: The largest number of images in a row.
     """
     from glowflow.latents import files
 

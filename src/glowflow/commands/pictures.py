@@ -38,20 +38,12 @@ def sample(
     Example: glowflow sample runs/digits --out samples.png --temperature 0.8
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
         out: The picture (.png, or whatever Pillow writes).
-        num: How many images.
-        temperature: Standard deviation of the latents: 0 gives the same image each time, 1 the model's distribution.
-            Of several ("[0, 0.5, 1]"), each has a row of its own, of the same `num` latents.
-        label: Class, by name or number, for a class-conditional model; by default all of them, a row for each in turn.
-        columns: Images per row; about a square by default.
-        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
-            pixel for pixel, and without captions.
-        seed: For the same picture again.
-        device: cpu, cuda or mps; the best one present by default.
-        precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
-        compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
+        num: The number of images.
+        temperature: The standard deviation of the latents: 0 always gives the same image, 1 the model's distribution.
+            Each of several ("[0, 0.5, 1]") has rows of its own, from the same `num` latents.
+        label: The class, by name or number, for a class-conditional model. By default the rows go through all classes.
+        columns: The number of images in a row; by default the picture is about square.
     """
     from itertools import product
     from math import ceil, inf, sqrt
@@ -96,16 +88,7 @@ def reconstruct(
     Example: glowflow reconstruct runs/mine a.jpg b.jpg --out both.png
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        images: Image files; they are cropped and resized to the model's size.
         out: The picture (.png, or whatever Pillow writes).
-        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
-            pixel for pixel, and without captions.
-        label: The images' class, by name or number, for a class-conditional model.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            those of the model's training, or else usual ones that hold all values.
-        device: cpu, cuda or mps; the best one present by default.
     """
     import torch
 

@@ -11,7 +11,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from glowflow.config import checked_range
+from glowflow.checks import checked_range
 from glowflow.errors import InputError, counted
 from glowflow.progress import say
 

@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from io import BytesIO
 from math import isfinite
 from typing import Any, TypeVar, TypeVarTuple, get_args
 
 import torch
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -27,10 +25,10 @@ from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.engine import BusyError, Engine
 from glowflow.demo.guard import Guard, Json, busy, error
 from glowflow.demo.opposites import opposites
+from glowflow.demo.rendering import png, webp
 from glowflow.latents import Directions, Usual, interpolate, paths
 from glowflow.latents.usual import FALLEN, NOTABLY
 from glowflow.model import Glow
-from glowflow.pictures import as_picture
 from glowflow.presets.size import size
 
 SECONDS = 60.0
@@ -39,9 +37,6 @@ MOST_HELD = 256_000_000
 """Bytes of all uploads that are being received or wait to be decoded. A slow one so holds no place, only its bytes."""
 MOST_FRAMES = 48
 FRAMES_AT_ONCE = 8
-MILLISECONDS_PER_FRAME = 60
-SMALLEST_FRAME = 256
-"""Pixels of the shorter side: smaller pictures are enlarged."""
 BINARY = "application/octet-stream"
 EXCESS, COMPARED = "Glowflow-Excess", "Glowflow-Compared"
 """Headers of an unusual picture."""
@@ -205,7 +200,7 @@ class Demo:
             raise HTTPException(422, "The model can't encode this image: its latents would be infinite.")
         answer = {
             "latents": base64.b64encode(_bytes(encoded.z, "<f8")).decode(),
-            "image": base64.b64encode(_png(encoded.image)).decode(),
+            "image": base64.b64encode(png(encoded.image)).decode(),
             "bits_per_dim": encoded.bits_per_dim if isfinite(encoded.bits_per_dim) else None,
             "exact": encoded.is_exact,
             "face_found": has_face,
@@ -218,9 +213,9 @@ class Demo:
         num_dims = self.glow.config.num_dims
         z = requests.latents(await requests.body(request, (BINARY,), 8 * num_dims), num_dims)
         if z.dtype == torch.float32:
-            return Response(_png(await self.engine.preview(z, label)), media_type="image/png")
+            return Response(png(await self.engine.preview(z, label)), media_type="image/png")
         image = await self.engine.decode(z, label)
-        return Response(_png(image), headers=await self._unusual(image, label), media_type="image/png")
+        return Response(png(image), headers=await self._unusual(image, label), media_type="image/png")
 
     async def animation(self, request: Request) -> Response:
         """An animation from one picture to another and back: two latents, one after the other, as the body."""
@@ -230,7 +225,7 @@ class Demo:
         ends = requests.latents(await requests.body(request, (BINARY,), 16 * num_dims), 2 * num_dims)
         first, last = ends.chunk(2)
         images = await self._decoded(interpolate(first, last, frames, path), label)
-        return Response(await self._pictured(_webp, images), media_type="image/webp")
+        return Response(await self._pictured(webp, images), media_type="image/webp")
 
     async def _unusual(self, image: Tensor, label: int | None) -> dict[str, str]:
         """Headers for a picture outside of the usual range: how far outside (`Usual.excess`), and in words."""
@@ -291,33 +286,6 @@ def _attributes(directions: Directions) -> list[Mapping[str, Any]]:
 
 def _bytes(numbers: Tensor, kind: str) -> bytes:
     return numbers.numpy().astype(kind).tobytes()
-
-
-def _picture(image: Tensor) -> Image.Image:
-    return as_picture(image.permute(1, 2, 0).numpy())
-
-
-def _png(image: Tensor) -> bytes:
-    file = BytesIO()
-    _picture(image).save(file, "png", compress_level=1)
-    return file.getvalue()
-
-
-def _webp(images: list[Tensor]) -> bytes:
-    """Images there and back, for ever."""
-    frames = [_enlarged(_picture(image)) for image in images]
-    file = BytesIO()
-    first, *rest = [*frames, *frames[-2:0:-1]]
-    first.save(
-        file, "webp", save_all=True, append_images=rest, duration=MILLISECONDS_PER_FRAME, loop=0, quality=90, method=0
-    )
-    return file.getvalue()
-
-
-def _enlarged(picture: Image.Image) -> Image.Image:
-    scale = max(1, -(-SMALLEST_FRAME // min(picture.size)))
-    size = picture.width * scale, picture.height * scale
-    return picture.convert("RGBA" if picture.mode == "RGBA" else "RGB").resize(size, Image.Resampling.BICUBIC)
 
 
 async def _refused(_: Request, problem: Exception) -> Response:
