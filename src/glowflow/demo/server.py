@@ -1,4 +1,4 @@
-"""The application: images to latents, latents to pictures, and the page. It keeps nothing of any request."""
+"""The application: it turns images into latents and latents into pictures, serves the page, and keeps no request."""
 
 import asyncio
 import base64
@@ -32,9 +32,9 @@ from glowflow.model import Glow
 from glowflow.presets.size import size
 
 SECONDS = 60.0
-"""For an answer, from the request's beginning, whoever else is asking; a slow model takes longer: see `deadline`."""
+"""The time for an answer, counted from the request's beginning. A slow model has longer: see `deadline`."""
 MOST_HELD = 256_000_000
-"""Bytes of all uploads that are being received or wait to be decoded. A slow one so holds no place, only its bytes."""
+"""The most bytes of uploads that arrive or wait to be decoded. A slow upload blocks nobody: it only holds bytes."""
 MOST_FRAMES = 48
 FRAMES_AT_ONCE = 8
 BINARY = "application/octet-stream"
@@ -50,7 +50,7 @@ Arguments = TypeVarTuple("Arguments")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(  # noqa: PLR0913, PLR0917 (what is known of a model)
+def application(  # noqa: PLR0913, PLR0917 (facts about a model)
     glow: Glow,
     name: str,
     directions: Directions | None = None,
@@ -61,12 +61,12 @@ def application(  # noqa: PLR0913, PLR0917 (what is known of a model)
     """The demo of a model, as an ASGI application.
 
     Args:
-        glow: In its inference form.
-        name: What the page calls it.
-        directions: For its sliders; without, it has none until a visitor makes one.
-        usual: What bits/dim images like those of its training have (`StoredModel.usual`), if that's known.
+        glow: The model in its inference form.
+        name: The model's name on the page.
+        directions: The directions of its sliders. Without them, the page has no slider until a visitor makes one.
+        usual: The bits/dim of images like those of its training (`StoredModel.usual`), if it's known.
         hosts: See `Guard`.
-        value_ranges: Those of the images that the model was trained on (`StoredModel.value_ranges`).
+        value_ranges: The value ranges of the training images (`StoredModel.value_ranges`).
     """
     demo = Demo(Engine(glow), name, directions, usual or {}, face_finder(), value_ranges)
     app = Starlette(
@@ -82,11 +82,11 @@ class Demo:
     """The endpoints. Errors are `{"error": sentence}`; openapi.json describes them all.
 
     Args:
-        engine: The model.
-        name: What the page calls it.
-        directions: Of its attributes.
+        engine: Runs the model.
+        name: See `application`.
+        directions: See `application`.
         usual: See `application`.
-        finder: Finds faces in uploaded images, where there is one.
+        finder: Finds faces in uploaded images; None finds none.
         value_ranges: See `application`.
     """
 
@@ -110,10 +110,10 @@ class Demo:
         self.value_ranges = value_ranges
         self._num_parameters = size(self.glow.config).parameters
         self._room = requests.Room(MOST_HELD)
-        self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap that those of all leave
+        self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap for the memory of all
 
     def routes(self) -> list[Route]:
-        """Where each endpoint is."""
+        """The address of each endpoint."""
         get: dict[str, Endpoint] = {"/healthz": self.health, "/openapi.json": self.openapi, "/api/model": self.model}
         get |= {"/api/directions": self.vectors, "/api/latent": self.latent}
         post: dict[str, Endpoint] = {
@@ -127,7 +127,7 @@ class Demo:
         ]
 
     def _in_time(self, endpoint: Endpoint) -> Endpoint:
-        """An endpoint that answers before its deadline, whatever it waits for."""
+        """Make an endpoint answer before its deadline, whatever it waits for."""
 
         async def answer(request: Request) -> Response:
             seconds = deadline(self.engine.seconds_per_picture)
@@ -143,22 +143,22 @@ class Demo:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """While the server runs."""
+        """Warm the model up when the server starts, and end the threads when it stops."""
         await run_in_threadpool(self.engine.warm_up)
         yield
         self.engine.close()
         self._pillow.shutdown(cancel_futures=True)
 
     async def health(self, _: Request) -> Response:
-        """That the server answers."""
+        """Confirm that the server answers."""
         return Json({"status": "ok"})
 
     async def openapi(self, _: Request) -> Response:
-        """The description of all this."""
+        """The description of the endpoints."""
         return Response((HERE / "openapi.json").read_bytes(), media_type="application/json")
 
     async def model(self, _: Request) -> Response:
-        """What a page has to know of the model."""
+        """The facts that a page needs about the model."""
         config, directions = self.glow.config, self.directions
         about = {
             "name": self.name,
@@ -182,14 +182,14 @@ class Demo:
         return Response(_bytes(vectors, "<f4"), media_type=BINARY)
 
     async def latent(self, request: Request) -> Response:
-        """Random latents, float32 (D,), a function of the seed and the temperature."""
+        """Random latents, float32 (D,), which follow from the seed and the temperature."""
         generator = torch.Generator().manual_seed(requests.whole(request, "seed", 0, 0, 2**63 - 1))
         temperature = requests.number(request, "temperature", 1.0, 0.0, 10.0)
         eps = torch.randn(self.glow.config.num_dims, generator=generator)
         return Response(_bytes(temperature * eps, "<f4"), media_type=BINARY)
 
     async def encode(self, request: Request) -> Response:
-        """An image's latents, and what the model says of it."""
+        """An image's latents, and measurements of the image."""
         label = requests.label(request, self.glow)
         if self.glow.config.image_shape[0] not in MODES:
             raise HTTPException(422, f"No image file has this model's {self.glow.config.image_shape[0]} channels.")
@@ -208,7 +208,7 @@ class Demo:
         return Json(answer)
 
     async def decode(self, request: Request) -> Response:
-        """The picture of latents: exact for float64, with headers if it's unusual; a little faster for float32."""
+        """The picture of latents: exact for float64, with headers if it's unusual, and a little faster for float32."""
         label = requests.label(request, self.glow)
         num_dims = self.glow.config.num_dims
         z = requests.latents(await requests.body(request, (BINARY,), 8 * num_dims), num_dims)
@@ -218,7 +218,7 @@ class Demo:
         return Response(png(image), headers=await self._unusual(image, label), media_type="image/png")
 
     async def animation(self, request: Request) -> Response:
-        """An animation from one picture to another and back: two latents, one after the other, as the body."""
+        """An animation from one picture to another and back. The body has the latents of both, one after the other."""
         label, num_dims = requests.label(request, self.glow), self.glow.config.num_dims
         frames = requests.whole(request, "frames", 24, 2, MOST_FRAMES)
         path = requests.choice(request, "path", PATHS)
@@ -228,13 +228,14 @@ class Demo:
         return Response(await self._pictured(webp, images), media_type="image/webp")
 
     async def _unusual(self, image: Tensor, label: int | None) -> dict[str, str]:
-        """Headers for a picture outside of the usual range: how far outside (`Usual.excess`), and in words."""
+        """Headers for a picture outside the usual range: how far outside (`Usual.excess`), as a number and in words."""
         if self._range is None:
             return {}
         seen = await self.engine.look(image, label)
         excess = self._range.excess(seen)
-        is_told = excess > self._tolerated
-        return {EXCESS: f"{excess:.3f}", COMPARED: self._range.compared(seen)} if is_told else {}
+        if excess <= self._tolerated:
+            return {}
+        return {EXCESS: f"{excess:.3f}", COMPARED: self._range.compared(seen)}
 
     async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
         with self._room.share() as take:
@@ -244,11 +245,11 @@ class Demo:
             return await self._pictured(uploads.read, body, kind, shape, finder, self.value_ranges)
 
     async def _pictured(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
-        """What Pillow makes of something."""
+        """Run work of Pillow on its thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pillow, work, *arguments)
 
     async def _decoded(self, points: Tensor, label: int | None) -> list[Tensor]:
-        """Images of latents (N, D), a few at a time, so that others have their turns."""
+        """Decode latents (N, D) a few at a time, so that others get their turns."""
         images: list[Tensor] = []
         for part in points.split(FRAMES_AT_ONCE):
             images += await asyncio.gather(*(self.engine.preview(z, label) for z in part))
@@ -256,7 +257,7 @@ class Demo:
 
 
 def _page_routes() -> list[Route]:
-    """The page, whose few files are read once, so that no request leads to a file."""
+    """Routes to the page's files, which are read once, so that no request reaches the disk."""
     page = {path.name: path.read_bytes() for path in (HERE / "page").iterdir()}
     static = [Route(f"/static/{name}", _file(name, content)) for name, content in page.items()]
     return [Route("/", _file("index.html", page["index.html"])), *static]
@@ -272,7 +273,7 @@ def _file(name: str, content: bytes) -> Endpoint:
 
 
 def deadline(seconds_per_picture: float) -> float:
-    """Seconds for an answer of a model that takes so long for a picture: an animation has twice what it takes alone."""
+    """Seconds for an answer, given the model's time for a picture: enough for twice the longest animation."""
     return max(SECONDS, 2 * MOST_FRAMES * seconds_per_picture)
 
 
@@ -289,7 +290,7 @@ def _bytes(numbers: Tensor, kind: str) -> bytes:
 
 
 async def _refused(_: Request, problem: Exception) -> Response:
-    """A client's mistake."""
+    """The answer to a client's mistake."""
     assert isinstance(problem, HTTPException)  # noqa: S101  for mypy: it's registered for these
     sentences = {404: "There is nothing at this address.", 405: "This address doesn't take that method."}
     sentence = sentences.get(problem.status_code, problem.detail)
@@ -305,4 +306,4 @@ async def _gone(_request: Request, _problem: Exception) -> Response:
 
 
 async def _failed(_request: Request, _problem: Exception) -> Response:
-    return error(500, "The server made a mistake; what it was, it says where it was started.")
+    return error(500, "The server made a mistake. The terminal that started it shows the details.")
