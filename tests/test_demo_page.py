@@ -489,7 +489,7 @@ def test_blending_and_levels(page: Page) -> None:
     settle(page)
     np.testing.assert_array_equal(pixels(page), before)
     for level in page.locator("#levels .level").all():
-        level.get_by_role("button", name="of the second").click()
+        level.get_by_role("button", name="from the second").click()
         settle(page)
     np.testing.assert_array_equal(pixels(page), pixels(page, "#second-thumb"))
     page.locator("#levels .level").last.get_by_role("button", name="as it is").click()

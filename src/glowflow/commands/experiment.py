@@ -53,6 +53,7 @@ def experiment(
         _list()
         return
     from glowflow.experiments import definition
+    from glowflow.experiments.figures import check_library
     from glowflow.experiments.study import Study
     from glowflow.threads import asked, use
 
@@ -66,14 +67,12 @@ def experiment(
     whole = replace(whole, seeds=max(whole.seeds, chosen.seeds))
     study = Study(chosen, out / chosen.name, runs, device_named(device))
     if not figure_only and (known := len(study.results())):
-        say(
-            f"{known} of {len(chosen.trainings())} trainings have their results in {study.path}; they aren't run again."
-        )
+        say(f"{study.path} has the results of {known} of {len(chosen.trainings())} trainings, which aren't run again.")
     if dry_run:
         _estimate(study)
         return
     if not no_figure:
-        _check_library()
+        check_library()
     if not figure_only and not study.run(60 * slice):
         say(f"Trainings that remain: {len(study.remaining())}. The same command continues.")
         return
@@ -91,12 +90,6 @@ def _list() -> None:
         count = str(len(found.trainings()))
         table.add_row(name, found.about, found.source, ", ".join(found.presets), count, f"{found.minutes:g}")
     wide_console().print(table)
-
-
-def _check_library() -> None:
-    from glowflow.experiments.figures import check_library
-
-    check_library()
 
 
 def _estimate(study: "Study") -> None:

@@ -89,17 +89,16 @@ def say_unusual(
         return
     change = " ".join(f"--by.{strength}" for strength in by)
     for path, pictures in edited.items():
-        ends = pictures[[0, -1]]
         y = None if label is None else torch.full((2,), label, device=glow.device)
-        before, after = look(glow, ends, y)
+        before, after = look(glow, pictures[[0, -1]], y)
         if usual.left(before, after) if directions.are_tried else usual.fell(before, after):
             fate = "has probably fallen apart" if usual.fell(before, after) else "is unlike those that the model knows"
             say(
                 f"{path} with {change} takes {usual.compared(after)}: the edited picture {fate}. "
-                f"Try a strength nearer to 0."
+                "Try a strength nearer to 0."
             )
         elif usual.excess(before) > NOTABLY:
             say(
                 f"{path} takes {usual.compared(before)}, even before the edit: it's unlike the images that the model "
-                f"knows, so edits may look strange."
+                "knows, so edits may look strange."
             )

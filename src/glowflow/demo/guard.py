@@ -1,12 +1,11 @@
 """A guard around the application: it limits who may ask and how many at a time, and adds security headers."""
 
-import json
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from glowflow.demo.answers import busy, error
 from glowflow.errors import listed
 
 MOST_REQUESTS = 200
@@ -25,25 +24,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-
-
-class Json(JSONResponse):
-    """JSON in ASCII, which can hold names of any bytes."""
-
-    def render(self, content: object) -> bytes:
-        """The content as it's sent."""
-        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
-
-
-def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Json:
-    """An error as every client gets it."""
-    return Json({"error": sentence}, status, headers)
-
-
-def busy() -> Json:
-    """The answer if too many ask; the rest of the request isn't read."""
-    headers = {"Retry-After": "1", "Connection": "close"}
-    return error(503, "Too many others are asking at this moment: try again soon.", headers)
 
 
 class Guard:

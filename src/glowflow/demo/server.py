@@ -13,7 +13,7 @@ import torch
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from torch import Tensor
@@ -22,8 +22,9 @@ from glowflow.data.image_file import MODES
 from glowflow.data.value_range import UNKNOWN, Range
 from glowflow.demo import requests, uploads
 from glowflow.demo.alignment import FaceFinder, face_finder
-from glowflow.demo.engine import BusyError, Engine
-from glowflow.demo.guard import Guard, Json, busy, error
+from glowflow.demo.answers import HANDLERS, Json
+from glowflow.demo.engine import Engine
+from glowflow.demo.guard import Guard
 from glowflow.demo.opposites import opposites
 from glowflow.demo.rendering import png, webp
 from glowflow.latents import Directions, Usual, interpolate, paths
@@ -71,7 +72,7 @@ def application(  # noqa: PLR0913, PLR0917 (facts about a model)
     demo = Demo(Engine(glow), name, directions, usual or {}, face_finder(), value_ranges)
     app = Starlette(
         routes=[*demo.routes(), *_page_routes()],
-        exception_handlers={HTTPException: _refused, BusyError: _busy, ClientDisconnect: _gone, Exception: _failed},
+        exception_handlers=HANDLERS,
         lifespan=demo.lifespan,
     )
     app.router.redirect_slashes = False
@@ -287,23 +288,3 @@ def _attributes(directions: Directions) -> list[Mapping[str, Any]]:
 
 def _bytes(numbers: Tensor, kind: str) -> bytes:
     return numbers.numpy().astype(kind).tobytes()
-
-
-async def _refused(_: Request, problem: Exception) -> Response:
-    """The answer to a client's mistake."""
-    assert isinstance(problem, HTTPException)  # noqa: S101  for mypy: it's registered for these
-    sentences = {404: "There is nothing at this address.", 405: "This address doesn't take that method."}
-    sentence = sentences.get(problem.status_code, problem.detail)
-    return error(problem.status_code, sentence, dict(problem.headers or {}))
-
-
-async def _busy(_request: Request, _problem: Exception) -> Response:
-    return busy()
-
-
-async def _gone(_request: Request, _problem: Exception) -> Response:
-    return error(400, "The connection ended before the request did.")  # nobody reads it
-
-
-async def _failed(_request: Request, _problem: Exception) -> Response:
-    return error(500, "The server made a mistake. The terminal that started it shows the details.")

@@ -17,7 +17,8 @@ from PIL import Image
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from glowflow.demo.guard import HEADERS, Guard, busy
+from glowflow.demo.answers import busy
+from glowflow.demo.guard import HEADERS, Guard
 from glowflow.errors import InputError
 
 MOST_CONNECTIONS = 1000
