@@ -22,9 +22,9 @@ Work = Callable[[int], object]
 """Work on so many images, which can be repeated and changes nothing."""
 HELP = (
     "How many threads compute: a number; or auto, which tries a few and all, and takes the fewest that are about as "
-    "fast as the best. By default the environment variable OMP_NUM_THREADS says it. Where it isn't set, commands that "
-    "may take hours (train, evaluate, score, attributes) take auto, and others all. A run keeps its number when it "
-    "goes on, unless another one is given."
+    "fast as the best. By default it's the environment variable OMP_NUM_THREADS. If that isn't set, commands that may "
+    "take hours (train, evaluate, score, attributes) use auto, and others use all. A run that continues keeps its "
+    "number, unless you give another one."
 )
 TOLERANCE = 1.05
 """How many times as long as the best number fewer threads may take."""

@@ -1,6 +1,5 @@
 """The command that measures speed and memory on this machine."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,7 @@ def bench(
     from glowflow.experiments.canvas import canvas
     from glowflow.presets import load
     from glowflow.provenance import provenance
+    from glowflow.threads import settle
 
     if batch < 1 or rounds < 1 or not depths or min(depths) < 1:
         raise InputError("--batch, --rounds and --depths take numbers of at least 1.")
@@ -56,10 +56,13 @@ def bench(
     chosen, run = precision_named(precision, where), load(preset).run
     x = torch.rand(batch, *run.model.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
     execution, x = Execution(precision=chosen, compiled=compiled), x.contiguous(memory_format=torch.channels_last)
-    _settle_threads(training(run.model, Execution(precision=chosen), x, run.train), where)
+    step = training(run.model, Execution(precision=chosen), x, run.train)
+    settle(lambda _: step(), 1, where)
     figures = measure(run, execution, x, rounds, depths)
     kind = str(chosen or torch.float32).removeprefix("torch.")
-    _show(figures, f"{preset}, batch {batch}, {where}, {kind} networks")
+    output().print(_speeds(figures, f"{preset}, batch {batch}, {where}, {kind} networks"))
+    output().print(_operations(figures["operations"]))
+    output().print(_memory(figures["activations"]))
     settings = {"preset": preset, "batch": batch, "rounds": rounds, "precision": kind, "device": where}
     if json:
         save_json(json, settings | {"threads": torch.get_num_threads()} | figures | provenance())
@@ -67,14 +70,7 @@ def bench(
         _draw(figures["activations"], f"{preset}, batch {batch}", plot)
 
 
-def _settle_threads(step: Callable[[], object], device: str) -> None:
-    """Use the number of threads that the user asked for, or the best one for a training step."""
-    from glowflow.threads import settle
-
-    settle(lambda _: step(), 1, device)
-
-
-def _show(figures: dict[str, Any], title: str) -> None:
+def _speeds(figures: dict[str, Any], title: str) -> Table:
     table = Table(title=title)
     for column in ("what", "how", "images/s", "time / bare convolutions", "first round, s"):
         table.add_column(column, justify="left" if column in {"what", "how"} else "right")
@@ -82,23 +78,28 @@ def _show(figures: dict[str, Any], title: str) -> None:
         for row in figures[what]:
             speed, first = f"{row['images_per_second']:.2f}", f"{row['first_seconds']:.1f}"
             table.add_row(what, row["name"], speed, f"{row['ratio']:.2f}", first)
-    output().print(table)
-    operations = Table(title="Operations that run a kernel, in one training step")
+    return table
+
+
+def _operations(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Operations that run a kernel, in one training step")
     columns = ["forward", "backward", "update", "averages", "step", "per_step_of_flow"]
     for column in ("how", *columns):
-        operations.add_column(column.replace("_", " "), justify="left" if column == "how" else "right")
-    for row in figures["operations"]:
-        operations.add_row(row["name"], *(f"{row[column]:,.0f}" for column in columns))
-    output().print(operations)
-    rows = figures["activations"]
-    memory = Table(title="Activation memory of a training step, MB")
+        table.add_column(column.replace("_", " "), justify="left" if column == "how" else "right")
+    for row in rows:
+        table.add_row(row["name"], *(f"{row[column]:,.0f}" for column in columns))
+    return table
+
+
+def _memory(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Activation memory of a training step, MB")
     depths = sorted({row["steps"] for row in rows})
     for column in ("how", *(f"K = {steps}" for steps in depths)):
-        memory.add_column(column, justify="left" if column == "how" else "right")
+        table.add_column(column, justify="left" if column == "how" else "right")
     for how in dict.fromkeys(row["memory"] for row in rows):
         held = {row["steps"]: row["bytes"] for row in rows if row["memory"] == how}
-        memory.add_row(how, *(f"{held[steps] / 1e6:.1f}" for steps in depths))
-    output().print(memory)
+        table.add_row(how, *(f"{held[steps] / 1e6:.1f}" for steps in depths))
+    return table
 
 
 def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:

@@ -105,7 +105,7 @@ def show(
 
     Args:
         data: A data set's name, a folder of images or of TFRecord shards, an .npy/.npz file, or hf:NAME.
-        out: The picture (.png, or whatever Pillow writes).
+        out: The picture: .png, or another kind that Pillow writes.
         num: The number of images to show, spread over the data.
         num_bits: The bits per channel to quantise them to.
     """

@@ -12,6 +12,7 @@ from glowflow.paths import expanded, quoted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
+    from glowflow.latents import Directions
     from glowflow.stored import StoredModel
 
 
@@ -53,7 +54,7 @@ def attributes(
         num_images: The largest number of examples to use, chosen at random.
     """
     from glowflow.commands.reach import described, say_too_far, tried_on
-    from glowflow.latents import Directions, Usual, fit, reaching
+    from glowflow.latents import Usual, fit, reaching
     from glowflow.latents.fitting import truths
     from glowflow.stored import StoredModel
 
@@ -74,16 +75,23 @@ def attributes(
     found = reaching(glow, tried_on(stored, data, glow, dataset, value_range), found, scale, range_of_training)
     if StoredModel.open(model).digest != before:
         raise InputError(f"{model} was trained further in the meantime: give the same command again.")
+    _added(found, stored, directory).save(stored)
+    print_rows(dict(zip(found.names, map(described, found.about), strict=True)))
+    say_too_far(found, was_given=scale is not None)
+    example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}"
+    say(f"{counted(len(found.names), 'direction')} in {directory}. Next: {example}")
+
+
+def _added(found: "Directions", stored: "StoredModel", directory: Path) -> "Directions":
+    """The directions that a model has, if they can be used, and those that were found."""
+    from glowflow.latents import Directions
+
     try:
         known = Directions.load(stored)
     except InputError:
         say(f"The directions that were in {directory} are for other weights, or damaged: they are replaced.")
         known = None
-    (known.joined(found) if known else found).save(stored)
-    print_rows(dict(zip(found.names, map(described, found.about), strict=True)))
-    say_too_far(found, was_given=scale is not None)
-    example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}"
-    say(f"{counted(len(found.names), 'direction')} in {directory}. Next: {example}")
+    return known.joined(found) if known else found
 
 
 def _own_directory(stored: "StoredModel") -> Path:

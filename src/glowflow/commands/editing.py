@@ -90,7 +90,7 @@ def vary(
     Example: glowflow vary faces a.png --keep 2
 
     Args:
-        out: The picture (.png, or whatever Pillow writes).
+        out: The picture: .png, or another kind that Pillow writes.
         keep: The number of coarsest levels to keep. By default each number from all but one to none has a row.
         num: The number of variations in each row.
         temperature: The standard deviation of the latents that are drawn.

@@ -61,7 +61,7 @@ def decode(
         model: The model that encoded them: a run's directory, a directory made by save_pretrained, the name of a model
             that comes with glowflow, or a name on the hub.
         latents: A file that `encode` wrote, or one that the web page saved (.f64).
-        out: The picture (.png, or whatever Pillow writes).
+        out: The picture: .png, or another kind that Pillow writes.
         columns: The largest number of images in a row.
     """
     from glowflow.latents import files

@@ -38,7 +38,7 @@ def sample(
     Example: glowflow sample runs/digits --out samples.png --temperature 0.8
 
     Args:
-        out: The picture (.png, or whatever Pillow writes).
+        out: The picture: .png, or another kind that Pillow writes.
         num: The number of images.
         temperature: The standard deviation of the latents: 0 always gives the same image, 1 the model's distribution.
             Each of several ("[0, 0.5, 1]") has rows of its own, from the same `num` latents.
@@ -88,7 +88,7 @@ def reconstruct(
     Example: glowflow reconstruct runs/mine a.jpg b.jpg --out both.png
 
     Args:
-        out: The picture (.png, or whatever Pillow writes).
+        out: The picture: .png, or another kind that Pillow writes.
     """
     import torch
 

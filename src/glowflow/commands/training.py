@@ -57,14 +57,10 @@ def train(
     where = device_named(device)
     with joined(where) as processes:
         kind = precision_named(precision, where)
-        if processes.add(
-            torch.tensor([float(kind is None)], device=where)
-        ).item():  # each process has tried its own device
-            kind = None
+        if processes.add(torch.tensor([float(kind is None)], device=where)).item():
+            kind = None  # another process has a device that isn't faster in bfloat16
         if precision == "auto" and kind is not None:
-            say(
-                "The couplings' networks compute in bfloat16, which is much faster here, unless --precision is float32."
-            )
+            say("The couplings' networks compute in bfloat16, which is much faster here; see --precision.")
         options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes, threads=asked())
         state = run(RunConfig(model, train), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"

@@ -82,13 +82,7 @@ def application(  # noqa: PLR0913, PLR0917 (facts about a model)
 class Demo:
     """The endpoints. Errors are `{"error": sentence}`; openapi.json describes them all.
 
-    Args:
-        engine: Runs the model.
-        name: See `application`.
-        directions: See `application`.
-        usual: See `application`.
-        finder: Finds faces in uploaded images; None finds none.
-        value_ranges: See `application`.
+    The arguments are those of `application`, with the model's engine, and a finder of faces or None.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 (as `application`)
