@@ -1,5 +1,6 @@
 """The command that measures speed and memory on this machine."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,6 @@ def bench(
     from glowflow.experiments.canvas import canvas
     from glowflow.presets import load
     from glowflow.provenance import provenance
-    from glowflow.threads import settle
 
     if batch < 1 or rounds < 1 or not depths or min(depths) < 1:
         raise InputError("--batch, --rounds and --depths take numbers of at least 1.")
@@ -56,8 +56,7 @@ def bench(
     chosen, run = precision_named(precision, where), load(preset).run
     x = torch.rand(batch, *run.model.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
     execution, x = Execution(precision=chosen, compiled=compiled), x.contiguous(memory_format=torch.channels_last)
-    step = training(run.model, Execution(precision=chosen), x, run.train)
-    settle(lambda _: step(), 1, where)
+    _settle_threads(training(run.model, Execution(precision=chosen), x, run.train), where)
     figures = measure(run, execution, x, rounds, depths)
     kind = str(chosen or torch.float32).removeprefix("torch.")
     output().print(_speeds(figures, f"{preset}, batch {batch}, {where}, {kind} networks"))
@@ -68,6 +67,13 @@ def bench(
         save_json(json, settings | {"threads": torch.get_num_threads()} | figures | provenance())
     if plot:
         _draw(figures["activations"], f"{preset}, batch {batch}", plot)
+
+
+def _settle_threads(step: Callable[[], object], device: str) -> None:
+    """Use the number of threads that the user asked for, or the best one for a training step."""
+    from glowflow.threads import settle
+
+    settle(lambda _: step(), 1, device)
 
 
 def _speeds(figures: dict[str, Any], title: str) -> Table:
