@@ -30,7 +30,7 @@ def tried_on(
 
 
 def described(facts: Mapping[str, Any]) -> str:
-    """How a direction was found."""
+    """Describe how a direction was found."""
     counts = f"{facts['with']:,} images with it, {facts['without']:,} without"
     scale = f"a strength of 1 is {facts['scale']:.2f} times the difference of their means"
     return f"{counts}; {scale}; {facts['tried']['stay']:.0%} of images edited towards the other label stay usual"

@@ -27,11 +27,11 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the model makes of an image.
+    """The latents and measurements of an image.
 
     Attributes:
         z: Flat latents, float64 (D,).
-        image: What the model saw: quantised, uint8 (C, H, W).
+        image: The quantised image, as the model sees it, uint8 (C, H, W).
         bits_per_dim: The image's bits/dim, as in `glowflow score`.
         is_exact: True if decoding the latents gives back the quantised image exactly.
     """
@@ -79,7 +79,7 @@ class Engine:
         return await self._result(self._preview, z, label)
 
     async def decode(self, z: Tensor, label: int | None = None) -> Tensor:
-        """The image, uint8 (C, H, W), of latents (D,), in float64."""
+        """The image, uint8 (C, H, W), of latents (D,), computed in float64."""
         return await self._result(self._decode, z, label)
 
     async def look(self, image: Tensor, label: int | None = None) -> Seen:
@@ -87,7 +87,7 @@ class Engine:
         return await self._result(self._look, image, label)
 
     async def encode(self, image: Tensor, label: int | None = None) -> Encoded:
-        """What the model makes of an image, uint8 (C, H, W).
+        """Encode an image, uint8 (C, H, W), and measure it.
 
         Raises:
             BusyError: If too much is waiting, as for the other three methods.

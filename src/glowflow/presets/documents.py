@@ -92,7 +92,7 @@ def check_text(content: Mapping[str, Any], configuration: type, source: str) -> 
 
 
 def _read_as(value: object) -> str:
-    """What YAML made of a value."""
+    """Describe what YAML reads a value as."""
     match value:
         case None:
             return "nothing"

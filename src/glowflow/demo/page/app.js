@@ -554,7 +554,7 @@ async function drawSecond() {
   if (image) blendIn(image);
 }
 
-/* A slider of one's own */
+/* Making a slider */
 
 /** Read files as examples. */
 async function gather(side, files) {

@@ -26,7 +26,7 @@ export class Painter {
     this.subject = null;
   }
 
-  /** Whether the canvas shows a picture of a subject, or is empty for it. */
+  /** True if the canvas shows a picture of a subject, or is cleared for it. */
   isOf(subject) {
     return isSame(this.subject, subject);
   }
