@@ -246,16 +246,16 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ("train digits --model.learn_top maybe", "--model.learn_top is maybe; it takes true or false."),
         ("train digits --model.steps [1,x]", "is [1,x]; it takes a whole number or a list of whole numbers."),
-        ("train digits --train.lr", "--train.lr: expected one argument; glowflow train --help"),
+        ("train digits --train.lr", "--train.lr: expected one argument; see glowflow train --help"),
         ("train digits --model.coupling no", "coupling is 'no'; it takes one of affine,"),
-        ("frobnicate", "frobnicate means nothing to glowflow: glowflow --help tells what is possible."),
+        ("frobnicate", "frobnicate means nothing to glowflow: see glowflow --help."),
         ("smaple run", "smaple means nothing to glowflow: perhaps sample is meant."),
         ("data shwo digits", "shwo means nothing to glowflow data: perhaps show is meant."),
-        ("--frobnicate", "unrecognized arguments: --frobnicate; glowflow --help"),
+        ("--frobnicate", "unrecognized arguments: --frobnicate; see glowflow --help"),
         ("interpolate run a.png b.png --num 1.5", "--num is 1.5; it takes a whole number."),
         ("sample run --temperature warm", "--temperature is warm; it takes a number or a list of numbers."),
         ("interpolate run a.png b.png --path round", "--path is round; it takes one of linear, spherical."),
-        ("demo run extra", "extra means nothing to glowflow demo: glowflow demo --help tells what is possible."),
+        ("demo run extra", "extra means nothing to glowflow demo: see glowflow demo --help."),
         ("sample run --temprature 1", "--temprature means nothing to glowflow sample: perhaps --temperature is meant."),
         ("", "takes one of train"),
     ],
@@ -367,7 +367,7 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     pixels = pixels_in("edited.png")
     assert pixels.shape == (2 * 8 + 2, 3 * 8 + 2 * 2, 3)
     assert pixels[:, -8:].mean() > pixels[:, :8].mean() + 20
-    assert "--by.NAME STRENGTH, of bright, dark" in fails(capsys, "edit", "run", picture)
+    assert "--by.NAME STRENGTH; NAME is one of bright, dark" in fails(capsys, "edit", "run", picture)
     assert "no direction for 'light'" in fails(capsys, "edit", "run", picture, "--by.light", "1")
     assert "no direction for '8'" in fails(capsys, "edit", "run", picture, "--by.8", "1")
     assert "--by.dark is 2; it takes a strength from -1 to 1" in fails(capsys, "edit", "run", picture, "--by.dark", "2")

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from glowflow.data import BUILT_IN, SPLITS, Shape, load, packages, prepare
+from glowflow import packages
+from glowflow.data import BUILT_IN, SPLITS, Shape, load, prepare
 from glowflow.errors import InputError
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glowflow.data import SPLITS, load, look_at, packages, photos, prepare
+from glowflow import packages
+from glowflow.data import SPLITS, load, look_at, photos, prepare
 
 
 @pytest.fixture(scope="module")

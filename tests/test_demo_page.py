@@ -489,7 +489,7 @@ def test_blending_and_levels(page: Page) -> None:
     settle(page)
     np.testing.assert_array_equal(pixels(page), before)
     for level in page.locator("#levels .level").all():
-        level.get_by_role("button", name="of the second").click()
+        level.get_by_role("button", name="from the second").click()
         settle(page)
     np.testing.assert_array_equal(pixels(page), pixels(page, "#second-thumb"))
     page.locator("#levels .level").last.get_by_role("button", name="as it is").click()
@@ -537,7 +537,7 @@ def test_a_link_leads_to_the_same_image(page: Page, browser: Browser) -> None:
         ("seed=5&blend=0.5&level0=other", "level0=other (it takes a seed)"),
         ("seed=5&blend=0.5", "blend=0.5 (the link names no second image)."),
         ("seed=5&second=6&blend=7&path=bent", "path=bent (it takes linear or spherical)."),
-        ("seed=5&seed=6&%zz&" + "x" * 99, "seed=6 (links have no such part, or only one), %zz="),
+        ("seed=5&seed=6&%zz&" + "x" * 99, "seed=6 (a link has no such part, or has it only once), %zz="),
         ("seed=5&a=1&b=1&c=1&d=1&e=1&f=1", "and 2 more."),
         ("seed=five&t=0.7", "This link names no image"),
         ("seed=5&t=0.7", ""),
@@ -600,7 +600,7 @@ def test_a_slider_of_ones_own(page: Page, tmp_path: Path) -> None:
     playwright.expect(page.locator("#without li")).to_have_count(2)
     page.locator("#make-name").fill("Noisy in a way")
     page.get_by_role("button", name="Make the slider").click()
-    status(page, "stands first among the attributes")
+    status(page, "is now at the top of the attributes")
     before = pixels(page)
     press(page, "Noisy in a way", "End")
     assert (pixels(page) != before).any()
@@ -627,14 +627,14 @@ def test_a_browser_that_keeps_nothing(browser: Browser, address: str, tmp_path: 
             playwright.expect(page.locator(f"{side} li")).to_have_count(1)
         page.get_by_label("Name").fill("Grain")
         page.get_by_role("button", name="Make the slider").click()
-        status(page, "stands first")
+        status(page, "is now at the top")
 
 
 def test_a_slider_of_ones_own_from_the_page(page: Page) -> None:
     page.locator("#offers button").last.click()
     status(page, "is among the images with it: 1 so far")
     page.locator("#offers button").last.click()
-    status(page, "is among the images with it already")
+    status(page, "is already among the images with it")
     page.get_by_role("button", name="Take the image shown").click()
     page.get_by_label("without it", exact=True).check(force=True)
     page.get_by_role("button", name="Random second").click()
@@ -649,7 +649,7 @@ def test_a_slider_of_ones_own_from_the_page(page: Page) -> None:
     assert page.locator("#without li").count() == 1
     page.get_by_label("Name").fill("With")
     page.get_by_role("button", name="Make the slider").click()
-    status(page, "stands first")
+    status(page, "is now at the top")
     page.keyboard.press("Control+z")
     assert [page.locator(f"{side} li").count() for side in ("#with", "#without")] == [2, 1]
     playwright.expect(page.locator("#sliders .own")).to_have_count(0)

@@ -223,7 +223,7 @@ def test_parts_of_an_experiment_add_up_and_trials_stay_apart(capsys: pytest.Capt
     assert main(["experiment", "mini.yaml", "--presets", "digits", "--seeds", "3"]) == 0
     captured = capsys.readouterr()
     assert "8 of 12 trainings" in captured.out  # more seeds than its own are shown too
-    assert "4 of 6 trainings have their results in results/experiments/mini/trainings.jsonl" in captured.err
+    assert "results/experiments/mini/trainings.jsonl has the results of 4 of 6 trainings" in captured.err
 
 
 def test_what_another_process_trains_is_left_to_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,7 +128,7 @@ def test_an_unregistered_part_of_a_stored_model_is_named(tmp_path: Path) -> None
     Glow(OWN).save_pretrained(tmp_path)
     stored = (tmp_path / "config.json").read_text()
     (tmp_path / "config.json").write_text(stored.replace('"bent"', '"theirs"'))
-    with pytest.raises(InputError, match=r"coupling is 'theirs'.*registered by --plugins"):
+    with pytest.raises(InputError, match=r"coupling is 'theirs'.*with --plugins FILE"):
         Glow.from_pretrained(tmp_path)
 
 

@@ -91,7 +91,7 @@ def test_images_that_are_gone_are_asked_for(run: RunConfig, tmp_path: Path, caps
     with pytest.raises(InputError, match=r"there is nothing at \S+pictures. Give --data with the place"):
         train(run, out)
     assert main(["evaluate", str(out)]) == 2
-    assert "nothing is there now: give --data" in capsys.readouterr().err
+    assert "which is no longer there: give its new place by --data" in capsys.readouterr().err
     assert main(["evaluate", str(out), "--data", str(tmp_path / "elsewhere")]) == 0
 
 

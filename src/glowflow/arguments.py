@@ -1,4 +1,4 @@
-"""A command's arguments: a parser made of its signature and docstring, and the values that a user's words give."""
+"""A command's arguments: its signature and docstring make the parser that turns a user's words into values."""
 
 import re
 from argparse import SUPPRESS, ArgumentParser
@@ -11,31 +11,53 @@ from typing import Any, NoReturn, get_args
 
 from glowflow import plugins, presets, threads
 from glowflow.checks import check_type, described, fits
-from glowflow.errors import InputError, meant
+from glowflow.errors import InputError, meant, one_line
 from glowflow.paths import expanded
 from glowflow.presets import documents
 
 Command = Callable[..., None]
 
 SHORT = {"list_all": "--list", "train.data": "--data", "train.start": "--from", "train.value_range": "--value_range"}
-"""Other names of options."""
+"""Options whose names differ from their parameters'."""
 OPTIONAL = {"model", "name"}
-"""Parameters that, where they have a default, may stand without an option's name before them, or be left out."""
+"""Parameters that are positional although they may have a default, and may then be left out."""
+SHARED = {
+    "model": "A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or "
+    "a name on the hub.",
+    "images": "Image files. They are cropped and resized to the model's size.",
+    "data": "A data set's name (or hf:NAME), a folder, or an .npy or .npz file; by default the data of the training.",
+    "split": "Which part of the data.",
+    "label": "The images' class, by name or number, for a class-conditional model.",
+    "draws": "The number of draws of the dequantisation noise to average over.",
+    "enlarge": "How many times as large each image is drawn: a whole number. By default images suit a screen. 1 draws "
+    "them pixel for pixel, without captions.",
+    "image_shape": "[channels, height, width]; by default the first that a data set is listed with.",
+    "value_range": "LOW,HIGH: the values that become black and white in image files of more than 8 bits. The default "
+    "is the range of the model's training, if there is a model that has one. Otherwise it's a usual range that holds "
+    "all values.",
+    "device": "cpu, cuda or mps; by default the best one present.",
+    "threads": threads.HELP,
+    "plugins": plugins.HELP,
+    "precision": 'The precision of the couplings\' networks; "auto" is bfloat16 if the device is much faster in it.',
+    "compiled": "Compile with torch.compile, which takes a minute or more. `glowflow bench --compiled` shows the gain.",
+    "seed": "The seed of the random numbers; the same seed gives the same result.",
+}
+"""Help texts for arguments that several commands take, which their docstrings leave out."""
 FILES = {"data", "model", "name", "plugins", "preset", "train.data", "train.start"}
-"""Arguments of text that may name a file or a folder; so do those of type `Path`."""
+"""Text arguments that may name a file or a folder, as arguments of type `Path` do."""
 
 
 class Parser(ArgumentParser):
-    """A parser that refuses words by an InputError."""
+    """A parser that raises InputError."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the words."""
-        raise InputError(f"{message.removeprefix('argument ')}; {self.prog} --help tells what is possible.")
+        """Raise InputError with the message."""
+        raise InputError(f"{message.removeprefix('argument ')}; see {self.prog} --help.")
 
 
 @dataclass(frozen=True)
 class Argument:
-    """What a command takes under a name: a parameter or, as PART.NAME, a setting of a configuration."""
+    """One argument of a command: a parameter, or a setting of a configuration, which is called PART.NAME."""
 
     name: str
     kind: Any
@@ -43,7 +65,7 @@ class Argument:
     text: str
 
     def add_to(self, group: Any) -> None:  # noqa: ANN401 (argparse hides the type of its groups)
-        """Let it be given: as a word in its place, as an option without a value, or as one with a value."""
+        """Add it to a parser: as a positional word, as a flag, or as an option with a value."""
         default = "" if self.default in {None, Parameter.empty} else f"; by default {self.default}"
         about = self.text.replace("%", "%%")
         text = f"{about} ({described(self.kind)}{default})"
@@ -62,7 +84,7 @@ class Argument:
         return self.name in OPTIONAL or (self.default is Parameter.empty and "." not in self.name)
 
     def value(self, said: Any) -> Any:  # noqa: ANN401 (of its kind)
-        """Its value, of the word that was given for it, of a list of words, or True for an option without one."""
+        """Convert what the parser found for it: a word, a list of words, or True for a flag."""
         return [self._read(word) for word in said] if isinstance(said, list) else said is True or self._read(said)
 
     def _read(self, word: str) -> Any:  # noqa: ANN401
@@ -72,7 +94,7 @@ class Argument:
         if described(self.kind) == "text":
             return place(option, word) if self.name in FILES else word
         value = _from_yaml(word)
-        value = value if fits(value, self.kind) else word  # such as a part called no
+        value = value if fits(value, self.kind) else word  # a part may be called no
         check_type(option, value, self.kind)
         return tuple(value) if isinstance(value, list) else value
 
@@ -85,7 +107,7 @@ def place(option: str, word: str) -> str:
 
 
 def _from_yaml(word: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
-    """What a word is in YAML, where a list may stand without its brackets."""
+    """Read a word as YAML. A list may lack its brackets."""
     with suppress(InputError):
         value = documents.parsed(word, word)
         return documents.parsed(f"[{word}]", word) if isinstance(value, str) and "," in value else value
@@ -93,26 +115,26 @@ def _from_yaml(word: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
 
 
 def given(name: str, command: Command, words: Sequence[str]) -> dict[str, Any]:
-    """A command's arguments as a user's words give them, and their word about threads.
+    """Read a user's words as a command's arguments, including `threads`.
 
     Raises:
-        InputError: For words that mean nothing to it, or that it lacks.
+        InputError: If a word is unknown or missing, or its value is wrong.
     """
     takes = {argument.name: argument for argument in taken(command)}
     found, unknown = _parser(name, command, takes.values()).parse_known_intermixed_args(_normal(words))
     if unknown:
         wrong = unknown[0].partition("=")[0]
         whole = {short: f"--{each}" for each in takes for short in (each, each.rpartition(".")[2])}
-        hint = meant(wrong.removeprefix("--"), whole, f"{name} --help tells what is possible")
+        hint = meant(wrong.removeprefix("--"), whole, f"see {name} --help")
         raise InputError(f"{wrong} means nothing to {name}: {hint}.")
     values = {each: takes[each].value(said) for each, said in vars(found).items()}
     for file in values.pop("plugins", ()):
-        plugins.load(Path(file))  # before a configuration is made, which may name its parts
+        plugins.load(Path(file))  # first, because the configuration may name their parts
     return _configured(command, values)
 
 
 def _configured(command: Command, values: dict[str, Any]) -> dict[str, Any]:
-    """Arguments whose configurations are made of a preset and of the settings that were given instead."""
+    """Replace settings by configurations. The preset supplies the settings that weren't given."""
     for part, kind in get_annotations(command).items():
         if _is_configuration(kind):
             settings = presets.read(values["preset"])[part]
@@ -137,16 +159,16 @@ def _parser(name: str, command: Command, takes: Iterable[Argument]) -> Parser:
 
 
 def taken(described: Command | type, part: str = "") -> list[Argument]:
-    """All that a command takes; where it takes a configuration, this one's settings."""
-    texts, parameters, found = told(described), signature(described).parameters, list[Argument]()
+    """List a command's arguments, with the settings of a configuration in place of the configuration."""
+    texts, parameters, found = SHARED | told(described), signature(described).parameters, list[Argument]()
     for name, each in parameters.items():
         if _is_configuration(each.annotation):
             found += taken(each.annotation, f"{name}.")
         else:
             found.append(Argument(part + name, each.annotation, each.default, texts[name]))
     if "device" in parameters:  # commands that compute with a model
-        found.append(Argument("threads", str | None, None, threads.HELP))
-        found.append(Argument("plugins", list[str] | None, None, plugins.HELP))
+        found.append(Argument("threads", str | None, None, SHARED["threads"]))
+        found.append(Argument("plugins", list[str] | None, None, SHARED["plugins"]))
     return found
 
 
@@ -160,13 +182,13 @@ def paragraphs(described: Command | type) -> list[str]:
 
 
 def told(described: Command | type) -> dict[str, str]:
-    """What a docstring tells of each argument."""
+    """Read the description of each argument in a docstring."""
     found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", cleandoc(described.__doc__ or ""), re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in found}
+    return {name: one_line(text) for name, text in found}
 
 
 def _normal(words: Sequence[str]) -> list[str]:
-    """The words with underscores in options' names, to which strengths and negative numbers are joined."""
+    """Write options' names with underscores, and join strengths and negative numbers to their options."""
     normal, rest = [], list(words)
     while rest:
         name, equals, value = _with_strength(rest.pop(0), rest).partition("=")
@@ -179,9 +201,9 @@ def _normal(words: Sequence[str]) -> list[str]:
 
 
 def _with_strength(word: str, rest: list[str]) -> str:
-    """--by=NAME=STRENGTH, for which `--by.NAME STRENGTH`, `--by NAME STRENGTH` and `--by NAME=STRENGTH` may stand.
+    """Write `--by.NAME STRENGTH`, `--by NAME STRENGTH` and `--by NAME=STRENGTH` as `--by=NAME=STRENGTH`.
 
-    Names of attributes are the user's: spaces, dots, and even equals signs may be in them.
+    Users choose the names of attributes, which may contain spaces, dots, and even equals signs.
     """
     if word == "--by" and rest:
         word = f"--by={rest.pop(0)}"

@@ -1,4 +1,4 @@
-"""Captions on grids of images: any text, in a font that has its characters, cut where it is too wide."""
+"""Captions for grids of images: any text, in a font that has its characters, shortened if it's too wide."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -22,11 +22,11 @@ OTHERS = (
     *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf"),
     *("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "msyh.ttc", "malgun.ttf", "seguiemj.ttf"),
 )
-"""Fonts that systems have. Pillow's own has little but English."""
+"""Fonts that systems have. Pillow's own font has few characters beyond those of English."""
 
 
 def captioned(picture: Image.Image, above: Sequence[Caption] = (), beside: Sequence[Caption] = ()) -> Image.Image:
-    """A grid, of columns of one width and rows of one height, with a caption for each; itself where there are none."""
+    """Add captions to the columns and rows of a grid, which are equally wide and high."""
     if not any((*above, *beside)):
         return picture
     left, top = _width(beside), LINE * max(map(len, above), default=0) + MARGIN
@@ -42,7 +42,7 @@ def captioned(picture: Image.Image, above: Sequence[Caption] = (), beside: Seque
 
 
 def legible(text: str) -> str:
-    r"""A text with what can't be seen, or what no font here has, as escapes.
+    r"""Replace characters that can't be seen, or that no font here has, with escapes.
 
     >>> legible("cat\n\udce9.png")
     'cat\\n\\udce9.png'
@@ -68,7 +68,7 @@ def _write(draw: ImageDraw.ImageDraw, caption: Caption, at: tuple[float, float],
 
 
 def _cut(text: str, font: Font, width: float) -> str:
-    """The text, or its beginning and its end where it is too wide."""
+    """Leave out the middle of a text that is too wide."""
     shown, kept = text, len(text)
     while kept and font.getlength(shown) > width:
         kept -= 1
@@ -77,7 +77,7 @@ def _cut(text: str, font: Font, width: float) -> str:
 
 
 def _font(text: str) -> Font:
-    """The first font that has all of a text, else the one that has most of it; fonts are looked for when needed."""
+    """Find the first font that has every character of a text, or else the one that lacks the fewest."""
     lacking: dict[Font, int] = {}
     for font in filter(None, map(_found, ("", *OTHERS))):
         lacking[font] = sum(not _has(font, char) for char in {*text, CUT})
@@ -88,7 +88,7 @@ def _font(text: str) -> Font:
 
 @cache
 def _found(name: str) -> Font | None:
-    """The font of a file, or Pillow's own for no name; None where there is no such file."""
+    """Load a font from a file, or Pillow's own for an empty name; None if there is no such file."""
     try:
         return ImageFont.truetype(name, SIZE) if name else cast("Font", ImageFont.load_default(SIZE))
     except OSError:
@@ -97,5 +97,5 @@ def _found(name: str) -> Font | None:
 
 @cache
 def _has(font: Font, char: str) -> bool:
-    """Whether a font has a character that can be seen, and draws it differently from one that doesn't exist."""
+    """True if a character is visible, and the font draws it unlike a character that doesn't exist."""
     return char.isprintable() and bytes(font.getmask(char)) != bytes(font.getmask("\U0010ffff"))

@@ -1,4 +1,4 @@
-"""The model card: a README.md that says in plain English what a stored model is, and in YAML to the hub."""
+"""The model card: a README.md that describes a stored model, in English for people and in YAML for the hub."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import yaml
 from glowflow import weights
 from glowflow.config import GlowConfig
 from glowflow.durable import load_json, save_text
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, counted, listed, one_line
 from glowflow.parts import COUPLINGS, PERMUTATIONS
 from glowflow.stored import StoredModel
 
@@ -65,7 +65,8 @@ glowflow sample {place} --out new.png
 - The model takes and draws images of {size} only. glowflow crops and resizes the images that you give to its commands.
 - It knows images like those of its training. It repeats what is common or missing among them.
 - An image that is unlike the training images may still have low bits/dim. Low bits/dim alone doesn't prove likeness.
-- Bits/dim doesn't measure how good drawn images look. A temperature below 1 often draws better ones, which vary less.
+- Bits/dim doesn't measure how good drawn images look. A temperature (the standard deviation of the random latents)
+  below 1 often gives better images with less variety.
 {quantised}
 {mark}
 """
@@ -75,7 +76,9 @@ MEANING = """
 Bits/dim is the mean number of bits that the model needs for one value (one channel of one pixel). Less is better. Two
 models can be compared by it only if their images have the same size and the same number of bits per channel."""
 
-CHOSEN = " The best weights\nwere chosen by the validation images, so the result on these is slightly too good."
+CHOSEN = (
+    " The validation\nimages were also used to choose the best weights, so the result on them is slightly too good."
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a stored model."""
+    """What is known about a stored model."""
 
     config: GlowConfig
     parameters: int
@@ -117,13 +120,13 @@ class Card:
     """The contents of `provenance.json`, where there is one."""
     results: Sequence[Result]
     name: str = ""
-    """The model's on the hub, if it's there with a picture."""
+    """The model's name on the hub, if it's there with a picture."""
     license_id: str | None = None
-    """As the hub names it, such as mit."""
+    """The licence as the hub names it, such as mit."""
 
     @classmethod
     def of(cls, stored: StoredModel, parameters: int) -> Self:
-        """What is known of a stored model, which has so many parameters."""
+        """Gather what is known about a stored model."""
         path = stored.directory / weights.PROVENANCE
         training = load_json(path) if path.is_file() else {}
         results = [Result.read(training["validation"], path)] if "validation" in training else []
@@ -216,7 +219,7 @@ class Card:
 
 
 def own(directory: Path) -> str | None:
-    """The card in a directory if somebody else wrote it; None for one that glowflow may write again, or none."""
+    """The card in a directory if somebody else wrote it; None if there is no card, or glowflow may overwrite it."""
     path = directory / FILE
     content = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else MARK
     return None if MARK in content else content
@@ -224,7 +227,7 @@ def own(directory: Path) -> str | None:
 
 def _size(config: GlowConfig) -> str:
     channels, height, width = config.image_shape
-    return f"{width}x{height} pixels and {channels} channel{'' if channels == 1 else 's'}"
+    return f"{width}x{height} pixels and {counted(channels, 'channel')}"
 
 
 def _entry(result: Result) -> dict[str, Any]:
@@ -247,5 +250,5 @@ def _table(rows: Mapping[str, str]) -> str:
 
 
 def _plain(text: object) -> str:
-    """A text as a cell of a table takes it."""
-    return " ".join(str(text).split()).replace("|", "\\|")
+    """Make a text fit into a cell of a table."""
+    return one_line(text).replace("|", "\\|")

@@ -1,11 +1,17 @@
-"""Checks of settings, each refusing with one sentence that names the setting."""
+"""Checks of settings. Each raises an InputError that names the setting in one sentence."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+from math import isfinite
 from numbers import Integral
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from glowflow.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LARGEST_WHOLE = 2**63 - 1
 
@@ -27,19 +33,19 @@ PLAIN: dict[Any, str] = {
 
 
 def is_whole(value: object) -> bool:
-    """Whether this is a whole number; true and false aren't."""
+    """True for a whole number, but not for True and False."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:
-    """Refuse what isn't a whole number in a range, with an InputError that names it."""
+    """Refuse a value that isn't a whole number from `low` to `high`."""
     if not (is_whole(value) and low <= value <= high):
         allowed = f"at least {low}" if high == LARGEST_WHOLE else f"from {low} to {high}"
         raise InputError(f"{name} is {value}; it takes a whole number {allowed}.")
 
 
 def check_number(name: str, value: float | None, low: float, below: float = float("inf")) -> None:
-    """Refuse what isn't a number in a range, with an InputError that names it."""
+    """Refuse a value that isn't a number of at least `low` and less than `below`."""
     if not (isinstance(value, int | float) and low <= value < below):
         allowed = f"of at least {low}" if below == float("inf") else f"from {low} to below {below}"
         raise InputError(f"{name} is {value}; it takes a number {allowed}.")
@@ -51,8 +57,35 @@ def check_type(name: str, value: object, kind: Any, said: str = "") -> None:  # 
         raise InputError(f"{name} is {said or value}; it takes {described(kind)}.")
 
 
+def make_plain(config: "DataclassInstance") -> None:
+    """Convert every field of a configuration to Python's own types, which JSON and YAML can hold."""
+    for field in fields(config):
+        object.__setattr__(config, field.name, _plain(getattr(config, field.name)))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
+    """Convert a value: arrays and numbers of NumPy and torch by their `tolist`, sequences to tuples."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, tuple | list) else value
+
+
+def check_types(config: "DataclassInstance") -> None:
+    """Refuse a configuration with a field that isn't of its type."""
+    for field in fields(config):
+        check_type(field.name, getattr(config, field.name), field.type)
+
+
+def checked_range(limits: Sequence[float]) -> tuple[float, float]:
+    """The value range; InputError if it isn't two finite numbers, the smaller first."""
+    numbers = [limit for limit in limits if isinstance(limit, int | float) and isfinite(limit)]
+    if not len(limits) == len(numbers) == 2 or not numbers[0] < numbers[1]:
+        given = ",".join(map(str, limits))
+        raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
+    return numbers[0], numbers[1]
+
+
 def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 (a type)
-    """Whether a value is of a type, as YAML has such values: whole numbers are numbers too, and lists are tuples.
+    """True if a value is of a type. As in YAML, a whole number is also a number, and a list stands for a tuple.
 
     >>> fits(3, float | None), fits([3, 8, 8], tuple[int, int, int]), fits(True, int)
     (True, True, False)
@@ -71,7 +104,7 @@ def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 (a type)
 
 
 def described(kind: Any) -> str:  # noqa: ANN401 (a type)
-    """What values of a type are, in plain words.
+    """Describe the values of a type in plain words.
 
     >>> described(float | tuple[float, ...] | None), described(Literal["store", "checkpoint"])
     ('a number or a list of numbers', 'one of store, checkpoint')

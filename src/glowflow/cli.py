@@ -16,6 +16,7 @@ from glowflow.commands import (
     conversion,
     data,
     demo,
+    directions,
     editing,
     evaluation,
     experiment,
@@ -33,6 +34,7 @@ from glowflow.errors import (
     TrainingDivergedError,
     TrainingInterruptedError,
     meant,
+    one_line,
 )
 from glowflow.progress import is_silent
 
@@ -48,7 +50,7 @@ COMMANDS: dict[str, Entry] = {
     "decode": latents.decode,
     "interpolate": editing.interpolate,
     "vary": editing.vary,
-    "attributes": editing.attributes,
+    "attributes": directions.attributes,
     "edit": editing.edit,
     "demo": demo.demo,
     "data": {"list": data.list_, "prepare": data.prepare, "show": data.show},
@@ -67,17 +69,17 @@ ABOUT = {
     "glowflow": "Glow on your images: exact likelihoods, samples, reconstructions, latent edits. "
     "Start with: glowflow train digits",
     "glowflow data": "List, prepare and show data sets.",
-    "glowflow import": "Take a model from another code base.",
-    "glowflow export": "Give a model to another code base.",
+    "glowflow import": "Import a model from another code base.",
+    "glowflow export": "Export a model to another code base.",
 }
-"""What groups of commands are for."""
+"""The purpose of each group of commands."""
 
-LONG = {training.train, evaluation.evaluate, evaluation.score, editing.attributes}
+LONG = {training.train, evaluation.evaluate, evaluation.score, directions.attributes}
 """Commands that may take hours, so that a trial of threads pays (see `glowflow.threads`)."""
 
 USER_ERROR = 2
 OUTPUT, BROKEN_PIPE = 1, 128 + 13
-"""The number of standard output, and the exit code of a command whose reader has gone, as of one that SIGPIPE ends."""
+"""The file descriptor of standard output, and the exit code if its reader has gone, which is that of SIGPIPE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # they don't name the picture, which is read all the same
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # they don't name the picture, which is read anyway
     try:
         try:
             _run(given)
@@ -114,7 +116,7 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
 
 
 def _os_error(error: OSError) -> int:
-    """Tell what the system refused to read or write; no word of a reader that has gone, as `head` does."""
+    """Report what the system couldn't read or write, but not that the output's reader has gone, as `head` does."""
     if error.filename is None or _is_output(error.filename):
         terminal.drop_output()
         if isinstance(error, BrokenPipeError):
@@ -128,7 +130,7 @@ def _run(words: Sequence[str]) -> None:
     threads.ask(values.pop("threads", None), is_long=command in LONG)
     is_taken = any(_is_output(value) for value in values.values() if isinstance(value, Path))
     with (
-        redirect_stdout(sys.stderr if is_taken else sys.stdout),  # a result has standard output for itself
+        redirect_stdout(sys.stderr if is_taken else sys.stdout),  # standard output then holds only the result
         memory.explained(signature(command).parameters),
     ):
         command(**values)
@@ -140,12 +142,12 @@ def _chosen(words: Sequence[str]) -> tuple[str, Command, list[str]]:
     entry: Entry = COMMANDS
     while isinstance(entry, dict):
         if not rest:
-            raise InputError(f"{name} takes one of {', '.join(entry)}; {name} --help tells what is possible.")
+            raise InputError(f"{name} takes one of {', '.join(entry)}; see {name} --help.")
         word = rest.pop(0)
         if word.startswith("-"):
             _group(name, entry).parse_args([word])  # --help and --version end here
         if word not in entry:
-            hint = meant(word, {each: each for each in entry}, f"{name} --help tells what is possible")
+            hint = meant(word, {each: each for each in entry}, f"see {name} --help")
             raise InputError(f"{word} means nothing to {name}: {hint}.")
         name, entry = f"{name} {word}", entry[word]
     return name, entry, rest
@@ -154,7 +156,7 @@ def _chosen(words: Sequence[str]) -> tuple[str, Command, list[str]]:
 def _group(name: str, entries: dict[str, Entry]) -> arguments.Parser:
     """The parser of a group of commands, for its help."""
     parser = arguments.Parser(
-        name, description=ABOUT[name], epilog=f"{name} COMMAND --help tells what a command takes."
+        name, description=ABOUT[name], epilog=f"{name} COMMAND --help shows what a command takes."
     )
     parser.add_argument("--version", action="version", version=f"glowflow {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -165,14 +167,14 @@ def _group(name: str, entries: dict[str, Entry]) -> arguments.Parser:
 
 
 def _is_output(path: object) -> bool:
-    """Whether this is a path that names standard output."""
+    """True for a path that names standard output."""
     return isinstance(path, str | Path) and descriptor(Path(path)) == OUTPUT
 
 
 def _fail(message: str, code: int) -> int:
     if message:
-        with suppress(OSError):  # the exit code tells it too
-            sys.stderr.write(f"glowflow: {' '.join(message.split())}\n")
+        with suppress(OSError):  # the exit code reports it too
+            sys.stderr.write(f"glowflow: {one_line(message)}\n")
             sys.stderr.flush()
     return code
 

@@ -1,11 +1,10 @@
-"""What can be chosen: the model's shape and the training's settings, as frozen dataclasses free of torch."""
+"""The settings of a model and of its training, as frozen dataclasses that don't need torch."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from math import isfinite
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from glowflow.checks import check_number, check_type, check_whole, is_whole
+from glowflow.checks import check_number, check_types, check_whole, checked_range, is_whole, make_plain
 from glowflow.errors import InputError
 from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Part
 
@@ -13,7 +12,7 @@ Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
 
 LARGEST_BATCH = 2**22
-"""Images; choosing those of larger ones alone would take for ever."""
+"""Images; merely choosing the images of a larger batch would take too long."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +33,18 @@ class GlowConfig:
         steps: K, steps of flow (actnorm, permutation, coupling) in each level; or a list, one number for each level.
         width: Channels of the hidden layers in each coupling's network; or a list, one number for each level.
         coupling: The map of the changing half: {couplings}.
-        permutation: What mixes the channels: {permutations}.
+        permutation: The layer that mixes the channels: {permutations}.
         num_bits: Bits n per channel that images are quantised to, 1 to 8.
-        learn_top: Whether the top latent's prior has a learned mean and scale.
-        num_classes: Of a class-conditional prior; 0 for an unconditional model.
-        classifier: Whether a class-conditional model also predicts the class from its top latent.
-        layout: How the layers are arranged: {layouts}. With the option `logit` of both, the logit of the pixels comes
-            first, which suits images that are mostly black or white.
+        learn_top: True if the prior of the top latent has a learned mean and scale.
+        num_classes: The number of classes of a class-conditional prior; 0 for an unconditional model.
+        classifier: True if a class-conditional model also predicts the class from its top latent.
+        layout: How the layers are arranged: {layouts}. Both have an option `logit`, with which the
+            model begins with the logit of the pixels. It suits images that are mostly black or white.
         conditioner: The network in each coupling: {conditioners}. It may be a list, one for each level.
         dequantizer: How the values of an image become continuous: {dequantizers}.
 
     Raises:
-        InputError: For a combination that can't be built, naming the possible ones.
+        InputError: If these settings don't make a model; the message names possible ones.
     """
 
     image_shape: Shape
@@ -63,7 +62,7 @@ class GlowConfig:
     dequantizer: Part = "uniform"
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         _check_shape(self.image_shape)
         _check_levels(self.image_shape, self.levels)
         check_whole("num_bits", self.num_bits, 1, 8)
@@ -72,12 +71,12 @@ class GlowConfig:
             object.__setattr__(self, kind.name, kind.normal(getattr(self, kind.name)))
         for name in ("steps", "width", "conditioner"):
             object.__setattr__(self, name, self._per_level(name))
-        _check_types(self)
+        check_types(self)
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
 
     def at(self, level: int) -> "Level":
-        """What is chosen for one level, 0 to L - 1."""
+        """The choices for one level, 0 to L - 1."""
         channels, height, width = self.image_shape
         shape = (channels << level, height >> level, width >> level)
         values = (getattr(self, name) for name in ("steps", "width", "conditioner"))
@@ -129,7 +128,7 @@ class Level:
         shape: (C, H, W) of the images that come into the level.
         steps: K.
         width: Channels of the hidden layers in each coupling's network.
-        conditioner: This network.
+        conditioner: The network in each coupling.
     """
 
     shape: Shape
@@ -147,7 +146,7 @@ def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 (a number or a part)
 
 
 def migrated(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a `GlowConfig`, of which some may be in the form of format 1.
+    """Convert fields of a `GlowConfig` that have the form of format 1 to the form of today.
 
     >>> migrated({"layout": "realnvp", "residual_blocks": 2, "logit": True})
     {'layout': {'kind': 'realnvp', 'logit': True}, 'conditioner': {'kind': 'residual', 'blocks': 2}}
@@ -181,23 +180,6 @@ def default_levels(image_shape: Shape) -> int:
     return max((n for n in levels if min(height, width) >> n >= 4), default=levels[-1])
 
 
-def _make_plain(config: "GlowConfig | TrainConfig") -> None:
-    """Have every field in Python's own types, which JSON and YAML know."""
-    for field in fields(config):
-        object.__setattr__(config, field.name, _plain(getattr(config, field.name)))
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
-    """A value in Python's own types: numbers and arrays of NumPy and torch have `tolist`, and sequences are tuples."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    return tuple(map(_plain, value)) if isinstance(value, tuple | list) else value
-
-
-def _check_types(config: "GlowConfig | TrainConfig") -> None:
-    for field in fields(config):
-        check_type(field.name, getattr(config, field.name), field.type)
-
-
 def _check_shape(shape: Shape) -> None:
     if not isinstance(shape, tuple) or len(shape) != 3 or not all(map(is_whole, shape)) or min(shape) < 1:
         raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
@@ -215,15 +197,6 @@ def _check_levels(shape: Shape, levels: int | None) -> None:
         raise InputError(f"An image of {shape[1]}x{shape[2]} can't have {levels} levels; it can have {choices}.")
 
 
-def checked_range(limits: Sequence[float]) -> tuple[float, float]:
-    """The value range; InputError if it isn't two finite numbers, the smaller first."""
-    numbers = [limit for limit in limits if isinstance(limit, int | float) and isfinite(limit)]
-    if not len(limits) == len(numbers) == 2 or not numbers[0] < numbers[1]:
-        given = ",".join(map(str, limits))
-        raise InputError(f"The value range is {given}; it takes two numbers, the smaller first, such as 0,4095.")
-    return numbers[0], numbers[1]
-
-
 @dataclass(frozen=True)
 class TrainConfig:
     """How a model is trained. Lengths are counted in images, so that they hold for any batch size.
@@ -234,7 +207,7 @@ class TrainConfig:
     Args:
         data: A data set's name (`glowflow data list`), hf:NAME for one on the hub, a folder of images or of TFRecord
             shards, or an .npy/.npz file.
-        images: Length of the training: images drawn, repetitions counted.
+        images: Length of the training: the number of images drawn, including repetitions.
         batch_size: Images per step, over all processes.
         init_batch_size: Images that the data-dependent initialisation sees; 0 leaves it out.
         augment: "flip" mirrors at random, "shift" moves by up to 10% with the border repeated.
@@ -242,19 +215,20 @@ class TrainConfig:
             others are torch.optim's.
         lr: Learning rate after the warm-up.
         warmup_images: The learning rate grows linearly from 0 over this many images.
-        decay_from: After so many images it falls as 1 / sqrt(images drawn), however long the training; None for never.
-        cooldown_images: It falls linearly to 0 over the last so many.
-        beta1: Decay of the mean of gradients.
-        beta2: Decay of their second statistic, the running maximum in (glow-)adamax.
+        decay_from: After this many images, the learning rate falls as 1 / sqrt(images drawn), however long the training
+            is. None leaves it constant.
+        cooldown_images: The learning rate falls linearly to 0 over this many last images.
+        beta1: Decay of the mean of the gradients.
+        beta2: Decay of the second statistic of the gradients: in adamax and glow-adamax, their running maximum.
         grad_clip: Largest gradient norm; None doesn't clip.
         averaging: Decay, per step, of the averaged weights that are evaluated and sampled from; None turns them off.
         weight_y: Weight of the classifier's loss (bits per image) beside bits/dim, for a model with a classifier.
         validate_every: Images between validations (bits/dim, sample grids, best and last checkpoints).
-        validation_images: At most so many validation images are used while training.
-        seed: Of the weights, the order of the images and all noise.
-        value_range: The values of image files of more than 8 bits that become black and white: [low, high]. None takes
+        validation_images: The largest number of validation images that are used while training.
+        seed: The seed of the weights, the order of the images and all noise.
+        value_range: [low, high]: the values that become black and white in image files of more than 8 bits. None takes
             a usual range that holds the values of all files.
-        start: A model of the same architecture whose weights the training begins with, instead of fresh ones: a run's
+        start: A model of the same architecture whose weights the training starts from, instead of fresh ones: a run's
             directory, a directory made by save_pretrained, or a name on the hub.
     """
 
@@ -280,7 +254,7 @@ class TrainConfig:
     start: str | None = None
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         check_whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
         check_whole("init_batch_size", self.init_batch_size, 0, LARGEST_BATCH)
         for name in ("images", "validate_every", "validation_images"):
@@ -291,7 +265,7 @@ class TrainConfig:
             check_number(name, getattr(self, name), 0)
         for name in ("beta1", "beta2"):
             check_number(name, getattr(self, name), 0, below=1)
-        _check_types(self)
+        check_types(self)
         if self.cooldown_images > self.images:
             raise InputError(f"cooldown_images is {self.cooldown_images}, which is more than the {self.images} images.")
         if self.decay_from is not None:

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message, no more than fit into it, a name with ", " in it between quotation marks.
+    """Join names for a message: at most `most`, and in quotation marks if a name has ", " in it.
 
     >>> listed(["cat", "cow", "dog"], most=2)
     'cat, cow, ...'
@@ -16,7 +16,7 @@ def listed(names: Sequence[str], most: int = 20) -> str:
 
 
 def in_a_row(entries: Sequence[str], most: int = 20) -> str:
-    """The first entries of a list as they are, separated by commas.
+    """Join the first entries of a list with commas.
 
     >>> in_a_row(["cat 5", "cow 2", "dog 1"], most=2)
     'cat 5, cow 2, ...'
@@ -25,14 +25,14 @@ def in_a_row(entries: Sequence[str], most: int = 20) -> str:
 
 
 def quoted_name(name: str) -> str:
-    """A name for a list, between quotation marks where it could be read as two."""
+    """Put a name in quotation marks if it could be read as two names."""
     return repr(name) if ", " in name else name
 
 
 def meant(word: str, possible: Mapping[str, str], otherwise: str) -> str:
-    """What a misspelt word may stand for, as a message shows it; or else something where no word is near.
+    """Suggest the word that a misspelt one stands for, or return `otherwise` if no word is similar.
 
-    A misspelt word begins like the right one.
+    Only words with the same first letter are suggested.
 
     >>> meant("digit", {"digits": "'digits'"}, ""), meant("foo", {"oom": "oom"}, "it takes oom")
     ("perhaps 'digits' is meant", 'it takes oom')
@@ -41,8 +41,26 @@ def meant(word: str, possible: Mapping[str, str], otherwise: str) -> str:
     return f"perhaps {possible[near[0]]} is meant" if near else otherwise
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "image"), counted(2000, "image")
+    ('1 image', '2,000 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def one_line(text: object) -> str:
+    """Put a text, or the message of an error, on one line.
+
+    >>> one_line(ValueError("a  message"))
+    'a message'
+    """
+    return " ".join(str(text).split())
+
+
 def install(extra: str) -> str:
-    """How to install what an optional part needs, for a message; other words will do once PyPI has glowflow.
+    """Say how to install an extra of glowflow, which PyPI doesn't have yet.
 
     >>> install("demo")
     "run pip install -e '.[demo]' in your clone of glowflow"
@@ -51,10 +69,10 @@ def install(extra: str) -> str:
 
 
 class InputError(ValueError):
-    """Something the user gave can't be used; the message is one sentence.
+    """Something that the user gave can't be used.
 
-    It says what was wrong, where, and what would be right. The command line prints it without a traceback and exits
-    with code 2.
+    The message is one sentence, which says what was wrong, where, and what would be right. The command line prints it
+    without a traceback and exits with code 2.
 
     >>> from glowflow import GlowConfig
     >>> GlowConfig(image_shape=(3, 32, 32), levels=9)
@@ -72,7 +90,7 @@ class TrainingDivergedError(Exception):
 
 
 class TrainingInterruptedError(Exception):
-    """A training stopped on request, its state saved; `signum` says by which signal."""
+    """A training saved its state and stopped on request; `signum` is the signal."""
 
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
@@ -80,7 +98,7 @@ class TrainingInterruptedError(Exception):
 
 
 class MemoryShortError(Exception):
-    """The memory of the machine, or of its GPU, doesn't suffice; the message says what takes less."""
+    """The machine, or its GPU, has too little memory; the message says what takes less."""
 
 
 class ProcessLostError(Exception):

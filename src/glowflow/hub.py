@@ -1,4 +1,4 @@
-"""Models to the Hugging Face hub: which files go there, and sentences for what may prevent it."""
+"""Upload models to the Hugging Face hub, and explain what prevents it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,40 +10,37 @@ from torch import Tensor
 
 from glowflow import card, weights
 from glowflow.card import Card
-from glowflow.errors import InputError, install
+from glowflow.errors import InputError, one_line
+from glowflow.packages import imported
 from glowflow.pictures import grid
 
 SHOWN, COLUMNS, TEMPERATURE = 16, 8, 0.7
-"""How many images the picture has, in rows of how many, and drawn at which temperature."""
+"""The picture's number of images, images in a row, and temperature."""
 
 
 def check(name: str) -> None:
-    """Refuse what can't be pushed to, as far as that is known without asking the hub.
+    """Refuse a name that can't be pushed to, as far as this is known without asking the hub.
 
     Raises:
         InputError: If a name isn't OWNER/NAME, or huggingface_hub or a token is missing.
     """
     if not weights.HUB_NAME.fullmatch(name):
         raise InputError(f"{name} is no name on the hub: it takes OWNER/NAME, where OWNER is you or your organisation.")
-    try:
-        from huggingface_hub import get_token  # noqa: PLC0415 (an optional extra)
-    except ImportError:
-        raise InputError(f"To push a model to the hub, {install('hub')}.") from None
-    if get_token() is None:
+    if imported("huggingface_hub", "Pushing a model to the hub", "hub").get_token() is None:
         raise InputError("There is no token for the hub: run hf auth login, or set HF_TOKEN to a token that may write.")
 
 
 def push(directory: Path, about: Card, images: Tensor, *, private: bool = False) -> str:
     """Upload the model stored in a directory in one commit, and return the address of its page.
 
-    Files of an earlier model that this one lacks are removed there. A card that somebody else wrote is kept: the one in
-    the directory is uploaded, else one that is on the hub stays.
+    Files of an earlier model that this one lacks are removed there. A card that somebody else wrote is kept: one in the
+    directory is uploaded, and otherwise one on the hub stays.
 
     Args:
-        directory: Only `weights.FILES` of it are uploaded.
-        about: Its card, with its name on the hub.
-        images: What the model draws (N, C, H, W), uint8.
-        private: Whether a new page is for its owner only.
+        directory: The stored model; only its `weights.FILES` are uploaded.
+        about: The model's card, with its name on the hub.
+        images: Images that the model drew (N, C, H, W), uint8.
+        private: True if only its owner may see a new page.
 
     Raises:
         InputError: If it can't be uploaded; a page that was there stays as it was.
@@ -64,7 +61,7 @@ def push(directory: Path, about: Card, images: Tensor, *, private: bool = False)
 
 
 def _files(directory: Path, images: Tensor) -> dict[str, Path | bytes]:
-    """What is uploaded, by its name there."""
+    """The files to upload, by their names on the hub."""
     picture = BytesIO()
     grid(images, COLUMNS).save(picture, "PNG")
     found = (path for pattern in weights.FILES for path in sorted(directory.glob(pattern)))
@@ -72,7 +69,7 @@ def _files(directory: Path, images: Tensor) -> dict[str, Path | bytes]:
 
 
 def _card(api: Any, directory: Path, about: Card, there: set[str]) -> dict[str, Path | bytes]:  # noqa: ANN401 (HfApi)
-    """The card to upload; none if the one that is on the hub is to stay."""
+    """The card to upload; none if the card on the hub stays."""
     mine, on_hub = card.own(directory), None
     if mine is None and card.FILE in there:
         on_hub = card.own(Path(api.hf_hub_download(about.name, card.FILE)).parent)
@@ -105,11 +102,11 @@ def _explained(name: str) -> Iterator[None]:
 
 def _reason(name: str, error: BaseException) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
-    told = " ".join(str(error).split())
+    told = one_line(error)
     if status == 401:
         return "The hub doesn't know your token: run hf auth login, or set HF_TOKEN to a token that may write."
     if status == 403:
-        return f"Your token may not write to {name}: take a name of your own, or a token with that right."
+        return f"Your token may not write to {name}: use a name of your own, or a token that may write there."
     if status is not None or isinstance(error, ValueError):
         return f"The hub refuses {name} ({told})."
     return f"The hub can't be reached ({told}): check the network and try again."

@@ -1,8 +1,8 @@
 """The parts that a model can be made of, by kind: their names and options, free of torch.
 
-A configuration names a part, or gives its options too: `affine`, or `{kind: residual, blocks: 2}`. The options of a
-part are a frozen dataclass, here, which says in which module the class stands that is built from them. A part of your
-own has both in a file of your own.
+A configuration gives a part by its name, or with options: `affine`, or `{kind: residual, blocks: 2}`. The options of a
+part are a frozen dataclass in this file. Its decorator names the module of the class that is built from them. A part of
+your own has both in your own file.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,14 +14,14 @@ from glowflow.checks import check_whole, described, fits
 from glowflow.errors import InputError
 
 Part: TypeAlias = dict[str, Any] | str
-"""A part in a configuration: its name, or a mapping of `kind`, its name, and the options that aren't its defaults."""
+"""A part in a configuration: its name, or a mapping with its name as `kind` and options that aren't the defaults."""
 
 Options = TypeVar("Options", bound=type)
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 
 
 class Kind:
-    """One kind of part, with every part of this kind that a configuration can name.
+    """The registry of one kind of part.
 
     >>> from dataclasses import dataclass
     >>> FLAVOURS = Kind("flavour")
@@ -48,13 +48,13 @@ class Kind:
         return tuple(self._options)
 
     def option(self, name: str, module: str | None = None) -> Callable[[Options], Options]:
-        """Let configurations name a part; decorates the frozen dataclass of its options.
+        """Decorate the frozen dataclass of a part's options, so that configurations can name the part.
 
         The first sentence of the dataclass's docstring describes the part in help texts.
 
         Args:
             name: What configurations call the part.
-            module: Where its builder stands, if that isn't imported yet; it's imported when a part is first built.
+            module: The module of its builder, which is imported when the part is first built.
 
         Raises:
             ValueError: If another part has this name.
@@ -73,7 +73,7 @@ class Kind:
         return register
 
     def builds(self, name: str) -> Callable[[Builder], Builder]:
-        """Register what builds a part: a function, or a class with a class method `build`, of the options and more."""
+        """Register the builder of a part: a function of the options and more, or a class with such a method `build`."""
 
         def register(builder: Builder) -> Builder:
             self._builders[name] = getattr(builder, "build", builder)
@@ -82,7 +82,7 @@ class Kind:
         return register
 
     def build(self, part: Part, *args: Any) -> Any:  # noqa: ANN401 (each kind has its own)
-        """Build a part from its options and whatever else this kind of part is built from."""
+        """Build a part from its options and the other arguments of its kind."""
         options, name = self.options(part), self.name_of(part)
         if name not in self._builders and name in self._modules:
             import_module(self._modules[name])
@@ -94,7 +94,7 @@ class Kind:
         """The options of a part as it stands in a configuration.
 
         Raises:
-            InputError: If there is no such part, or an option isn't one of its own or can't have this value.
+            InputError: If there is no such part, or it has no such option, or the option can't have this value.
         """
         name = self.name_of(part)
         kind = self._options[name]
@@ -110,7 +110,7 @@ class Kind:
         return kind(**given)
 
     def normal(self, part: object) -> Part:
-        """The shortest form of a part, which equal parts share: its name alone where all options are the defaults."""
+        """The shortest form of a part: its name alone if all options are the defaults. Equal parts have equal forms."""
         options, name = self.options(part), self.name_of(part)
         default = asdict(self._options[name]())
         changed = {key: value for key, value in asdict(options).items() if value != default[key]}
@@ -127,24 +127,24 @@ class Kind:
         if not isinstance(name, str) or name not in self._options:
             raise InputError(
                 f"{self.name} is {name!r}; it takes one of {', '.join(self.names)}. "
-                "A part of your own is registered by --plugins FILE, or by importing its file first."
+                "Register a part of your own with --plugins FILE, or import its file first."
             )
         return name
 
 
 COUPLINGS = Kind("coupling")
-"""Elementwise maps; built by (options, conditioner, mask), where `conditioner(n)` makes a network of n numbers for each
-number that changes."""
+"""Elementwise maps; built by (options, conditioner, mask), where `conditioner(n)` makes a network with n outputs for
+each number that changes."""
 CONDITIONERS = Kind("conditioner")
 """Networks inside couplings; built by (options, inputs, outputs, width, size): channels, hidden channels, (H, W)."""
 PERMUTATIONS = Kind("permutation")
-"""What mixes the channels between two couplings; built by (options, channels)."""
+"""Layers that mix the channels between two couplings; built by (options, channels)."""
 DEQUANTIZERS = Kind("dequantizer")
-"""From uint8 images to continuous ones; built by (options, config)."""
+"""Maps from uint8 images to continuous ones; built by (options, config)."""
 MEMORIES = Kind("memory")
-"""What a training step keeps for its backward pass; built by (options)."""
+"""Choices of what a training step keeps for its backward pass; built by (options)."""
 LAYOUTS = Kind("layout")
-"""How the layers are arranged, level by level; built by (options, config)."""
+"""Arrangements of the layers, level by level; built by (options, config)."""
 
 
 @COUPLINGS.option("affine", "glowflow.bijections.coupling")
@@ -180,7 +180,7 @@ class Conv:
 @CONDITIONERS.option("residual", "glowflow.conditioners.residual")
 @dataclass(frozen=True)
 class Residual:
-    """The residual network of RealNVP, of so many `blocks`."""
+    """The residual network of RealNVP, with a number of `blocks`."""
 
     blocks: int = 2
 
@@ -197,7 +197,7 @@ class Conv1x1:
 @PERMUTATIONS.option("conv1x1-lu", "glowflow.bijections.conv1x1")
 @dataclass(frozen=True)
 class Conv1x1LU:
-    """The same in its LU decomposition, whose determinant costs less."""
+    """An invertible 1x1 convolution in its LU decomposition, which makes the determinant cheaper."""
 
 
 @PERMUTATIONS.option("shuffle", "glowflow.bijections.permutation")
@@ -227,13 +227,13 @@ class Store:
 @MEMORIES.option("checkpoint", "glowflow.execution.memory")
 @dataclass(frozen=True)
 class Checkpoint:
-    """The inputs of each step of flow, which is run again for a third more arithmetic."""
+    """The input of each step of flow, which is then run again; this costs a third more arithmetic."""
 
 
 @MEMORIES.option("reversible", "glowflow.execution.reversible")
 @dataclass(frozen=True)
 class Reversible:
-    """The outputs of each level and every eighth step's input; the steps are undone, for a third more arithmetic."""
+    """The output of each level and every eighth step's input; undoing the steps costs a third more arithmetic."""
 
     anchor_interval: int = 8
 

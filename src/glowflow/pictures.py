@@ -11,7 +11,8 @@ from torch import Tensor
 
 from glowflow.config import Shape
 from glowflow.durable import replacing
-from glowflow.errors import InputError, install
+from glowflow.errors import InputError
+from glowflow.packages import imported
 
 SMALLEST_TILE = 64
 """The smallest number of pixels of an image's longer side."""
@@ -65,16 +66,16 @@ def check_count(num: int, image_shape: Shape, enlarge: int | None = None) -> Non
         raise InputError(f"A picture holds at most {most:,} images of {size}{how}, and this one would have {num:,}.")
 
 
-def suitable(images: Tensor, columns: int) -> int:
-    """How many times to enlarge images (N, C, H, W), in rows of `columns`, for a screen.
+def suitable(num: int, size: Sequence[int], columns: int) -> int:
+    """How many times as large to draw `num` images of a size (H, W), in rows of `columns`, for a screen.
 
     A few images fill the screen, but none gets larger than LARGEST_TILE. Many images stay large enough to look at, even
     if they don't fit onto the screen.
     """
-    *_, height, width = images.shape
-    rows = -(-len(images) // columns)
+    height, width = size
+    rows = -(-num // columns)
     fitting = min(LARGEST_TILE // max(height, width), SCREEN[0] // (columns * width), SCREEN[1] // (rows * height))
-    return max(fitting, _factor(SMALLEST_OF_FEW if len(images) <= FEW else SMALLEST_TILE, (width, height)))
+    return max(fitting, _factor(SMALLEST_OF_FEW if num <= FEW else SMALLEST_TILE, (width, height)))
 
 
 def _factor(side: int, size: Sequence[int]) -> int:
@@ -140,10 +141,7 @@ def animate(frames: Sequence[Image.Image], path: Path) -> None:
 
 
 def _video(frames: Sequence[Image.Image], durations: Sequence[int], path: Path) -> None:
-    try:
-        import av  # noqa: PLC0415 (an optional extra)
-    except ImportError:
-        raise InputError(f"{path} needs another package: {install('video')}, or write a .webp.") from None
+    av = imported("av", str(path), "video", ", or write a .webp")
     with replacing(path) as partial, partial.open("wb") as raw, av.open(raw, "w", format="mp4") as file:
         stream = file.add_stream("libx264", rate=1000 // FRAME_MILLISECONDS, options={"crf": "16"})
         stream.width, stream.height = (side + side % 2 for side in frames[0].size)  # the codec needs even numbers

@@ -1,4 +1,4 @@
-"""Files of a user's own that register parts: imported since the user names them on the command line, and only then."""
+"""A user's own files that register parts. They are imported only if the user names them on the command line."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -7,15 +7,15 @@ from pathlib import Path
 from glowflow.errors import InputError
 
 HELP = (
-    "A Python file that registers parts of your own, which the model has. It may be given several times. Nothing else "
-    "imports such a file."
+    "A Python file that registers your own parts, which the model uses. The option may be given several times. Nothing "
+    "else imports such a file."
 )
 
 
 def load(path: Path) -> None:
     """Run a Python file, which registers parts with the registries of `glowflow.parts`.
 
-    Nothing that a stored model says leads here: a model names its parts, and never a file.
+    A stored model can't cause this: it names its parts, and never a file.
 
     Raises:
         InputError: If there is no such file, or it fails.
@@ -24,7 +24,7 @@ def load(path: Path) -> None:
     if not path.is_file() or spec is None or spec.loader is None:
         raise InputError(f"--plugins is {path}; it takes a Python file that registers parts, such as my_parts.py.")
     module = module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)  # dataclasses look their module up
+    sys.modules.setdefault(path.stem, module)  # dataclasses look up their module there
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -33,7 +33,7 @@ def load(path: Path) -> None:
 
 
 def _line_in(path: Path, error: Exception) -> str:
-    """Where in the file an error came about."""
+    """Where in the file an error occurred."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno},"
     trace, line = error.__traceback__, ""

@@ -13,7 +13,7 @@ from functools import partial
 from statistics import fmean
 from typing import Literal
 
-from glowflow.errors import InputError
+from glowflow.errors import InputError, counted
 from glowflow.progress import say
 
 Wish = int | Literal["auto"] | None
@@ -120,7 +120,7 @@ class Trial:
         """The message for the user."""
         taken = ", ".join(f"{1000 * each:.0f} ms with {number}" for number, each in self.seconds.items())
         trial = f": a trial took {taken}" if len(self.seconds) > 1 else ""
-        return f"{counted(self.best)} will compute{trial}. Choose another number by --threads."
+        return f"{counted(self.best, 'thread')} will compute{trial}. Choose another number by --threads."
 
 
 def candidates(largest: int) -> list[int]:
@@ -165,15 +165,6 @@ def restored() -> Iterator[None]:
         yield
     finally:
         use(before)
-
-
-def counted(number: int) -> str:
-    """A number of threads with its noun.
-
-    >>> counted(1), counted(2)
-    ('1 thread', '2 threads')
-    """
-    return f"{number} thread{'' if number == 1 else 's'}"
 
 
 def _measured(

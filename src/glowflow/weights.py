@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from glowflow.destinations import destination
 from glowflow.durable import beside, replacing, save_json
-from glowflow.errors import InputError, install, listed, meant
+from glowflow.errors import InputError, listed, meant
+from glowflow.packages import imported
 from glowflow.paths import expanded
 
 FORMAT_VERSION = 2
@@ -175,11 +176,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str
 
 
 def _download(repository: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download  # noqa: PLC0415 (an optional extra)
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
-    except ImportError:
-        raise InputError(f"There is no directory {repository}; to load it from the hub, {install('hub')}.") from None
+    imported("huggingface_hub", f"There is no directory {repository}, and loading it from the hub", "hub")
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 (an optional extra)
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
+
     try:
         return Path(snapshot_download(repository, allow_patterns=[*FILES, RAW]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:

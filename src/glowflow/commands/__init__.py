@@ -1,1 +1,1 @@
-"""What the commands do. Heavy imports stand inside each, so that `--help` answers at once."""
+"""The commands. Each imports heavy modules itself, so that `--help` answers at once."""

@@ -22,20 +22,18 @@ def bench(
     json: Path | None = None,
     plot: Path | None = None,
 ) -> None:
-    """Measure training, sampling and memory here, beside the bare convolutions (and normflows, where installed).
+    """Measure training, sampling and memory here, next to the bare convolutions (and normflows, if installed).
 
     Example: glowflow bench --preset faces32 --json bench.json --plot memory.png
 
     Args:
         preset: The configuration to measure.
         batch: Images per step.
-        rounds: How often each is timed, in turn with the others; the medians count.
-        depths: Numbers of steps K whose activation memory is measured.
-        device: cpu, cuda or mps; the best one present by default.
-        precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
-        compiled: Measure training and sampling compiled by `torch.compile` too, which takes minutes.
-        json: Also write the figures here.
-        plot: Also draw the memory against the depth, here (needs matplotlib).
+        rounds: How often each is timed, in turn with the others; the result is the median.
+        depths: The numbers of steps K for which activation memory is measured.
+        compiled: Also measure training and sampling that `torch.compile` compiled, which takes minutes.
+        json: Also write the figures into this file.
+        plot: Also draw the memory against the depth into this file, which needs matplotlib.
     """
     import torch
 
@@ -61,7 +59,9 @@ def bench(
     _settle_threads(training(run.model, Execution(precision=chosen), x, run.train), where)
     figures = measure(run, execution, x, rounds, depths)
     kind = str(chosen or torch.float32).removeprefix("torch.")
-    _show(figures, f"{preset}, batch {batch}, {where}, {kind} networks")
+    output().print(_speeds(figures, f"{preset}, batch {batch}, {where}, {kind} networks"))
+    output().print(_operations(figures["operations"]))
+    output().print(_memory(figures["activations"]))
     settings = {"preset": preset, "batch": batch, "rounds": rounds, "precision": kind, "device": where}
     if json:
         save_json(json, settings | {"threads": torch.get_num_threads()} | figures | provenance())
@@ -70,13 +70,13 @@ def bench(
 
 
 def _settle_threads(step: Callable[[], object], device: str) -> None:
-    """Compute with as many threads as are asked for, or best for a training step."""
+    """Use the number of threads that the user asked for, or the best one for a training step."""
     from glowflow.threads import settle
 
     settle(lambda _: step(), 1, device)
 
 
-def _show(figures: dict[str, Any], title: str) -> None:
+def _speeds(figures: dict[str, Any], title: str) -> Table:
     table = Table(title=title)
     for column in ("what", "how", "images/s", "time / bare convolutions", "first round, s"):
         table.add_column(column, justify="left" if column in {"what", "how"} else "right")
@@ -84,23 +84,28 @@ def _show(figures: dict[str, Any], title: str) -> None:
         for row in figures[what]:
             speed, first = f"{row['images_per_second']:.2f}", f"{row['first_seconds']:.1f}"
             table.add_row(what, row["name"], speed, f"{row['ratio']:.2f}", first)
-    output().print(table)
-    operations = Table(title="Operations that run a kernel, in one training step")
+    return table
+
+
+def _operations(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Operations that run a kernel, in one training step")
     columns = ["forward", "backward", "update", "averages", "step", "per_step_of_flow"]
     for column in ("how", *columns):
-        operations.add_column(column.replace("_", " "), justify="left" if column == "how" else "right")
-    for row in figures["operations"]:
-        operations.add_row(row["name"], *(f"{row[column]:,.0f}" for column in columns))
-    output().print(operations)
-    rows = figures["activations"]
-    memory = Table(title="Activation memory of a training step, MB")
+        table.add_column(column.replace("_", " "), justify="left" if column == "how" else "right")
+    for row in rows:
+        table.add_row(row["name"], *(f"{row[column]:,.0f}" for column in columns))
+    return table
+
+
+def _memory(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Activation memory of a training step, MB")
     depths = sorted({row["steps"] for row in rows})
     for column in ("how", *(f"K = {steps}" for steps in depths)):
-        memory.add_column(column, justify="left" if column == "how" else "right")
+        table.add_column(column, justify="left" if column == "how" else "right")
     for how in dict.fromkeys(row["memory"] for row in rows):
         held = {row["steps"]: row["bytes"] for row in rows if row["memory"] == how}
-        memory.add_row(how, *(f"{held[steps] / 1e6:.1f}" for steps in depths))
-    output().print(memory)
+        table.add_row(how, *(f"{held[steps] / 1e6:.1f}" for steps in depths))
+    return table
 
 
 def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:

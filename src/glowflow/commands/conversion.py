@@ -1,4 +1,4 @@
-"""The commands that take weights from other code bases, and give them back."""
+"""The commands that import weights from other code bases, and export them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,36 +13,36 @@ if TYPE_CHECKING:
 
 
 def import_openai(checkpoint: Path, out: Path, image_size: str | None = None, bits: int | None = None) -> None:
-    """Turn a TensorFlow checkpoint of the original (openai/glow) into a model of ours.
+    """Convert a TensorFlow checkpoint of the original (openai/glow) to a glowflow model.
 
     Example: glowflow import openai model_best_loss.ckpt celeba --image-size 256 --bits 5
 
     Args:
         checkpoint: The prefix that its files PREFIX.index and PREFIX.data-00000-of-00001 share.
         out: The model's directory, which must not exist yet.
-        image_size: Needed, since no checkpoint tells it: 32, or HEIGHTxWIDTH.
-        bits: Needed too: bits per channel that it was trained at.
+        image_size: Required, because the checkpoint doesn't record it: 32, or HEIGHTxWIDTH.
+        bits: Required too: the bits per channel of its training.
     """
     from glowflow.importers import openai, tensorflow_checkpoint
 
     size, num_bits = _size(image_size), _bits(bits)
     _check_new(out)
     variables = tensorflow_checkpoint.read(checkpoint)
-    passed_over = sum(openai.OPTIMIZER_SLOT.fullmatch(name) is not None for name in variables)
-    read = f"{len(variables) - passed_over} variables of the model; {passed_over} of its optimiser passed over"
+    left_out = sum(openai.OPTIMIZER_SLOT.fullmatch(name) is not None for name in variables)
+    read = f"{len(variables) - left_out} variables of the model; {left_out} of its optimiser left out"
     _write(openai.to_glow(variables, size, num_bits), out, read)
 
 
 def import_rosinality(checkpoint: Path, out: Path, image_size: str | None = None, bits: int | None = None) -> None:
-    """Turn a checkpoint of rosinality/glow-pytorch into a model of ours.
+    """Convert a checkpoint of rosinality/glow-pytorch to a glowflow model.
 
     Example: glowflow import rosinality model_200001.pt celeba --image-size 64 --bits 5
 
     Args:
         checkpoint: The file (.pt) of its weights.
         out: The model's directory, which must not exist yet.
-        image_size: Needed, since no checkpoint tells it: 32, or HEIGHTxWIDTH.
-        bits: Needed too: bits per channel that it was trained at, its --n_bits.
+        image_size: Required, because the checkpoint doesn't record it: 32, or HEIGHTxWIDTH.
+        bits: Required too: the bits per channel of its training, its --n_bits.
     """
     from glowflow.importers import rosinality, torch_checkpoint
 
@@ -53,14 +53,14 @@ def import_rosinality(checkpoint: Path, out: Path, image_size: str | None = None
 
 
 def import_y0ast(checkpoint: Path, out: Path, permutation: str | None = None) -> None:
-    """Turn a checkpoint of y0ast/Glow-PyTorch into a model of ours.
+    """Convert a checkpoint of y0ast/Glow-PyTorch to a glowflow model.
 
     Example: glowflow import y0ast glow_checkpoint_195250.pt cifar10
 
     Args:
         checkpoint: The file (.pt) of its weights.
         out: The model's directory, which must not exist yet.
-        permutation: "reverse" for a model trained with reversed channels, which no checkpoint tells from a shuffle.
+        permutation: "reverse" if the model was trained with reversed channels. The checkpoint doesn't record that.
     """
     from glowflow.importers import torch_checkpoint, y0ast
 
@@ -72,13 +72,11 @@ def import_y0ast(checkpoint: Path, out: Path, permutation: str | None = None) ->
 
 
 def export_openai(model: str, out: Path) -> None:
-    """Write a model as a TensorFlow checkpoint that the original (openai/glow) restores; names of classes are lost.
+    """Write a model as a TensorFlow checkpoint that the original (openai/glow) can restore, without classes' names.
 
     Example: glowflow export openai runs/faces32 model.ckpt
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
         out: The prefix of its files, PREFIX.index and PREFIX.data-00000-of-00001.
     """
     from glowflow.importers import openai, tensorflow_checkpoint
@@ -124,16 +122,16 @@ def _summary(model: "Glow") -> dict[str, str]:
 
 def _size(image_size: str | None) -> tuple[int, int]:
     if image_size is None:
-        raise InputError("Give the images' size, which no checkpoint tells: --image-size 32, or HEIGHTxWIDTH.")
+        raise InputError(
+            "Give the images' size, which the checkpoint doesn't record: --image-size 32, or HEIGHTxWIDTH."
+        )
     sides = image_size.lower().split("x")
     if not all(side.isdecimal() for side in sides) or len(sides) > 2:
-        raise InputError(f"--image-size is {image_size}; it takes a number, or HEIGHTxWIDTH as 24x32.")
+        raise InputError(f"--image-size is {image_size}; it takes a number, or HEIGHTxWIDTH, such as 24x32.")
     return int(sides[0]), int(sides[-1])
 
 
 def _bits(bits: int | None) -> int:
     if bits is None:
-        raise InputError(
-            "Give the bits per channel that the model was trained at, which no checkpoint tells: --bits 8."
-        )
+        raise InputError("Give the bits per channel of the training, which the checkpoint doesn't record: --bits 8.")
     return bits

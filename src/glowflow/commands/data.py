@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def list_() -> None:
-    """List what can be trained on by name.
+    """List the data sets that have names.
 
     Example: glowflow data list
     """
@@ -36,8 +36,8 @@ def list_() -> None:
         table.add_row(name, published.description, _shapes(published), _counts(published), "; ".join(there) or "-")
     console.print(table)
     console.print(
-        "Besides: a folder of images (sub-folders are labels) or of the original's TFRecord shards, an .npy or .npz "
-        "file of uint8 images, hf:NAME for a data set of the Hugging Face hub."
+        "You can also train on a folder of images (its sub-folders are labels), a folder of the original's TFRecord "
+        "shards, an .npy or .npz file of uint8 images, or hf:NAME, a data set of the Hugging Face hub."
     )
 
 
@@ -67,17 +67,14 @@ def prepare(
     download: bool = False,
     value_range: tuple[float, float] | None = None,
 ) -> None:
-    """Prepare a data set's cache: a published one from its files, any other as training would when it starts.
+    """Prepare a data set in the cache: a published one from its files, any other as its first training would.
 
     Example: glowflow data prepare cifar10 --files downloads
 
     Args:
         data: A data set's name, a folder of images or of TFRecord shards, an .npy/.npz file, or hf:NAME.
-        image_shape: [channels, height, width]; by default the first that a data set is listed with.
-        files: The folder with the files of a published data set; the message of a missing one tells what it holds.
+        files: The folder with the files of a published data set. A message says what is missing.
         download: Have torchvision download the files first, to the folder given with --files or one in the cache.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            usual ones that hold the values of all files.
     """
     from glowflow.data import PUBLISHED, check_needed, for_all_kinds, prepare
     from glowflow.data.published import fetch
@@ -102,19 +99,15 @@ def show(
     num_bits: int = 8,
     value_range: tuple[float, float] | None = None,
 ) -> None:
-    """Show what a data set looks like to a model: a picture of its images, how many there are, its labels.
+    """Show a data set as a model sees it: a picture of its images, their number and their labels.
 
     Example: glowflow data show faces --out faces.png
 
     Args:
         data: A data set's name, a folder of images or of TFRecord shards, an .npy/.npz file, or hf:NAME.
-        out: The picture (.png, or whatever Pillow writes).
-        image_shape: [channels, height, width]; by default the first that a data set is listed with.
-        split: Which part of the data.
-        num: How many images, spread over the data.
-        num_bits: Quantise them to so many bits.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            usual ones that hold the values of all files.
+        out: The picture: .png, or another kind that Pillow writes.
+        num: The number of images to show, spread over the data.
+        num_bits: The bits per channel to quantise them to.
     """
     from math import ceil, sqrt
 
@@ -136,7 +129,7 @@ def show(
 
 
 def _shape_of(data: str, image_shape: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    """The shape asked for, or the first that a data set is listed with."""
+    """The shape that the user gave, or the first that a data set is listed with."""
     from glowflow.data import BUILT_IN, PUBLISHED, is_name
 
     entry: BuiltIn | Published | None = BUILT_IN.get(data) or PUBLISHED.get(data)
@@ -172,6 +165,6 @@ def _description(found: "Glimpse", description: str) -> dict[str, str]:
 
 
 def _part(found: "Glimpse", count: int) -> str:
-    """Which images so many are: all of the split, or those shown."""
+    """Name the images that a count refers to: the whole split, or those shown."""
     split = found.shown.split
     return split if count == found.counts[split] else f"of the {count:,} shown"

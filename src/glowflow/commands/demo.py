@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glowflow.commands.inputs import opened
-from glowflow.errors import InputError, install
+from glowflow.errors import InputError
+from glowflow.packages import imported
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from glowflow.stored import StoredModel
 
 NAME = r"[\w-]+(\.[\w-]+)*"
-"""Of a host."""
+"""The name of a host."""
 
 
 def demo(
@@ -23,24 +24,20 @@ def demo(
     behind: str | None = None,
     device: str | None = None,
 ) -> None:
-    """Serve a web page on which images are drawn, edited and blended.
+    """Serve a web page for drawing, editing and blending images.
 
     Example: glowflow demo runs/faces32
 
     Args:
         model: A run's directory, a directory made by save_pretrained, a name on the hub, or a model that comes with
             glowflow; by default its faces.
-        host: Address to serve at: by default one that only this machine can reach; 0.0.0.0 for every machine.
-        port: Where at this address; 0 takes any that's free.
-        behind: The name of a proxy that passes requests on to the page, such as hub.example.org, if it passes its own
-            name on with them, as Jupyter's does. By default only the names of this machine are answered.
-        device: cpu, cuda or mps; the best one present by default.
+        host: The address to serve at. By default only this machine can reach it; with 0.0.0.0, every machine can.
+        port: The port to serve at; 0 takes any that's free.
+        behind: The host name of a proxy in front of the page, such as hub.example.org, if the proxy passes this name on
+            with requests, as Jupyter's does. By default the page answers only to the names of this machine.
     """
-    try:
-        from glowflow.demo import serving
-        from glowflow.demo.server import application
-    except ModuleNotFoundError as error:
-        raise InputError(f"The page needs {error.name}, which is not installed: {install('demo')}.") from None
+    serving = imported("glowflow.demo.serving", "The page", "demo")
+    server = imported("glowflow.demo.server", "The page", "demo")
     if not 0 <= port <= 65535:
         raise InputError(f"--port is {port}; it takes a whole number from 0 to 65535.")
     if behind is not None and not re.fullmatch(NAME, behind):
@@ -49,19 +46,19 @@ def demo(
         serving.leave_a_core()
         stored, glow = opened(model, device)
         hosts = serving.hosts(listener, host, behind)
-        app = application(glow, _name(model), _directions(stored), stored.usual, hosts, stored.value_ranges)
+        app = server.application(glow, _name(model), _directions(stored), stored.usual, hosts, stored.value_ranges)
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
         serving.serve(app, listener)
 
 
 def _name(model: str) -> str:
-    """What the page calls a model: its directory's name, or its run's where a checkpoint is named."""
+    """The name of a model on the page: that of its directory, or of its run for a checkpoint."""
     path = Path(model).resolve() if Path(model).exists() else Path(model)
     return path.parent.name if path.name in {"best", "last", "previous"} else path.name
 
 
 def _directions(stored: "StoredModel") -> "Directions | None":
-    """The directions beside a model, if it has any that fit; the page works without."""
+    """The directions of a model, if there are any that fit; the page works without them."""
     from glowflow.latents import Directions
 
     try:

@@ -1,4 +1,4 @@
-"""How commands write rows of images: enlarged for a screen, with captions, or moving."""
+"""Pictures and animations that commands write: rows of images, enlarged for a screen, with captions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +10,40 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from glowflow.captions import Caption
+    from glowflow.config import Shape
 
 LARGEST_FACTOR = 64
 
 
 def check_enlarge(enlarge: int | None) -> None:
-    """Refuse what is no factor."""
+    """Refuse an --enlarge that is out of range."""
     if enlarge is not None and not 1 <= enlarge <= LARGEST_FACTOR:
         raise InputError(f"--enlarge is {enlarge}; it takes a whole number from 1 to {LARGEST_FACTOR}.")
+
+
+def check_size(out: Path, num: int, columns: int, image_shape: "Shape", enlarge: int | None) -> None:
+    """Refuse a picture, or an animation, that is too large, before its images are computed.
+
+    Args:
+        out: Its file; the ending says whether it's an animation.
+        num: The number of images.
+        columns: The number of images in a row.
+        image_shape: (C, H, W) of each image.
+        enlarge: As for `draw`.
+
+    Raises:
+        InputError: If programs wouldn't open the picture, or the animation takes too much memory.
+    """
+    from glowflow.pictures import MOST_PIXELS, check_count, is_animation, suitable
+
+    if not is_animation(out):
+        check_count(num, image_shape, enlarge)
+        return
+    rows = num // columns
+    _, height, width = image_shape
+    pixels = num * height * width * (enlarge or suitable(rows, (height, width), rows)) ** 2
+    if pixels > MOST_PIXELS:
+        raise InputError(f"{out} would have {pixels:,} pixels: give a smaller --enlarge, or ask for fewer images.")
 
 
 def draw(
@@ -31,18 +57,17 @@ def draw(
     """Write images (N, C, H, W), uint8, as a picture.
 
     Args:
-        out: Where to.
-        images: Row by row.
-        columns: Of them in a row.
-        enlarge: Pixels that each becomes, each way; None for as many as suit a screen; 1 draws no captions.
+        out: The file.
+        images: The images, row by row.
+        columns: The number of images in a row.
+        enlarge: How many times as large each image is drawn. None suits a screen; 1 draws no captions.
         above: A caption for each column.
-        beside: One for each row.
+        beside: A caption for each row.
     """
     from glowflow.captions import captioned
     from glowflow.pictures import grid, save, suitable
 
-    factor = _bounded(enlarge or suitable(images, columns), images, out)
-    picture = grid(images, columns, factor)
+    picture = grid(images, columns, enlarge or suitable(len(images), images.shape[2:], columns))
     save(picture if enlarge == 1 else captioned(picture, above, beside), out)
 
 
@@ -54,29 +79,20 @@ def draw_or_animate(
     above: "Sequence[Caption]",
     beside: "Sequence[Caption]" = (),
 ) -> None:
-    """As `draw`, or, where the name is an animation's, the columns one after the other, without captions."""
+    """Do as `draw`; but in an animation, show the columns one after the other, without captions."""
     from glowflow.pictures import animate, grid, is_animation, suitable
 
     if not is_animation(out):
         draw(out, images, columns, enlarge, above, beside)
         return
     frames = images.unflatten(0, (-1, columns)).unbind(1)
-    factor = _bounded(enlarge or suitable(frames[0], len(frames[0])), images, out)
-    animate([grid(frame, len(frame), factor) for frame in frames], out)
-
-
-def _bounded(factor: int, images: "Tensor", out: Path) -> int:
-    """A factor, if a picture of images so large can be opened, or an animation of them fits into memory."""
-    from glowflow.pictures import MOST_PIXELS
-
-    pixels = factor**2 * images[:, 0].numel()
-    if pixels > MOST_PIXELS:
-        raise InputError(f"{out} would have {pixels:,} pixels: give a smaller --enlarge, or ask for fewer images.")
-    return factor
+    rows = len(frames[0])
+    factor = enlarge or suitable(rows, images.shape[2:], rows)
+    animate([grid(frame, rows, factor) for frame in frames], out)
 
 
 def whole_rows(images: "Tensor", columns: int) -> "Tensor":
-    """Images (N, C, H, W), and as many white ones as fill their last row."""
+    """Fill the last row of images (N, C, H, W) with white ones."""
     import torch
 
     lacking = -len(images) % columns
@@ -84,6 +100,6 @@ def whole_rows(images: "Tensor", columns: int) -> "Tensor":
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
-    """What to call files in captions: their names, or, where two have the same, the paths that were given."""
+    """Name files in captions by their names, or by the paths that were given if two names are equal."""
     names = [path.name for path in paths]
     return names if len(set(names)) == len(names) else list(map(str, paths))

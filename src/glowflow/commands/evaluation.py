@@ -3,10 +3,16 @@
 import csv
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from glowflow.commands.inputs import SplitName, check_draws, check_parent, dataset_for, opened, print_rows
+from glowflow.errors import counted
 from glowflow.progress import say
+
+if TYPE_CHECKING:
+    from glowflow.data import Dataset
+    from glowflow.model import Glow
+    from glowflow.processes import Processes
 
 
 def evaluate(
@@ -25,20 +31,10 @@ def evaluate(
     Example: glowflow evaluate runs/digits --json digits.json
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        data: A data set's name (or hf:NAME), a folder, or an .npy/.npz file; by default what the run was trained on.
-        split: Which part of the data.
-        draws: How many draws of the dequantisation noise to average over.
-        seed: Of the noise.
-        weights: Averaged over training where the model has such, or raw.
-        json: Also write the result here, with the commit, versions, seed and machine.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            those of the model's training, or else usual ones that hold all values.
-        device: cpu, cuda or mps; the best one present by default.
+        weights: The weights that were averaged over the training, if the model has them, or the raw ones.
+        json: Also write the result into this file, with the commit, versions, seed and machine.
     """
     from glowflow.durable import save_json
-    from glowflow.evaluate import classification_error, likelihood, reconstruction_error
     from glowflow.processes import joined
     from glowflow.provenance import provenance
 
@@ -46,44 +42,52 @@ def evaluate(
     if json:
         check_parent(json)
     stored, glow = opened(model, device, raw=weights == "raw")
-    kind = "raw" if weights == "raw" else stored.kind
     dataset = dataset_for(stored, data, glow, split, value_range)
-    with joined(str(glow.device)) as processes:
-        result = likelihood(glow, dataset, draws, seed, processes)
-        raw = result.bits_per_dim if kind == "raw" else None
-        if kind == "averaged" and stored.has_raw:
-            raw = likelihood(opened(stored, device, raw=True)[1], dataset, draws, seed, processes).bits_per_dim
-        worst = reconstruction_error(glow, dataset, processes)
-        wrong = classification_error(glow, dataset, seed, processes) if glow.class_names else None
-    if not processes.is_first:
-        return
-    measured = {
+    about = {
         "model": model,
-        "weights": kind,
+        "weights": "raw" if weights == "raw" else stored.kind,
         "data": dataset.name,
         "split": split,
         "image_shape": dataset.image_shape,
         "num_bits": glow.config.num_bits,
-        **asdict(result),
-        "bits_per_dim_raw": raw,
-        "seed": seed,
-        "reconstruction_error_levels": worst,
     }
-    if wrong is not None:
-        measured["classification_error"] = wrong
-        by_likelihood = "likelihood, all classes taken as equally frequent"
-        measured["classified_by"] = by_likelihood if glow.classifier is None else "classifier"
+    with joined(str(glow.device)) as processes:
+        raw = opened(stored, device, raw=True)[1] if about["weights"] == "averaged" and stored.has_raw else None
+        measured = about | _measured(glow, raw, dataset, draws, seed, processes)
+    if not processes.is_first:
+        return
+    if about["weights"] == "raw":
+        measured["bits_per_dim_raw"] = measured["bits_per_dim"]
     print_rows(_report(measured, dataset.groups is not None))
     if json:
         save_json(json, measured | provenance())
 
 
+def _measured(
+    glow: "Glow", raw: "Glow | None", dataset: "Dataset", draws: int, seed: int, processes: "Processes"
+) -> dict[str, Any]:
+    """Measure a model; `raw` is the model with its raw weights, if these are another."""
+    from glowflow.evaluate import classification_error, likelihood, reconstruction_error
+
+    measured = {
+        **asdict(likelihood(glow, dataset, draws, seed, processes)),
+        "bits_per_dim_raw": likelihood(raw, dataset, draws, seed, processes).bits_per_dim if raw else None,
+        "seed": seed,
+        "reconstruction_error_levels": reconstruction_error(glow, dataset, processes),
+    }
+    if glow.class_names:
+        by_likelihood = "likelihood, all classes taken as equally frequent"
+        measured["classification_error"] = classification_error(glow, dataset, seed, processes)
+        measured["classified_by"] = by_likelihood if glow.classifier is None else "classifier"
+    return measured
+
+
 def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
-    """What `evaluate` measured, in words."""
+    """Describe what `evaluate` measured."""
     m = measured
     error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
     over = f"{m['num_clusters']} scenes" if clustered else "images"
-    draws = "1 noise draw" if m["num_noise_draws"] == 1 else f"{m['num_noise_draws']} noise draws"
+    draws = counted(m["num_noise_draws"], "noise draw")
     has_both = m["weights"] == "averaged" and m["bits_per_dim_raw"] is not None
     beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if has_both else ""
     worst, levels = m["reconstruction_error_levels"], 2 ** m["num_bits"]
@@ -114,16 +118,7 @@ def score(
     Example: glowflow score runs/mine --data my_photos --out scores.csv
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        data: A data set's name (or hf:NAME), a folder, or an .npy/.npz file; by default what the run was trained on.
-        out: The CSV file: image, split, label, bits_per_dim.
-        split: Which part of the data.
-        draws: How many draws of the dequantisation noise to average over.
-        seed: Of the noise.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            those of the model's training, or else usual ones that hold all values.
-        device: cpu, cuda or mps; the best one present by default.
+        out: The CSV file. Its columns are image, split, label, bits_per_dim.
     """
     from glowflow.data import SPLITS
     from glowflow.durable import replacing

@@ -29,31 +29,31 @@ def experiment(
     figure_only: bool = False,
     no_figure: bool = False,
 ) -> None:
-    """Run an experiment of the paper's, or go on with it: a set of trainings, a table and a figure.
+    """Run or continue an experiment: a set of trainings, with a table and a figure.
 
     Example: glowflow experiment ablation --out mine --presets digits
 
-    A training whose result is in the directory of results isn't run again. In a clone of the repository, that's so
-    of all; --out with a directory of one's own runs them here.
+    A training isn't run again if its result is stored. A clone of the repository holds the results of all experiments;
+    to run them yourself, give another directory with --out.
 
     Args:
-        name: An experiment's name, or a YAML file of one's own; without it, all are listed.
-        out: Where the directory with its results is.
-        runs: Where its trainings are; those that experiments have in common are run once.
+        name: An experiment's name, or a YAML file of your own. Without it, all experiments are listed.
+        out: The folder of the experiments' results, with a directory for each.
+        runs: The folder of their trainings. A training that several experiments share is run once.
         presets: Train only these of its presets, separated by commas.
-        seeds: Train so many seeds, instead of its own number.
-        images: Length of each training, instead of its own; the results are in a directory of their own.
-        slice: Stop after about so many minutes, saved; the same command goes on.
-        device: cpu, cuda or mps; the best one present by default.
+        seeds: The number of seeds to train, instead of the experiment's.
+        images: The images of each training, instead of the experiment's. The results have a directory of their own.
+        slice: Save and stop after about this many minutes. The same command continues.
         list_all: List the experiments (--list for short).
-        dry_run: Say what would be run, and for how long on this machine, by a few measured steps.
-        figure_only: Draw from the results there are, and train nothing.
+        dry_run: Measure a few steps, and report which trainings would run here, and for how long.
+        figure_only: Draw the figure from the stored results, without any training.
         no_figure: Don't draw, so that matplotlib isn't needed.
     """
     if name is None or list_all:
         _list()
         return
     from glowflow.experiments import definition
+    from glowflow.experiments.figures import check_library
     from glowflow.experiments.study import Study
     from glowflow.threads import asked, use
 
@@ -67,17 +67,14 @@ def experiment(
     whole = replace(whole, seeds=max(whole.seeds, chosen.seeds))
     study = Study(chosen, out / chosen.name, runs, device_named(device))
     if not figure_only and (known := len(study.results())):
-        say(
-            f"{known} of {len(chosen.trainings())} trainings have their results in {study.path}; they aren't run again."
-        )
+        say(f"{study.path} has the results of {known} of {len(chosen.trainings())} trainings, which aren't run again.")
     if dry_run:
         _estimate(study)
         return
     if not no_figure:
-        _check_library()
+        check_library()
     if not figure_only and not study.run(60 * slice):
-        remaining = len(study.remaining())
-        say(f"{remaining} {'training remains' if remaining == 1 else 'trainings remain'}. The same command goes on.")
+        say(f"Trainings that remain: {len(study.remaining())}. The same command continues.")
         return
     _report(replace(study, definition=whole), with_figure=not no_figure, outdated=figure_only)
 
@@ -95,14 +92,8 @@ def _list() -> None:
     wide_console().print(table)
 
 
-def _check_library() -> None:
-    from glowflow.experiments.figures import check_library
-
-    check_library()
-
-
 def _estimate(study: "Study") -> None:
-    """Print what remains to be run, and for how long."""
+    """Print the trainings that remain, and how long they will take."""
     todo, definition = study.remaining(), study.definition
     if not todo:
         say("Nothing remains to be run.")
@@ -120,7 +111,7 @@ def _estimate(study: "Study") -> None:
 
 
 def _report(study: "Study", *, with_figure: bool, outdated: bool) -> None:
-    """Write and draw everything that is known, whichever part of it was just run."""
+    """Write and draw all results, including those of earlier commands."""
     from glowflow.durable import save_text
     from glowflow.experiments.figures import draw
     from glowflow.experiments.summary import summary

@@ -1,4 +1,4 @@
-"""The command that gives a model to others."""
+"""The command that uploads a model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,18 +18,16 @@ def push(
     results: Path | None = None,
     device: str | None = None,
 ) -> None:
-    """Upload a model to the Hugging Face hub, with a card that describes it and a picture of what it draws.
+    """Upload a model to the Hugging Face hub, with a card that describes it and a picture of images that it drew.
 
     Example: glowflow push runs/mine you/faces --license mit
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
         name: OWNER/NAME on the hub, where OWNER is you or your organisation. A model that is there is replaced.
         license: The licence that you give the weights, as the hub names it: mit, cc-by-4.0 and so on. Without it, the
-            card says that there is none.
-        private: Whether the model's new page is for its owner only.
-        results: A file that `glowflow evaluate --json` wrote for this model, which the card then tells, too.
+            card says that the model has none.
+        private: Let only the owner see the model's new page.
+        results: A file that `glowflow evaluate --json` wrote for this model. The card then reports its result, too.
         device: cpu, cuda or mps, to draw the picture on; the best one present by default.
     """
     from dataclasses import replace
@@ -50,7 +48,7 @@ def push(
 
 
 def _measured(path: Path, config: "GlowConfig") -> "Result":
-    """The result that `glowflow evaluate` stored of a model like this."""
+    """Read a result of `glowflow evaluate`, and refuse that of another model."""
     from glowflow.card import Result
     from glowflow.durable import load_json
     from glowflow.errors import InputError

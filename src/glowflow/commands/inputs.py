@@ -1,4 +1,4 @@
-"""What commands make of their arguments, and the sentences for those that are wrong."""
+"""The models, data sets and numbers that commands make of their arguments, and checks of these."""
 
 import sys
 from dataclasses import replace
@@ -26,13 +26,13 @@ SplitName = Literal["train", "validation", "test"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 MOST_IN_A_ROW = 1000
-"""Images; pictures of more can't be looked at, nor animations written."""
+"""Images; wider pictures can't be viewed."""
 MOST_DRAWS = 10_000
-"""Draws of noise; so many take the error of the mean far below what the images leave."""
+"""Draws of noise. The error that they leave is then far below the one that the choice of images leaves."""
 
 
 def device_named(name: str | None) -> str:
-    """The device asked for, or the best one present."""
+    """The device that the user named, or the best one present."""
     import torch
 
     from glowflow.processes import local_device
@@ -46,7 +46,7 @@ def device_named(name: str | None) -> str:
 
 
 def precision_named(precision: Precision, device: str) -> "torch.dtype | None":
-    """The type that networks are to compute in, None for the parameters' own."""
+    """The type in which networks compute; None for that of the parameters."""
     import torch
 
     from glowflow.execution import fast_precision
@@ -83,7 +83,7 @@ def opened(
 
 
 def _decode_nothing(glow: "Glow", count: int) -> None:
-    """Draw so many images of latents that are all 0, for a trial."""
+    """Decode `count` latents that are all 0, for a trial."""
     import torch
 
     z = torch.zeros(count, glow.config.num_dims)
@@ -99,7 +99,7 @@ def dataset_for(
     *,
     may_be_empty: bool = False,
 ) -> "Dataset":
-    """The data set named, else the one that the model was trained on, its values scaled as in the training."""
+    """The data set that the user named, or the model's own, with its values scaled as in the training."""
     from glowflow.data import check_needed, for_all_kinds, load
 
     data = _trained_on(stored) if data is None else data
@@ -112,17 +112,17 @@ def dataset_for(
 
 
 def _trained_on(stored: "StoredModel") -> str:
-    """The data of the run that a model is from."""
+    """The data on which a run trained a model."""
     from glowflow.data import is_name
     from glowflow.training.run import CONFIG, read_config
 
     run = next((place for place in (stored.home, stored.directory) if (place / CONFIG).is_file()), None)
     if run is None:
-        raise InputError(f"{stored.name} doesn't say what it was trained on: give --data.")
+        raise InputError(f"{stored.name} doesn't record what it was trained on: give --data.")
     data = str(read_config(run)["train"]["data"])
     if not is_name(data) and not Path(data).expanduser().exists():
         raise InputError(
-            f"{stored.name} was trained on {data}, and nothing is there now: give --data with the place of its images."
+            f"{stored.name} was trained on {data}, which is no longer there: give its new place by --data."
         )
     return data
 
@@ -135,7 +135,7 @@ def print_rows(rows: dict[str, str]) -> None:
 
 
 def wide_console() -> "Console":
-    """Standard output, wide enough for a large table where it's no terminal."""
+    """Standard output, which is wide enough for a large table if it isn't a terminal."""
     from glowflow.terminal import output
 
     return output(None if sys.stdout.isatty() else 180)
@@ -156,7 +156,7 @@ def label_index(glow: "Glow", label: str | None) -> int | None:
 
 
 def needed_label(glow: "Glow", label: str | None) -> int | None:
-    """As `label_index`, for images that a class-conditional model can't do without."""
+    """Do as `label_index`, but refuse None for a class-conditional model."""
     index = label_index(glow, label)
     if glow.class_names and index is None:
         raise InputError("This model is class-conditional: give --label.")
@@ -166,9 +166,9 @@ def needed_label(glow: "Glow", label: str | None) -> int | None:
 def image_files(
     stored: "StoredModel", glow: "Glow", paths: list[Path], label: str | None, value_range: "Range | None" = None
 ) -> "Dataset":
-    """Image files as a data set, cropped and resized to the model's size, all of the class that a user names.
+    """Image files as a data set, cropped and resized to the model's size, all of one class.
 
-    Small ones are enlarged, as the page does. Values of more than 8 bits are scaled as in the model's training.
+    Small images are enlarged, as on the page. Values of more than 8 bits are scaled as in the model's training.
     """
     import numpy as np
 
@@ -196,13 +196,11 @@ def encoded(glow: "Glow", dataset: "Dataset") -> "Tensor":
 
 
 def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | None) -> "Tensor":
-    """Images (N, C, H, W), uint8, of rows of latents (K, D), N in all, of one class, if the model knows classes."""
+    """Decode rows of latents (K, D), N = `total` in all, to images (N, C, H, W), uint8, of one class."""
     import torch
 
     from glowflow.evaluate import batch_size
-    from glowflow.pictures import check_count
 
-    check_count(total, glow.config.image_shape)
     images = []
     with progress("Decoding", total) as advance:
         for z in rows:
@@ -216,7 +214,7 @@ def decoded(glow: "Glow", rows: "Iterable[Tensor]", total: int, label: int | Non
 def names_in(said: "Sequence[str] | None", known: "Sequence[str]") -> list[str]:
     """Names that a user gave, each alone or several separated by commas.
 
-    A known name that has commas itself isn't divided; of several that begin alike, the longest is taken.
+    A known name that contains commas isn't divided. If several names fit, the longest is taken.
 
     >>> names_in(["red,Paris, France, blue"], ["Paris, France", "Paris", "red"])
     ['red', 'Paris, France', 'blue']
@@ -225,7 +223,7 @@ def names_in(said: "Sequence[str] | None", known: "Sequence[str]") -> list[str]:
 
 
 def _divided(parts: list[str], known: "Sequence[str]") -> list[str]:
-    """The names that parts of a text, put together where they are a known name, are."""
+    """Join the parts of a text that form a known name together."""
     names = []
     while parts:
         possible = [(end, ",".join(parts[:end])) for end in range(len(parts), 0, -1)]
@@ -237,13 +235,13 @@ def _divided(parts: list[str], known: "Sequence[str]") -> list[str]:
 
 
 def check_parent(path: Path) -> None:
-    """Refuse a file that can't be written where it should be."""
+    """Refuse a file that can't be written."""
     if reason := obstacle(path):
         raise InputError(f"{path} can't be written: {reason}.")
 
 
 def check_picture(path: Path, *, may_move: bool = False) -> None:
-    """Refuse a picture, or what may also be an animation, that can't be written, by its place or its ending."""
+    """Refuse a picture, or an animation if it `may_move`, that can't be written because of its place or its ending."""
     from PIL import Image
 
     from glowflow.pictures import is_animation
@@ -255,34 +253,25 @@ def check_picture(path: Path, *, may_move: bool = False) -> None:
 
 
 def check_draws(draws: int, seed: int) -> None:
-    """Refuse what is no number of noise draws, or no seed."""
+    """Refuse a number of noise draws, or a seed, that is out of range."""
     if not 1 <= draws <= MOST_DRAWS:
         raise InputError(f"--draws is {draws}; it takes a whole number from 1 to {MOST_DRAWS:,}.")
     check_seed(seed)
 
 
 def check_num(num: int, fewest: int, what: str) -> None:
-    """Refuse a number of images in a row that a row can't have; `what` says what the fewest are."""
+    """Refuse a number of images in a row that is out of range; `what` explains the fewest."""
     if not fewest <= num <= MOST_IN_A_ROW:
-        raise InputError(f"--num is {num}; it takes a whole number from {fewest}, {what}, to {MOST_IN_A_ROW:,}.")
+        raise InputError(f"--num is {num}; it takes a whole number from {fewest} ({what}) to {MOST_IN_A_ROW:,}.")
 
 
 def check_columns(columns: int | None) -> None:
-    """Refuse a number of images in each row that a row can't have."""
+    """Refuse a number of columns that is out of range."""
     if columns is not None and not 1 <= columns <= MOST_IN_A_ROW:
         raise InputError(f"--columns is {columns}; it takes a whole number from 1 to {MOST_IN_A_ROW:,}.")
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "image"), counted(2000, "image")
-    ('1 image', '2,000 images')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def check_seed(seed: int) -> None:
-    """Refuse what is no seed."""
+    """Refuse a seed that is out of range."""
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed is {seed}; it takes a whole number of at least 0.")

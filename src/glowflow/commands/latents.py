@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from glowflow.commands.drawing import check_enlarge, draw
+from glowflow.commands.drawing import check_enlarge, check_size, draw
 from glowflow.commands.inputs import (
     check_columns,
     check_parent,
@@ -25,21 +25,14 @@ def encode(
     value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
-    """Write the latents of images into a file, for `decode` and for programs of one's own.
+    """Write the latents of images into a file, for `decode` and for your own programs.
 
     Example: glowflow encode faces a.png b.png --out latents.safetensors
 
-    The file has one tensor, z, float64 (N, D): for each image all levels, as `Glow.unflatten` takes them apart.
+    The file has one tensor, z, float64 (N, D): all levels of each image, which `Glow.unflatten` separates.
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        images: Image files; they are cropped and resized to the model's size.
         out: The file (.safetensors).
-        label: The images' class, by name or number, for a class-conditional model.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            those of the model's training, or else usual ones that hold all values.
-        device: cpu, cuda or mps; the best one present by default.
     """
     from glowflow.latents import files
 
@@ -60,7 +53,7 @@ def decode(
     label: str | None = None,
     device: str | None = None,
 ) -> None:
-    """Draw the images of latents, every pixel as it was encoded.
+    """Draw the images of stored latents, with every pixel as it was encoded.
 
     Example: glowflow decode faces latents.safetensors --out decoded.png
 
@@ -68,11 +61,8 @@ def decode(
         model: The model that encoded them: a run's directory, a directory made by save_pretrained, the name of a model
             that comes with glowflow, or a name on the hub.
         latents: A file that `encode` wrote, or one that the web page saved (.f64).
-        out: The picture (.png, or whatever Pillow writes).
-        columns: Images in a row, at most.
-        enlarge: How many times as large the images are drawn, a whole number; by default as suits a screen.
-        label: The images' class, by name or number, for a class-conditional model.
-        device: cpu, cuda or mps; the best one present by default.
+        out: The picture: .png, or another kind that Pillow writes.
+        columns: The largest number of images in a row.
     """
     from glowflow.latents import files
 
@@ -84,5 +74,7 @@ def decode(
     z = files.load(latents, stored)
     if not len(z):
         raise InputError(f"{latents} has no latents in it.")
-    draw(out, decoded(glow, [z], len(z), index), min(columns, len(z)), enlarge)
+    columns = min(columns, len(z))
+    check_size(out, len(z), columns, glow.config.image_shape, enlarge)
+    draw(out, decoded(glow, [z], len(z), index), columns, enlarge)
     say(f"The images of {latents} are in {out}.")

@@ -1,4 +1,4 @@
-"""What a command that runs out of memory tells its user."""
+"""The message of a command that runs out of memory."""
 
 import errno
 import re
@@ -20,7 +20,7 @@ SIGNS = (
     "maximum allowed dimension",  # numpy's
     "array is too big",
 )
-"""By these words in an error's message, of any case, one knows that it's the memory that doesn't suffice."""
+"""Words, in upper or lower case, by which an error's message shows that there isn't enough memory."""
 
 HELPS = {
     "train": "--micro-batch 8 or --memory reversible, for the same result; or, in another --out, a smaller "
@@ -30,12 +30,12 @@ HELPS = {
     "num_images": "a smaller --num-images",
     "images": "fewer images at a time",
 }
-"""What takes less memory, by the parameter that a command has for it."""
+"""What takes less memory, by a parameter of the command."""
 
 
 @contextmanager
 def explained(parameters: Mapping[str, Parameter]) -> Iterator[None]:
-    """Turn every way of running out of memory into what a user reads, for a command that has these parameters.
+    """Turn every error about too little memory into advice for a command with these parameters.
 
     Raises:
         MemoryShortError: Instead of what libraries raise: `MemoryError`, `torch.OutOfMemoryError`, `RuntimeError`, ...
@@ -51,14 +51,14 @@ def explained(parameters: Mapping[str, Parameter]) -> Iterator[None]:
 
 
 def is_exhausted(error: Exception) -> bool:
-    """Whether an error says that there isn't enough memory, of the machine or of its GPU."""
+    """True if an error says that the machine, or its GPU, has too little memory."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in SIGNS)
 
 
 def _asked(error: Exception) -> str:
-    """How much more was needed, where the error says it."""
+    """The amount that was requested, if the error says it."""
     found = re.search(r"allocate (\d+(?:\.\d+)?) ?(bytes|[KMGTPE]iB)", str(error))
     if found is None:
         return ""
@@ -67,12 +67,12 @@ def _asked(error: Exception) -> str:
 
 
 def _advice(parameters: Mapping[str, Parameter]) -> str:
-    """What to do about it."""
+    """Say what the user can do."""
     helps = [text for name, text in HELPS.items() if name in parameters and not _is_length(parameters[name])]
     less = f"To take less, give {' or '.join(helps)}." if helps else "End other programs, or use a larger machine."
     return f"{less} The run's last checkpoint is as it was." if "train" in parameters else less
 
 
 def _is_length(parameter: Parameter) -> bool:
-    """Whether it's the number of images that trainings last, and not images that are in memory together."""
+    """True for a length of trainings in images, and not for images that are in memory together."""
     return parameter.name == "images" and parameter.annotation != list[Path]

@@ -3,13 +3,12 @@
 import sys
 from pathlib import Path
 
-from glowflow.commands.drawing import check_enlarge, draw, names_of, whole_rows
+from glowflow.commands.drawing import check_enlarge, check_size, draw, names_of, whole_rows
 from glowflow.commands.inputs import (
     Precision,
     check_columns,
     check_picture,
     check_seed,
-    counted,
     decoded,
     encoded,
     image_files,
@@ -17,7 +16,7 @@ from glowflow.commands.inputs import (
     needed_label,
     opened,
 )
-from glowflow.errors import InputError
+from glowflow.errors import InputError, counted
 from glowflow.progress import say
 
 
@@ -39,20 +38,12 @@ def sample(
     Example: glowflow sample runs/digits --out samples.png --temperature 0.8
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        out: The picture (.png, or whatever Pillow writes).
-        num: How many images.
-        temperature: Standard deviation of the latents: 0 gives the same image each time, 1 the model's distribution.
-            Of several ("[0, 0.5, 1]"), each has a row of its own, of the same `num` latents.
-        label: Class, by name or number, for a class-conditional model; by default all of them, a row for each in turn.
-        columns: Images per row; about a square by default.
-        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
-            pixel for pixel, and without captions.
-        seed: For the same picture again.
-        device: cpu, cuda or mps; the best one present by default.
-        precision: Of the couplings' networks; "auto" is bfloat16 where the device is much faster in it.
-        compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
+        out: The picture: .png, or another kind that Pillow writes.
+        num: The number of images.
+        temperature: The standard deviation of the latents: 0 always gives the same image, 1 the model's distribution.
+            Each of several ("[0, 0.5, 1]") has rows of its own, from the same `num` latents.
+        label: The class, by name or number, for a class-conditional model. By default the rows go through all classes.
+        columns: The number of images in a row; by default the picture is about square.
     """
     from itertools import product
     from math import ceil, inf, sqrt
@@ -60,7 +51,6 @@ def sample(
     import torch
 
     from glowflow.evaluate import sample as sampled
-    from glowflow.pictures import check_count
 
     temperatures = temperature if isinstance(temperature, tuple) else (temperature,)
     if num < 1 or not temperatures or not all(0 <= each < inf for each in temperatures):
@@ -70,9 +60,9 @@ def sample(
     check_enlarge(enlarge)
     check_picture(out)
     _, glow = opened(model, device, precision=precision, compiled=compiled)
-    check_count(num * len(temperatures), glow.config.image_shape, enlarge)
     several = len(temperatures) > 1
     chosen, columns = label_index(glow, label), min(num, columns or (num if several else ceil(sqrt(num))))
+    check_size(out, num * len(temperatures), columns, glow.config.image_shape, enlarge)
     labels = [index // columns % max(1, len(glow.class_names)) if chosen is None else chosen for index in range(num)]
     y = labels if glow.class_names else None
     images = torch.cat([whole_rows(sampled(glow, num, each, y, seed), columns) for each in temperatures])
@@ -98,27 +88,17 @@ def reconstruct(
     Example: glowflow reconstruct runs/mine a.jpg b.jpg --out both.png
 
     Args:
-        model: A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or
-            a name on the hub.
-        images: Image files; they are cropped and resized to the model's size.
-        out: The picture (.png, or whatever Pillow writes).
-        enlarge: How many times as large images are drawn, a whole number; by default as suits a screen. 1 draws them
-            pixel for pixel, and without captions.
-        label: The images' class, by name or number, for a class-conditional model.
-        value_range: LOW,HIGH: the values of image files of more than 8 bits that become black and white; by default
-            those of the model's training, or else usual ones that hold all values.
-        device: cpu, cuda or mps; the best one present by default.
+        out: The picture: .png, or another kind that Pillow writes.
     """
     import torch
 
     from glowflow.evaluate import scores
     from glowflow.images import quantize
-    from glowflow.pictures import check_count
 
     check_enlarge(enlarge)
     check_picture(out)
     stored, glow = opened(model, device)
-    check_count(2 * len(images), glow.config.image_shape, enlarge)
+    check_size(out, 2 * len(images), len(images), glow.config.image_shape, enlarge)
     dataset = image_files(stored, glow, images, label, value_range)
     batch, _ = dataset.batch(range(len(images)))
     back = decoded(glow, [encoded(glow, dataset)], len(images), needed_label(glow, label))

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from glowflow.stored import StoredModel
 
 WORTH_A_LINE = 0.05
-"""The share of images that fall apart when moved further in their own label from which on this is reported."""
+"""The share of images that must fall apart, when moved further in their own label, before this is reported."""
 FEWEST_TRIED = 30
-"""Validation images; of fewer, a usual range says too little."""
+"""The fewest validation images that make a reliable usual range."""
 
 
 def tried_on(
@@ -30,18 +30,18 @@ def tried_on(
 
 
 def described(facts: Mapping[str, Any]) -> str:
-    """How a direction was found."""
+    """Describe how a direction was found."""
     counts = f"{facts['with']:,} images with it, {facts['without']:,} without"
     scale = f"a strength of 1 is {facts['scale']:.2f} times the difference of their means"
     return f"{counts}; {scale}; {facts['tried']['stay']:.0%} of images edited towards the other label stay usual"
 
 
 def say_too_far(directions: "Directions", *, was_given: bool) -> None:
-    """A line for each direction along which edits of strength 1 go too far.
+    """Report each direction along which edits of strength 1 go too far.
 
     Args:
         directions: As `reaching` gave them.
-        was_given: Whether the user chose how far.
+        was_given: True if the user chose how far.
     """
     from glowflow.latents.reach import Outcome
 
@@ -56,8 +56,8 @@ def say_too_far(directions: "Directions", *, was_given: bool) -> None:
             )
         elif outcome.further > WORTH_A_LINE:
             say(
-                f"Edits along {name} are meant for images of the other label: {outcome.further:.0%} of images that are "
-                f"moved further in the label that they have fall apart at strength 1."
+                f"Edits along {name} are meant for images of the other label: at strength 1, {outcome.further:.0%} of "
+                f"images fall apart if they are moved further in their own label."
             )
 
 
@@ -69,7 +69,7 @@ def say_unusual(
     edited: "Mapping[Path, Tensor]",
     by: Sequence[str],
 ) -> None:
-    """A line for each image that an edit leads out of the usual range, or that was outside before.
+    """Report each image that an edit leads out of the usual range, or that was outside before.
 
     Args:
         stored: The model, which may have the range that was usual in its training.
@@ -89,17 +89,16 @@ def say_unusual(
         return
     change = " ".join(f"--by.{strength}" for strength in by)
     for path, pictures in edited.items():
-        ends = pictures[[0, -1]]
         y = None if label is None else torch.full((2,), label, device=glow.device)
-        before, after = look(glow, ends, y)
+        before, after = look(glow, pictures[[0, -1]], y)
         if usual.left(before, after) if directions.are_tried else usual.fell(before, after):
             fate = "has probably fallen apart" if usual.fell(before, after) else "is unlike those that the model knows"
             say(
                 f"{path} with {change} takes {usual.compared(after)}: the edited picture {fate}. "
-                f"Try a strength nearer to 0."
+                "Try a strength nearer to 0."
             )
         elif usual.excess(before) > NOTABLY:
             say(
                 f"{path} takes {usual.compared(before)}, even before the edit: it's unlike the images that the model "
-                f"knows, so edits may look strange."
+                "knows, so edits may look strange."
             )

@@ -1,4 +1,4 @@
-"""The command that trains, and the list of what can be trained by name."""
+"""The command that trains, and the one that lists the presets."""
 
 from pathlib import Path
 from typing import Literal
@@ -25,23 +25,22 @@ def train(
     micro_batch: int | None = None,
     tensorboard: bool = False,
 ) -> None:
-    """Train a model, or go on with a training that was interrupted.
+    """Train a model, or continue a training that was interrupted.
 
     Example: glowflow train faces32 --data my_photos --out runs/mine --train.lr 5e-4
 
     Args:
         preset: A preset's name (see `glowflow presets`), or a YAML file with the same keys.
-        model: The architecture; what isn't given is the preset's.
-        train: The training; what isn't given is the preset's.
-        out: The run's directory; the same command goes on with the run in it. By default runs/PRESET.
-        device: cpu, cuda or mps; the best one present by default.
-        memory: What a step keeps for its backward pass: "store" everything; "checkpoint" the inputs of each step of
-            flow; "reversible" the outputs of each level. The latter two need a third more arithmetic, and memory that
-            (nearly, exactly) doesn't grow with depth.
-        precision: Of the couplings' networks and of Muon's matrix products; "auto" is bfloat16 where the device is much
-            faster in it.
-        compiled: Compile by torch.compile, which takes a minute or more; `glowflow bench --compiled` tells if it pays.
-        micro_batch: At most so many images at a time go through the model, for the same result in less memory.
+        model: The architecture. The preset supplies what you don't give.
+        train: The training. The preset supplies what you don't give.
+        out: The run's directory, by default runs/PRESET. The same command continues the run in it.
+        memory: What a step keeps for its backward pass. "store" keeps everything, "checkpoint" the input of each step
+            of flow, and "reversible" the output of each level. The last two need a third more arithmetic. Their memory
+            hardly grows with depth ("checkpoint") or doesn't grow at all ("reversible").
+        precision: The precision of the couplings' networks and of Muon's matrix products; "auto" is bfloat16 if the
+            device is much faster in it.
+        micro_batch: The largest number of images that go through the model together. Fewer take less memory, and the
+            result is the same.
         tensorboard: Also write the metrics for TensorBoard.
     """
     import torch
@@ -58,12 +57,10 @@ def train(
     where = device_named(device)
     with joined(where) as processes:
         kind = precision_named(precision, where)
-        if processes.add(torch.tensor([float(kind is None)], device=where)).item():  # each has tried for itself
-            kind = None
+        if processes.add(torch.tensor([float(kind is None)], device=where)).item():
+            kind = None  # another process has a device that isn't faster in bfloat16
         if precision == "auto" and kind is not None:
-            say(
-                "The couplings' networks compute in bfloat16, which is much faster here, unless --precision is float32."
-            )
+            say("The couplings' networks compute in bfloat16, which is much faster here; see --precision.")
         options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes, threads=asked())
         state = run(RunConfig(model, train), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
@@ -74,7 +71,7 @@ def train(
 
 
 def presets() -> None:
-    """List every configuration that can be trained by name, its size, and its published figure.
+    """List the presets, which can be trained by name, with their sizes and published bits/dim.
 
     Example: glowflow presets
     """

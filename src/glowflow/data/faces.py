@@ -18,8 +18,8 @@ from glowflow.data.face_drawing import render
 from glowflow.data.face_parts import ATTRIBUTES, attributes, choose
 from glowflow.data.glimpse import Glimpse, spread
 from glowflow.data.keys import shape_text
-from glowflow.data.packages import require
 from glowflow.errors import InputError
+from glowflow.packages import require
 from glowflow.progress import progress
 from glowflow.threads import cores
 

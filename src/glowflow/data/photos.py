@@ -12,8 +12,8 @@ from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
 from glowflow.data.keys import shape_text
-from glowflow.data.packages import package_file
 from glowflow.errors import InputError
+from glowflow.packages import package_file
 
 SCENES = {
     "astronaut": ("skimage", "data/astronaut.png"),

@@ -11,8 +11,8 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from glowflow.config import checked_range
-from glowflow.errors import InputError
+from glowflow.checks import checked_range
+from glowflow.errors import InputError, counted
 from glowflow.progress import say
 
 Range = tuple[float, float]
@@ -155,7 +155,7 @@ def told(seen: Mapping[str, Seen], ranges: Mapping[str, Range], where: str = "")
     for kind, values in seen.items():
         low, high = (f"{limit:g}" for limit in ranges[kind])
         found = f"go from {values.low:g} to {values.high:g}" if values.low <= values.high else "are not finite"
-        files = f"{values.files:,} file{'' if values.files == 1 else 's'}{f' of {where}' if where else ''}"
+        files = f"{counted(values.files, 'file')}{f' of {where}' if where else ''}"
         say(
             f"{KINDS[kind].capitalize()} in {files} {found}: {low} is read as black and {high} as white. "
             "--value-range LOW,HIGH sets other limits."

@@ -1,4 +1,4 @@
-"""Where the face is in an image, by scikit-image's cascade of local binary patterns, where it's installed."""
+"""Finding a face in an image by scikit-image's cascade of local binary patterns, if that is installed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom."""
 
 SEARCHED = 320
-"""Pixels of the longer side of what is searched, which bounds the time."""
+"""Pixels of the longer side of the image that is searched, which bounds the time."""
 SMALLEST = 40
 MARGIN = 1.8
-"""Side of the box in sides of what is found, which is from the eyebrows to the chin: hair and neck are in it."""
+"""The box's side divided by that of the found square (eyebrows to chin), so that hair and neck are in the box."""
 
 
 class FaceFinder:
@@ -30,7 +30,7 @@ class FaceFinder:
         self._cascade = feature.Cascade(data.lbp_frontal_face_cascade_filename())  # type: ignore[no-untyped-call]
 
     def find(self, image: Image.Image) -> Box | None:
-        """A square box around the largest face of an image, inside of it; None if there is none."""
+        """A square box around the largest face, inside the image; None if there is no face."""
         small = image.convert("L")
         small.thumbnail((SEARCHED, SEARCHED))
         largest = max(self._faces(small), key=lambda face: face["width"], default=None)
@@ -57,7 +57,7 @@ def face_finder() -> FaceFinder | None:
 
 
 def _box(face: dict[str, Any], scale: float, size: tuple[int, int]) -> Box:
-    """The face and its margin in a larger image, moved inside where it would stick out."""
+    """The face and its margin, scaled to the larger image and moved inside it."""
     side = min(round(MARGIN * scale * face["width"]), *size)
     left = round(scale * (face["c"] + face["width"] / 2) - side / 2)
     top = round(scale * (face["r"] + face["height"] / 2) - side / 2)

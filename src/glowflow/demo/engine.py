@@ -1,4 +1,4 @@
-"""One model shared by many clients: a thread of its own, and what waits for the same work as one batch."""
+"""One model shared by many clients: it has a thread of its own, and clients who want the same work share a batch."""
 
 import asyncio
 import time
@@ -16,9 +16,9 @@ from glowflow.latents import Seen, look
 from glowflow.model import Glow
 
 LARGEST_BATCH = 16
-"""So that nobody waits long for the others of a batch."""
+"""Rows; in a larger batch, each client would wait too long for the others."""
 MOST_WAITING = 256
-"""Rows; beyond, a client is asked to come back."""
+"""Rows; if more are waiting, a client is asked to come back."""
 
 
 class BusyError(Exception):
@@ -27,13 +27,13 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the model makes of an image.
+    """The latents and measurements of an image.
 
     Attributes:
         z: Flat latents, float64 (D,).
-        image: What the model saw: quantised, uint8 (C, H, W).
-        bits_per_dim: As `glowflow score` gives it.
-        is_exact: Whether decoding the latents gives the quantised image, every level of it.
+        image: The quantised image, as the model sees it, uint8 (C, H, W).
+        bits_per_dim: The image's bits/dim, as in `glowflow score`.
+        is_exact: True if decoding the latents gives back the quantised image exactly.
     """
 
     z: Tensor
@@ -43,12 +43,12 @@ class Encoded:
 
 
 Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded] | list[Seen]]
-"""What is made of a batch of rows and their labels: a result for each."""
+"""Maps a batch of rows and their labels to a result for each row."""
 
 
 @dataclass(eq=False)
 class _Job:
-    """A row of some batch to come."""
+    """A row that waits for its batch."""
 
     work: Work
     row: Tensor
@@ -75,28 +75,28 @@ class Engine:
         self._thread = ThreadPoolExecutor(1, "glow")
 
     async def preview(self, z: Tensor, label: int | None = None) -> Tensor:
-        """The image, uint8 (C, H, W), of latents (D,), in the parameters' precision: fast, a level off at worst."""
+        """The image, uint8 (C, H, W), of latents (D,), in the parameters' precision: fast, at most a level off."""
         return await self._result(self._preview, z, label)
 
     async def decode(self, z: Tensor, label: int | None = None) -> Tensor:
-        """The image, uint8 (C, H, W), of latents (D,), in float64."""
+        """The image, uint8 (C, H, W), of latents (D,), computed in float64."""
         return await self._result(self._decode, z, label)
 
     async def look(self, image: Tensor, label: int | None = None) -> Seen:
-        """What is measured of a picture, uint8 (C, H, W), to see whether it's like those that the model knows."""
+        """Measure whether a picture, uint8 (C, H, W), is like those that the model knows."""
         return await self._result(self._look, image, label)
 
     async def encode(self, image: Tensor, label: int | None = None) -> Encoded:
-        """What the model makes of an image, uint8 (C, H, W).
+        """Encode an image, uint8 (C, H, W), and measure it.
 
         Raises:
-            BusyError: As all four, if too much waits.
+            BusyError: If too much is waiting, as for the other three methods.
         """
         return await self._result(self._encode, image, label)
 
     @torch.inference_mode()
     def warm_up(self) -> None:
-        """Have everything made that is made when it's first needed, and measure how long a picture takes."""
+        """Prepare everything that is only made when it's first needed, and measure the time that a picture takes."""
         config = self.glow.config
         y = torch.zeros(1, dtype=torch.int64, device=self.glow.device) if config.num_classes else None
         self._encode(torch.zeros(1, *config.image_shape, dtype=torch.uint8), y)
@@ -118,12 +118,12 @@ class Engine:
         return await job.result
 
     async def _run(self) -> None:
-        """Work until nothing waits: at first on one row, which came alone, then on what came meanwhile."""
+        """Work until nothing waits: first on the one row that came, then on those that came in the meantime."""
         loop = asyncio.get_running_loop()
         while batch := self._next_batch():
             try:
                 answers = await loop.run_in_executor(self._thread, self._compute, batch)
-            except Exception as error:  # theirs to handle who asked
+            except Exception as error:  # those who asked handle it
                 for job in _unanswered(batch):
                     job.result.set_exception(error)
             else:
@@ -131,9 +131,9 @@ class Engine:
                     job.result.set_result(answers[batch.index(job)])
 
     def _next_batch(self) -> list[_Job]:
-        """The longest waiting row and others for the same work; those that nobody waits for any more are dropped.
+        """The row that has waited longest, and others for the same work. Rows that nobody waits for are dropped.
 
-        Batches have 1, 2, 4, ... rows: for each size torch keeps convolutions prepared, which take memory.
+        Batches have 1, 2, 4, ... rows, because torch keeps prepared convolutions in memory for each size.
         """
         waiting = _unanswered(self._waiting)
         batch = [job for job in waiting if job.work == waiting[0].work][: self._largest]
@@ -167,5 +167,5 @@ class Engine:
 
 
 def _unanswered(batch: list[_Job]) -> list[_Job]:
-    """Those that somebody still waits for."""
+    """The jobs that somebody still waits for."""
     return [job for job in batch if not job.result.done()]

@@ -1,16 +1,15 @@
-"""Around the application: who may ask, how many at a time, and what every answer says to browsers."""
+"""A guard around the application: it limits who may ask and how many at a time, and adds security headers."""
 
-import json
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from glowflow.demo.answers import busy, error
 from glowflow.errors import listed
 
 MOST_REQUESTS = 200
-"""Being answered; others are asked to come back."""
+"""The most requests that are answered at a time; others are asked to come back."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -27,35 +26,16 @@ HEADERS = {
 ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-class Json(JSONResponse):
-    """JSON in ASCII, which has a form for names of any bytes."""
-
-    def render(self, content: object) -> bytes:
-        """The content as it's sent."""
-        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
-
-
-def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Json:
-    """An error as every client gets it."""
-    return Json({"error": sentence}, status, headers)
-
-
-def busy() -> Json:
-    """The answer to one too many; of its request, nothing more is read."""
-    headers = {"Retry-After": "1", "Connection": "close"}
-    return error(503, "Too many others are asking at this moment: try again soon.", headers)
-
-
 class Guard:
-    """Refuses foreign names and one request too many, and adds the security headers to every answer.
+    """Refuses requests for other hosts, refuses too many requests, and adds the security headers to every answer.
 
     Starlette's TrustedHostMiddleware and uvicorn's limit_concurrency refuse in plain text, without these headers, and
-    tell neither the right names nor when to come back.
+    say neither which names are right nor when to come back.
 
     Args:
-        app: What answers.
-        hosts: Names that a browser may know the server by, so that no other page can make its own name one for this
-            address (DNS rebinding); None allows any.
+        app: The application that answers.
+        hosts: The names that a browser may use for the server; None allows any. They prevent DNS rebinding, by which
+            another page could make its own name lead to this address.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = None) -> None:

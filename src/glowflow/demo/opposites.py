@@ -1,4 +1,4 @@
-"""Directions that are one and the same, the other way round, as those of two labels are."""
+"""Pairs of directions that are each other's opposite, as those of two labels are."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -6,11 +6,11 @@ from torch import Tensor
 from glowflow.latents import Directions
 
 OPPOSITE = -0.99
-"""Cosine of the angle between two directions from which on they count as one. Those of two labels have -1."""
+"""Two directions are opposites if the cosine of their angle is at most this. For two labels, it's -1."""
 
 
 def opposites(directions: Directions) -> dict[str, str]:
-    """The names of pairs that are each other's opposite, each of the other's."""
+    """Map the name of each direction that has an opposite to the opposite's name."""
     cosines = _cosines(directions.vectors)
     least, nearest = cosines.min(1)
     return {
@@ -21,6 +21,6 @@ def opposites(directions: Directions) -> dict[str, str]:
 
 
 def _cosines(vectors: Tensor) -> Tensor:
-    """Of the angle between each two of some vectors (A, D), (A, A)."""
+    """The cosines (A, A) of the angles between vectors (A, D)."""
     units = F.normalize(vectors, dim=1)
     return units @ units.T

@@ -1,4 +1,4 @@
-"""What a client sends: bodies, numbers and words, read within limits; a sentence for what's wrong."""
+"""Reading what a client sends, within limits: bodies, numbers and words. A sentence says what's wrong."""
 
 import asyncio
 import re
@@ -17,21 +17,21 @@ from glowflow.errors import listed
 from glowflow.model import Glow
 
 SECONDS = 20.0
-"""For a body to arrive."""
+"""The time in which a body must arrive."""
 Word = TypeVar("Word", bound=str)
 
 NUMBER = r"[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?"
-"""Of a query, where it isn't a whole number: ASCII, which `float` alone doesn't ask for."""
+"""A number in a query that may have a fraction. Only ASCII digits are allowed, while `float` takes others."""
 
 CLOSE = {"Connection": "close"}
-"""To clients whose bodies aren't read to their ends."""
+"""A header for clients whose bodies aren't read to the end."""
 
 
 class Room:
-    """What bodies may take of memory together.
+    """The memory that all bodies may take together.
 
     Args:
-        most: Bytes.
+        most: The bytes that it has.
     """
 
     def __init__(self, most: int) -> None:
@@ -39,7 +39,7 @@ class Room:
 
     @contextmanager
     def share(self) -> Iterator[Callable[[int], None]]:
-        """Gives `take(count)`, which raises BusyError if no more is left; what was taken is free again at the end."""
+        """Give `take(count)`, which raises BusyError if too little is left. All that was taken is free at the end."""
         taken = 0
 
         def take(count: int) -> None:
@@ -61,13 +61,13 @@ async def body(
     """The body of a request.
 
     Args:
-        request: Of which nothing has been read.
-        types: Of content, that are allowed.
-        most: Bytes.
-        take: Told the number of bytes as they come; see `Room`.
+        request: A request whose body hasn't been read.
+        types: The content types that are allowed.
+        most: The most bytes that are allowed.
+        take: Called with the number of bytes whenever some arrive; see `Room`.
 
     Raises:
-        HTTPException: 408, 413 or 415.
+        HTTPException: 408 if it's late, 413 if it's too long, 415 for another type.
     """
     if content_type(request) not in types:
         raise HTTPException(415, f"Content-Type should be {listed(sorted(types))}.", CLOSE)
@@ -79,7 +79,7 @@ async def body(
 
 
 def content_type(request: Request) -> str:
-    """What a body is said to be, without parameters."""
+    """The content type that the request declares, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -101,7 +101,7 @@ def latents(received: bytes, num_dims: int) -> Tensor:
     """Flat latents (D,) from their bytes, little-endian: float32 or float64, as the length says.
 
     Raises:
-        HTTPException: 400 for another length, or numbers that aren't finite.
+        HTTPException: 400 if the length is wrong or a number isn't finite.
     """
     types = {4 * num_dims: "<f4", 8 * num_dims: "<f8"}
     if len(received) not in types:
@@ -114,7 +114,7 @@ def latents(received: bytes, num_dims: int) -> Tensor:
 
 
 def whole(request: Request, name: str, default: int, low: int, high: int) -> int:
-    """A whole number of the query; HTTPException 400 if it isn't one from low to high."""
+    """A whole number in the query; HTTPException 400 if it isn't from low to high."""
     text = request.query_params.get(name, str(default))
     if not re.fullmatch("[0-9]{1,19}", text) or not low <= (value := int(text)) <= high:
         raise HTTPException(400, f"{name} takes a whole number from {low} to {high}.")
@@ -122,7 +122,7 @@ def whole(request: Request, name: str, default: int, low: int, high: int) -> int
 
 
 def number(request: Request, name: str, default: float, low: float, high: float) -> float:
-    """A number of the query; HTTPException 400 if it isn't one from low to high."""
+    """A number in the query; HTTPException 400 if it isn't from low to high."""
     text = request.query_params.get(name, str(default))
     if not re.fullmatch(NUMBER, text) or not low <= (value := float(text)) <= high:
         raise HTTPException(400, f"{name} takes a number from {low:g} to {high:g}.")
@@ -130,7 +130,7 @@ def number(request: Request, name: str, default: float, low: float, high: float)
 
 
 def choice(request: Request, name: str, choices: Sequence[Word]) -> Word:
-    """A word of the query, by default the first; HTTPException 400 if it isn't one of some."""
+    """A word in the query, by default the first choice; HTTPException 400 if it isn't a choice."""
     value = request.query_params.get(name, choices[0])
     for word in choices:
         if word == value:
@@ -142,7 +142,7 @@ def label(request: Request, glow: Glow) -> int | None:
     """The class that a query names by its number; None for a model without classes.
 
     Raises:
-        HTTPException: 400 if the model needs one and there is none, or the other way round.
+        HTTPException: 400 if the model needs a class and the query has none, or the reverse.
     """
     classes = glow.config.num_classes
     if ("label" in request.query_params) != bool(classes):

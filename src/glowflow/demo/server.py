@@ -1,4 +1,4 @@
-"""The application: images to latents, latents to pictures, and the page. It keeps nothing of any request."""
+"""The application: it turns images into latents and latents into pictures, serves the page, and keeps no request."""
 
 import asyncio
 import base64
@@ -6,16 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from io import BytesIO
 from math import isfinite
 from typing import Any, TypeVar, TypeVarTuple, get_args
 
 import torch
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from torch import Tensor
@@ -24,24 +22,22 @@ from glowflow.data.image_file import MODES
 from glowflow.data.value_range import UNKNOWN, Range
 from glowflow.demo import requests, uploads
 from glowflow.demo.alignment import FaceFinder, face_finder
-from glowflow.demo.engine import BusyError, Engine
-from glowflow.demo.guard import Guard, Json, busy, error
+from glowflow.demo.answers import HANDLERS, Json
+from glowflow.demo.engine import Engine
+from glowflow.demo.guard import Guard
 from glowflow.demo.opposites import opposites
+from glowflow.demo.rendering import png, webp
 from glowflow.latents import Directions, Usual, interpolate, paths
-from glowflow.latents.usual import FALLEN
+from glowflow.latents.usual import FALLEN, NOTABLY
 from glowflow.model import Glow
-from glowflow.pictures import as_picture
 from glowflow.presets.size import size
 
 SECONDS = 60.0
-"""For an answer, from the request's beginning, whoever else is asking; a slow model takes longer: see `deadline`."""
+"""The time for an answer, counted from the request's beginning. A slow model has longer: see `deadline`."""
 MOST_HELD = 256_000_000
-"""Bytes of all uploads that are being received or wait to be decoded. A slow one so holds no place, only its bytes."""
+"""The most bytes of uploads that arrive or wait to be decoded. A slow upload blocks nobody: it only holds bytes."""
 MOST_FRAMES = 48
 FRAMES_AT_ONCE = 8
-MILLISECONDS_PER_FRAME = 60
-SMALLEST_FRAME = 256
-"""Pixels of the shorter side: smaller pictures are enlarged."""
 BINARY = "application/octet-stream"
 EXCESS, COMPARED = "Glowflow-Excess", "Glowflow-Compared"
 """Headers of an unusual picture."""
@@ -55,7 +51,7 @@ Arguments = TypeVarTuple("Arguments")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(  # noqa: PLR0913, PLR0917 (what is known of a model)
+def application(  # noqa: PLR0913, PLR0917 (facts about a model)
     glow: Glow,
     name: str,
     directions: Directions | None = None,
@@ -66,17 +62,17 @@ def application(  # noqa: PLR0913, PLR0917 (what is known of a model)
     """The demo of a model, as an ASGI application.
 
     Args:
-        glow: In its inference form.
-        name: What the page calls it.
-        directions: For its sliders; without, it has none until a visitor makes one.
-        usual: What bits/dim images like those of its training have (`StoredModel.usual`), if that's known.
+        glow: The model in its inference form.
+        name: The model's name on the page.
+        directions: The directions of its sliders. Without them, the page has no slider until a visitor makes one.
+        usual: The bits/dim of images like those of its training (`StoredModel.usual`), if it's known.
         hosts: See `Guard`.
-        value_ranges: Those of the images that the model was trained on (`StoredModel.value_ranges`).
+        value_ranges: The value ranges of the training images (`StoredModel.value_ranges`).
     """
     demo = Demo(Engine(glow), name, directions, usual or {}, face_finder(), value_ranges)
     app = Starlette(
         routes=[*demo.routes(), *_page_routes()],
-        exception_handlers={HTTPException: _refused, BusyError: _busy, ClientDisconnect: _gone, Exception: _failed},
+        exception_handlers=HANDLERS,
         lifespan=demo.lifespan,
     )
     app.router.redirect_slashes = False
@@ -86,13 +82,7 @@ def application(  # noqa: PLR0913, PLR0917 (what is known of a model)
 class Demo:
     """The endpoints. Errors are `{"error": sentence}`; openapi.json describes them all.
 
-    Args:
-        engine: The model.
-        name: What the page calls it.
-        directions: Of its attributes.
-        usual: See `application`.
-        finder: Finds faces in uploaded images, where there is one.
-        value_ranges: See `application`.
+    The arguments are those of `application`, with the model's engine, and a finder of faces or None.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 (as `application`)
@@ -115,10 +105,10 @@ class Demo:
         self.value_ranges = value_ranges
         self._num_parameters = size(self.glow.config).parameters
         self._room = requests.Room(MOST_HELD)
-        self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap that those of all leave
+        self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap for the memory of all
 
     def routes(self) -> list[Route]:
-        """Where each endpoint is."""
+        """The address of each endpoint."""
         get: dict[str, Endpoint] = {"/healthz": self.health, "/openapi.json": self.openapi, "/api/model": self.model}
         get |= {"/api/directions": self.vectors, "/api/latent": self.latent}
         post: dict[str, Endpoint] = {
@@ -132,7 +122,7 @@ class Demo:
         ]
 
     def _in_time(self, endpoint: Endpoint) -> Endpoint:
-        """An endpoint that answers before its deadline, whatever it waits for."""
+        """Make an endpoint answer before its deadline, whatever it waits for."""
 
         async def answer(request: Request) -> Response:
             seconds = deadline(self.engine.seconds_per_picture)
@@ -148,22 +138,22 @@ class Demo:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """While the server runs."""
+        """Warm the model up when the server starts, and end the threads when it stops."""
         await run_in_threadpool(self.engine.warm_up)
         yield
         self.engine.close()
         self._pillow.shutdown(cancel_futures=True)
 
     async def health(self, _: Request) -> Response:
-        """That the server answers."""
+        """Confirm that the server answers."""
         return Json({"status": "ok"})
 
     async def openapi(self, _: Request) -> Response:
-        """The description of all this."""
+        """The description of the endpoints."""
         return Response((HERE / "openapi.json").read_bytes(), media_type="application/json")
 
     async def model(self, _: Request) -> Response:
-        """What a page has to know of the model."""
+        """The facts that a page needs about the model."""
         config, directions = self.glow.config, self.directions
         about = {
             "name": self.name,
@@ -174,6 +164,7 @@ class Demo:
             "num_parameters": self._num_parameters,
             "attributes": _attributes(directions) if directions else [],
             "usual": self.usual,
+            "excess": {"notably": NOTABLY, "fallen": FALLEN},
             "takes_images": config.image_shape[0] in MODES,
             "finds_faces": self.finder is not None,
             "limits": {"bytes": uploads.MOST_BYTES, "types": list(uploads.FORMATS), "frames": MOST_FRAMES},
@@ -186,14 +177,14 @@ class Demo:
         return Response(_bytes(vectors, "<f4"), media_type=BINARY)
 
     async def latent(self, request: Request) -> Response:
-        """Random latents, float32 (D,), a function of the seed and the temperature."""
+        """Random latents, float32 (D,), which follow from the seed and the temperature."""
         generator = torch.Generator().manual_seed(requests.whole(request, "seed", 0, 0, 2**63 - 1))
         temperature = requests.number(request, "temperature", 1.0, 0.0, 10.0)
         eps = torch.randn(self.glow.config.num_dims, generator=generator)
         return Response(_bytes(temperature * eps, "<f4"), media_type=BINARY)
 
     async def encode(self, request: Request) -> Response:
-        """An image's latents, and what the model says of it."""
+        """An image's latents, and measurements of the image."""
         label = requests.label(request, self.glow)
         if self.glow.config.image_shape[0] not in MODES:
             raise HTTPException(422, f"No image file has this model's {self.glow.config.image_shape[0]} channels.")
@@ -204,7 +195,7 @@ class Demo:
             raise HTTPException(422, "The model can't encode this image: its latents would be infinite.")
         answer = {
             "latents": base64.b64encode(_bytes(encoded.z, "<f8")).decode(),
-            "image": base64.b64encode(_png(encoded.image)).decode(),
+            "image": base64.b64encode(png(encoded.image)).decode(),
             "bits_per_dim": encoded.bits_per_dim if isfinite(encoded.bits_per_dim) else None,
             "exact": encoded.is_exact,
             "face_found": has_face,
@@ -212,33 +203,34 @@ class Demo:
         return Json(answer)
 
     async def decode(self, request: Request) -> Response:
-        """The picture of latents: exact for float64, with headers if it's unusual; a little faster for float32."""
+        """The picture of latents: exact for float64, with headers if it's unusual, and a little faster for float32."""
         label = requests.label(request, self.glow)
         num_dims = self.glow.config.num_dims
         z = requests.latents(await requests.body(request, (BINARY,), 8 * num_dims), num_dims)
         if z.dtype == torch.float32:
-            return Response(_png(await self.engine.preview(z, label)), media_type="image/png")
+            return Response(png(await self.engine.preview(z, label)), media_type="image/png")
         image = await self.engine.decode(z, label)
-        return Response(_png(image), headers=await self._unusual(image, label), media_type="image/png")
+        return Response(png(image), headers=await self._unusual(image, label), media_type="image/png")
 
     async def animation(self, request: Request) -> Response:
-        """An animation from one picture to another and back: two latents, one after the other, as the body."""
+        """An animation from one picture to another and back. The body has the latents of both, one after the other."""
         label, num_dims = requests.label(request, self.glow), self.glow.config.num_dims
         frames = requests.whole(request, "frames", 24, 2, MOST_FRAMES)
         path = requests.choice(request, "path", PATHS)
         ends = requests.latents(await requests.body(request, (BINARY,), 16 * num_dims), 2 * num_dims)
         first, last = ends.chunk(2)
         images = await self._decoded(interpolate(first, last, frames, path), label)
-        return Response(await self._pictured(_webp, images), media_type="image/webp")
+        return Response(await self._pictured(webp, images), media_type="image/webp")
 
     async def _unusual(self, image: Tensor, label: int | None) -> dict[str, str]:
-        """Headers for a picture outside of the usual range: how far outside (`Usual.excess`), and in words."""
+        """Headers for a picture outside the usual range: how far outside (`Usual.excess`), as a number and in words."""
         if self._range is None:
             return {}
         seen = await self.engine.look(image, label)
         excess = self._range.excess(seen)
-        is_told = excess > self._tolerated
-        return {EXCESS: f"{excess:.3f}", COMPARED: self._range.compared(seen)} if is_told else {}
+        if excess <= self._tolerated:
+            return {}
+        return {EXCESS: f"{excess:.3f}", COMPARED: self._range.compared(seen)}
 
     async def _uploaded(self, request: Request, finder: FaceFinder | None) -> tuple[Tensor, bool]:
         with self._room.share() as take:
@@ -248,11 +240,11 @@ class Demo:
             return await self._pictured(uploads.read, body, kind, shape, finder, self.value_ranges)
 
     async def _pictured(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
-        """What Pillow makes of something."""
+        """Run work of Pillow on its thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pillow, work, *arguments)
 
     async def _decoded(self, points: Tensor, label: int | None) -> list[Tensor]:
-        """Images of latents (N, D), a few at a time, so that others have their turns."""
+        """Decode latents (N, D) a few at a time, so that others get their turns."""
         images: list[Tensor] = []
         for part in points.split(FRAMES_AT_ONCE):
             images += await asyncio.gather(*(self.engine.preview(z, label) for z in part))
@@ -260,7 +252,7 @@ class Demo:
 
 
 def _page_routes() -> list[Route]:
-    """The page, whose few files are read once, so that no request leads to a file."""
+    """Routes to the page's files, which are read once, so that no request reaches the disk."""
     page = {path.name: path.read_bytes() for path in (HERE / "page").iterdir()}
     static = [Route(f"/static/{name}", _file(name, content)) for name, content in page.items()]
     return [Route("/", _file("index.html", page["index.html"])), *static]
@@ -276,7 +268,7 @@ def _file(name: str, content: bytes) -> Endpoint:
 
 
 def deadline(seconds_per_picture: float) -> float:
-    """Seconds for an answer of a model that takes so long for a picture: an animation has twice what it takes alone."""
+    """Seconds for an answer, given the model's time for a picture: enough for twice the longest animation."""
     return max(SECONDS, 2 * MOST_FRAMES * seconds_per_picture)
 
 
@@ -290,50 +282,3 @@ def _attributes(directions: Directions) -> list[Mapping[str, Any]]:
 
 def _bytes(numbers: Tensor, kind: str) -> bytes:
     return numbers.numpy().astype(kind).tobytes()
-
-
-def _picture(image: Tensor) -> Image.Image:
-    return as_picture(image.permute(1, 2, 0).numpy())
-
-
-def _png(image: Tensor) -> bytes:
-    file = BytesIO()
-    _picture(image).save(file, "png", compress_level=1)
-    return file.getvalue()
-
-
-def _webp(images: list[Tensor]) -> bytes:
-    """Images there and back, for ever."""
-    frames = [_enlarged(_picture(image)) for image in images]
-    file = BytesIO()
-    first, *rest = [*frames, *frames[-2:0:-1]]
-    first.save(
-        file, "webp", save_all=True, append_images=rest, duration=MILLISECONDS_PER_FRAME, loop=0, quality=90, method=0
-    )
-    return file.getvalue()
-
-
-def _enlarged(picture: Image.Image) -> Image.Image:
-    scale = max(1, -(-SMALLEST_FRAME // min(picture.size)))
-    size = picture.width * scale, picture.height * scale
-    return picture.convert("RGBA" if picture.mode == "RGBA" else "RGB").resize(size, Image.Resampling.BICUBIC)
-
-
-async def _refused(_: Request, problem: Exception) -> Response:
-    """A client's mistake."""
-    assert isinstance(problem, HTTPException)  # noqa: S101  for mypy: it's registered for these
-    sentences = {404: "There is nothing at this address.", 405: "This address doesn't take that method."}
-    sentence = sentences.get(problem.status_code, problem.detail)
-    return error(problem.status_code, sentence, dict(problem.headers or {}))
-
-
-async def _busy(_request: Request, _problem: Exception) -> Response:
-    return busy()
-
-
-async def _gone(_request: Request, _problem: Exception) -> Response:
-    return error(400, "The connection ended before the request did.")  # nobody reads it
-
-
-async def _failed(_request: Request, _problem: Exception) -> Response:
-    return error(500, "The server made a mistake; what it was, it says where it was started.")

@@ -1,4 +1,4 @@
-"""From an application to an address that answers: the socket, uvicorn, and connections that don't stay for ever."""
+"""Serving an application at an address: the socket, uvicorn, and connections that end if nothing happens."""
 
 import asyncio
 import errno
@@ -17,17 +17,18 @@ from PIL import Image
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from glowflow.demo.guard import HEADERS, Guard, busy
+from glowflow.demo.answers import busy
+from glowflow.demo.guard import HEADERS, Guard
 from glowflow.errors import InputError
 
 MOST_CONNECTIONS = 1000
 SECONDS = 60.0
-"""A connection on which nothing is asked, or the answer isn't taken, for so long, or up to twice that, is closed."""
+"""A connection without a request, or whose answer isn't read, is closed after this time, or at most twice this."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Connection(H11Protocol):
-    """An HTTP connection that ends when no request begins, or its answer isn't taken, in time.
+    """An HTTP connection that ends if no request begins, or its answer isn't read, in time.
 
     While the application works on an answer, its own deadline holds.
     """
@@ -45,7 +46,7 @@ class Connection(H11Protocol):
         self._next_check.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what isn't HTTP in the words of all other errors."""
+        """Refuse what isn't HTTP, in the same form as all other errors."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             headers = [("Content-Type", "application/json"), ("Connection", "close"), *HEADERS.items()]
             body = json.dumps({"error": msg}).encode()
@@ -64,7 +65,7 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket that listens at an address.
 
     Raises:
-        InputError: If that can't be.
+        InputError: If this is impossible.
     """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -82,19 +83,19 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def hosts(listener: socket.socket, host: str, behind: str | None = None) -> frozenset[str] | None:
-    """Names that a browser may know the server by: for one that only this machine can reach, those of itself.
+    """The names that a browser may use for a server that only this machine can reach; None for other servers.
 
     Args:
-        listener: Where it listens.
-        host: What the user calls this address.
-        behind: The name of a proxy before it, if there is one.
+        listener: The server's socket.
+        host: The user's name for its address.
+        behind: The name of a proxy in front of it, if there is one.
     """
     local = ip_address(listener.getsockname()[0]).is_loopback
     return LOOPBACK | {name.lower() for name in (host, behind) if name} if local else None
 
 
 def configuration(app: ASGIApp) -> uvicorn.Config:
-    """How uvicorn is to serve an application."""
+    """Uvicorn's settings for serving an application."""
     return uvicorn.Config(
         app,
         http=Connection,
@@ -110,24 +111,24 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Answer requests until Ctrl-C."""
     _silence_pillow()
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # not what clients do wrong
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # clients' mistakes aren't logged
     with suppress(KeyboardInterrupt):
         uvicorn.Server(configuration(app)).run(sockets=[listener])
 
 
 def leave_a_core() -> None:
-    """Leave one core to the connections, and to a browser on this machine: the model's threads wait by spinning."""
+    """Leave a core to connections and to a browser on this machine: the model's threads spin while they wait."""
     torch.set_num_threads(max(1, torch.get_num_threads() - 1))
 
 
 def url(listener: socket.socket) -> str:
-    """What to type into a browser."""
+    """The address to type into a browser."""
     host, port = listener.getsockname()[:2]
     name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{name}:{port}"
 
 
 def _silence_pillow() -> None:
-    """No warnings about strangers' files: Python keeps the text of each, which would grow without bound."""
+    """Silence warnings about strangers' files: Python keeps the text of each, so they would fill the memory."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,4 +1,4 @@
-"""What a stranger uploads, as an image for the model: few decoders, few pixels, one sentence for what's wrong."""
+"""Reading a stranger's upload as an image, with few decoders, few pixels, and a sentence for what's wrong."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -21,10 +21,10 @@ FORMATS = {
     "image/bmp": "BMP",
     "image/tiff": "TIFF",
 }
-"""Pillow's decoder for each type; no other is ever tried."""
+"""Pillow's decoder for each type; no other decoder is used."""
 MOST_BYTES = 16_000_000
 MOST_PIXELS = 25_000_000
-"""Before anything is decoded: a hundred megabytes as Pillow keeps them."""
+"""This is checked before anything is decoded. Pillow takes a hundred megabytes for so many."""
 
 
 def read(
@@ -34,17 +34,17 @@ def read(
     finder: FaceFinder | None = None,
     value_ranges: Mapping[str, Range] = UNKNOWN,
 ) -> tuple[Tensor, bool]:
-    """The image in an upload, uint8 (C, H, W), and whether a face was found in it.
+    """Read an upload as an image, uint8 (C, H, W), and report whether a face was found in it.
 
-    It is turned as its EXIF data says, put over white where it's transparent, cut around the face or else at its
-    centre, and reduced; a small one is enlarged.
+    The image is turned as its EXIF data says, put over white where it's transparent, cut around the face or otherwise
+    around its centre, and resized.
 
     Args:
         body: The file.
-        kind: Its content type, of `FORMATS`.
-        image_shape: The model's.
-        finder: Finds faces; without one, none is looked for.
-        value_ranges: Those of the images that the model was trained on, for files of more than 8 bits.
+        kind: Its content type, one of `FORMATS`.
+        image_shape: (C, H, W) of the model's images.
+        finder: Finds the face; None looks for no face.
+        value_ranges: The value ranges of the training images, for files of more than 8 bits.
 
     Raises:
         HTTPException: 413 for too many pixels, 422 for what can't be read.
@@ -66,7 +66,7 @@ def _opened(body: bytes, kind: str, channels: int, value_ranges: Mapping[str, Ra
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
     except Exception:  # broken files make Pillow raise nearly anything
-        sentence = f"This file can't be read as an image of its type, {kind}: it's broken, or in truth of another type."
+        sentence = f"This file can't be read as an image of its type, {kind}: it's broken, or it has another type."
         raise HTTPException(422, sentence) from None
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from glowflow.errors import InputError, install
+from glowflow.packages import imported
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 def canvas(width: float, height: float, otherwise: str = "") -> "Figure":
     """A figure of so many inches; InputError without matplotlib, saying what else may be done."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
-    except ImportError:
-        raise InputError(f"A figure needs matplotlib: {install('bench')}{otherwise}.") from None
-    return Figure(figsize=(width, height), layout="constrained")
+    library = imported("matplotlib.figure", "A figure", "bench", otherwise)
+    figure: Figure = library.Figure(figsize=(width, height), layout="constrained")
+    return figure

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glowflow.errors import InputError, install
+from glowflow.errors import InputError
+from glowflow.packages import imported
 
 INDEX, DATA = ".index", ".data-00000-of-00001"
 
@@ -75,10 +76,4 @@ def _prefix(checkpoint: Path) -> Path:
 
 def _tensorflow() -> Any:  # noqa: ANN401 (it has no types)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it's talkative otherwise
-    try:
-        import tensorflow  # noqa: PLC0415 (an optional extra, and slow)
-    except ImportError:
-        raise InputError(
-            f"TensorFlow checkpoints need TensorFlow, which is not installed: {install('tensorflow')}."
-        ) from None
-    return tensorflow
+    return imported("tensorflow", "A TensorFlow checkpoint", "tensorflow")

@@ -1,4 +1,4 @@
-"""Named configurations, each a YAML file in this folder: what it's `about`, its `model` and its `train`ing."""
+"""Presets: named configurations. Each is a YAML file in this folder with the keys `about`, `model` and `train`."""
 
 from dataclasses import dataclass, fields
 from importlib.resources import files
@@ -11,13 +11,13 @@ from glowflow.presets import documents
 
 @dataclass(frozen=True)
 class About:
-    """What a preset is for, and what was published of it.
+    """What a preset is for, and what was published about it.
 
     Args:
         description: One sentence.
         source: The publication or command that the settings are from; empty for glowflow's own.
         published: The published test bits/dim, or "qualitative"; empty for glowflow's own.
-        gpus: How many GPUs the original used, among which `batch_size` was divided.
+        gpus: The number of GPUs of the original, which shared the images of a batch.
     """
 
     description: str
@@ -47,7 +47,7 @@ def load(name: str) -> Preset:
 
 
 def load_run(name: str) -> RunConfig:
-    """The run of a preset, by its name, or of a YAML file of one's own, which needn't say what it's about."""
+    """The run of a preset, by its name, or of a user's YAML file, which may lack `about`."""
     return _run(read(name))
 
 
@@ -56,7 +56,7 @@ def _run(content: dict[str, dict[str, Any]]) -> RunConfig:
 
 
 def read(name: str) -> dict[str, dict[str, Any]]:
-    """The contents of a preset, by its name, or of a YAML file of one's own.
+    """The contents of a preset, by its name, or of a user's YAML file.
 
     Raises:
         InputError: If there is no such preset or file, or it has a key that isn't a setting.

@@ -1,4 +1,4 @@
-"""YAML documents that have names: those in a folder of the package, and a user's own files."""
+"""Named YAML documents: those in a folder of the package, and a user's own files."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from glowflow.checks import fits
-from glowflow.errors import InputError, meant
+from glowflow.errors import InputError, meant, one_line
 from glowflow.paths import expanded
 
 
@@ -21,18 +21,18 @@ def names_in(folder: Traversable) -> list[str]:
 
 
 def is_file(name: str) -> bool:
-    """Whether this is the name of a file rather than of a document that comes with glowflow."""
+    """True for the name of a user's file, and not of a document that comes with glowflow."""
     return name.endswith((".yaml", ".yml"))
 
 
 def read(folder: Traversable, name: str, kind: str, listing: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
-    """The contents of a document in the folder, by its name, or of a file of one's own.
+    """The contents of a document in the folder, by its name, or of a user's own file.
 
     Args:
-        folder: Where the documents are that come with glowflow.
-        name: Of one of them, or a file's path.
-        kind: What such a document is called.
-        listing: What shows their names, for the message.
+        folder: The documents that come with glowflow.
+        name: The name of one of them, or the path of a file.
+        kind: What messages call such a document.
+        listing: The command that lists them.
 
     Raises:
         InputError: If there is no such document, or it isn't YAML.
@@ -51,15 +51,15 @@ def read(folder: Traversable, name: str, kind: str, listing: str) -> Any:  # noq
 
 
 def parsed(text: str, source: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
-    """The value of a YAML text; InputError if it isn't YAML, naming where it stands."""
+    """The value of a YAML text; InputError, which names the source, if it isn't YAML."""
     try:
         return yaml.load(text, _Loader)  # noqa: S506 (a safe one)
     except yaml.YAMLError as error:
-        raise InputError(f"{source} isn't YAML: {' '.join(str(error).split())}.") from None
+        raise InputError(f"{source} isn't YAML: {one_line(error)}.") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which numbers are what people take them for: 1e-3 is one, which PyYAML reads as text, and 010 is ten."""
+    """YAML with numbers as people read them: 1e-3 is a number, which PyYAML reads as text, and 010 is ten."""
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         return int(node.value) if re.fullmatch("[-+]?0[0-9_]+", node.value) else super().construct_yaml_int(node)
@@ -74,12 +74,12 @@ _Loader.add_implicit_resolver(
 
 
 def check_text(content: Mapping[str, Any], configuration: type, source: str) -> None:
-    """Refuse what YAML doesn't read as text in a setting that takes text, with an InputError that says what to do.
+    """Refuse a value that YAML doesn't read as text, if its setting takes text.
 
     Args:
         content: Settings by name.
         configuration: The dataclass that has them.
-        source: Where the settings stand.
+        source: The place of the settings, for the message.
     """
     for setting in fields(configuration):
         value = content.get(setting.name, "")
@@ -92,7 +92,7 @@ def check_text(content: Mapping[str, Any], configuration: type, source: str) -> 
 
 
 def _read_as(value: object) -> str:
-    """What YAML made of a value."""
+    """Describe what YAML reads a value as."""
     match value:
         case None:
             return "nothing"
@@ -109,7 +109,7 @@ def _read_as(value: object) -> str:
 
 
 def check_keys(content: object, allowed: Sequence[str], source: str) -> None:
-    """Refuse what isn't a mapping, or has a key that isn't allowed, with an InputError that says where."""
+    """Refuse content that isn't a mapping or has a key that isn't allowed; the InputError names the source."""
     if not isinstance(content, dict):
         raise InputError(f"{source} should hold keys and values: {', '.join(allowed)}.")
     for key in content:

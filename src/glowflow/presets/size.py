@@ -11,7 +11,7 @@ from glowflow.model import Glow
 
 @dataclass(frozen=True)
 class Size:
-    """Of a model."""
+    """The size of a model."""
 
     parameters: int
     flops: int

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from glowflow import threads
+from glowflow.errors import counted
 from glowflow.processes import Processes
 from glowflow.progress import say
-from glowflow.threads import Work, counted
+from glowflow.threads import Work
 from glowflow.training.batches import Batches
 from glowflow.training.objective import Objective
 from glowflow.training.options import Options
@@ -33,7 +34,8 @@ def settle(state: TrainingState, batches: Batches, options: Options, *, resumed:
     else:
         number = wish
     if known not in {None, number}:
-        say(f"The run has had {counted(known or 1)} so far, and has {number} from now on: last digits may differ.")
+        before = counted(known or 1, "thread")
+        say(f"The run has had {before} so far, and has {number} from now on: last digits may differ.")
     threads.use(number)
     progress.threads, progress.processes = number, processes.count
 
@@ -45,7 +47,8 @@ def _known(progress: Progress, processes: Processes) -> int | None:
     if progress.processes != processes.count:
         return None
     if progress.threads > threads.cores():
-        say(f"The run has had {counted(progress.threads)}, more than the cores here: last digits may differ.")
+        had = counted(progress.threads, "thread")
+        say(f"The run has had {had}, more than the cores here: last digits may differ.")
         return None
     return progress.threads
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from glowflow.durable import append, save_text
-from glowflow.errors import InputError, install
+from glowflow.packages import imported
 
 
 class _Writer(Protocol):
@@ -46,9 +46,6 @@ def _images(line: str) -> float:
 
 
 def _tensorboard(out: Path, position: int) -> _Writer:
-    try:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 (an optional extra)
-    except ImportError:
-        raise InputError(f"TensorBoard is not installed: {install('tensorboard')}.") from None
-    writer: _Writer = SummaryWriter(str(out / "tensorboard"), purge_step=position + 1)
+    library = imported("torch.utils.tensorboard", "--tensorboard", "tensorboard")
+    writer: _Writer = library.SummaryWriter(str(out / "tensorboard"), purge_step=position + 1)
     return writer

@@ -1,6 +1,6 @@
 """Noticing that a training has become much slower, for example because other programs need the same cores."""
 
-from glowflow.threads import counted
+from glowflow.errors import counted
 
 SECONDS_OF_WINDOW = 30.0
 """The time over which a rate is measured."""
@@ -44,6 +44,6 @@ class Slowdown:
         if self.threads == 1:
             return f"{fallen} its core. It has 1 thread (--threads), which suffers least."
         return (
-            f"{fallen} its cores, and its {counted(self.threads)} wait for each other then. "
+            f"{fallen} its cores, and its {counted(self.threads, 'thread')} wait for each other then. "
             "End it by Ctrl-C, and the same command with --threads 1 goes on, perhaps faster."
         )

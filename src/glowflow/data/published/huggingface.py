@@ -10,14 +10,14 @@ from glowflow.config import Shape
 from glowflow.data.cache import Source
 from glowflow.data.image_file import check_channels
 from glowflow.data.keys import digest, prefix, states
-from glowflow.data.packages import imported
 from glowflow.data.published.direct import source_of
 from glowflow.data.published.fitting import centre
 from glowflow.data.published.reading import Item, Part, Reading, refused
 from glowflow.data.published.writer import Form
 from glowflow.data.splits import splits_among
 from glowflow.data.value_range import UNKNOWN, WHOLE_RANGES, Range
-from glowflow.errors import InputError, listed
+from glowflow.errors import InputError, listed, one_line
+from glowflow.packages import imported
 
 PREFIX = "hf:"
 LABELS = ("label", "labels", "fine_label")
@@ -44,7 +44,7 @@ def _read(name: str) -> Reading:
         is_saved = (Path(folder) / "dataset_dict.json").exists()  # by the library itself
         found = library.load_from_disk(folder) if is_saved else library.load_dataset(folder)
     except Exception as error:  # whatever the network, the hub and its library may raise
-        raise InputError(f"{name} can't be had from the hub ({' '.join(str(error).split())}): check it.") from error
+        raise InputError(f"{name} can't be had from the hub ({one_line(error)}): check it.") from error
     names = splits_among(found, name)
     if "train" not in names:
         raise InputError(f"{name} has the splits {', '.join(found)}: it should have train.")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from glowflow.data.dataset import Split
-from glowflow.data.packages import imported
 from glowflow.data.published.picture_files import every_picture
 from glowflow.data.published.reading import Item, Part, Reading, found, refused
 from glowflow.errors import InputError
+from glowflow.packages import imported
 
 
 def read(category: str, files: Path) -> Reading:

@@ -8,11 +8,11 @@ from pathlib import Path
 from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source, cache_directory
 from glowflow.data.keys import digest, shape_text, states
-from glowflow.data.packages import imported
 from glowflow.data.published.reading import MissingError, Reading
 from glowflow.data.published.table import PUBLISHED, Published
 from glowflow.data.published.writer import Form, build
-from glowflow.errors import InputError
+from glowflow.errors import InputError, one_line
+from glowflow.packages import imported
 
 VERSION = 1
 """Part of the cache's key. It is raised whenever other images are made of the same files."""
@@ -53,7 +53,7 @@ def fetch(name: str, folder: Path | None = None) -> Path:
             getattr(datasets, dataset)(str(folder), download=True, **options)
     except Exception as error:  # whatever the network and the servers may do
         raise InputError(
-            f"{dataset} can't be downloaded ({' '.join(str(error).split())}): fetch its files by hand, and give their "
+            f"{dataset} can't be downloaded ({one_line(error)}): fetch its files by hand, and give their "
             "folder with --files."
         ) from error
     return folder

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from glowflow.data.dataset import Split
-from glowflow.data.packages import imported
 from glowflow.data.published.reading import Images, Labels, Reading, batches, found, refused
 from glowflow.errors import InputError
+from glowflow.packages import imported
 
 FILES: Mapping[Split, tuple[str, str]] = {
     "train": ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),

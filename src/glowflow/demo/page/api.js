@@ -1,5 +1,5 @@
-// What the server does: images to latents, latents to pictures. An Error's message is the server's sentence. Addresses are
-// relative, since a proxy may have the page anywhere.
+// Requests to the server, which turns images into latents and latents into pictures. An Error's message is the server's
+// sentence. Addresses are relative, because a proxy may serve the page anywhere.
 
 const BINARY = { "Content-Type": "application/octet-stream" };
 const MOST_TRIES = 3;
@@ -20,8 +20,8 @@ export async function getLatent(seed) {
 }
 
 /**
- * The picture of latents, a Blob: of a Float32Array fast, of a Float64Array exactly. An exact one that is outside of the
- * usual range has `excess`, how far it is outside (else 0), and `compared`, which says so in words.
+ * The picture of latents, a Blob: fast for a Float32Array, exact for a Float64Array. For an exact picture outside the
+ * usual range, `excess` is how far it is outside (otherwise 0), and `compared` says so in words.
  */
 export async function decode(z, label) {
   const answer = await ask(`api/decode${query({ label })}`, { method: "POST", headers: BINARY, body: z });
@@ -49,7 +49,7 @@ export async function animate(first, last, path, label) {
   return (await ask(`api/animation${query({ path, label })}`, { method: "POST", headers: BINARY, body })).blob();
 }
 
-/** An answer; what the network or a busy server refuses is asked for again, a little later. */
+/** An answer. If the network or a busy server refuses the request, it is sent again a little later. */
 async function ask(address, options, tries = 1) {
   const answer = await fetch(address, options).catch(() => null);
   if (answer?.ok) return answer;

@@ -1,4 +1,4 @@
-// The page: its parts, and what happens when a visitor does something. What is shown is a function of one state (state.js).
+// The page: its parts, and what happens when a visitor acts. What is shown follows from one state (state.js).
 
 import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
 import { description, gauge, leaving, measure, warning } from "./facts.js";
@@ -22,12 +22,12 @@ const MOST_IN_HANDFUL = 50;
 const $ = (id) => document.getElementById(id);
 
 let model, slices, numDims, past, painter;
-const directions = new Map(); // attribute -> its vector (D,); also of deleted ones, for the sake of undo
-const rows = new Map(); // attribute -> its slider: {row, valueOf}, what it shows of the strengths
-const latents = new Map(); // seed -> promise of its latents, the latest few
+const directions = new Map(); // attribute -> its vector (D,); deleted ones stay, for undo
+const rows = new Map(); // attribute -> its slider {row, valueOf}; valueOf(strengths) is its value
+const latents = new Map(); // seed -> promise of its latents, for the latest few seeds
 const pictures = new WeakMap(); // image -> Map of class -> promise of its Blob
-let strip = {}; // what its pictures are of: {first, temperature, label}
-let kept; // names of the visitor's own sliders that are kept beyond a reload
+let strip = {}; // what its pictures show: {first, temperature, label}
+let kept; // names of the visitor's own sliders that survive a reload
 
 begin().catch((error) => {
   $("about").textContent = error.message;
@@ -73,7 +73,7 @@ function compose(state) {
   return composed(state, slices, directions);
 }
 
-/** What the sliders are at: pairs of a name, in words, and a strength. */
+/** The sliders that aren't at 0: pairs of a name, in words, and a strength. */
 function editsOf({ strengths }) {
   return Object.entries(strengths).map(([name, strength]) => [titleOf(name), strength]);
 }
@@ -87,7 +87,7 @@ function preview(change) {
   painter.show(compose(state), state.label, false, subjectOf(state.face));
 }
 
-/** Go on with a change; those of one gesture, if any, are one step to undo. */
+/** Make a change. The changes of a gesture are undone in one step. */
 function commit(change, gesture) {
   past.commit({ ...past.now, ...change }, gesture);
   render();
@@ -113,7 +113,7 @@ function render() {
   window.history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
 }
 
-/** Say what the picture is, once it's there. */
+/** Describe the picture that is shown. */
 function describe(state) {
   $("picture").setAttribute("aria-label", nameOf(state));
   $("description").textContent = description(state, editsOf(state));
@@ -141,16 +141,16 @@ function renderFacts(face) {
   $("marker").style.setProperty("--at", `${100 * places.at}%`);
 }
 
-/** Say it if edits led the picture that is shown out of the range of those that the model knows. */
+/** Warn if edits led the picture that is shown out of the usual range. */
 async function renderLeaving(picture) {
   const state = past.now;
-  const text = isEdited(state) ? leaving(await pictureOf(state.face), picture) : "";
+  const text = isEdited(state) ? leaving(await pictureOf(state.face), picture, model.excess) : "";
   if (state !== past.now) return;
   $("leaving").hidden = !text;
   $("leaving").textContent = text;
 }
 
-/** A button that can't be used now keeps the keyboard's focus, which a disabled one would lose. */
+/** Allow a button or not. Unlike a disabled button, one that isn't allowed keeps the keyboard's focus. */
 function allow(button, isAllowed) {
   button.setAttribute("aria-disabled", !isAllowed);
 }
@@ -203,13 +203,13 @@ function someSeed() {
   return Math.floor(Math.random() * MOST_SEEDS);
 }
 
-/** The promise of an image's picture, as a class has it. */
+/** The promise of an image's picture for a class. */
 function pictureOf(image, label = past.now.label) {
   if (!pictures.has(image)) pictures.set(image, new Map());
   return cached(pictures.get(image), label, () => decode(Float64Array.from(image.z), label));
 }
 
-/** What a cache has, or else a new promise; one that fails isn't kept, so that the next to need it asks again. */
+/** The promise in a cache, or a new one. A promise that fails is removed, so that it is made again when needed. */
 function cached(cache, key, get) {
   if (!cache.has(key)) {
     cache.set(key, get());
@@ -218,7 +218,7 @@ function cached(cache, key, get) {
   return cache.get(key);
 }
 
-/** Take an image that is promised to edit, or to blend in, as the visitor has chosen; the one chosen last counts. */
+/** Take a promised image, to edit or to blend in, as the visitor chose; the image that was chosen last counts. */
 async function choose(promise) {
   const role = document.querySelector("input[name=role]:checked").value;
   const image = await latest(role, promise);
@@ -229,7 +229,7 @@ async function choose(promise) {
 
 function edit(image) {
   commit(unedited(image, slices.length));
-  say(image.facts ? `${image.name}: ${judgement(image.facts)}` : "", "unseen"); // it's seen beside the picture
+  say(image.facts ? `${image.name}: ${judgement(image.facts)}` : "", "unseen"); // it is visible beside the picture
 }
 
 function blendIn(image) {
@@ -245,14 +245,14 @@ async function encoded(given) {
   if (!model.takes_images) throw new Error("No image file has as many channels as this model's images.");
   const file = await typed(given);
   if (!model.limits.types.includes(file.type)) {
-    throw new Error(`${file.name} isn't a kind of image that can be read: take a PNG, a JPEG or a WebP.`);
+    throw new Error(`${file.name} isn't a kind of image that can be read: use a PNG, a JPEG or a WebP.`);
   }
   say(`Reading ${file.name} …`, "working");
   const { body, width, height } = await reduced(file);
   if (body.size > model.limits.bytes) {
     throw new Error(`${file.name} is larger than ${Math.round(model.limits.bytes / 1e6)} MB.`);
   }
-  const fits = height === model.image_shape[1] && width === model.image_shape[2]; // and so is cut already
+  const fits = height === model.image_shape[1] && width === model.image_shape[2]; // then it is cut already
   const { label } = past.now;
   const { z, seen, ...facts } = await encode(body, label, $("align").checked && !fits).catch((error) => {
     throw new Error(`${file.name}: ${error.message}`);
@@ -266,7 +266,7 @@ async function opened(file) {
   return { name: file.name, seed: null, temperature: null, eps: null, z, facts: null };
 }
 
-/** What the address says: a change of the state, and a sentence about what in it is ignored. */
+/** Read the address: a change of the state, and a sentence about the parts that are ignored. */
 async function linked() {
   const names = model.attributes.map(({ name }) => name);
   const { state, ignored } = fromHash(location.hash, names, slices.length, model.class_names.length);
@@ -278,7 +278,7 @@ async function linked() {
 }
 
 async function follow() {
-  if (document.getElementById(location.hash.slice(1))) return render(); // a place on the page, as "Skip to" leads to
+  if (document.getElementById(location.hash.slice(1))) return render(); // a place on the page, such as that of "Skip to"
   const found = await latest("face", linked());
   if (!found) return;
   commit(found.change);
@@ -321,7 +321,7 @@ function buildSliders() {
   $("no-sliders").hidden = known.size > 0;
 }
 
-/** The slider of an attribute, or of two that are each other's opposite: the one to its left, the other to its right. */
+/** The slider of an attribute, or of two opposite ones, which then stand at its ends. */
 function attributeSlider(name, opposite) {
   const row = $(opposite ? "opposites-template" : "slider-template").content.cloneNode(true).firstElementChild;
   const input = row.querySelector("input");
@@ -350,7 +350,7 @@ function renderOwn({ own }) {
   for (const name of kept ?? []) rows.delete(name);
   $("own").hidden = !own.length;
   $("own").replaceChildren($("own").querySelector("legend"), ...own.map(ownSlider));
-  if (kept) keep(model.name, own.map((name) => [name, directions.get(name)])); // at first they are what is kept
+  if (kept) keep(model.name, own.map((name) => [name, directions.get(name)])); // at the start they are those that are kept
   kept = own;
 }
 
@@ -387,13 +387,13 @@ function renderStrip({ face, first, temperature, label }) {
   const mine = (strip = { first, temperature, label });
   attempt(async () => {
     await Promise.all([...$("strip").children].map((_, i) => drawRandom(i, mine))).catch((error) => {
-      if (strip === mine) strip = { first }; // they are drawn the next time
+      if (strip === mine) strip = { first }; // so that they are drawn the next time
       throw error;
     });
   });
 }
 
-/** Draw one of the random images, where it can be chosen and where it can be taken as an example. */
+/** Draw one of the random images, among the images to choose and among the examples to take. */
 async function drawRandom(index, mine) {
   const { z } = await random(mine.first + index, mine.temperature);
   if (strip !== mine) return;
@@ -464,7 +464,7 @@ function listen() {
 function listenToFiles() {
   const takeFirst = ([file, ...more]) => attempt(async () => {
     await choose(/\.f(64|32)$/.test(file.name) ? opened(file) : encoded(file));
-    if (more.length) say(`Only ${file.name} was taken: this takes one image at a time.`);
+    if (more.length) say(`Only ${file.name} was read: one image is opened at a time.`);
   });
   takesFiles($("upload"), takeFirst);
   takesFiles($("latents-file").parentElement, takeFirst);
@@ -501,7 +501,7 @@ function listenToSaving() {
   });
 }
 
-/** What files of the image are called, but for their endings. */
+/** The name of files of the image, without the ending. */
 function fileName() {
   const { seed, name } = past.now.face;
   return `${model.name}-${seed ?? name.replace(/\.[^.]*$/, "")}`;
@@ -533,10 +533,10 @@ function compare() {
 
 async function share() {
   if (!toHash(past.now, model.attributes.map(({ name }) => name))) {
-    throw new Error("A link can't hold images or sliders of yours: save the latents, and send the file.");
+    throw new Error("A link can't hold your own images or sliders: save the latents, and send the file.");
   }
   const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
-  say(copied ? "The link to this image is copied; it's in the address bar, too." : "The address bar has the link to this image.");
+  say(copied ? "The link to this image is copied. It is also in the address bar." : "The address bar has the link to this image.");
 }
 
 async function animation() {
@@ -554,14 +554,14 @@ async function drawSecond() {
   if (image) blendIn(image);
 }
 
-/* A slider of one's own */
+/* Making a slider */
 
-/** Read files into one of the handfuls. */
+/** Read files as examples. */
 async function gather(side, files) {
   const gesture = Symbol();
   const taken = files.slice(0, MOST_IN_HANDFUL - past.now.handfuls[side].length);
   const numLeft = files.length - taken.length;
-  const problems = numLeft ? [`A handful is at most ${MOST_IN_HANDFUL} images: ${numLeft} of these were left out.`] : [];
+  const problems = numLeft ? [`At most ${MOST_IN_HANDFUL} images are taken: ${numLeft} of these were left out.`] : [];
   for (const [i, file] of taken.entries()) {
     try {
       put(side, await encoded(file), gesture);
@@ -573,7 +573,7 @@ async function gather(side, files) {
   if (problems.length) throw new Error(problems.join(" "));
 }
 
-/** Take an image that is on the page into the handful that the visitor has chosen. */
+/** Take an image of the page as an example, with or without the attribute as the visitor chose. */
 function example(image) {
   const side = document.querySelector("input[name=side]:checked").value;
   put(side, image);
@@ -584,15 +584,15 @@ function example(image) {
 function put(side, image, gesture) {
   const { handfuls } = past.now;
   if (handfuls[side].some(({ z }) => isSame(z, image.z))) {
-    throw new Error(`${image.name} is among the images ${side} it already.`);
+    throw new Error(`${image.name} is already among the images ${side} it.`);
   }
   if (handfuls[side].length === MOST_IN_HANDFUL) {
-    throw new Error(`${image.name} was left out: a handful is at most ${MOST_IN_HANDFUL} images.`);
+    throw new Error(`${image.name} was left out: at most ${MOST_IN_HANDFUL} images are taken.`);
   }
   commit({ handfuls: { ...handfuls, [side]: [...handfuls[side], image] } }, gesture);
 }
 
-/** The image that is shown, with its edits, as one that can be an example. */
+/** The image that is shown, with its edits, as an example. */
 function shown() {
   return { name: nameOf(past.now), seed: null, temperature: null, eps: null, z: compose(past.now), facts: null };
 }
@@ -633,13 +633,13 @@ function exampleItem(side, image) {
 function makeSlider() {
   const { handfuls, own } = past.now;
   const name = $("make-name").value.trim();
-  if (directions.has(name)) throw new Error(`There is, or was, a slider called ${name}: take another name.`);
+  if (directions.has(name)) throw new Error(`There is, or was, a slider called ${name}: choose another name.`);
   const [having, without] = [handfuls.with, handfuls.without].map((images) => images.map(({ z }) => z));
   directions.set(name, difference(having, without));
   $("make-name").value = "";
   commit({ own: [...own, name], handfuls: { with: [], without: [] } });
   rows.get(name).row.querySelector("input").focus();
-  say(`The slider ${name} stands first among the attributes.`);
+  say(`The slider ${name} is now at the top of the attributes.`);
 }
 
 function deleteSlider(name) {
@@ -649,7 +649,7 @@ function deleteSlider(name) {
 }
 
 function shortcut(event) {
-  const isText = event.target.matches?.("input[type=text]"); // which has an undo of its own
+  const isText = event.target.matches?.("input[type=text]"); // it has an undo of its own
   if (event.key === "Escape" && $("downloads").open) closeMenu();
   if (isText || !(event.ctrlKey || event.metaKey)) return;
   const key = event.key.toLowerCase();
@@ -664,7 +664,7 @@ function closeMenu() {
   $("downloads").querySelector("summary").focus();
 }
 
-/** Let the light around the image take its colours. */
+/** Give the light around the image the image's colours. */
 function lightUp() {
   const { width, height } = $("ambience");
   const context = $("ambience").getContext("2d");

@@ -1,11 +1,6 @@
-// What the model says of an uploaded image, in words.
+// Facts about an image, in words.
 
-/** An image that was outside of the usual range left it where its excess grew by so much; as in latents/usual.py. */
-const NOTABLY = 0.25;
-/** An image fell apart where its excess grew by more. */
-const FALLEN = 1;
-
-/** How an image came about, in words; `edits` are pairs of a name and a strength. */
+/** How an image was made, in words; `edits` are pairs of a name and a strength. */
 export function description({ face, other, blend, levels }, edits) {
   const parts = edits.map(([name, strength]) => `${name} ${signed(strength)}`);
   const drawn = levels.filter(({ take }) => take === "drawn").length;
@@ -22,17 +17,17 @@ export function signed(value) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
-/** A sentence on how many bits the image takes, beside what is usual, and whether it comes back. */
+/** A sentence about the bits that the image takes, those that are usual, and its reconstruction. */
 export function measure({ bitsPerDim, exact, faceFound, aligned }, usual) {
   const taken = bitsPerDim === null ? "Infinitely many bits/dim" : `${bitsPerDim.toFixed(3)} bits/dim`;
   const range = usual.bits_per_dim && ["1%", "99%"].map((share) => usual.bits_per_dim[share].toFixed(2)).join(" to ");
   const bits = range ? `${taken} (usual: ${range})` : taken;
   const back = exact ? "reconstructed exactly, every pixel" : "not reconstructed exactly";
-  const face = aligned ? (faceFound ? "; a face was found" : "; no face was found, so its centre was taken") : "";
+  const face = aligned ? (faceFound ? "; a face was found" : "; no face was found, so the image was cut around its centre") : "";
   return `${bits}; ${back}${face}.`;
 }
 
-/** A sentence if the image is unlike what the model was trained on, else an empty text. */
+/** A sentence if the image is unlike the training images, or else an empty text. */
 export function warning({ bitsPerDim }, usual) {
   if (!usual.bits_per_dim) return "";
   const low = usual.bits_per_dim["1%"];
@@ -40,26 +35,26 @@ export function warning({ bitsPerDim }, usual) {
   if (bitsPerDim === null || bitsPerDim > high) {
     return (
       `This image is unlike those that the model was trained on (${usual.data}): 99 of 100 such images take at most ` +
-      `${high.toFixed(2)} bits/dim. It comes back all the same, but expect strange edits and blends.`
+      `${high.toFixed(2)} bits/dim. Edits and blends of it may look strange.`
     );
   }
   if (bitsPerDim < low) {
     return (
       `This image is plainer than those that the model was trained on (${usual.data}): 99 of 100 such images take at ` +
-      `least ${low.toFixed(2)} bits/dim. Expect strange edits and blends.`
+      `least ${low.toFixed(2)} bits/dim. Edits and blends of it may look strange.`
     );
   }
   return "";
 }
 
-/** A sentence if edits led a picture out of the usual range, or notably further out, else an empty text. */
-export function leaving(before, after) {
-  if (after.excess <= (before.excess && before.excess + NOTABLY)) return "";
-  const fate = after.excess > before.excess + FALLEN ? "has probably fallen apart" : "is unlike those that the model knows";
+/** A sentence if edits led a picture out of the usual range, or notably further out, or else an empty text. */
+export function leaving(before, after, { notably, fallen }) {
+  if (after.excess <= (before.excess && before.excess + notably)) return "";
+  const fate = after.excess > before.excess + fallen ? "has probably fallen apart" : "is unlike those that the model knows";
   return `The edited image takes ${after.compared}: it ${fate}. Move the sliders back a little.`;
 }
 
-/** Where the usual range and the image stand on a gauge, each from 0 to 1; null if there is nothing to compare. */
+/** The places of the usual range and of the image on a gauge, from 0 to 1; null if there is nothing to compare. */
 export function gauge({ bitsPerDim }, usual) {
   if (!usual.bits_per_dim || bitsPerDim === null) return null;
   const low = usual.bits_per_dim["1%"];

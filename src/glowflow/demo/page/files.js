@@ -1,4 +1,4 @@
-// Files in and out: drop zones, pasted images, large ones reduced, downloads.
+// Reading and saving files: drop zones, pasted images, downloads; large images are made smaller.
 
 const MOST_SIDE = 2048; // pixels
 const SIGNS = {
@@ -44,7 +44,7 @@ export function takesPastes(onFiles) {
   });
 }
 
-/** A file as what its first bytes say that it is, whatever its name says. */
+/** A file with the type that its first bytes show, whatever its name is. */
 export async function typed(file) {
   const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
   const type = Object.keys(SIGNS).find((kind) => SIGNS[kind].test(start)) ?? "";
@@ -52,8 +52,8 @@ export async function typed(file) {
 }
 
 /**
- * What to send of an image file, and its size in pixels: the file itself, or for one with far more pixels than any model
- * sees, fewer of them. A file that this browser can't read, as a TIFF, is left to the server.
+ * What to send for an image file, and its size in pixels: the file itself, or a smaller image if it has far more pixels
+ * than any model sees. A file that this browser can't read, such as a TIFF, is left to the server.
  */
 export async function reduced(file) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
@@ -78,7 +78,7 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** The latents in a file of float64 or float32, as their number says. */
+/** The latents in a file of float64 or float32; the size of the file shows which. */
 export async function readLatents(file, numDims) {
   const kind = { [8 * numDims]: Float64Array, [4 * numDims]: Float32Array }[file.size];
   const z = kind ? Float64Array.from(new kind(await file.arrayBuffer())) : new Float64Array([NaN]);

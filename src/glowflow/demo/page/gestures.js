@@ -1,5 +1,5 @@
-// Which changes of a control are one step to undo: those of one press of a pointer, a double click counting as one, and
-// those of one key that is held, or struck again and again.
+// Gestures: groups of changes of a control that are undone in one step. A press of the pointer is a gesture, and so is a
+// double click. A key that is held, or pressed again and again, is a gesture, too.
 
 const DOUBLE = 500; // milliseconds from one press of a pointer to the next that make them one
 const TOGETHER = 1000; // milliseconds from one stroke of a key to the next
@@ -14,7 +14,7 @@ export class Gestures {
     element.addEventListener("keydown", ({ key, timeStamp }) => this.#follow(key, timeStamp, TOGETHER));
   }
 
-  /** The gesture of a change that happens now. A change without a key or a pointer, as by a screen reader, is its own. */
+  /** The gesture of a change that happens now. A change without key or pointer, as by a screen reader, is one by itself. */
   get current() {
     if (performance.now() - this.#time > TOGETHER) this.#current = Symbol();
     return this.#current;

@@ -1,13 +1,13 @@
-// What was done, to take it back. States are never changed, so that keeping one is keeping a reference.
+// The states so far, for undo and redo. A state is never changed, so a reference to it is enough to keep it.
 
 import { isSame } from "./same.js";
 
-const MOST = 100;
+const MOST = 100; // states
 
 export class History {
   #states;
   #position = 0;
-  #gesture = null; // that the state now comes from
+  #gesture = null; // the gesture that led to the state now
 
   constructor(state) {
     this.#states = [state];
@@ -26,8 +26,8 @@ export class History {
   }
 
   /**
-   * Go on with a new state. Each is a step to undo, but those of one gesture (see `Gestures`), which are one together;
-   * a state that is no other than that before it is none.
+   * Take a new state. Each is a step to undo, except that the states of one gesture (see `Gestures`) are one step
+   * together, and a state that equals the one before is no step.
    */
   commit(state, gesture = null) {
     const joins = gesture !== null && gesture === this.#gesture;

@@ -14,14 +14,14 @@ export function moved(z, moves) {
   return result;
 }
 
-/** What lies at a share from 0 to 1 on the way from one latent to another; as glowflow.latents.interpolate has it. */
+/** The point at a share, 0 to 1, of the way from one latent to another, as in glowflow.latents.interpolate. */
 export function between(first, last, share, path) {
   if (share === 0) return first;
   if (share === 1) return last;
   return path === "spherical" ? spherical(first, last, share) : combined(first, last, 1 - share, share);
 }
 
-/** Each level from the latent that stands for it in `sources`, (L,). */
+/** A latent whose levels come from those in `sources`, (L,): one latent for each level. */
 export function mixed(sources, slices) {
   const result = new Float64Array(slices.at(-1).end);
   slices.forEach(({ start, end }, level) => result.set(sources[level].subarray(start, end), start));
@@ -33,7 +33,7 @@ export function difference(having, without) {
   return combined(mean(having), mean(without), 1, -1);
 }
 
-/** Where each level's latents are in a flat one, from their shapes. */
+/** The place of each level's latents in a flat one, from their shapes. */
 export function levelSlices(shapes) {
   let end = 0;
   return shapes.map((shape) => {
@@ -57,7 +57,7 @@ function spherical(first, last, share) {
   const cosine = dot(first, last) / (lengths[0] * lengths[1]);
   const angle = Math.acos(Math.min(1, Math.max(-1, cosine)));
   const sine = Math.sin(angle);
-  if (!(sine > 1e-6)) return combined(first, last, 1 - share, share); // they lie on one line, or one has no length
+  if (!(sine > 1e-6)) return combined(first, last, 1 - share, share); // they lie on one line, or one is 0
   const length = (1 - share) * lengths[0] + share * lengths[1];
   const a = (length * Math.sin((1 - share) * angle)) / (sine * lengths[0]);
   const b = (length * Math.sin(share * angle)) / (sine * lengths[1]);

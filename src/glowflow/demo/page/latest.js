@@ -1,8 +1,8 @@
-// What is asked for one after another for the same purpose: the last counts, in whatever order the answers come.
+// Requests for the same purpose: the last one counts, in whatever order the answers come.
 
 const asked = new Map();
 
-/** What is promised, or null if something else has been asked for meanwhile for the same purpose. */
+/** The promised value, or null if another value was requested for the same purpose in the meantime. */
 export async function latest(purpose, promise) {
   asked.set(purpose, promise);
   const value = await promise;

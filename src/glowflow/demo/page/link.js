@@ -1,13 +1,13 @@
-// An image as the part of a link behind the #: seeds and sliders. What came from a file has no such link.
+// Images as links: the part behind the # has seeds and sliders. An image from a file has no such link.
 
 const ATTRIBUTE = "a.";
 const LEVEL = "level";
 const HOTTEST = 1.2;
 const USUAL_TEMPERATURE = 0.7;
-const MOST_NAMED = 4; // of the parts that are ignored
-const LONGEST = 40; // letters that are quoted of each
+const MOST_NAMED = 4; // of the ignored parts, in the message
+const LONGEST = 40; // letters of each part that are quoted
 
-/** The text of a state; null if it needs more than seeds and the model's own directions. */
+/** The text for a state; null if the state needs more than seeds and the model's own directions. */
 export function toHash(state, names) {
   const edits = Object.entries(state.strengths);
   if (state.face.seed === null || state.other?.seed === null) return null;
@@ -22,8 +22,8 @@ export function toHash(state, names) {
 }
 
 /**
- * What a text says: `state`, where what it doesn't say is at its default, or null if it names no image; and `ignored`, a
- * sentence about the parts that can't be used, empty if there are none.
+ * Read a text. `state` has defaults for what the text lacks, and is null if the text names no image. `ignored` is a
+ * sentence about the parts that can't be used, or empty.
  */
 export function fromHash(text, names, numLevels, numClasses) {
   const parts = new Parts(text.replace(/^#/, ""));
@@ -55,7 +55,7 @@ function takenSecond(seed, temperature) {
   return seed === null ? null : { seed, temperature };
 }
 
-/** The parts of a text, which are taken one by one; what is left, or was wrong, is ignored. */
+/** The parts of a text. They are taken one by one; those that are left or wrong are ignored. */
 class Parts {
   #left;
   #wrong = [];
@@ -65,7 +65,7 @@ class Parts {
     this.isEmpty = !this.#left.length;
   }
 
-  /** A part's value, as a kind reads it; if it's missing or wrong, another. */
+  /** The value of a part, read by its kind; `otherwise` if the part is missing or wrong. */
   take(key, { parse, wanted }, otherwise) {
     const index = this.#left.findIndex(([name]) => name === key);
     if (index < 0) return otherwise;
@@ -75,7 +75,7 @@ class Parts {
     return value === undefined ? otherwise : value;
   }
 
-  /** A sentence about what was wrong, and what was never taken. */
+  /** A sentence about the parts that were wrong or never taken. */
   get ignored() {
     const all = [...this.#wrong, ...this.#left.map(([key, text]) => `${quoted(key, text)} (${unknown(key)})`)];
     if (!all.length) return "";
@@ -88,7 +88,7 @@ function unknown(key) {
   if (key.startsWith(ATTRIBUTE)) return "this model has no such attribute";
   if (key.startsWith(LEVEL)) return "this model has no such level";
   if (key === "class") return "this model has no classes";
-  return "links have no such part, or only one";
+  return "a link has no such part, or has it only once";
 }
 
 function quoted(key, text) {
@@ -96,7 +96,7 @@ function quoted(key, text) {
   return part.length > LONGEST ? `${part.slice(0, LONGEST)}…` : part;
 }
 
-/* Kinds of parts: how they're read, undefined if they can't be, and what they should be */
+/* Kinds of parts: `parse` reads one, or gives undefined if it is wrong; `wanted` says what is right */
 
 function whole(end = Infinity) {
   const parse = (text) => (/^\d{1,15}$/.test(text) && Number(text) < end ? Number(text) : undefined);

@@ -1,6 +1,6 @@
-// The visitor's own sliders, kept beyond a reload where they fit into the browser's storage.
+// The visitor's own sliders. They survive a reload if they fit into the browser's storage.
 
-/** Pairs of a name and a vector, that were kept for a model of D latents. */
+/** The pairs of a name and a vector (D,) that were kept for a model. */
 export function recalled(model, numDims) {
   try {
     const sliders = JSON.parse(sessionStorage.getItem(key(model)) ?? "[]");
@@ -10,17 +10,17 @@ export function recalled(model, numDims) {
   }
 }
 
-/** Keep pairs of a name and a vector, in place of those that were kept; none is kept if they don't fit. */
+/** Keep pairs of a name and a vector instead of the earlier ones; none is kept if they don't fit. */
 export function keep(model, sliders) {
   try {
     sessionStorage.removeItem(key(model));
     sessionStorage.setItem(key(model), JSON.stringify(sliders.map(([name, vector]) => [name, [...vector]])));
   } catch {
-    // a reload loses them then
+    // then a reload loses them
   }
 }
 
-/** Pages of one host at several addresses share their storage. */
+/** The address is in the key, because all pages of a host share its storage. */
 function key(model) {
   return `${location.pathname.slice(1)}${model}`;
 }

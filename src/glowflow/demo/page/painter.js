@@ -1,15 +1,15 @@
-// Pictures of latents on canvases. None is ever shown as the picture of something else, in whatever order they come: each
-// has a subject, what it is a picture of. Subjects are compared by `isSame`.
+// Pictures of latents on canvases. Each has a subject: what it is a picture of. In whatever order pictures come, none is
+// shown for another subject. Subjects are compared by `isSame`.
 
 import { decode } from "./api.js";
 import { isSame } from "./same.js";
 
-/** Pixels of the shorter side of a picture that is large enough to be looked at anywhere. */
+/** Pixels of the shorter side of a picture that is large enough for any screen. */
 export const LARGE = 512;
 
-const PATIENCE = 150; // milliseconds that the picture of another subject may take, before the canvas is emptied for it
+const PATIENCE = 150; // milliseconds until the canvas is cleared, if the picture of a new subject takes longer
 
-/** Shows what changes: one request at a time, and always the latest next. */
+/** Shows pictures that change: it makes one request at a time, and always the latest next. */
 export class Painter {
   #next = null;
   #isBusy = false;
@@ -17,7 +17,7 @@ export class Painter {
   #timer;
 
   /**
-   * @param canvas where; a "shown" event on it tells of each picture, and a "turned" event of another subject
+   * @param canvas gets a "shown" event for each picture, and a "turned" event for each new subject
    * @param onError takes an Error
    */
   constructor(canvas, onError) {
@@ -26,7 +26,7 @@ export class Painter {
     this.subject = null;
   }
 
-  /** Whether the canvas shows a picture of a subject, or is empty for it. */
+  /** True if the canvas shows a picture of a subject, or is cleared for it. */
   isOf(subject) {
     return isSame(this.subject, subject);
   }
@@ -39,7 +39,7 @@ export class Painter {
     if (!this.#isBusy) this.#run();
   }
 
-  /** Get ready for a subject: the former one's picture stays for a moment, then the canvas is emptied. */
+  /** Get ready for a subject: the picture of the former one stays for a moment, then the canvas is cleared. */
   #expect(subject) {
     if (isSame(this.#wanted, subject)) return;
     this.#wanted = subject;
@@ -80,7 +80,7 @@ export class Painter {
 
 const presented = new WeakMap(); // canvas -> the subject and the picture that it is to show
 
-/** Show a picture, the promise of a Blob, on a canvas. Until it's there, only one of the same subject stays. */
+/** Show a picture, the promise of a Blob, on a canvas. Until it comes, only a picture of the same subject stays. */
 export async function present(canvas, subject, picture) {
   const before = presented.get(canvas);
   if (before?.picture === picture) return;
@@ -94,7 +94,7 @@ export async function present(canvas, subject, picture) {
   if (presented.get(canvas) === mine) put(canvas, bitmap);
 }
 
-/** The picture in a Blob as a larger one, each pixel a square. */
+/** Enlarge the picture in a Blob, so that each pixel is a square. */
 export async function enlarged(blob) {
   const bitmap = await createImageBitmap(blob);
   const times = Math.ceil(LARGE / Math.min(bitmap.width, bitmap.height));
@@ -105,13 +105,13 @@ export async function enlarged(blob) {
   return canvas.convertToBlob({ type: "image/png" });
 }
 
-/** Put a bitmap on a canvas, which takes its size, in place of what is there. */
+/** Replace what is on a canvas by a bitmap, whose size the canvas takes. */
 function put(canvas, bitmap) {
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
   }
-  clear(canvas); // or it would be seen through what is transparent
+  clear(canvas); // or the former picture would be seen through transparent parts
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   bitmap.close();
 }

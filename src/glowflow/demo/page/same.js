@@ -1,4 +1,4 @@
-// Whether two values say the same: states, or parts of them. States are never changed, so most equal parts are one object.
+// Comparing states, or parts of them. A state is never changed, so most equal parts are one object.
 
 export function isSame(one, other) {
   if (one === other) return true;

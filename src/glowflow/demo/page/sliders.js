@@ -1,4 +1,4 @@
-// Sliders with a name, or one for each end, a value, and a way back to where they stand at first.
+// Sliders: each has a name, or a name for each end, shows its value, and can be reset.
 
 import { Gestures } from "./gestures.js";
 
@@ -22,10 +22,10 @@ export function slider(row, { value, onInput, onChange }) {
   return row;
 }
 
-/** Let a slider show a value, which is returned. */
+/** Let a slider show a value, and return the value. */
 export function show(row, value) {
   const input = row.querySelector("input");
-  const output = row.querySelector(".value"); // for the eye: to others the input says it
+  const output = row.querySelector(".value"); // for the eye; screen readers get it from the input
   input.value = value;
   const [low, high] = [Number(input.min), Number(input.max)];
   const zero = Math.max(0, -low / (high - low));

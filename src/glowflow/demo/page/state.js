@@ -1,19 +1,19 @@
-// What is shown is a function of one state, which is never changed but replaced:
-//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, facts}, the last four
-//                null where they don't apply
-//   blend, path  how far from one to the other, and which way
+// What is shown follows from one state. A state is never changed; a new one replaces it. Its fields are:
+//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, facts}; the last four
+//                are null if they don't apply
+//   blend, path  how far from one to the other, and along which path
 //   levels       for each level: {take: "own" | "other" | "drawn", seed, eps}
-//   strengths    of attributes by name, without those at 0
-//   temperature  of random images
-//   label        the class, null for a model without
+//   strengths    strengths of attributes by name, without those at 0
+//   temperature  the temperature of random images
+//   label        the class; null for a model without classes
 //   first        the seed of the first of the random images that can be chosen
 //   own          names of the visitor's own sliders
-//   handfuls     images with and without what the next slider of one's own is to be of: {with, without}
-// Functions that give a change of a state give some of these.
+//   handfuls     images {with, without} the attribute for which the visitor makes a slider
+// A function that gives a change of a state returns some of these fields.
 
 import { between, mixed, moved, scaled } from "./latents.js";
 
-/** The latents of a state's picture; `slices` say where levels are in them, `directions` have a vector for each attribute. */
+/** The latents of a state's picture. `slices` has the place of each level, `directions` a vector for each attribute. */
 export function composed({ face, other, blend, path, levels, strengths, temperature }, slices, directions) {
   const takes = { own: () => face.z, other: () => other.z, drawn: ({ eps }) => scaled(eps, temperature) };
   const start = isWhole(levels) ? face.z : mixed(levels.map((level) => takes[level.take](level)), slices);
@@ -29,32 +29,32 @@ export function nameOf(state) {
   return `${state.face.name}${isEdited(state) ? ", edited" : ""}`;
 }
 
-/** What a picture of an image is of, whichever edits, temperature and class it has. */
+/** The subject of an image's pictures, which is the same for all edits, temperatures and classes. */
 export function subjectOf({ z, eps }) {
   return eps ?? z;
 }
 
-/** The change to an image without any edit. */
+/** The change that shows an image without any edit. */
 export function unedited(face, numLevels) {
   return { face, blend: 0, levels: Array.from({ length: numLevels }, () => ({ take: "own" })), strengths: {} };
 }
 
-/** Strengths with others of some attributes. */
+/** Strengths in which some are replaced. */
 export function edited(strengths, changed) {
   return Object.fromEntries(Object.entries({ ...strengths, ...changed }).filter(([, value]) => value !== 0));
 }
 
-/** The change to a temperature, of the image too if it's a random one. */
+/** The change that sets the temperature, and that of the image if it is a random one. */
 export function warmed({ face }, temperature) {
   return face.eps ? { temperature, face: { ...face, temperature, z: scaled(face.eps, temperature) } } : { temperature };
 }
 
-/** Whether the same picture can be had with the images' roles exchanged: levels of their own aren't blended both ways. */
+/** True if the images can exchange roles without changing the picture, which fails if mixed levels are blended. */
 export function canSwap({ other, blend, levels }) {
   return other && (blend === 0 || isWhole(levels));
 }
 
-/** The change to the same picture with the images' roles exchanged. */
+/** The change that exchanges the images' roles and keeps the picture. */
 export function swapped({ face, other, blend, levels, temperature }) {
   const exchanged = { own: { take: "other" }, other: { take: "own" } };
   return {
@@ -65,7 +65,7 @@ export function swapped({ face, other, blend, levels, temperature }) {
   };
 }
 
-/** The change to a state without an image to blend in. */
+/** The change that removes the image to blend in. */
 export function withoutSecond({ levels }) {
   return { other: null, blend: 0, levels: levels.map((level) => (level.take === "other" ? { take: "own" } : level)) };
 }

@@ -1,4 +1,4 @@
-// What the page says, beside the picture and to screen readers.
+// Messages of the page, beside the picture and to screen readers.
 
 const SECONDS_TO_READ = 12;
 
@@ -15,8 +15,8 @@ export function complain(error) {
 }
 
 /**
- * Say something for a while: as a "problem", or "unseen", to screen readers alone, where it's seen elsewhere; or what the
- * page is "working" at, until something else is said.
+ * Show a message for a while. A "problem" is marked, and an "unseen" message is for screen readers alone. What the page is
+ * "working" at stays until the next message.
  */
 export function say(text, kind = "") {
   status.className = kind;

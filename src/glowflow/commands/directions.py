@@ -1,0 +1,107 @@
+"""The command that finds the directions along which attributes of images change."""
+
+import os
+import shlex
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from glowflow.commands.inputs import SplitName, dataset_for, names_in, opened, print_rows
+from glowflow.errors import InputError, counted
+from glowflow.paths import expanded, quoted
+from glowflow.progress import say
+
+if TYPE_CHECKING:
+    from glowflow.latents import Directions
+    from glowflow.stored import StoredModel
+
+
+def attributes(
+    model: str,
+    data: str | None = None,
+    names: list[str] | None = None,
+    method: Literal["means", "logistic"] = "means",
+    orthogonal_to: list[str] | None = None,
+    scale: float | None = None,
+    split: SplitName = "train",
+    num_images: int | None = None,
+    value_range: tuple[float, float] | None = None,
+    device: str | None = None,
+) -> None:
+    """Find the directions in latent space along which attributes of images change, for `edit` and `demo`.
+
+    Example: glowflow attributes runs/mine --data my_photos
+
+    A direction leads from images without an attribute to images with it. The attributes are those of a data set, or the
+    sub-folders of a folder. Edits of validation images decide how far a strength of 1 goes: as far as they stay like
+    the images that the model knows. The directions are written into MODEL's directory, beside those that it has; one of
+    the same name is replaced.
+
+    Args:
+        model: A run's directory, or a directory made by save_pretrained.
+        data: A data set's name (or hf:NAME), a folder, or an .npz file; by default what the run was trained on.
+        names: Only these attributes, separated by commas, such as Smiling,Beard. The option may be given several times.
+            Write a name that contains commas as it is.
+        method: "means" takes the difference of the mean latents with and without the attribute, as the original's
+            demonstration does. "logistic" takes the normal of a logistic regression's boundary, which separates
+            attributes that often occur together.
+        orthogonal_to: Attributes that should not change, given like `names`. Each direction loses what it shares with
+            theirs.
+        scale: How far a strength of 1 goes, as a multiple of the direction that was found. By default it's the largest
+            up to 4 with which 9 of 10 edited validation images stay like those that the model knows, and none falls
+            apart.
+        split: The part of the data that has the examples.
+        num_images: The largest number of examples to use, chosen at random.
+    """
+    from glowflow.commands.reach import described, say_too_far, tried_on
+    from glowflow.latents import Usual, fit, reaching
+    from glowflow.latents.fitting import truths
+    from glowflow.stored import StoredModel
+
+    if num_images is not None and num_images < 1:
+        raise InputError(f"--num_images is {num_images}; it takes a number of at least 1.")
+    if scale is not None and not 0 < scale < inf:
+        raise InputError(f"--scale is {scale:g}; it takes a number above 0, such as 2.")
+    stored = StoredModel.open(model)
+    directory, before = _own_directory(stored), stored.digest
+    _, glow = opened(stored, device)
+    dataset = dataset_for(stored, data, glow, split, value_range)
+    dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
+    possible, _ = truths(dataset)
+    others = names_in(orthogonal_to, possible)
+    wanted = tuple(dict.fromkeys((*names_in(names, possible), *others))) if names else None
+    found = fit(glow, dataset, wanted, method).orthogonal_to(others)
+    range_of_training = Usual.stored(stored.usual)
+    found = reaching(glow, tried_on(stored, data, glow, dataset, value_range), found, scale, range_of_training)
+    if StoredModel.open(model).digest != before:
+        raise InputError(f"{model} was trained further in the meantime: give the same command again.")
+    _added(found, stored, directory).save(stored)
+    print_rows(dict(zip(found.names, map(described, found.about), strict=True)))
+    say_too_far(found, was_given=scale is not None)
+    example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}"
+    say(f"{counted(len(found.names), 'direction')} in {directory}. Next: {example}")
+
+
+def _added(found: "Directions", stored: "StoredModel", directory: Path) -> "Directions":
+    """The directions that a model has, if they can be used, and those that were found."""
+    from glowflow.latents import Directions
+
+    try:
+        known = Directions.load(stored)
+    except InputError:
+        say(f"The directions that were in {directory} are for other weights, or damaged: they are replaced.")
+        known = None
+    return known.joined(found) if known else found
+
+
+def _own_directory(stored: "StoredModel") -> Path:
+    """The directory for a model's directions: the model's own, if it's the user's."""
+    found = stored.home
+    if found != Path(expanded(stored.name)):
+        raise InputError(
+            f"Directions are written beside a model, and {stored.name} is in {found.parent}, which isn't yours to "
+            f"change: copy {found} into a folder of your own, and give that."
+        )
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise InputError(f"Directions can't be written into {found}: you lack the permission to write there.")
+    return found
