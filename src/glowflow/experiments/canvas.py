@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def canvas(width: float, height: float, otherwise: str = "") -> "Figure":
-    """An empty figure of a size in inches. Without matplotlib, an InputError names another way to go on, `otherwise`."""
+    """An empty figure of a size in inches; InputError without matplotlib, ending with what else may be done."""
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
     except ImportError:
