@@ -199,7 +199,7 @@ def test_directions_are_saved_for_a_models_weights(model: Glow, dataset: Dataset
     with pytest.raises(InputError, match="no direction for 'Blue'; there is one for Bright, Red"):
         loaded.edit(torch.zeros(1, 192), {"Blue": 1.0})
     randomize(model).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="found before .* was trained further"):
+    with pytest.raises(InputError, match="found before"):
         directions_of(tmp_path)
 
 

@@ -1,6 +1,6 @@
-"""Packages that only some data sets need, and files that such packages ship.
+"""Packages that only some data sets need, and files in such packages.
 
-What isn't installed is an InputError that says how to install it.
+An InputError says how to install a package that is missing.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ from glowflow.errors import InputError, install
 
 
 def imported(module: str, needed_by: str, extra: str) -> Any:  # noqa: ANN401  a module has no type of its own
-    """The module; an InputError, too, if it doesn't work here."""
+    """The module; InputError if it's missing or doesn't work here."""
     package = module.partition(".")[0]
     try:
         return import_module(module)
@@ -25,14 +25,14 @@ def imported(module: str, needed_by: str, extra: str) -> Any:  # noqa: ANN401  a
 
 
 def require(package: str, dataset: str) -> ModuleSpec:
-    """Where a package is; it isn't imported."""
+    """The location of a package, which isn't imported."""
     if spec := find_spec(package):
         return spec
     raise _missing(package, dataset, "data")
 
 
 def package_file(package: str, relative: str, dataset: str) -> Path:
-    """The path of a file that a package ships."""
+    """The path of a file in a package."""
     path = Path(require(package, dataset).origin or "").parent / relative
     if not path.is_file():
         raise _missing(f"{package}'s file {relative}", dataset, "data")

@@ -145,9 +145,7 @@ class Directions:
             or vectors.ndim != 2
             or len(about) != len(vectors)
         ):
-            raise InputError(
-                f"{directory / ABOUT} is damaged or from another version of glowflow: find the directions again."
-            )
+            raise InputError(f"{directory / ABOUT} is damaged, or from another version of glowflow: find them again.")
         if content.get("model") != stored.digest:
             raise InputError(
                 f"The directions in {directory} were found before {stored.name} was trained further: find them again "

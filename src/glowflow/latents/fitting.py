@@ -118,7 +118,7 @@ def _chosen(dataset: Dataset, names: tuple[str, ...] | None) -> tuple[tuple[str,
         if name not in every:
             raise InputError(f"{dataset.name} has no attribute {name!r}; it has {listed(every, 40)}.")
         if fewest[every.index(name)] < FEWEST:
-            raise InputError(f"{dataset.name} has too few examples of {name}: it takes {FEWEST} with it and without.")
+            raise InputError(f"{dataset.name} has too few examples for {name}: it takes {FEWEST} with it and without.")
     columns = [index for index, name in enumerate(every) if (name in names if names else fewest[index] >= FEWEST)]
     if not columns:
         raise InputError(f"{dataset.name} has no attribute with {FEWEST} examples with it and {FEWEST} without.")

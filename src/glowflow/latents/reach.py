@@ -162,5 +162,5 @@ class Trial:
 
 
 def _balanced(has: Tensor) -> Tensor:
-    """Rows of some pictures with an attribute and of as many without it, if there are enough."""
+    """The first rows with an attribute, and the first without it."""
     return torch.cat([torch.where(side)[0][: MOST_EDITED // 2] for side in (has, ~has)])
