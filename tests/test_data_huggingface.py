@@ -138,7 +138,7 @@ def test_mistakes_are_one_sentence(
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(
-        InputError, match=r"^hf:somebody/something can't be had from the hub \(Couldn't reach the hub\)"
+        InputError, match=r"^hf:somebody/something can't be fetched from the hub \(Couldn't reach the hub\)"
     ):
         prepare("hf:somebody/something", (3, 16, 16))
 

@@ -159,7 +159,7 @@ def test_files_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "files" / "archive.tar.gz").touch()
     line = fails(capsys, "data", "prepare", "cifar10", "--files", str(tmp_path / "files"))
     assert "lacks cifar-10-batches-py or cifar-10-batches-bin (archive.tar.gz is to be unpacked first)" in line
-    assert "nowhere is no folder" in fails(capsys, "data", "prepare", "cifar10", "--files", "nowhere")
+    assert "nowhere isn't a folder" in fails(capsys, "data", "prepare", "cifar10", "--files", "nowhere")
 
 
 def test_shapes_that_cannot_be_had_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

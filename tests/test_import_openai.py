@@ -185,9 +185,7 @@ def test_files_that_are_wrong_are_refused_and_nothing_is_written(
     (tmp_path / "foreign.ckpt.index").write_text("not a table")
     assert "foreign.ckpt is damaged" in fails(capsys, "import", "openai", tmp_path / "foreign.ckpt", out, *sizes)
     tensorflow_checkpoint.write(tmp_path / "other.ckpt", {"dense/kernel": torch.zeros(3)})
-    assert "isn't a checkpoint of the original" in fails(
-        capsys, "import", "openai", tmp_path / "other.ckpt", out, *sizes
-    )
+    assert "isn't a checkpoint" in fails(capsys, "import", "openai", tmp_path / "other.ckpt", out, *sizes)
     assert "size" in fails(capsys, "import", "openai", tmp_path / "model.ckpt", out)
     assert "--bits" in fails(capsys, "import", "openai", tmp_path / "model.ckpt", out, *sizes[:2])
     model = ("import", "openai", tmp_path / "model.ckpt")
