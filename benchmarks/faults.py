@@ -1,6 +1,6 @@
 """Does a training survive kills and a full disk?
 
-`kill`: a training is killed (SIGKILL) at random moments, `--kills` times, and each time the same command is given again.
+`kill`: a training is killed (SIGKILL) at random moments, `--kills` times. The same command goes on with it each time.
 Its final state is compared with that of an uninterrupted training, bit for bit. Several processes are started by
 torchrun, and one of them, or torchrun, or all are killed at random.
 

@@ -79,11 +79,6 @@ class Study:
         """The file of results."""
         return self.out / "trainings.jsonl"
 
-    @property
-    def samples_per_training(self) -> int:
-        """The number of samples drawn from each trained model."""
-        return SAMPLES_FOR_KID * len(self.definition.temperatures)
-
     def results(self, *, outdated: bool = False) -> list[Line]:
         """The results of the finished trainings, each with the names that this experiment gives it.
 
@@ -110,7 +105,8 @@ class Study:
 
     def minutes(self, trainings: list[Training]) -> list[float]:
         """About how long each training still takes on this machine. Another experiment may have run a part of it."""
-        whole = estimates(trainings, self.device, self.definition.validations, self.samples_per_training)
+        num_samples = SAMPLES_FOR_KID * len(self.definition.temperatures)
+        whole = estimates(trainings, self.device, self.definition.validations, num_samples)
         left = [1 - self._saved(training) / training.run.train.images for training in trainings]
         return [share * each for share, each in zip(left, whole, strict=True)]
 

@@ -131,28 +131,21 @@ class Directions:
             return None
         content = load_json(directory / ABOUT)
         vectors = weights.load_tensors(directory / VECTORS).get("vectors", torch.empty(0)).float()
-        found = content.get("directions")
-        about: list[Any] = found if isinstance(found, list) else []
-        known = all(isinstance(facts, dict) and isinstance(facts.get("name"), str) for facts in about)
         try:
             usual = Usual.read(content.get("usual"))
-        except (TypeError, ValueError):
-            known, usual = False, None
-        if (
-            not known
-            or content.get("format_version") != FORMAT_VERSION
-            or content.get("vectors") != digest(directory / VECTORS)
-            or vectors.ndim != 2
-            or len(about) != len(vectors)
-        ):
+            about = tuple(dict(facts) for facts in content["directions"])
+            names = tuple(facts.pop("name") for facts in about)
+            fits = content["format_version"] == FORMAT_VERSION and content["vectors"] == digest(directory / VECTORS)
+        except (KeyError, TypeError, ValueError):
+            fits = False
+        if not fits or vectors.ndim != 2 or len(vectors) != len(names) or not all(isinstance(n, str) for n in names):
             raise InputError(f"{directory / ABOUT} is damaged, or from another version of glowflow: find them again.")
         if content.get("model") != stored.digest:
             raise InputError(
                 f"The directions in {directory} were found before {stored.name} was trained further: find them again "
                 f"(glowflow attributes {quoted(stored.name)})."
             )
-        names = tuple(facts.pop("name") for facts in about)
-        return cls(names, vectors, tuple(about), usual)
+        return cls(names, vectors, about, usual)
 
 
 def directions_of(model: str | Path | StoredModel) -> Directions:
