@@ -1,4 +1,4 @@
-"""`glowflow data show` of what isn't prepared: it reads what it shows, and says what a training will find."""
+"""`glowflow data show` of unprepared data reads only what it shows, and says what a training will find."""
 
 from collections.abc import Callable
 from pathlib import Path

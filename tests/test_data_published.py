@@ -55,7 +55,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def rows(*datasets: Dataset) -> list[tuple[bytes, int, bytes]]:
-    """Each image with its label and attributes, in an order that the split doesn't change."""
+    """Each image with its label and attributes, in an order that doesn't depend on the split."""
     return sorted(
         (
             data.images[row].tobytes(),
@@ -210,7 +210,7 @@ def test_every_preset_names_data_that_can_be_had() -> None:
 
 @pytest.fixture
 def interruption(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Blocks of four images, and Ctrl-C after the third of the first preparation; how many each found done."""
+    """Blocks have four images. The first preparation ends after three; the list has the images done at each start."""
     done: list[int] = []
 
     @contextmanager

@@ -176,7 +176,7 @@ def test_slices_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("figure", ["time", "final", "temperatures"])
 def test_every_kind_of_figure(figure: str) -> None:
-    """A training that has two names is shown under both."""
+    """A training with two names is shown under both."""
     pytest.importorskip("matplotlib")
     same = {"model": {"permutation": "reverse"}}
     write(

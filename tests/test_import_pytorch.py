@@ -1,4 +1,4 @@
-"""The importers of PyTorch code bases: what those computed (tools/record_pytorch_glows.py), and every refusal."""
+"""Imported PyTorch models compute what their code did (tools/record_pytorch_glows.py), and bad files are refused."""
 
 import json
 import pickle
@@ -67,7 +67,7 @@ def recorded(key: Key, what: str) -> Tensor:
 
 
 def refusal(function: Callable[..., object], *args: object) -> str:
-    """The one sentence that a refusal says."""
+    """The sentence of a refusal."""
     with pytest.raises(InputError) as caught:
         function(*args)
     sentence = str(caught.value)

@@ -48,8 +48,8 @@ class Operations(TorchDispatchMode):
 def count(run: RunConfig, execution: Execution) -> dict[str, Any]:
     """The number of operations in each part of a training step, counted on tensors without values.
 
-    "update" is the gradient's norm and clipping and the optimiser, and "step" is the sum of all parts. "per_step_of_flow"
-    is what a further step of flow adds to "forward" and "backward".
+    "update" is the gradient's norm and clipping and the optimiser, "step" is the sum of all parts, and
+    "per_step_of_flow" is what a further step of flow adds to "forward" and "backward".
     """
     forward, backward = _gradient(run, execution)
     twice = sum(_gradient(_doubled(run), execution))

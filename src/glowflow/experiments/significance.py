@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 MARGIN = 0.01
 """Variations that differ by less, in bits/dim, count as equal."""
 CRITERION = (
-    "A gap is the difference between two variations with the same seed, averaged over the seeds, ± its standard error. "
+    "A gap says how far the second variation is above the first, averaged over seeds, ± its standard error. "
     "A gap counts, in either direction, if a paired t-test over the seeds finds it significant at the 10% level. With "
     "three seeds it must exceed 2.92 standard errors. If all variations were equal, one gap in ten would still count. "
     f"Two variations count as equal if the 90% confidence interval of their gap lies within ±{MARGIN} bits/dim."

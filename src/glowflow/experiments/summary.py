@@ -101,7 +101,7 @@ def _judged(definition: Definition, lines: Sequence[Line]) -> list[str]:
     return [
         f"KID is a distance between {SAMPLES_FOR_KID} samples and {about['reference']}. Lower is better, and equal "
         f"distributions have 0. It compares features of a small classifier of {about['classifies']}, which is right "
-        f"for {100 * about['accuracy']:.1f}% of the training images that were kept from it. The flows have seen these."
+        f"for {100 * about['accuracy']:.1f}% of the training images that were kept from it. The flows have seen them."
     ]
 
 
