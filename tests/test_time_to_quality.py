@@ -1,4 +1,4 @@
-"""The comparison with other code bases: its clock and evaluator, and that it trains glowflow as `glowflow train` does."""
+"""The comparison with other code bases: its clock and evaluator, and that glowflow trains there as elsewhere."""
 
 import runpy
 import sys
