@@ -210,7 +210,7 @@ def test_every_preset_names_data_that_can_be_had() -> None:
 
 @pytest.fixture
 def interruption(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Blocks have four images. The first preparation ends after three blocks; the list has the images done at each start."""
+    """Blocks of four images; the first preparation ends after three. The list has the images done at each start."""
     done: list[int] = []
 
     @contextmanager

@@ -137,11 +137,8 @@ class Study:
         self.out.mkdir(parents=True, exist_ok=True)
         if self.definition.figure == "time":
             self._measure_speeds()
-        trainings = self.remaining()
         total = len({training.directory for training in self.definition.trainings()})
-        names = [training.directory for training in trainings]
-        forecast = Forecast(dict(zip(names, self.minutes(trainings), strict=True)))
-        elsewhere = set[str]()
+        forecast, elsewhere = self._forecast(), set[str]()
         while todo := [training for training in self.remaining() if training.directory not in elsewhere]:
             allowed, training = deadline - time.monotonic(), todo[0]
             if allowed <= 0:
@@ -157,6 +154,10 @@ class Study:
                 continue
             forecast.finished(training)
         return not self.remaining()
+
+    def _forecast(self) -> Forecast:
+        trainings = self.remaining()
+        return Forecast({t.directory: each for t, each in zip(trainings, self.minutes(trainings), strict=True)})
 
     def _run(self, training: Training, seconds: float) -> bool:
         """Run one training and store its line. Return False if the time was too short."""

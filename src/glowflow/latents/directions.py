@@ -139,7 +139,7 @@ class Directions:
         except (KeyError, TypeError, ValueError):
             fits = False
         if not fits or vectors.ndim != 2 or len(vectors) != len(names) or not all(isinstance(n, str) for n in names):
-            raise InputError(f"{directory / ABOUT} is damaged, or from another version of glowflow: find them again.")
+            raise InputError(f"{directory / ABOUT} is damaged, or of another version: find the directions again.")
         if content.get("model") != stored.digest:
             raise InputError(
                 f"The directions in {directory} were found before {stored.name} was trained further: find them again "

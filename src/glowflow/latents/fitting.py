@@ -143,10 +143,8 @@ def _regression(latents: NDArray[np.float16], has: Truths) -> Tensor:
             total.backward()
             for start in range(0, len(latents), BATCH):
                 rows = slice(start, start + BATCH)
-                wanted = torch.from_numpy(has[rows]).float()
-                balance = torch.where(wanted > 0, 0.5 / share, 0.5 / (1 - share))
                 logits = F.linear(torch.from_numpy(latents[rows]).float(), weight, bias)
-                part = F.binary_cross_entropy_with_logits(logits, wanted, balance, reduction="sum")
+                part = _balanced_loss(logits, torch.from_numpy(has[rows]).float(), share)
                 part.backward()
                 total = total.detach() + part.detach()
             advance(1)
@@ -154,6 +152,12 @@ def _regression(latents: NDArray[np.float16], has: Truths) -> Tensor:
 
         optimizer.step(loss)
     return weight.detach()
+
+
+def _balanced_loss(logits: Tensor, wanted: Tensor, share: Tensor) -> Tensor:
+    """The summed cross-entropy (B, A), weighted by the share (A,) of images with an attribute."""
+    balance = torch.where(wanted > 0, 0.5 / share, 0.5 / (1 - share))
+    return F.binary_cross_entropy_with_logits(logits, wanted, balance, reduction="sum")
 
 
 def _along(normals: Tensor, differences: Tensor) -> Tensor:
