@@ -1,7 +1,7 @@
-"""bfloat16 arithmetic, emulated on a machine that hasn't any.
+"""Emulation of bfloat16 arithmetic on a machine that doesn't have it.
 
-Products of bfloat16 tensors are computed in float32 and rounded to bfloat16, which is what the hardware does: it
-accumulates in float32.
+Products of bfloat16 tensors are computed in float32 and rounded to bfloat16, which is what hardware does, because
+it accumulates in float32.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ def _is_bfloat16(argument: object) -> bool:
 
 @contextmanager
 def arithmetic() -> Iterator[str]:
-    """Give "native", or give "emulated" and emulate."""
+    """Return "native", or emulate bfloat16 and return "emulated"."""
     if fast_precision("cpu"):
         yield "native"
     else:

@@ -1,7 +1,7 @@
-"""Does a class-conditional digits model draw the digit asked for? An independent classifier tells.
+"""Does a class-conditional model of digits draw the digit that is asked for? An independent classifier tells.
 
-A support-vector machine, trained on the training digits, names each of the model's images; the share that it names as
-asked is given per temperature, beside its own error on test digits. Needs the extra `data`.
+A support-vector machine, trained on the training digits, classifies the model's images. The share of right digits is
+given per temperature, beside the machine's own error on test digits. This needs the extra `data`.
 
     python -m benchmarks.conditional runs/digits-conditional results/presets/digits-conditional-samples.json
 """
@@ -28,7 +28,7 @@ def vectors(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def main() -> None:
-    """Train the judge, judge, print and write."""
+    """Train the classifier, measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
@@ -48,7 +48,7 @@ def main() -> None:
     options.out.write_text(json.dumps(content, indent=2) + "\n")
     print(f"the judge's error on test digits: {error:.1%}")
     for temperature, share in agreement.items():
-        print(f"temperature {temperature}: {share:.1%} of {options.num} images are named as asked")
+        print(f"temperature {temperature}: {share:.1%} of {options.num} images are the digit that was asked for")
 
 
 if __name__ == "__main__":

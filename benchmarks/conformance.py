@@ -1,6 +1,6 @@
-"""How far glowflow's numbers are from the original's, case by case, where tests/test_conformance.py sets limits.
+"""How far are glowflow's numbers from the original's? tests/test_conformance.py sets limits for the same cases.
 
-Prints the table of docs/conformance.md and writes its figures; from the repository's root:
+This prints the table of docs/conformance.md and writes its figures, from the repository's root:
 
     python -m benchmarks.conformance results/conformance/conformance.json
 """

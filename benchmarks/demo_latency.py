@@ -1,9 +1,9 @@
-"""From a slider's movement to the new picture on screen, in a headless Chromium on this machine.
+"""How long does it take from a slider's movement to the new picture, in a headless Chromium on this machine?
 
-The server and the browser share the machine. A slider is dragged with the mouse, move by move, each when the picture of
-the one before is on screen. Time runs from the mouse's event, as the browser stamps it, to the frame after the new
-picture is drawn. Beside it stand what can't be saved: the decoding alone, in a process of its own, and a request of the
-page's that asks the server for nothing. Each repetition is a line of the output file.
+The server and the browser share the machine. A slider is dragged with the mouse. Each move waits until the picture of
+the last one is on screen. Time runs from the mouse's event, as the browser stamps it, to the frame after the new
+picture is drawn. For comparison, decoding alone is timed in a process of its own, and so is a request that asks the
+server for nothing. Each repetition is a line of the output file.
 
     python -m benchmarks.demo_latency faces results/demo/demo-latency.jsonl
 """
@@ -52,7 +52,7 @@ REQUEST = """async () => {
 
 
 def measure(model: str, moves: int, repetition: int) -> Line:
-    """Milliseconds of so many moves."""
+    """The milliseconds of each of some moves."""
     decoding = _decoding(model, moves)
     with started(model) as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS)
@@ -78,7 +78,7 @@ def measure(model: str, moves: int, repetition: int) -> Line:
 
 
 def _decoding(path: str, times: int) -> list[float]:
-    """Milliseconds of decoding one image, as the server does while a slider moves."""
+    """The milliseconds of decoding one image, as the server does while a slider moves."""
     threads = torch.get_num_threads()
     leave_a_core()
     model, milliseconds = Glow.from_pretrained(path).freeze(), []
@@ -92,7 +92,7 @@ def _decoding(path: str, times: int) -> list[float]:
 
 
 def _drag(page: Page, moves: int) -> list[list[float]]:
-    """Drag the first attribute's slider, or else the temperature's, to and fro."""
+    """Drag the first attribute's slider, or else the temperature's, back and forth."""
     slider = page.locator("#sliders input, #temperature").last
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()

@@ -1,8 +1,9 @@
-"""Does the demo's server hold up?
+"""Does the demo's server withstand load and malformed requests?
 
-`clients`: many clients at once for a while, each with one request after another: of ten, seven pictures of latents as
-while a slider is dragged, one exact one, one image to encode, one random latent. `malformed`: requests that no browser
-sends (`hostile.py`), a few at a time. Status codes, latencies, and the server's memory on the way, eleven times.
+`clients`: many clients send one request after another for a while. Of ten requests, seven are pictures of latents as
+while a slider is dragged, one is an exact picture, one an image to encode and one a random latent. `malformed`:
+requests that no browser sends (`hostile.py`), a few at a time. Recorded are status codes, latencies, and the server's
+memory at eleven moments.
 
     python -m benchmarks.demo_load clients faces results/demo/demo-load.jsonl
     python -m benchmarks.demo_load malformed faces results/demo/demo-load.jsonl
@@ -33,7 +34,7 @@ Send = Callable[[httpx2.AsyncClient], Awaitable[int]]
 
 
 def clients(model: str, clients: int, seconds: float) -> Line:
-    """So many clients, for so long."""
+    """Measure some clients for some seconds."""
     with started(model) as (address, process):
         num_dims = _num_dims(address)
         return asyncio.run(_clients(address, process, num_dims, clients, seconds))
@@ -79,7 +80,7 @@ async def _status(client: httpx2.AsyncClient, kind: str, rng: random.Random, num
 
 
 def _image(rng: random.Random) -> bytes:
-    """A smooth one of 128x128."""
+    """A smooth image of 128x128 pixels."""
     small = np.frombuffer(rng.randbytes(4 * 4 * 3), np.uint8).reshape(4, 4, 3)
     file = BytesIO()
     Image.fromarray(small).resize((128, 128), Image.Resampling.BICUBIC).save(file, "png")
@@ -87,7 +88,7 @@ def _image(rng: random.Random) -> bytes:
 
 
 def malformed(model: str, requests: int, seed: int) -> Line:
-    """So many malformed requests."""
+    """Measure some malformed requests."""
     with started(model) as (address, process):
         num_dims = _num_dims(address)
         return asyncio.run(_malformed(address, process, num_dims, requests, seed))
@@ -109,7 +110,7 @@ async def _malformed(address: str, process: int, num_dims: int, count: int, seed
 
 
 async def _sent(client: httpx2.AsyncClient, request: hostile.Request) -> str:
-    """The status; "unsent" for what the client's own library refuses to send, "closed" if the server hangs up."""
+    """The status; "unsent" if the client's library refuses to send, "closed" if the server closes the connection."""
     try:
         answer = await client.request(request.method, request.path, headers=request.headers, content=request.body)
     except (httpx2.InvalidURL, httpx2.LocalProtocolError, UnicodeError):

@@ -1,4 +1,4 @@
-"""A demo server as a process of its own, for measurements."""
+"""A demo server in a process of its own, for measurements."""
 
 import re
 import resource
@@ -15,7 +15,7 @@ PAGE = resource.getpagesize()
 
 @contextmanager
 def started(model: str) -> Iterator[tuple[str, int]]:
-    """The address of `glowflow demo MODEL`, and its process's id."""
+    """Run `glowflow demo MODEL`; its address and its process's id."""
     command = [sys.executable, "-m", "glowflow", "demo", model, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -38,5 +38,5 @@ def _await(address: str) -> None:
 
 
 def resident_megabytes(process: int) -> float:
-    """Of a process, now; Linux only."""
+    """The resident memory of a process in bytes (Linux only)."""
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE / 1e6

@@ -1,7 +1,7 @@
-"""Folders of pictures like those that people have, two labels each: emoji by skin tone, faces by eyeglasses.
+"""Folders of pictures like those of users, with two labels each: emoji by skin tone, faces by eyeglasses.
 
-The emoji are Google's: `apt-get install fonts-noto-color-emoji unicode-data`. The faces are those of the extra `faces`,
-but none that is in the data set `faces`.
+The emoji are Google's: `apt-get install fonts-noto-color-emoji unicode-data`. The faces are cartoon faces that aren't
+in the data set `faces`.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,10 +18,10 @@ FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 LIST = Path("/usr/share/unicode/emoji/emoji-test.txt")
 SIDE = 140
 NUM_PICTURES = 700
-"""With each label."""
+"""The number of pictures with each label."""
 
 FONT_SIZE = 109
-"""The only one that the font has."""
+"""The only size in the font."""
 TONES = {"light": ("1F3FB", "1F3FC"), "dark": ("1F3FE", "1F3FF")}
 BACKGROUNDS = (
     ("#b8d8ff", "#3f6fb0"),
@@ -30,14 +30,14 @@ BACKGROUNDS = (
     ("#e0d0ff", "#7a5fb0"),
     ("#a8eaf0", "#1f8890"),
 )
-"""Colours at the top and at the bottom, so that light skin and dark stand out alike."""
+"""Background colours on which light and dark skin stand out alike."""
 
 FACES_SEED = 1
 FACES_SIZE = 64
 
 
 def emoji(folder: Path) -> None:
-    """Hands and people, light ones and dark ones, before one of five colours; some stand before two."""
+    """Hands and people with light or dark skin, before one or two of five colours."""
     font = ImageFont.truetype(FONT, FONT_SIZE)
     for label, tones in TONES.items():
         (folder / label).mkdir(parents=True)
@@ -62,7 +62,7 @@ def _texts(tones: tuple[str, ...]) -> Iterator[str]:
 
 
 def faces(folder: Path) -> None:
-    """Cartoon faces with eyeglasses, and with nothing before their eyes."""
+    """Cartoon faces with eyeglasses, and without any glasses."""
     for label, glasses in (("with", EYEGLASSES), ("without", {"NONE"})):
         (folder / label).mkdir(parents=True)
         for index in islice(_faces(glasses), NUM_PICTURES):
@@ -70,7 +70,7 @@ def faces(folder: Path) -> None:
 
 
 def _faces(accessories: Collection[str]) -> Iterator[int]:
-    """Numbers of the faces that wear one of these."""
+    """The numbers of faces with one of these accessories."""
     return (index for index in count() if choose(FACES_SEED, index).accessory in accessories)
 
 

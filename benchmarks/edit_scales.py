@@ -1,8 +1,8 @@
-"""How far should a strength of 1 go? For each attribute, by a classifier, on validation images.
+"""How far should a strength of 1 go? A classifier decides for each attribute, on validation images.
 
-The shortest of some multiples of its direction that gives the attribute to nine images in ten; or else the one that
-does best, counting a tenth off for each other attribute that changes on the way. The model's directions are then made
-so long.
+It takes the shortest multiple of a direction that gives the attribute to nine images in ten. If none does, it takes the
+one that succeeds most often, after a tenth is subtracted for each other attribute that changes. The model's directions
+are then made this long.
 
     python -m benchmarks.edit_scales src/glowflow/models/faces results/edits/edit-scales.json
 """

@@ -1,8 +1,8 @@
 """Do attributes' directions do what their names say? A classifier, trained on real images, tells.
 
-Of each attribute: how often an edit of strength 1 gives it to test images without it, and one of -1 takes it from
-those with it; how many of the other attributes change on the way; and which one most often. Images are quantised as the
-model sees them. What an edit leaves alone is measured by the same classifier, so its own errors are given beside.
+For each attribute it measures how often an edit of strength 1 gives it to test images without it, and an edit of -1
+takes it from those with it; how many other attributes change; and which of them changes most often. Images are
+quantised as the model sees them. The classifier's own errors are given too.
 
     python -m benchmarks.edits faces results/edits/edits.json --figure docs/images/edits.png \
         --cases docs/images/cases.png
@@ -32,13 +32,13 @@ from glowflow.progress import progress
 from glowflow.provenance import provenance
 
 GOOD, BAD = 4, 2
-"""Cases of each that a row of the picture has."""
+"""The cases of each kind in a row of the picture."""
 STRENGTHS = 7
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Images with known attributes, a model that is to change them, and who is to tell whether it did."""
+    """Images with known attributes, a model that changes them, and a classifier that judges the changes."""
 
     model: Glow
     directions: Directions
@@ -46,7 +46,7 @@ class Trial:
     images: Tensor
     """uint8 (N, C, H, W)."""
     truth: Tensor
-    """Which has which attribute, bool (N, A)."""
+    """The attributes of each image, bool (N, A)."""
     names: list[str]
 
     @cached_property
@@ -56,11 +56,11 @@ class Trial:
 
     @cached_property
     def before(self) -> Tensor:
-        """What the classifier sees in them."""
+        """The classifier's answers."""
         return self.named(self.images)
 
     def named(self, images: Tensor) -> Tensor:
-        """Which attributes the classifier sees, bool (N, A)."""
+        """The attributes that the classifier sees, bool (N, A)."""
         with torch.no_grad():
             return torch.cat([self.classifier(part) > 0 for part in images.split(100)])
 
@@ -70,12 +70,12 @@ class Trial:
         return torch.cat([self.model.decode(part, exact=False) for part in parts])
 
     def edited(self, name: str, strength: float = 1.0) -> Tensor:
-        """The images with an attribute given to those without, and taken from those with it."""
+        """The images, edited: an attribute is given to those without it and taken from those with it."""
         strengths = torch.where(self.truth[:, self.names.index(name)], -strength, strength)[:, None]
         return self.decode(self.z + strengths * self.directions.vectors[self.directions.index(name)])
 
     def row(self, name: str, edited: Tensor) -> dict[str, Any]:
-        """What became of one attribute."""
+        """The results for one attribute."""
         column, after = self.names.index(name), self.named(edited)
         has = self.truth[:, column]
         flipped = after[:, column] != has
@@ -93,7 +93,7 @@ class Trial:
         }
 
     def cases(self, name: str, edited: Tensor) -> Image.Image:
-        """Faces without an attribute, each beside its edit: some that gained it, and then some that didn't."""
+        """Faces without an attribute beside their edits: first some that gained it, then some that didn't."""
         column = self.names.index(name)
         without, gained = ~self.truth[:, column], self.named(edited)[:, column]
         good, bad = torch.where(without & gained)[0][:GOOD], torch.where(without & ~gained)[0][:BAD]
@@ -113,18 +113,18 @@ def _share(values: Tensor) -> float:
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """The options that say what is tried."""
+    """The options of a trial."""
     options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("model")
     options.add_argument("out", type=Path)
     options.add_argument("--data", default="faces")
     options.add_argument("--images", type=int, default=500)
-    options.add_argument("--classifier", type=Path, default=Path("runs/classifiers"), help="where it's kept")
+    options.add_argument("--classifier", type=Path, default=Path("runs/classifiers"), help="where they are")
     return options
 
 
 def trial(options: argparse.Namespace, split: Split) -> tuple[Trial, dict[str, Any]]:
-    """What the options ask for, and what is to be said of the classifier."""
+    """The trial for some options, and facts about the classifier."""
     model, directions = Glow.from_pretrained(options.model), directions_of(options.model)
     config = model.config
     judge = judge_for(RunConfig(config, TrainConfig(data=options.data)), options.classifier)
@@ -145,7 +145,7 @@ def report(name: str, row: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Train the classifier or take it from its place, measure, print, draw and write."""
+    """Train or load the classifier, measure, print, draw and write."""
     known = parser(__doc__)
     known.add_argument("--figure", type=Path)
     known.add_argument("--cases", type=Path)

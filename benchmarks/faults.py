@@ -1,11 +1,11 @@
-"""Does a training survive being killed, and a disk that fills up?
+"""Does a training survive kills and a full disk?
 
-`kill`: a training is killed (SIGKILL) at random moments, and the same command given again each time, until it has been
-killed so often and has then ended; its final state is compared with that of an uninterrupted training, bit for bit.
-With several processes torchrun starts them, and one of them, or torchrun, or all, at random, are killed.
+`kill`: a training is killed (SIGKILL) at random moments, `--kills` times. The same command goes on with it each time.
+Its final state is compared with that of an uninterrupted training, bit for bit. Several processes are started by
+torchrun, and one of them, or torchrun, or all are killed at random.
 
-`disk`: a training writes to a disk that is full after its first checkpoint (a tmpfs, which root may mount), and to one
-that is read-only; what the user is told is stored, and whether the last checkpoint that was written loads.
+`disk`: a training writes to a disk that is full after the first checkpoint (a tmpfs, which root can mount), and to a
+read-only disk. Its messages are stored, and whether its last checkpoint loads.
 
     python -m benchmarks.faults kill results/faults/faults.jsonl --kills 50
     python -m benchmarks.faults kill results/faults/faults.jsonl --kills 50 --processes 2
@@ -40,23 +40,23 @@ TRAINING = {
     "model.steps": 2,
     "model.width": 16,
 }
-"""Of digits: a validation, and so a checkpoint, every second or so."""
+"""A training of digits with a validation, and so a checkpoint, about every second."""
 
 SHARE_WHILE_WRITING = 0.3
-"""Of the kills, those that wait until a checkpoint is being written, which takes a small part of the time."""
+"""The share of kills that wait until a checkpoint is being written."""
 
 MODULE = [sys.executable, "-m"]
 
 
 def command(out: Path, processes: int, **settings: object) -> list[str]:
-    """What starts the training, or goes on with it."""
+    """The command that starts a training or goes on with it."""
     launcher = [] if processes == 1 else ["torch.distributed.run", f"--nproc-per-node={processes}", "-m"]
     options = [f"--{name}={value}" for name, value in (TRAINING | settings).items()]
     return [*MODULE, *launcher, "glowflow", "train", "digits", f"--out={out}", *options]
 
 
 def kill(kills: int, processes: int, seed: int) -> Line:
-    """Kill and go on, and compare."""
+    """Kill a training repeatedly, go on, and compare its end."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         whole, cut = Path(folder) / "whole", Path(folder) / "cut"
@@ -101,7 +101,7 @@ def _is_writing(out: Path) -> bool:
 
 
 def _moment(out: Path) -> str:
-    """What the training was doing, by what lies in its directory."""
+    """What the training was doing, according to the files in its directory."""
     if not (out / ".lock").exists():
         return "starting for the first time"
     with (out / ".lock").open("ab") as file:
@@ -113,7 +113,7 @@ def _moment(out: Path) -> str:
 
 
 def _kill(launcher: int, rng: random.Random) -> None:
-    """One of the launcher and its workers, or all of them; without workers, the launcher is the training."""
+    """The processes to kill: the launcher, a worker, or all. Without workers, the launcher is the training."""
     found = subprocess.run(["pgrep", "-P", str(launcher)], capture_output=True, text=True, check=False)
     everyone = [launcher, *map(int, found.stdout.split())]
     for process in rng.choice([everyone, *([one] for one in everyone)]):
@@ -127,7 +127,7 @@ def _same(first: Path, second: Path) -> bool:
 
 @contextmanager
 def small_disk(megabytes: float) -> Iterator[Path]:
-    """A file system of that size."""
+    """Mount a file system of this size."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={int(megabytes * 1024)}k", "tmpfs", folder], check=True)
         try:
@@ -137,7 +137,7 @@ def small_disk(megabytes: float) -> Iterator[Path]:
 
 
 def disk(what: str) -> Line:
-    """Train on a disk that fills up on the way, or that can't be written."""
+    """Train on a disk that fills up or is read-only."""
     with tempfile.TemporaryDirectory() as folder:
         short = command(Path(folder) / "run", 1, **{"train.images": 800})
         subprocess.run(short, check=True, capture_output=True)
@@ -181,7 +181,7 @@ def main() -> None:
 
 
 def measure(fault: str, **settings: Any) -> Line:  # noqa: ANN401 (of either)
-    """Of either kind."""
+    """The measurement of either fault."""
     return kill(**settings) if fault == "kill" else disk(**settings)
 
 

@@ -1,6 +1,7 @@
-"""Does FSDP2 go with the memory modes? Gradients of a model sharded over processes against those of the model whole.
+"""Does FSDP2 work with the memory modes? It compares gradients of a sharded model with those of the whole model.
 
-The whole objective is sharded (parameters between steps, gradients and the optimiser's state), then each step of flow.
+First the objective is sharded as one (parameters, gradients and the optimiser's state), then each step of flow by
+itself.
 
     torchrun --nproc-per-node 2 -m benchmarks.fsdp
 """
@@ -22,13 +23,13 @@ from glowflow.training.objective import Objective
 
 
 def gradients(objective: nn.Module, images: Tensor) -> dict[str, Tensor]:
-    """Of the loss, by parameter."""
+    """The gradients of the loss by parameter."""
     objective(images, torch.full(images.shape, 0.5)).total.backward()
     return {name: parameter.grad for name, parameter in objective.named_parameters() if parameter.grad is not None}
 
 
 def difference(model: Glow, images: Tensor, *, each_step: bool) -> float:
-    """The largest between the sharded model's gradients and the whole one's."""
+    """The largest difference between the sharded model's gradients and the whole model's."""
     whole, sharded = Objective(deepcopy(model)), Objective(deepcopy(model))
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
     for module in sharded.modules():
@@ -41,7 +42,7 @@ def difference(model: Glow, images: Tensor, *, each_step: bool) -> float:
 
 
 def main() -> None:
-    """Try each mode in both ways, and print."""
+    """Try each mode both ways, and print."""
     dist.init_process_group("gloo")
     torch.manual_seed(0)
     model, images = Glow(GlowConfig((3, 8, 8), 2, 4, 16)), torch.randint(256, (4, 3, 8, 8), dtype=torch.uint8)

@@ -1,8 +1,8 @@
 """How exact are gradients and reconstructions, by memory mode and precision, on trained models?
 
-For each run: the gradient of bits/dim on a batch of its test images, against that of `store` in float64, as
-||g - exact|| / ||exact|| over all parameters; and, for the reversible mode, without its anchors too. Then whether
-images are encoded and decoded exactly, in float64 as `encode` does it, and in float32 and bfloat16 for comparison.
+For each run, the gradient of bits/dim on a batch of its test images is compared with that of `store` in float64, as
+||g - exact|| / ||exact|| over all parameters. The reversible mode is measured without anchors too. Then images are
+encoded and decoded, in float64 as `encode` does it, and in float32 and bfloat16 for comparison.
 
     python -m benchmarks.gradients results/exactness/gradients.jsonl runs/faces-deep
 """
@@ -32,14 +32,14 @@ WAYS: dict[str, Part] = {
 
 
 def gradient(model: Glow, x: Tensor) -> Tensor:
-    """Of mean bits/dim, all parameters' in one vector, float64."""
+    """The gradient of mean bits/dim by all parameters, as one vector, float64."""
     model.zero_grad(set_to_none=True)
     bits_per_dim(model.log_prob(x), model.config.num_dims, model.config.num_bits).mean().backward()
     return torch.cat([p.grad.flatten().double() for p in model.parameters() if p.grad is not None])
 
 
 def gradients(model: Glow, x: Tensor) -> dict[str, float]:
-    """Relative errors by mode, precision and distance of anchors."""
+    """Relative errors of the gradient by mode, precision and distance of anchors."""
     exact = gradient(deepcopy(model).double(), x.double())
     errors = {}
     for precision in (None, torch.bfloat16):
@@ -53,7 +53,7 @@ def gradients(model: Glow, x: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def reconstructions(model: Glow, images: Tensor) -> dict[str, int]:
-    """Largest difference in levels, by the type that the round trip is computed in."""
+    """The largest difference in levels, by the type of the round trip's numbers."""
     bits = model.config.num_bits
     wanted = quantize(images, bits).int()
     worst = {"float64": int((model.decode(model.encode(images)).int() - wanted).abs().max()) >> (8 - bits)}

@@ -1,8 +1,8 @@
 """Host memory: does it stay flat over many steps, and does the largest preset fit?
 
-`flat` trains a preset on random images in every memory mode and notes the process's resident memory on the way; `large`
-takes one training step of a preset, and draws one image, in the reversible mode, and notes time and peak memory.
-Linux only, for /proc. Each measurement is a process of its own and a line of the output file.
+`flat` trains a preset on random images in every memory mode and records the process's resident memory meanwhile.
+`large` takes a training step of a preset and draws images, in the reversible mode, and records time and peak memory.
+It needs Linux (/proc). Each measurement is a process of its own and a line of the output file.
 
     python -m benchmarks.host_memory flat results/speed/host-memory.jsonl --preset digits --steps 1000
     python -m benchmarks.host_memory large results/speed/host-memory.jsonl --preset celebahq256
@@ -31,17 +31,17 @@ PAGE = resource.getpagesize()
 
 
 def resident_megabytes() -> float:
-    """Of this process, now."""
+    """The present resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 1e6
 
 
 def peak_megabytes() -> float:
-    """Of this process, since it started."""
+    """The peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def flat(preset: str, memory: str, steps: int, batch: int) -> dict[str, Any]:
-    """Resident memory at eleven moments, the first after a tenth of the steps."""
+    """Resident memory at eleven moments, from a tenth of the steps on."""
     keep_freed_memory()
     config = load(preset).run.model
     step = training(config, Execution(memory), torch.rand(batch, *config.image_shape) - 0.5)
@@ -54,7 +54,7 @@ def flat(preset: str, memory: str, steps: int, batch: int) -> dict[str, Any]:
 
 
 def large(preset: str, memory: str, _steps: int, batch: int) -> dict[str, Any]:
-    """Time and peak memory of the second of two training steps, and of drawing images."""
+    """The time and peak memory of the second training step, and of drawing images."""
     keep_freed_memory()
     config = load(preset).run.model
     x = torch.rand(batch, *config.image_shape) - 0.5
@@ -74,7 +74,7 @@ def large(preset: str, memory: str, _steps: int, batch: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure each in its own process, print and write."""
+    """Measure each in a process of its own, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["flat", "large"])
     parser.add_argument("out", type=Path)

@@ -29,7 +29,7 @@ NAMES = ["seed", "temperature", "label", "align", "frames", "path", "nothing"]
 
 @dataclass(frozen=True)
 class Request:
-    """One of them."""
+    """A random malformed request."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Request:
 
 
 def request(rng: random.Random, num_dims: int) -> Request:
-    """A random one, to a model of so many dimensions."""
+    """A random malformed request to a model with some number of dimensions."""
     if rng.random() < 0.2:
         return Request(rng.choice(METHODS), rng.choice(PATHS) + _query(rng), {}, b"")
     if rng.random() < 0.5:
@@ -56,7 +56,7 @@ def _query(rng: random.Random) -> str:
 
 
 def _latents(rng: random.Random, num_dims: int) -> bytes:
-    """Of any length and size of numbers; about a third are right."""
+    """A body of numbers of random length and size. About a third are valid."""
     count = rng.choice([num_dims, num_dims, 2 * num_dims, 0, 1, num_dims - 1, 20 * num_dims])
     numbers = np.random.default_rng(rng.getrandbits(32)).standard_normal(count)
     worst = rng.choice([1, 1, 1e6, 1e30, np.nan, np.inf])
@@ -74,7 +74,7 @@ def _valid(kind: str, width: int, height: int, mode: str) -> bytes:
 
 
 def valid(rng: random.Random) -> bytes:
-    """An image as it should be."""
+    """A valid image."""
     kind = rng.choice(list(FORMATS))
     mode = rng.choice(["RGB", "L", "RGBA", "P", "1"] if kind == "png" else ["RGB"])
     return _valid(kind, rng.choice([1, 7, 40, 300]), rng.choice([1, 7, 40, 300]), mode)
@@ -93,7 +93,7 @@ def _damaged(rng: random.Random) -> bytes:
 
 
 def _polyglot(rng: random.Random) -> bytes:
-    """Something else before, behind or inside of an image."""
+    """An image with other data before, behind or inside it."""
     other = rng.choice(
         [b"<script>alert(1)</script>", b"PK\x03\x04" + bytes(60), b"%PDF-1.7\n", b"#!/bin/sh\n", b"\x80\x04."]
     )
@@ -107,7 +107,7 @@ def _noise(rng: random.Random) -> bytes:
 
 
 def _json(rng: random.Random) -> bytes:
-    """Large, and deep."""
+    """Large or deeply nested JSON."""
     return rng.choice([b'{"image": "' + b"A" * 1_000_000 + b'"}', b"[" * 200_000 + b"]" * 200_000, b"{}"])
 
 
@@ -117,7 +117,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 @cache
 def bomb(side: int) -> bytes:
-    """A black PNG of so many pixels square, which compresses a thousandfold."""
+    """A square black PNG, which compresses a thousandfold."""
     packer = zlib.compressobj(9)
     rows = b"".join(packer.compress(bytes(side + 1)) for _ in range(min(side, 30_000))) + packer.flush()
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
@@ -125,7 +125,7 @@ def bomb(side: int) -> bytes:
 
 
 def _png_bomb(rng: random.Random) -> bytes:
-    """Most are too large; some are as large as is allowed."""
+    """An image that is mostly too large, and sometimes as large as is allowed."""
     return bomb(rng.choice([6_000, 15_000, 30_000, 4_900]))
 
 
@@ -143,7 +143,7 @@ def text_bomb_content() -> bytes:
 
 
 def _claimed(rng: random.Random) -> bytes:
-    """A header that claims more pixels than follow."""
+    """An image whose header claims more pixels than follow."""
     side = rng.choice([16_383, 65_535])
     return rng.choice(
         [

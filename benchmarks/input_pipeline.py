@@ -1,6 +1,6 @@
-"""Does a training wait for its images? Steps on real data against steps on one batch that is kept.
+"""Does a training wait for its images? It compares steps on real data with steps on a batch in memory.
 
-Both are timed in turn, in blocks of steps; the ratio of a pair is that of neighbouring blocks.
+Blocks of either kind of steps take turns. A ratio compares two neighbouring blocks.
 
     python -m benchmarks.input_pipeline results/speed/input-pipeline.jsonl digits faces32 photos32
 """
@@ -29,12 +29,12 @@ class Constant(Batches):
     kept: Batch | None = None
 
     def fetched(self, *_: object) -> Batch:
-        """That batch."""
+        """The same batch."""
         return cast("Batch", self.kept)
 
 
 def measure(preset: str, pairs: int, steps: int) -> Line:
-    """Time both, `pairs` times."""
+    """Time both kinds of steps, `pairs` times."""
     run = load(preset).run
     state = TrainingState.new(run, "cpu")
     real = Batches(data.prepare(run.train.data, run.model.image_shape)["train"], run, "cpu")

@@ -1,4 +1,4 @@
-"""Output files with a line for each measurement, so that a benchmark that was interrupted goes on."""
+"""Output files with a line for each measurement, so that an interrupted benchmark can go on."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -16,8 +16,8 @@ def complete(path: Path, measure: Callable[..., Line], wanted: Iterable[Line]) -
 
     Args:
         path: A JSONL file, which need not exist yet.
-        measure: Takes the settings of a measurement as keywords and gives its results.
-        wanted: The settings of each measurement; a line that has all of them is not measured again.
+        measure: A function that takes the settings of a measurement as keywords and returns its results.
+        wanted: The settings of each measurement. If a line has all of them, it isn't measured again.
 
     Returns:
         The wanted lines, in order: settings, results and provenance.

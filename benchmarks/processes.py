@@ -1,12 +1,12 @@
 """Do several processes train as one does, and how much faster?
 
-`same`: steps of a training from the same checkpoints, by one process and by several, on the same global batches; the
-differences of the loss (bits/dim) and of the gradient's norm (relative), of the first step and of the next ones.
+`same`: one process and several take steps from the same checkpoints, on the same global batches. The differences of the
+loss (bits/dim) and of the gradient's norm (relative) are recorded, of the first step and of the next ones.
 
-`drift`: how trainings of one and two processes come apart from then on, since every step magnifies rounding; and, for a
-control, trainings of one process that differ in the order in which a batch's gradients are added up.
+`drift`: trainings by one and two processes drift apart, because every step magnifies rounding. As a control, trainings
+by one process add up a batch's gradients in different orders.
 
-`speed`: images per second of 2 processes of one thread each against those of 1 process, and what limits them, in turn.
+`speed`: images per second of 2 processes of one thread each, of 1 process, and of what limits them, in turn.
 
     python -m benchmarks.processes same results/processes/processes.jsonl
     python -m benchmarks.processes drift results/processes/processes.jsonl
@@ -34,7 +34,7 @@ POSITIONS = [160, 480, 960, 1920]
 
 
 def train(out: Path, preset: str, processes: int, images: int, *options: str) -> list[Line]:
-    """Train in processes of one thread each; the metrics."""
+    """Train in processes of one thread each, and return the metrics."""
     launcher = [] if processes == 1 else ["torch.distributed.run", f"--nproc-per-node={processes}", "-m"]
     options = (f"--out={out}", f"--train.images={images}", *SETTINGS, *options)
     command = [sys.executable, "-m", *launcher, "glowflow", "train", preset, *options]
@@ -43,7 +43,7 @@ def train(out: Path, preset: str, processes: int, images: int, *options: str) ->
 
 
 def same(preset: str, processes: int, positions: list[int]) -> Line:
-    """The same steps from the same checkpoints, by one process and by several."""
+    """Compare steps from the same checkpoints by one process and by several."""
     losses, norms = [], []
     with tempfile.TemporaryDirectory() as folder:
         for position in positions:
@@ -59,7 +59,7 @@ def same(preset: str, processes: int, positions: list[int]) -> Line:
 
 
 def drift(preset: str, steps: int, *, control: bool) -> Line:
-    """How two trainings that differ in rounding alone come apart: by 2 processes, or by adding up in another order."""
+    """Compare trainings that differ only in rounding: by 2 processes, or by another order of adding gradients."""
     how = (1, "--micro_batch=4") if control else (2,)
     with tempfile.TemporaryDirectory() as folder:
         one = train(Path(folder) / "one", preset, 1, steps * BATCH)
@@ -89,7 +89,7 @@ def speed(preset: str, rounds: int) -> Line:
 
 
 def rate(out: Path, preset: str, processes: int, *options: str) -> float:
-    """Images per second, by the metrics of a training but for its first records."""
+    """The images per second in the metrics of a training, except for the first records."""
     lines = train(out, preset, processes, 960, "--train.validate_every=1600", *options)
     return median(line["images_per_second"] for line in lines[5:] if line["kind"] == "train")
 
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def measure(what: str, **settings: object) -> Line:
-    """Of any kind."""
+    """The measurement of any kind."""
     return MEASURES[what](**settings)
 
 

@@ -1,7 +1,7 @@
 """Is every test image reconstructed exactly, with fresh weights and with trained ones?
 
-For `digits` and `faces32`, additive and affine: the model as it is after data-dependent initialisation, and any runs
-named. Writes a line for each to the output file.
+Models of `digits` and `faces32`, additive and affine, are measured after data-dependent initialisation, and so are the
+given runs. Each is a line of the output file.
 
     python -m benchmarks.reconstruction results/exactness/reconstruction.jsonl runs/digits runs/digits-additive
 """

@@ -1,8 +1,8 @@
-"""Does the trial of threads choose well? Trainings with fixed numbers of them against `auto`.
+"""Does `auto` choose a good number of threads? It's compared with trainings with fixed numbers.
 
-Both are measured on quiet cores, and on cores that other processes keep busy. Every training is a process of its own
-and runs for the same time, the choices in turn. A training's rate is that of its steps; `other_seconds` is what it took
-besides, for its trial among other things.
+They are measured on quiet cores and on cores that other processes keep busy. Every training is a process of its own and
+runs for the same time, and the choices take turns. A training's rate is that of its steps. `other_seconds` is its other
+time, which includes the trial of threads.
 
     python -m benchmarks.threads results/speed/threads.json --preset digits --seconds 20 --rounds 3
 """
@@ -35,7 +35,7 @@ MOST_IMAGES = 10**9
 
 
 def trained(preset: str, wish: Wish, seconds: float) -> dict[str, Any]:
-    """In a process of its own: the rate of a training's steps, its number of threads, and the time before its steps."""
+    """Train in this process; the rate of steps, the number of threads, and the time before the steps."""
     run = load(preset).run
     settings = replace(run.train, seed=SEED, images=MOST_IMAGES, validate_every=MOST_IMAGES)
     options = Options(Execution(precision=fast_precision("cpu")), seconds=seconds, threads=wish)
@@ -51,7 +51,7 @@ def trained(preset: str, wish: Wish, seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many other processes that never wait."""
+    """Run some other processes that never wait."""
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -62,7 +62,7 @@ def busy(count: int) -> Iterator[None]:
 
 
 def compared(preset: str, others: int, seconds: float, rounds: int) -> dict[str, Any]:
-    """Every choice beside so many busy processes, and how `auto` does by the best fixed number."""
+    """Measure all choices beside busy processes. The share is the rate of `auto`, divided by the best fixed one."""
     choices: list[Wish] = [*candidates(in_use()), "auto"]
     rows = []
     with busy(others), multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:

@@ -1,4 +1,4 @@
-"""Memory that is freed and wanted again."""
+"""Freed memory is kept for reuse, or given back."""
 
 import subprocess
 import sys

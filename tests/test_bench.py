@@ -86,7 +86,7 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 @pytest.mark.parametrize(("memory", "most"), [("store", (40, 45)), ("reversible", (65, 65))])
 def test_a_step_of_flow_runs_few_operations(memory: str, most: tuple[int, int]) -> None:
-    """The fewer, the faster small models are, and all of them on a graphics card."""
+    """Fewer operations make small models faster, and all models on a graphics card."""
     run = RunConfig(GlowConfig((3, 16, 16), 2, 16, 8), TrainConfig())
     for precision, bound in zip((None, torch.bfloat16), most, strict=True):
         counted = count(run, Execution(memory, precision))

@@ -209,7 +209,7 @@ def test_a_constant_batch_initialises_to_something_finite(bijection: Bijection, 
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_an_empty_batch_is_a_batch(bijection: Bijection, x: Tensor, *, frozen: bool) -> None:
-    """It has the shapes of others, takes gradients, and leaves no trace."""
+    """An empty batch has the shapes of others, takes gradients, and changes nothing."""
     expected = bijection(x)
     form = bijection.freeze() if frozen else bijection
     y, log_det = form(x[:0].clone().requires_grad_())
@@ -260,7 +260,7 @@ def test_couplings_follow_their_equations(x: Tensor) -> None:
 
 @pytest.mark.parametrize("name", COUPLINGS.names)
 def test_couplings_are_differentiable_twice(name: str) -> None:
-    """Against differences; some have a backward pass of their own."""
+    """Second derivatives agree with differences. Some couplings have a backward pass of their own."""
     torch.manual_seed(0)
     coupled: Coupling = COUPLINGS.build(name, lambda params: nn.Conv2d(2, 2 * params, 1), Halves()).double()
     x_b = torch.randn(2, 2, 2, 3, dtype=torch.float64, requires_grad=True)

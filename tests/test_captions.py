@@ -1,4 +1,4 @@
-"""Captions: the images stay as they are, and any text is legible, whatever is in it."""
+"""Captions leave images as they are, and any text is legible."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def _picture() -> Image.Image:
 
 
 def ink(picture: Image.Image, *, left: int = 0, right: int | None = None) -> int:
-    """How many pixels aren't white."""
+    """The number of pixels that aren't white."""
     return int((np.asarray(picture)[:, left:right] < 255).any(-1).sum())
 
 
@@ -57,7 +57,7 @@ def test_names_without_a_font_are_told_apart() -> None:
 
 
 def test_a_long_name_stays_in_its_place(picture: Image.Image) -> None:
-    """Its beginning and its end do, and neighbours and images keep their size."""
+    """The beginning and the end of a long caption fit, and neighbours and images keep their size."""
     short, long = (captioned(picture, [(), (name,), ()]) for name in ("a", "a long name " * 20 + ".png"))
     assert short.size == long.size
     third = short.width // 3

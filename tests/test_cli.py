@@ -413,7 +413,7 @@ def test_an_edit_that_goes_too_far_is_reported(home: Path, capsys: pytest.Captur
 
 
 def test_edits_by_directions_without_a_range(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As glowflow found them before it measured one: the training's range of bits/dim is taken, if there is one."""
+    """Older directions have no range. The training's range of bits/dim is used, if there is one."""
     shutil.copytree(home / "run", home / "older")
     assert main(["attributes", "older", "--scale", "1000"]) == 0
     found = json.loads((home / "older" / "directions.json").read_text())
@@ -500,7 +500,7 @@ def test_rows_are_bounded(capsys: pytest.CaptureFixture[str], command: str) -> N
 
 
 def test_evaluate_without_raw_weights(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As of a model that was given away."""
+    """A model that was given away may lack its raw weights."""
     Glow.from_pretrained("run").save_pretrained("given", "averaged")
     assert main(["evaluate", "given", "--data", str(home / "pictures"), "--json", "given.json"]) == 0
     assert "given (averaged weights)" in capsys.readouterr().out
@@ -587,7 +587,7 @@ def test_sample_temperatures() -> None:
     ],
 )
 def test_pictures_can_be_looked_at(capsys: pytest.CaptureFixture[str], command: str, *, has_captions: bool) -> None:
-    """Each pixel of the bare picture is drawn large, and captions stand around where there is something to say."""
+    """Each pixel of the picture is drawn large, and captions are added if there are any."""
     assert main(["attributes", "run"]) == 0
     assert main(["encode", "run", "pictures/dark/0.png"]) == 0
     assert main([*command.split(), "--out", "bare.png", *BARE]) == 0

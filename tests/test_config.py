@@ -46,7 +46,7 @@ def test_impossible_models_are_refused(fields: dict[str, Any], sentence: str) ->
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    """They are stored as Python's, which JSON and YAML know."""
+    """NumPy's numbers are stored as Python's, which JSON and YAML can write."""
     numbers: dict[str, Any] = {"levels": 2, "steps": 4, "width": 8, "num_bits": 5, "num_classes": 2, "classifier": True}
     same = GlowConfig(np.array([3, 32, 32]), **{name: np.array(value)[()] for name, value in numbers.items()})  # type: ignore[arg-type]
     assert json.dumps(asdict(same)) == json.dumps(asdict(GlowConfig((3, 32, 32), **numbers)))

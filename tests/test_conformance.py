@@ -53,7 +53,7 @@ def test_decoded_images(original: Recording, when: str, scale: float, name: str)
 
 @torch.no_grad()
 def test_the_inverse_that_sampling_uses(original: Recording, when: str) -> None:
-    """Float32 and frozen."""
+    """The model in float32, frozen."""
     model, y = original.model(when), original.x(0)[1]
     latents = [original.images(f"{when}/eps{level}") for level in range(model.config.num_levels)]
     images = to_uint8(model.freeze().inverse(latents, y), model.config.num_bits)

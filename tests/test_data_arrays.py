@@ -149,9 +149,9 @@ def test_an_unknown_source_is_one_sentence(name: str, words: str, tmp_path: Path
 
 def test_other_files_splits_and_shapes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
-    with pytest.raises(InputError, match=r"a\.txt is a file that no data set can be read from"):
+    with pytest.raises(InputError, match=r"a\.txt is a file of a kind that isn't read"):
         load(tmp_path / "a.txt", (3, 32, 32), "train", tmp_path)
     with pytest.raises(InputError, match="no split 'valid': choose one of train, validation, test"):
         load("digits", (1, 28, 28), "valid", tmp_path)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="no image shape"):
+    with pytest.raises(InputError, match="isn't an image shape"):
         load("digits", (28, 28), "train", tmp_path)  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ def test_length_shape_and_description(dataset: Dataset) -> None:
 
 
 def _mapped(dataset: Dataset, mine: list[str], its: list[str]) -> dict[str, str]:
-    """Which class of a model each class of a data set became."""
+    """The model's class for each class of a data set."""
     mapped = replace(dataset, labels=np.arange(len(mine)), class_names=tuple(mine)).with_classes(its)
     assert mapped.labels is not None
     return {name: its[label] for name, label in zip(mine, mapped.labels, strict=True)}
@@ -117,7 +117,7 @@ def test_a_data_set_works_in_a_data_loader() -> None:
 
 
 def test_accents_match_in_either_form() -> None:
-    """As macOS writes them, and as Linux does."""
+    """The same name, with accents as macOS and as Linux write them."""
     images, labels = np.zeros((2, 4, 4, 3), np.uint8), np.array([0, 1])
     named = Dataset("made", "train", images, labels, ("cafe\u0301", "tea"))
     matched = named.with_classes(["tea", "caf\u00e9"])

@@ -23,7 +23,7 @@ def test_digits_are_split_evenly_and_disjointly(cache: Path) -> None:
 
 
 def test_digits_are_the_files_rows(cache: Path) -> None:
-    """A 1 is a narrow stroke and a 0 a ring: images and labels have stayed together."""
+    """A 1 is a narrow stroke and a 0 is a ring, which shows that images and labels belong together."""
     train = load("digits", (1, 28, 28), "train", cache)
     assert train.labels is not None
     middle = train.images[:, 12:16, 13:15, 0].mean((1, 2))

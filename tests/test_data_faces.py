@@ -68,7 +68,7 @@ def test_faces_leave_the_global_generators_alone(monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_part_exists_and_can_be_drawn() -> None:
-    """Each name in the tables, some 90 of them, appears in one of these faces; a misspelt one would raise."""
+    """Each of about 90 names in the tables appears in one of these faces, and a misspelt one would raise."""
     unseen = {(field, name) for field, table in face_parts.PARTS.items() for name in table}
     for index in range(2000):
         face = face_parts.choose(3, index)
@@ -100,7 +100,7 @@ def test_attributes_are_neither_rare_nor_common() -> None:
 
 
 def test_faces_are_not_flat() -> None:
-    """Exactly flat regions would give a likelihood without bound: equal values seldom follow each other for long."""
+    """Equal values seldom follow each other for long, because flat regions would give an unbounded likelihood."""
     images = np.stack([face_drawing.render(5, index, 32) for index in range(8)])
     runs = np.lib.stride_tricks.sliding_window_view(images, 6, axis=2)
     assert (np.ptp(runs, axis=-1) == 0).mean() < 0.015

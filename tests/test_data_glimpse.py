@@ -1,4 +1,4 @@
-"""`glowflow data show` of what isn't prepared: it reads what it shows, and says what a training will find."""
+"""`glowflow data show` of unprepared data reads only what it shows, and says what a training will find."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -138,5 +138,5 @@ def test_a_split_without_images_is_one_sentence(tmp_path: Path, capsys: pytest.C
     options = ["--image_shape", "[3, 16, 16]", "--split", "test", "--out", str(tmp_path / "shown.png")]
     assert main(["data", "show", str(tmp_path / "a.npy"), *options]) == 2
     assert "a.npy has no images in its test split" in capsys.readouterr().err
-    with pytest.raises(InputError, match="no image shape"):
+    with pytest.raises(InputError, match="isn't an image shape"):
         look_at(str(tmp_path / "a.npy"), (16, 16), "test", 1)  # type: ignore[arg-type]

@@ -138,13 +138,13 @@ def test_mistakes_are_one_sentence(
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(
-        InputError, match=r"^hf:somebody/something can't be had from the hub \(Couldn't reach the hub\)"
+        InputError, match=r"^hf:somebody/something can't be fetched from the hub \(Couldn't reach the hub\)"
     ):
         prepare("hf:somebody/something", (3, 16, 16))
 
 
 def test_the_code_needs_little_of_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With a library of our own making: what it's asked for, so that another version can be judged by it."""
+    """A fake library records the calls that it gets, so that another version can be compared with them."""
 
     class Kind:
         def __init__(self, *, decode: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Images that are decoded at once are bounded by their pixels, whatever the number of threads."""
+"""The pixels decoded at once are bounded, for any number of threads."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from glowflow.data.in_flight import InFlight
 
 
 class Watched(InFlight):
-    """Notes how many pixels were in flight at most."""
+    """Records the largest number of pixels in flight."""
 
     largest = 0
 

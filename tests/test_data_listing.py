@@ -1,4 +1,4 @@
-"""Which files of a folder are its images: links, folders of systems, what can't be read."""
+"""The images that are found in a folder with links, folders of systems, and unreadable files."""
 
 import errno
 import os
@@ -95,7 +95,7 @@ def test_what_is_no_regular_file_is_never_opened(tmp_path: Path, capsys: pytest.
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Make folders of these names unreadable, for whoever runs this."""
+    """Make folders with these names unreadable, even for root."""
     scandir: Callable[[str], Any] = os.scandir
 
     def refusing(path: str) -> Any:  # noqa: ANN401

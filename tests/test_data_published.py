@@ -55,7 +55,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def rows(*datasets: Dataset) -> list[tuple[bytes, int, bytes]]:
-    """Each image with its label and attributes, in an order that the split doesn't change."""
+    """Each image with its label and attributes, in an order that doesn't depend on the split."""
     return sorted(
         (
             data.images[row].tobytes(),
@@ -159,7 +159,7 @@ def test_files_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "files" / "archive.tar.gz").touch()
     line = fails(capsys, "data", "prepare", "cifar10", "--files", str(tmp_path / "files"))
     assert "lacks cifar-10-batches-py or cifar-10-batches-bin (archive.tar.gz is to be unpacked first)" in line
-    assert "nowhere is no folder" in fails(capsys, "data", "prepare", "cifar10", "--files", "nowhere")
+    assert "nowhere isn't a folder" in fails(capsys, "data", "prepare", "cifar10", "--files", "nowhere")
 
 
 def test_shapes_that_cannot_be_had_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,7 +210,7 @@ def test_every_preset_names_data_that_can_be_had() -> None:
 
 @pytest.fixture
 def interruption(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Blocks of four images, and Ctrl-C after the third of the first preparation; how many each found done."""
+    """Blocks of four images; the first preparation ends after three. The list has the images done at each start."""
     done: list[int] = []
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Files of more than 8 bits: one value range for all of a folder, kept with the data and with a model."""
+"""Files of more than 8 bits have one value range for a whole folder, which is stored with the data and the model."""
 
 import struct
 import zlib
@@ -25,7 +25,7 @@ RAMP = np.linspace(0, 1, 16).reshape(4, 4)
 
 
 def write(path: Path, values: NDArray[Any]) -> Path:
-    """A file of exactly these numbers, (H, W) or (H, W, channels)."""
+    """Write a file of exactly these numbers, (H, W) or (H, W, channels)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".png":
         path.write_bytes(png(values))
@@ -35,7 +35,7 @@ def write(path: Path, values: NDArray[Any]) -> Path:
 
 
 def png(values: NDArray[Any]) -> bytes:
-    """A PNG of 8 or 16 bits, which Pillow writes for grey alone."""
+    """The bytes of a PNG of 8 or 16 bits. Pillow writes these only for grey."""
     height, width, channels = (*values.shape, 1)[:3]
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + row.astype(values.dtype.newbyteorder(">")).tobytes() for row in values)

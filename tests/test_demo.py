@@ -1,4 +1,4 @@
-"""The demo's server: exact, shared by many, and unmoved by what strangers send it."""
+"""The demo's server is exact, serves many clients, and withstands malformed requests."""
 
 import asyncio
 import base64
@@ -160,7 +160,7 @@ def test_both_precisions_are_the_models(client: TestClient, glow: Glow) -> None:
 
 
 def test_a_settled_picture_that_is_unusual_says_so(glow: Glow) -> None:
-    """By the directions' range, or else by the training's; and not while a slider moves."""
+    """The directions' range decides, or else the training's. Nothing is reported while a slider moves."""
     z = torch.randn(D, generator=torch.Generator().manual_seed(0))
     (seen,) = look(glow, glow.decode(z.double()[None]))
     inside, outside = (seen.bits_per_dim + more for more in (0.1, -0.1))
@@ -182,7 +182,7 @@ def test_a_settled_picture_that_is_unusual_says_so(glow: Glow) -> None:
 
 
 def test_directions_that_were_never_tried_tell_of_what_fell_apart_alone(glow: Glow) -> None:
-    """As those of the bundled faces, which a classifier made as long as they are."""
+    """A classifier chose the lengths of such directions, as it did for the bundled faces."""
     z = torch.randn(D, generator=torch.Generator().manual_seed(0)).double()
     (seen,) = look(glow, glow.decode(z[None]))
     for beyond, is_told in ((0.5, False), (1.5, True)):
@@ -403,7 +403,7 @@ def test_latents_of_any_size_give_a_picture(client: TestClient, size: float) -> 
 
 
 def endlessly(glow: Glow, seconds: float, chunk: bytes) -> Message:
-    """The head of the answer to a body without an end, of which a chunk comes every so many seconds."""
+    """The head of the answer to an endless body, with a chunk after each pause in seconds."""
     headers = [(b"content-type", b"image/png"), (b"host", b"localhost")]
     scope = {"type": "http", "method": "POST", "path": "/api/encode", "query_string": b"", "headers": headers}
     sent: list[Message] = []

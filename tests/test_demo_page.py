@@ -80,7 +80,7 @@ def _browser() -> Iterator[Browser]:
 
 @contextmanager
 def visited(browser: Browser, address: str) -> Iterator[Page]:
-    """A page that has loaded, and of which nothing was complained about by the end."""
+    """A page that has loaded. At the end it must have logged no error."""
     visitor = browser.new_context(viewport={"width": 1280, "height": 900})
     page = visitor.new_page()
     page.set_default_timeout(20_000)
@@ -109,7 +109,7 @@ def settle(page: Page) -> None:
 
 
 def pixels(page: Page, canvas: str = "#picture") -> NDArray[np.uint8]:
-    """What a canvas shows, (H, W, C)."""
+    """The pixels of a canvas, (H, W, C)."""
     script = """selector => { const canvas = document.querySelector(selector);
         const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         return [canvas.height, canvas.width, [...data]]; }"""
@@ -118,7 +118,7 @@ def pixels(page: Page, canvas: str = "#picture") -> NDArray[np.uint8]:
 
 
 def wait_for(is_so: Callable[[], bool], page: Page) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     for _ in range(200):
         if is_so():
             return
@@ -192,7 +192,7 @@ def drag(page: Page, label: str, share: float) -> None:
 
 
 def values_on_the_way_back(page: Page, label: str) -> list[float]:
-    """What a slider shows, and what it shows after each undo, until nothing is left to undo."""
+    """The values of a slider, now and after each undo, until nothing is left to undo."""
     slider, values = page.get_by_label(label).first, []
     for _ in range(10):
         values.append(float(slider.input_value()))
@@ -682,7 +682,7 @@ def test_two_labels_have_one_slider(browser: Browser, two_labels: str) -> None:
 
 
 def below(app: ASGIApp) -> ASGIApp:
-    """A proxy that has the page below a path, which it takes off."""
+    """A proxy that serves the page below a path, which it removes from requests."""
 
     async def proxy(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -122,7 +122,7 @@ def test_a_mixing_is_the_steps_first_layers(level: Chain) -> None:
 
 
 class Kernels(TorchDispatchMode):
-    """Notes the kernels of the convolutions that are run: their shapes, by type."""
+    """Records the shapes of the kernels of convolutions, by type."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -176,7 +176,7 @@ def test_slices_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("figure", ["time", "final", "temperatures"])
 def test_every_kind_of_figure(figure: str) -> None:
-    """A training that has two names is shown under both."""
+    """A training with two names is shown under both."""
     pytest.importorskip("matplotlib")
     same = {"model": {"permutation": "reverse"}}
     write(
@@ -207,7 +207,9 @@ def test_what_another_experiment_trained_is_not_estimated_again() -> None:
         assert [each > 0 for each in minutes] == [left, left]
 
 
-def test_parts_of_an_experiment_add_up_and_trials_stay_apart(capsys: pytest.CaptureFixture[str]) -> None:
+def test_parts_of_an_experiment_add_up_and_other_lengths_are_stored_apart(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     pytest.importorskip("matplotlib")
     write(presets={"digits": 32, "digits-realnvp": 32}, temperatures=[])
     assert main(["experiment", "mini.yaml", "--presets", "digits"]) == 0
@@ -222,7 +224,7 @@ def test_parts_of_an_experiment_add_up_and_trials_stay_apart(capsys: pytest.Capt
     assert Path("results/experiments/mini-16-images/summary.md").exists()
     assert main(["experiment", "mini.yaml", "--presets", "digits", "--seeds", "3"]) == 0
     captured = capsys.readouterr()
-    assert "8 of 12 trainings" in captured.out  # more seeds than its own are shown too
+    assert "8 of 12 trainings" in captured.out  # the third seed, which the experiment doesn't have, is shown too
     assert "results/experiments/mini/trainings.jsonl has the results of 4 of 6 trainings" in captured.err
 
 
@@ -232,14 +234,14 @@ def test_what_another_process_trains_is_left_to_it(capsys: pytest.CaptureFixture
     with claimed(Path("runs/experiments") / busy.directory, busy.run):
         assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     said = capsys.readouterr().err
-    assert "Another process is at it" in said
+    assert "Another process is running this training" in said
     assert "1 training remains" in said
     assert [json.loads(line)["variation"] for line in lines()] == ["1x1"]
     assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     assert len(lines()) == 2
 
 
-def test_results_of_former_settings_are_drawn_and_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_of_former_settings_are_drawn_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     write(temperatures=[], seeds=1, presets={"digits": 32})
     assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     assert "have changed since" not in capsys.readouterr().out
@@ -250,7 +252,7 @@ def test_results_of_former_settings_are_drawn_and_said_to_be_so(capsys: pytest.C
     assert "2 of 2 trainings" in page
 
 
-def test_a_line_that_a_crash_cut_short_costs_nothing_but_itself() -> None:
+def test_a_line_that_a_crash_cut_short_loses_no_other_line() -> None:
     write(temperatures=[], seeds=1, presets={"digits": 32})
     assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     path = Path("results/experiments/mini/trainings.jsonl")
@@ -272,7 +274,7 @@ def test_a_training_that_diverges_is_a_result(capsys: pytest.CaptureFixture[str]
     assert "1, 1 diverged | - |" in capsys.readouterr().out
 
 
-def test_so_is_one_that_is_not_finite_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_whose_last_state_is_not_finite_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
     variations = {"reverse": {}, "1x1": {"train": {"lr": 10**30, "warmup_images": 0}}}
     write(variations=variations, seeds=1, presets={"digits": 48}, temperatures=[])
     assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
@@ -286,20 +288,27 @@ def test_so_is_one_that_is_not_finite_when_it_ends(capsys: pytest.CaptureFixture
         ({"variations": {"a": {"model": {"permutation": "sort"}}}}, "it takes one of conv1x1"),
         ({"variations": {"a": {"execution": {"precision": "float16"}}}}, "it takes one of float32, bfloat16"),
         ({"variations": {"a": {"execution": {"memory": "stroe"}}}}, "it takes one of store, checkpoint, reversible"),
-        ({"variations": {}}, "it takes at least one name"),
-        ({"variations": {2: {}}, "about": [1]}, "it takes a sentence"),
-        ({"variations": {"a": {"train": {"seed": 7}}}}, "sets train.seed, which an experiment says under 'seeds'"),
-        ({"shared": {"train": {"images": 16}}}, "sets train.images, which an experiment says under 'presets'"),
-        ({"minutes": "long"}, "it takes a number of at least 0"),
-        ({"orders": 5}, "it takes lists of variations"),
-        ({"alike": ["reverse", "1x1"]}, "it takes lists of variations"),
-        ({"temperatures": 0.7}, "it takes a list of numbers of at least 0"),
+        ({"variations": {}}, "it takes a mapping with at least one name"),
+        ({"variations": {2: {}}, "about": [1]}, "it takes text"),
+        (
+            {"variations": {"a": {"train": {"seed": 7}}}},
+            "an experiment sets this for all its trainings, under 'seeds'",
+        ),
+        (
+            {"shared": {"train": {"images": 16}}},
+            "an experiment sets this for all its trainings, under 'presets'",
+        ),
+        ({"minutes": "long"}, "it takes a number"),
+        ({"minutes": -1}, "it takes a number of at least 0"),
+        ({"orders": 5}, "it takes a list of lists of names"),
+        ({"alike": ["reverse", "1x1"]}, "it takes a list of lists of names"),
+        ({"temperatures": 0.7}, "it takes a list of numbers"),
         ({"presets": {"digitz": 10}}, "There is no preset 'digitz'"),
         ({"presets": {"digits": "many"}}, "it takes a whole number"),
         ({"seeds": 0}, "seeds is 0"),
         ({"figure": "pie"}, "it takes one of epochs"),
         ({"orders": [["reverse", "2x2"]]}, "compares '2x2'"),
-        ({"temperatures": [-1]}, "numbers of at least 0"),
+        ({"temperatures": [-1]}, "it takes a number of at least 0"),
         ({"colour": "red"}, "unknown key 'colour'"),
     ],
 )

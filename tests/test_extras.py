@@ -1,4 +1,4 @@
-"""What needs an optional library: used where it is, asked for in a sentence where it isn't."""
+"""Optional libraries are used if they are installed, and one sentence asks for them if they aren't."""
 
 import json
 import re
@@ -54,7 +54,7 @@ def test_the_hub_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_asks_pypi_for_glowflow() -> None:
-    """It isn't there yet: every message and page installs from the clone."""
+    """glowflow isn't on PyPI yet, so every message and page installs from the clone."""
     root = Path(__file__).parents[1]
     pages = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "src").rglob("*.py")]
     assert not [page for page in pages if re.search(r"install.*\bglowflow\[", page.read_text())]

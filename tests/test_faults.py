@@ -1,4 +1,4 @@
-"""Whatever happens to a run, its last good checkpoint is found, and leads to the same result."""
+"""After any fault, a run's last good checkpoint is found and leads to the same result."""
 
 import errno
 import random
@@ -91,7 +91,7 @@ def test_without_an_undamaged_checkpoint_nothing_is_overwritten(run: Path, confi
 
 
 class CrashError(BaseException):
-    """The process is gone; no handler runs."""
+    """The simulated end of the process, which no handler catches."""
 
 
 def counted(original: Callable[..., object], name: str, done: list[str], at: int) -> Callable[..., object]:
@@ -106,7 +106,7 @@ def counted(original: Callable[..., object], name: str, done: list[str], at: int
 
 @contextmanager
 def crashing(monkeypatch: pytest.MonkeyPatch, at: int) -> Iterator[list[str]]:
-    """Die before the `at`-th thing that is done to the file system; gives what was done."""
+    """Die before operation `at` on the file system, and return the operations so far."""
     done: list[str] = []
     with monkeypatch.context() as patch:
         for owner, name in [(Path, "rename"), (Path, "replace"), (Path, "mkdir"), (Path, "touch"), (shutil, "rmtree")]:

@@ -1,4 +1,4 @@
-"""The importers of PyTorch code bases: what those computed (tools/record_pytorch_glows.py), and every refusal."""
+"""Imported PyTorch models compute what their code did (tools/record_pytorch_glows.py), and bad files are refused."""
 
 import json
 import pickle
@@ -67,7 +67,7 @@ def recorded(key: Key, what: str) -> Tensor:
 
 
 def refusal(function: Callable[..., object], *args: object) -> str:
-    """The one sentence that a refusal says."""
+    """The sentence of a refusal."""
     with pytest.raises(InputError) as caught:
         function(*args)
     sentence = str(caught.value)
@@ -147,8 +147,8 @@ def test_no_tensor_is_ignored(key: Key) -> None:
     [
         ("blocks.1.flows.0.actnorm.scale", torch.zeros(1, 24, 1, 1), "zero in a channel"),
         ("blocks.1.flows.0.actnorm.scale", torch.full((1, 24, 1, 1), torch.nan), "finite"),
-        ("blocks.1.flows.0.actnorm.initialized", torch.tensor(0, dtype=torch.uint8), "before its training"),
-        ("blocks.1.flows.0.invconv.s_sign", torch.zeros(24), "signs are not 1"),
+        ("blocks.1.flows.0.actnorm.initialized", torch.tensor(0, dtype=torch.uint8), "hasn't been trained"),
+        ("blocks.1.flows.0.invconv.s_sign", torch.zeros(24), "a sign isn't 1"),
         ("blocks.1.flows.0.invconv.u_mask", torch.ones(24, 24), "constant"),
     ],
 )

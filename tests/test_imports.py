@@ -1,4 +1,4 @@
-"""The house: imports go down only, and the package is light to import."""
+"""Imports go down only, and the package is light to import."""
 
 import subprocess
 import sys

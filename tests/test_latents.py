@@ -1,4 +1,4 @@
-"""What is done with latents: the ends of paths, the levels that stay, the directions that examples give."""
+"""Work with latents: the ends of paths, the levels that are kept, and the directions that examples give."""
 
 import json
 from dataclasses import replace
@@ -119,12 +119,12 @@ def test_a_direction_changes_its_attribute(model: Glow, dataset: Dataset, method
 
 
 def _shift(model: Glow, z: Tensor, found: Directions, name: str, images: Tensor) -> list[float]:
-    """By how much each channel grew."""
+    """The growth of each channel."""
     return (model.decode(found.edit(z, {name: 1.0})).float() - images.float()).mean((0, 2, 3)).tolist()
 
 
 def test_a_regression_keeps_apart_what_comes_together(model: Glow) -> None:
-    """As scikit-learn's does, which it also is compared with."""
+    """The regression minimises what scikit-learn's does, and is compared with it."""
     linear_model = pytest.importorskip("sklearn.linear_model")
     random = np.random.default_rng(0)
     first = random.random(400) < 0.3
@@ -152,7 +152,7 @@ def test_a_folder_called_like_a_bundled_model(monkeypatch: pytest.MonkeyPatch, m
 
 
 def test_directions_of_two_times_are_refused(model: Glow, dataset: Dataset, tmp_path: Path) -> None:
-    """As when the machine stops between the writing of one file and the other."""
+    """The machine stopped after one file was written and before the other."""
     model.save_pretrained(tmp_path)
     found = fit(model, dataset)
     found.save(tmp_path)
@@ -199,7 +199,7 @@ def test_directions_are_saved_for_a_models_weights(model: Glow, dataset: Dataset
     with pytest.raises(InputError, match="no direction for 'Blue'; there is one for Bright, Red"):
         loaded.edit(torch.zeros(1, 192), {"Blue": 1.0})
     randomize(model).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="found for other weights"):
+    with pytest.raises(InputError, match="found before"):
         directions_of(tmp_path)
 
 
@@ -288,7 +288,7 @@ def test_data_that_tells_nothing_is_refused(model: Glow, dataset: Dataset) -> No
     plain = Dataset("plain", "train", dataset.images)
     with pytest.raises(InputError, match="plain has neither attributes nor labels"):
         fit(model, plain)
-    with pytest.raises(InputError, match="doesn't tell which images are 'Blue'; it tells Bright, Red, Never"):
+    with pytest.raises(InputError, match="has no attribute 'Blue'; it has Bright, Red, Never"):
         fit(model, dataset, ("Blue",))
     with pytest.raises(InputError, match="too few examples for Never"):
         fit(model, dataset, ("Never",))

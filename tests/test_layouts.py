@@ -1,4 +1,4 @@
-"""How RealNVP's layers are laid out: masks, order of channels, sizes."""
+"""The layout of RealNVP's layers: masks, order of channels, sizes."""
 
 from dataclasses import replace
 from math import log
@@ -52,7 +52,7 @@ def test_a_step_has_the_layers_that_its_configuration_names(permutation: str, co
 
 
 class Recorder(nn.Module):
-    """A conditioner that keeps what it sees and gives ones."""
+    """A conditioner that records its input and returns ones."""
 
     def forward(self, x: Tensor) -> Tensor:
         self.seen = x

@@ -1,4 +1,4 @@
-"""Too little memory is one sentence that says what takes less, and costs no checkpoint."""
+"""Too little memory gives one sentence that says what takes less, and no checkpoint is lost."""
 
 import errno
 import os

@@ -270,7 +270,7 @@ def test_no_images_are_images(config: GlowConfig, memory: str) -> None:
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_a_frozen_model_knows_its_type(coupling: str) -> None:
-    """Even where every number of it is a constant."""
+    """This holds even if every number of the model is a constant."""
     model = build(replace(SMALL, coupling=coupling, learn_top=False))
     images = images_of(SMALL)
     assert torch.equal(model.freeze().decode(model.freeze().encode(images)), images)

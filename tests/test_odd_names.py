@@ -1,4 +1,4 @@
-"""Names of any bytes, and terminals that lack characters: what was computed is written all the same."""
+"""Results are written even with names of any bytes, and to terminals that lack characters."""
 
 import csv
 import io

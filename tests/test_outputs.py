@@ -1,4 +1,4 @@
-"""Outputs go where they are sent: through links, and into pipes, devices and open files, which stay what they are."""
+"""Outputs go through links, and into pipes, devices and open files, none of which are replaced."""
 
 import csv
 import io

@@ -23,7 +23,7 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(code: str) -> None:
-    """A program of its own, which leaves no part registered in this one."""
+    """Run a program of its own, so that no part is registered in this one."""
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert not found.returncode, found.stderr
 

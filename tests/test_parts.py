@@ -74,7 +74,7 @@ class LinearConditioner(Conditioner):
 @PERMUTATIONS.option("turned")
 @dataclass(frozen=True)
 class Turned:
-    """The reversed channels, by another name."""
+    """The reversal of channels, under another name."""
 
 
 @PERMUTATIONS.builds("turned")
@@ -158,7 +158,7 @@ def test_an_option_of_a_wrong_type_is_named() -> None:
 def test_a_name_is_taken_once() -> None:
     @dataclass(frozen=True)
     class Other:
-        """Another."""
+        """Another part."""
 
     with pytest.raises(ValueError, match="already"):
         COUPLINGS.option("affine")(Other)

@@ -1,4 +1,4 @@
-"""Paths as people type them: home directories, their absence, names to be typed in a shell, and misspelt ones."""
+"""Paths as people type them: with home directories or without any, with names that a shell must quote, or misspelt."""
 
 import json
 import pwd
@@ -79,7 +79,7 @@ def test_nobodys_home_directory(home: Path, capsys: pytest.CaptureFixture[str], 
 
 @pytest.fixture(name="homeless")
 def _homeless(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container that runs as a user whom its system doesn't know."""
+    """This happens in a container that runs as a user whom its system doesn't know."""
 
     def unknown(_: object) -> None:
         raise KeyError("uid not found")

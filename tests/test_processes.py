@@ -52,7 +52,7 @@ def test_shares_have_everything_once(count: int) -> None:
 
 
 def test_a_launcher_that_has_died_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it died before its process could ask to be told of that."""
+    """This includes a launcher that died before its process could ask to be told."""
     launched = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True", "RANK": "0", "WORLD_SIZE": "2"}
     for name, value in (launched | {"MASTER_ADDR": "localhost", "MASTER_PORT": "1"}).items():
         monkeypatch.setenv(name, value)

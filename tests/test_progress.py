@@ -1,4 +1,4 @@
-"""Progress: one thing at a time, plain lines where no bar can move, and a time left that means something."""
+"""Progress shows one task at a time, plain lines where no bar can move, and a sensible time left."""
 
 import io
 import os
@@ -16,7 +16,7 @@ from glowflow.progress import progress, say
 
 @dataclass
 class Clock:
-    """The time, which passes only where a test lets it."""
+    """A clock that moves only when a test moves it."""
 
     now: float = 0.0
 

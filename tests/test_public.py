@@ -1,4 +1,4 @@
-"""What is public stands in the reference, and its docstring has an example, which the doctests run."""
+"""Every public name is in the reference, and its docstring has an example, which the doctests run."""
 
 import re
 from importlib import import_module

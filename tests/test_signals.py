@@ -59,7 +59,7 @@ def test_a_closed_terminal_ends_nothing_under_nohup_unless_torchrun_is_ended_by_
 
 
 def test_a_closed_terminal_costs_no_checkpoint(config: RunConfig, tmp_path: Path) -> None:
-    """What is written to a terminal that is gone is an error."""
+    """A terminal that is gone, where writing fails."""
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(as_plain(config)))
     here, terminal = os.openpty()
     command = [sys.executable, "-m", "glowflow", "train", "long.yaml", "--train.images", "10000000", "--out", "run"]

@@ -9,7 +9,7 @@ import pytest
 
 
 def run(arguments: str, redirections: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """What a shell sees of a command."""
+    """The exit status and the output of a command in a shell."""
     command = f'set -o pipefail; "{sys.executable}" -m glowflow {arguments} {redirections}'
     return subprocess.run(["bash", "-c", command], cwd=home, capture_output=True, text=True, check=False)
 

@@ -25,7 +25,7 @@ from tests.helpers import assert_same
 
 @pytest.fixture(name="cores")
 def _cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Four cores, which PyTorch takes by itself, and a user who says nothing."""
+    """Four cores, all of which PyTorch uses by default, and a user who sets no number of threads."""
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(threads, "cores", lambda: 4)
     before = torch.get_num_threads()

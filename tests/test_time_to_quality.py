@@ -1,4 +1,4 @@
-"""The comparison with other code bases: its clock, its evaluator, and glowflow training there as elsewhere."""
+"""The comparison with other code bases: its clock and evaluator, and that glowflow trains there as elsewhere."""
 
 import runpy
 import sys
@@ -32,7 +32,7 @@ TASK = Task(load("faces32").run, num_train=1000, mirrored=True)
 
 
 class Clock:
-    """A clock that work moves on."""
+    """A clock that moves when work is done."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -80,7 +80,7 @@ class Fake:
 
 
 class Reports:
-    """What was reported, and when by the machine's clock."""
+    """The reports, with the time of each by the machine's clock."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.made = clock, list[tuple[str, float, float, str]]()

@@ -1,4 +1,4 @@
-"""A run whose images moved goes on with them, and with no others."""
+"""A run whose images were moved goes on with these images, and with no others."""
 
 import os
 import shutil

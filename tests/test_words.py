@@ -1,4 +1,4 @@
-"""A word is a word: what YAML would take for a date, a number, no or nothing names a folder like any other."""
+"""Words that YAML reads as dates, numbers, false or nothing can name folders like any others."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ READ = {
     "[a]": "a list",
     "{a: b}": "keys and values",
 }
-"""Words, and what YAML makes of them."""
+"""Words, with the values that YAML reads them as."""
 
 PRESET = """
 model: {image_shape: [3, 8, 8], steps: 1, width: 8}
@@ -61,7 +61,7 @@ def test_a_folder_called_no(home: Path) -> None:
 
 @pytest.mark.parametrize("option", ["--data=", "--train.data=", "--from=", "--out="])
 def test_an_empty_word_is_no_name(home: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
-    """As of a variable of the shell that isn't set, which would mean the directory that one is in."""
+    """An unset shell variable gives an empty path, which would mean the current directory."""
     assert "is empty; it takes a name" in sentence(capsys, "train", "tiny.yaml", option)
     assert "model is empty" in sentence(capsys, "sample", "")
 

@@ -1,1 +1,1 @@
-"""What makes files of this repository: the bundled model, recordings that tests compare with, pictures."""
+"""Programs that make files of this repository: the bundled model, recordings for tests, and pictures."""

@@ -1,7 +1,6 @@
-"""A trained run as a model that comes with glowflow: small on disk, with its attributes' directions.
+"""Make a trained run a bundled model, small on disk and with directions of its attributes.
 
-Kernels and directions are stored in float16, everything else in float32; `glowflow evaluate` of both tells what that
-costs.
+Kernels and directions are stored in float16, everything else in float32. `glowflow evaluate` of both shows the cost.
 
     python -m tools.bundle runs/faces64 src/glowflow/models/faces
     python -m benchmarks.edit_scales src/glowflow/models/faces results/edits/edit-scales.json
@@ -24,7 +23,7 @@ from glowflow.training.run import CONFIG, read_config
 
 
 def main() -> None:
-    """Write the model, find its directions, say how large they are."""
+    """Write the model, find its directions, and print the sizes of both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
@@ -46,7 +45,7 @@ def main() -> None:
 
 
 def half(tensor: torch.Tensor) -> torch.Tensor:
-    """Kernels in half the bytes; they make up nearly all of a model."""
+    """Store kernels, which are nearly all of a model, in half the bytes."""
     return tensor.half() if tensor.ndim == 4 else tensor
 
 

@@ -1,4 +1,4 @@
-"""The pictures of docs/concepts.md that show latents, bits/dim and temperature, by the faces that come with glowflow.
+"""Draw the pictures of docs/concepts.md, of latents, bits/dim and temperature, with the bundled faces.
 
 Run: python -m tools.concepts (half a minute).
 """
@@ -35,7 +35,7 @@ def latents(model: Glow, faces: Tensor) -> None:
 
 
 def bits(model: Glow, face: Tensor) -> None:
-    """A face, the same with an ever larger part of its pixels in another order, and noise, with their bits/dim."""
+    """A face, the same face with more and more of its pixels shuffled, and noise, with their bits/dim."""
     generator = torch.Generator().manual_seed(0)
     images = [face, face.flip(1), shuffled(face, 32, generator), shuffled(face, 64, generator)]
     images.append(torch.randint(256, face.shape, generator=generator, dtype=torch.uint8))

@@ -1,14 +1,14 @@
-"""What two PyTorch code bases compute, for tests/test_import_pytorch.py: their own models, filled with known weights.
+"""Record what two PyTorch code bases compute with known weights, for tests/test_import_pytorch.py.
 
-Runs their code, in float64 and on images with known noise, from a checkout of each:
+Their code runs in float64 on images with known noise, from a checkout of each:
 
     git clone https://github.com/rosinality/glow-pytorch ../rosinality
     git clone https://github.com/y0ast/Glow-PyTorch ../y0ast
     python -m tools.record_pytorch_glows --rosinality ../rosinality --y0ast ../y0ast
 
-Writes tests/data/rosinality.json and tests/data/y0ast.json, a line for each model: what its code base was given, the
-shapes of its state dict, the seeds of weights and images (see tests/foreign_weights.py), and, for each image, its bits
-per dimension and the sums of its top latent's channels.
+This writes tests/data/rosinality.json and tests/data/y0ast.json. A line for each model has its settings, the shapes of
+its state dict, the seeds of weights and images (see tests/foreign_weights.py), and for each image its bits per
+dimension and the sums of its top latent's channels.
 """
 
 import argparse
@@ -107,12 +107,12 @@ def inputs(image: tuple[int, int, int], seed: int, num_classes: int = 0) -> tupl
 
 
 def outputs(bits_per_dim: Tensor, top: Tensor) -> Case:
-    """What the tests compare."""
+    """The numbers that the tests compare."""
     return {"bits_per_dim": bits_per_dim.tolist(), "top_sums": top.sum((2, 3)).tolist()}
 
 
 def known_noise(noise: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """In the place of the function that adds noise: the continuous images, and -ln 256 for each dimension."""
+    """A replacement for the function that adds noise: the continuous images, and -ln 256 for each dimension."""
     return lambda x: (x + noise / 256, torch.full((len(x),), -log(256) * x[0].numel(), dtype=x.dtype))
 
 

@@ -26,7 +26,7 @@ def moons(num: int, generator: torch.Generator) -> Tensor:
 
 
 def network() -> nn.Module:
-    """From one coordinate to shift and scale of the other; zero at the start."""
+    """A network from one coordinate to shift and scale of the other, which gives zeros at first."""
     layers = [nn.Linear(1, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2)]
     nn.init.zeros_(layers[-1].get_parameter("weight"))
     return nn.Sequential(*layers)

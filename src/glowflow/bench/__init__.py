@@ -1,1 +1,1 @@
-"""Speed and memory on this machine."""
+"""Measurements of speed and memory on this machine."""

@@ -1,4 +1,4 @@
-"""How much memory a computation holds, counted from its tensors: the same on every machine and run."""
+"""The memory that a computation holds, counted from its tensors, so that it's the same on every machine."""
 
 import weakref
 from collections.abc import Callable, Iterable
@@ -11,35 +11,32 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 BEFORE = -1
-"""Number of storages that were there before."""
+"""The number that all storages have which existed before."""
 
 
 class _Allocations(TorchDispatchMode):
-    """Notes when the storage of each new tensor comes and goes."""
+    """Records when the storage of each new tensor is made and freed."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.events: list[tuple[int, int]] = []
-        """Number of a storage, and its bytes, negative when it goes."""
+        """The number of a storage, and its bytes, negative when it's freed."""
         self.numbers = WeakIdKeyDictionary()
-        """The living storages' numbers."""
+        """The numbers of the storages that exist."""
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:  # noqa: ANN401 (whatever the operation gives)
+    ) -> Any:  # noqa: ANN401 (any operation's result)
         for storage in _storages((args, kwargs)):
             self.numbers.setdefault(storage, BEFORE)
         result = func(*args, **(kwargs or {}))
         for storage in _storages(result):
-            self._note(storage)
+            if storage not in self.numbers:
+                number, size = len(self.events), storage.nbytes()
+                self.numbers[storage] = number
+                self.events.append((number, size))
+                weakref.finalize(storage, self.events.append, (number, -size))
         return result
-
-    def _note(self, storage: torch.UntypedStorage) -> None:
-        if storage not in self.numbers:
-            number, size = len(self.events), storage.nbytes()
-            self.numbers[storage] = number
-            self.events.append((number, size))
-            weakref.finalize(storage, self.events.append, (number, -size))
 
 
 def _storages(tree: object) -> list[torch.UntypedStorage]:
@@ -47,14 +44,14 @@ def _storages(tree: object) -> list[torch.UntypedStorage]:
 
 
 def activation_bytes(loss: Callable[[], Tensor], parameters: Iterable[Tensor]) -> int:
-    """The most that a training step's forward and backward pass hold at once, in bytes.
+    """The largest number of bytes that the forward and backward pass of a training step hold at once.
 
-    Counts every tensor made on the way, but for the gradients that stay. Parameters, data and the optimiser's state
-    were there before. What a library allocates within one operation is not seen.
+    All tensors that the passes make are counted, except for the gradients of parameters. Memory that a library
+    allocates within one operation isn't seen.
 
     Args:
-        loss: Computes a scalar.
-        parameters: Whose gradients stay; they must have none yet.
+        loss: A function that computes a scalar.
+        parameters: The parameters, which must have no gradients yet.
     """
     with _Allocations() as allocations:
         loss().backward()

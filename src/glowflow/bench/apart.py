@@ -1,4 +1,4 @@
-"""Work done in a process of its own, which has nothing of what this one has set up."""
+"""Work in a process of its own, which shares none of this one's settings."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from glowflow.errors import InputError
 
 @contextmanager
 def apart(build: Callable[[], Work]) -> Iterator[Work]:
-    """Work that's built and done in another process, which ends with the context; it has as many threads.
+    """Work that another process builds and does, with as many threads as this one. It ends with the context.
 
     Args:
-        build: Gives the work there; it's pickled.
+        build: A function that returns the work. It's pickled and called in the other process.
 
     Raises:
-        InputError: If the process ends by itself.
+        InputError: If the process ends too early.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -34,7 +34,7 @@ def apart(build: Callable[[], Work]) -> Iterator[Work]:
 
     try:
         with _end_told():
-            here.recv()  # it's built
+            here.recv()  # the work is built
         yield work
     finally:
         here.close()
@@ -46,11 +46,11 @@ def _end_told() -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError):
-        raise InputError("A process that was to be measured ended: its memory may not have sufficed.") from None
+        raise InputError("A measured process ended too early; perhaps it ran out of memory.") from None
 
 
 def _serve(pipe: Connection, build: Callable[[], Work], threads: int) -> None:
-    """Build the work, and do it whenever it's asked for."""
+    """Build the work, and do it at each request until the other end is closed."""
     torch.set_num_threads(threads)
     work = build()
     while _is_asked(pipe):
@@ -59,7 +59,7 @@ def _serve(pipe: Connection, build: Callable[[], Work], threads: int) -> None:
 
 
 def _is_asked(pipe: Connection) -> bool:
-    """Say that what there was to do is done, and wait; False when the other end is closed."""
+    """Report that everything is done, and wait for a request. Return False if the other end is closed."""
     try:
         pipe.send(None)
         pipe.recv()

@@ -1,4 +1,4 @@
-"""The floor: the convolutions of the couplings' networks alone, in the same type and layout."""
+"""The floor of every time: the convolutions of the couplings' networks alone, in the same type and layout."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from glowflow.model import Glow
 
 
 def convolutions(config: GlowConfig, precision: torch.dtype | None, x: Tensor, *, backward: bool) -> Work:
-    """The convolutions for a batch like x, forward, or forward and backward."""
+    """The convolutions for a batch like x: the forward pass, or the forward and the backward pass."""
 
     def tensor(shape: torch.Size) -> Tensor:
         values = 0.05 * torch.randn(shape, device=x.device, dtype=precision or x.dtype)
@@ -44,11 +44,11 @@ class Call(NamedTuple):
 
 
 class _Calls(TorchFunctionMode):
-    """Notes the convolutions that are run."""
+    """Records the convolutions that are run."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.noted: list[Call] = []
+        self.calls: list[Call] = []
 
     def __torch_function__(
         self,
@@ -57,29 +57,28 @@ class _Calls(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> object:
-        """Run a function of PyTorch's."""
         options = kwargs or {}
         if function is F.conv2d:
             padding = args[4] if len(args) > 4 else options.get("padding", 0)
-            self.noted.append(Call(args[0].shape, args[1].shape, padding))
+            self.calls.append(Call(args[0].shape, args[1].shape, padding))
         return function(*args, **options)
 
 
 @torch.no_grad()
 def convolution_calls(config: GlowConfig, x: Tensor) -> list[Call]:
-    """The convolutions for a batch like x, without those that are the same for all its images."""
+    """The convolutions for a batch like x, except for those that are the same for all images."""
     shapes: list[tuple[nn.Module, torch.Size]] = []
-    batch = 2  # tells them from the convolutions of a single, common image
+    batch = 2  # what is the same for all images has a batch of 1
     with torch.device("meta"):
         model = Glow(config)
-        networks = [module.conditioner for module in model.modules() if isinstance(module, Coupling)]
-        for each in networks:
-            each.register_forward_pre_hook(lambda network, args: shapes.append((network, args[0].shape)))
+        for module in model.modules():
+            if isinstance(module, Coupling):
+                module.conditioner.register_forward_pre_hook(lambda net, args: shapes.append((net, args[0].shape)))
         kept = torch.empty(batch, *x.shape[1:])
-        for level in model.levels:  # each network by itself, as no way to run a level does it
+        for level in model.levels:  # plain, so that each network runs by itself
             kept = level(kept)[0].chunk(2, dim=1)[0]
-        with _Calls() as calls:
-            for network, shape in tuple(shapes):
+        with _Calls() as recorded:
+            for network, shape in tuple(shapes):  # the hooks add to the list
                 network(torch.empty(shape))
-    own = [call for call in calls.noted if call.inputs[0] == batch]
+    own = [call for call in recorded.calls if call.inputs[0] == batch]
     return [call._replace(inputs=torch.Size((len(x), *call.inputs[1:]))) for call in own]

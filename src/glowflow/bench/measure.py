@@ -1,4 +1,4 @@
-"""Everything that `glowflow bench` measures."""
+"""The measurements of `glowflow bench`."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -24,15 +24,15 @@ FLOOR = "bare convolutions"
 
 
 def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths: Sequence[int]) -> dict[str, Any]:
-    """Training and sampling beside their floors (and normflows, where it is installed), operations, and memory.
+    """Measure training and sampling beside their floors, operations, and memory. Normflows joins if it's installed.
 
     Args:
-        run: The model, and the optimiser of its training.
-        execution: The precision of the couplings' networks, which the floor has too, and whether compiled training
-            and sampling are measured beside the others; all memory modes are.
+        run: The configuration of the model and its optimiser.
+        execution: The precision of the couplings' networks and the floor. If it's compiled, compiled training and
+            sampling are measured beside the others. All memory modes are measured.
         x: A batch of continuous images, on the device to measure.
         rounds: How often each piece of work is timed.
-        depths: Numbers of steps K for the memory.
+        depths: The numbers of steps K for which memory is measured.
     """
     keep_freed_memory()  # as the commands do
     config, precision = run.model, execution.precision
@@ -41,7 +41,7 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
     if execution.compiled:
         train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x, run.train)
     found: dict[str, Any] = {"training": _beside_peers(train, peer_training, config, x, rounds)}
-    train.clear()  # the models in it are large
+    train.clear()  # its models are large
     draw: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=False)}
     draw["glowflow"] = sampling(config, Execution(precision=precision), x)
     if execution.compiled:
@@ -54,7 +54,7 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
 def _beside_peers(
     works: dict[str, Work], of_peer: OfPeer, config: GlowConfig, x: Tensor, rounds: int
 ) -> list[dict[str, Any]]:
-    """Timings of the works and, where normflows is installed, of the same done by it, in turn."""
+    """Timings of all works in turn, with those of normflows if it's installed."""
     with ExitStack() as stack:
         if normflows_glow(replace(config, steps=1), x) is not None:
             for name, keeps in PEERS.items():

@@ -1,4 +1,4 @@
-"""Activation memory by depth."""
+"""Activation memory for different depths."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from glowflow.progress import progress
 def activations(
     config: GlowConfig, depths: Sequence[int], precision: torch.dtype | None, x: Tensor
 ) -> list[dict[str, int | str]]:
-    """Activation memory in bytes of a training step, for each depth K, in each memory mode and of the peer."""
+    """Activation memory of a training step in bytes, for each depth K, in each memory mode and of normflows."""
     rows: list[dict[str, int | str]] = []
     with progress("Memory", len(depths), "depths") as advance:
         for steps in depths:

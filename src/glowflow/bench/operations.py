@@ -1,8 +1,8 @@
-"""How many operations a training step runs: the same count on every machine, and what bounds small models on a GPU."""
+"""The number of operations in a training step, which is the same on every machine and bounds small models on GPUs."""
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,17 +15,15 @@ from glowflow.execution import Execution
 from glowflow.training import Batch, Options, TrainingState
 
 WITHOUT_KERNEL = {"_unsafe_view", "detach", "empty", "empty_like", "empty_strided", "lift_fresh", "new_empty"}
-"""Operations that only describe or allocate memory, besides those that give views of their inputs."""
-
-
+"""Operations that run no kernel. Those that give views of their inputs run none either."""
 BATCH = 2
-"""Images; the number of operations doesn't depend on it."""
+"""The number of images, on which the count doesn't depend."""
 
 
 class Operations(TorchDispatchMode):
     """Counts the operations of PyTorch that run a kernel, by their names.
 
-    An operation over many tensors (`_foreach_add_`) is one. Functions of our own count as what they run.
+    An operation over many tensors (`_foreach_add_`) counts as one. Custom functions count as the operations they run.
 
     >>> with Operations() as operations:
     ...     _ = torch.zeros(3).view(3, 1) + 1
@@ -39,8 +37,7 @@ class Operations(TorchDispatchMode):
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:  # noqa: ANN401 (whatever the operation gives)
-        """Run an operation."""
+    ) -> Any:  # noqa: ANN401 (any operation's result)
         assert isinstance(func, OpOverload)  # noqa: S101  for mypy
         namespace, _, name = func._schema.name.partition("::")
         if namespace == "aten" and name not in WITHOUT_KERNEL and not func.is_view:
@@ -48,27 +45,16 @@ class Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@dataclass(frozen=True)
-class StepOperations:
-    """How many operations each part of one training step runs."""
-
-    forward: int
-    backward: int
-    update: int
-    """Norm and clipping of the gradient, and the optimiser."""
-    averages: int
-    step: int
-    """All of these."""
-    per_step_of_flow: float
-    """Forward and backward, for each step of flow that a level has more."""
-
-
 def count(run: RunConfig, execution: Execution) -> dict[str, Any]:
-    """The operations of a training step, counted on tensors without values, which takes no time to compute."""
+    """The number of operations in each part of a training step, counted on tensors without values.
+
+    "update" is the gradient's norm and clipping and the optimiser, "step" is the sum of all parts, and
+    "per_step_of_flow" is what a further step of flow adds to "forward" and "backward".
+    """
     forward, backward = _gradient(run, execution)
     twice = sum(_gradient(_doubled(run), execution))
     state, images = _state(run, execution)
-    state.step(images)  # the first one makes the optimiser's state
+    state.step(images)  # the first step makes the optimiser's state
     with Operations() as whole:
         state.step(images)
     averages = 0
@@ -79,7 +65,9 @@ def count(run: RunConfig, execution: Execution) -> dict[str, Any]:
     step = whole.counts.total()
     update = step - forward - backward - averages
     steps = sum(run.model.at(level).steps for level in range(run.model.num_levels))
-    return asdict(StepOperations(forward, backward, update, averages, step, (twice - forward - backward) / steps))
+    per_step = (twice - forward - backward) / steps
+    parts = {"forward": forward, "backward": backward, "update": update, "averages": averages, "step": step}
+    return parts | {"per_step_of_flow": per_step}
 
 
 def _doubled(run: RunConfig) -> RunConfig:
@@ -99,8 +87,8 @@ def _gradient(run: RunConfig, execution: Execution) -> tuple[int, int]:
 
 
 def _state(run: RunConfig, execution: Execution) -> tuple[TrainingState, Batch]:
-    """A training and a batch, of tensors without values."""
+    """A training and a batch of tensors without values."""
     run = replace(run, train=replace(run.train, batch_size=BATCH))
     state = TrainingState.new(run, "meta", options=Options(execution))
-    state.lag = 2  # of the two steps that are counted neither is read
+    state.lag = 2  # the numbers of neither step are read
     return state, batch(run.model, torch.empty(BATCH, *run.model.image_shape)).to("meta")

@@ -1,4 +1,4 @@
-"""The same work done by `normflows`, for comparison."""
+"""The same work by another library, `normflows`, for comparison."""
 
 import warnings
 from collections.abc import Callable
@@ -14,18 +14,18 @@ from glowflow.parts import LAYOUTS
 
 OfPeer = Callable[[nn.Module, Tensor], Work]
 PEERS = {"normflows": False, "normflows, freed memory kept": True}
-"""normflows as its users have it, and with what `keep_freed_memory` does; each in a process of its own."""
+"""Normflows without and with `keep_freed_memory`, each in a process of its own."""
 
 
 def peer_work(of_peer: OfPeer, config: GlowConfig, images: tuple[Tensor, torch.device], *, keeps: bool) -> Work:
-    """Normflows' work on images that are to be on a device; it's called in a process of its own."""
+    """Build normflows' work on images (x, device). This is called in a process of its own."""
     if keeps:
         keep_freed_memory()
     values, device = images
     x = values.to(device)
     peer = normflows_glow(config, x)
     if peer is None:
-        raise ValueError("normflows has no such model.")
+        raise ValueError("normflows doesn't have this model.")
     return of_peer(peer, x)
 
 
@@ -42,12 +42,12 @@ def peer_training(peer: nn.Module, x: Tensor) -> Work:
 
 
 def peer_loss(peer: nn.Module, x: Tensor) -> Callable[[], Tensor]:
-    """What a training step of normflows' model differentiates."""
+    """The loss that a training step of normflows' model differentiates."""
     return lambda: -peer.log_prob(x, None).mean()  # type: ignore[operator]
 
 
 def peer_sampling(peer: nn.Module, x: Tensor) -> Work:
-    """Drawing as many images as the batch x has from normflows' model."""
+    """The work of drawing as many images as x has from normflows' model."""
 
     def draw() -> None:
         with torch.no_grad():
@@ -57,12 +57,12 @@ def peer_sampling(peer: nn.Module, x: Tensor) -> Work:
 
 
 def normflows_glow(config: GlowConfig, x: Tensor) -> nn.Module | None:
-    """Normflows' Glow of the same levels, steps, width and coupling, as its documentation builds it.
+    """Normflows' Glow with the same levels, steps, width and coupling, built as in its documentation.
 
-    It has LU-decomposed 1x1 convolutions and unconditional latents, and initialises itself at its first batch, x.
+    It has LU-decomposed 1x1 convolutions and unconditional latents. Its first batch, x, initialises it.
 
     Returns:
-        The model, or None where normflows isn't installed or has no such layers.
+        The model, or None if normflows isn't installed or has no such layers.
     """
     try:
         import normflows  # noqa: PLC0415 (an optional extra)
@@ -71,16 +71,16 @@ def normflows_glow(config: GlowConfig, x: Tensor) -> nn.Module | None:
     if LAYOUTS.name_of(config.layout) != "glow" or config.coupling not in {"affine", "additive"}:
         return None
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # it uses functions that torch has deprecated
+        warnings.simplefilter("ignore")  # normflows uses functions that torch has deprecated
         model = multiscale_flow(normflows, config).to(x.device)
         model.log_prob(x, None)
     return model
 
 
 def multiscale_flow(normflows: Any, config: GlowConfig) -> Any:  # noqa: ANN401 (a module without types)
-    """Its layers, which aren't initialised yet."""
+    """Normflows' model before its initialisation."""
     bases, flows, merges = [], [], []
-    for index, shape in enumerate(reversed(config.latent_shapes)):  # it counts from the latents up
+    for index, shape in enumerate(reversed(config.latent_shapes)):  # normflows counts levels from the top
         level = config.at(config.num_levels - 1 - index)
         channels = 4 * level.shape[0]
         blocks: list[Any] = [

@@ -1,4 +1,4 @@
-"""How long pieces of work take, measured in turn."""
+"""The times that pieces of work take, measured in turn."""
 
 import time
 from collections.abc import Callable
@@ -14,20 +14,20 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one piece of work takes, measured in turn with the others."""
+    """The time of one piece of work, measured in turn with the others."""
 
     name: str
     seconds: float
-    """Median over the rounds."""
+    """The median over the rounds."""
     images_per_second: float
     ratio: float
-    """Its time divided by that of the first piece of work in the same round; the median over the rounds."""
+    """Its time divided by that of the first piece of work in the same round: the median over the rounds."""
     first_seconds: float
-    """Its time in the first round, which counts for nothing else; compiling falls into it."""
+    """Its time in the first round, which includes compiling and isn't counted elsewhere."""
 
 
 def timings(works: dict[str, Work], batch_size: int, rounds: int) -> list[Timing]:
-    """Run each piece of work once per round, in turn, after a first round that isn't counted."""
+    """Run each piece of work once per round, in turn. An extra first round isn't counted."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     with progress("Timing", (rounds + 1) * len(works), "runs") as advance:
         for _ in range(rounds + 1):
@@ -45,7 +45,7 @@ def _timing(name: str, seconds: list[float], base: list[float], batch_size: int)
 
 
 def timed(work: Work) -> float:
-    """Seconds that a piece of work takes, the device's included."""
+    """Seconds that a piece of work takes, including the device's."""
     synchronize()
     began = time.perf_counter()
     work()
@@ -54,6 +54,6 @@ def timed(work: Work) -> float:
 
 
 def synchronize() -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has finished all work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""What is timed of glowflow: a training step, and drawing images."""
+"""The work of glowflow that is timed: a training step, and drawing images."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ from glowflow.training.state import TrainingState
 
 
 def training(config: GlowConfig, execution: Execution, x: Tensor, settings: TrainConfig | None = None) -> Work:
-    """A training step on the batch x, with the settings' optimiser, averages and clipping, which hardly moves."""
+    """A training step on x with the settings' optimiser, averages and clipping. It hardly changes the model."""
     slow = replace(settings or TrainConfig(), lr=1e-6, batch_size=len(x))
     state, images = TrainingState.new(RunConfig(config, slow), x.device, options=Options(execution)), batch(config, x)
     state.initialize(images)
@@ -27,7 +27,7 @@ def training(config: GlowConfig, execution: Execution, x: Tensor, settings: Trai
 
 
 def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
-    """Drawing as many images as the batch x has."""
+    """The work of drawing as many images as x has."""
     frozen, y = built(config, x).execute(execution).freeze(), labels(config, x)
 
     def draw() -> None:
@@ -45,16 +45,16 @@ def built(config: GlowConfig, x: Tensor) -> Glow:
 
 
 def loss(model: Glow, x: Tensor) -> Callable[[], Tensor]:
-    """What a training step differentiates, for the images x."""
+    """The loss that a training step on the images x differentiates."""
     objective, images = Objective(model), batch(model.config, x)
     return lambda: objective(*images).total
 
 
 def batch(config: GlowConfig, x: Tensor) -> Batch:
-    """What a training step takes, for the images x."""
+    """The batch of a training step on the images x."""
     return Batch(to_uint8(x, config.num_bits), torch.full_like(x, BIN_CENTRE), labels(config, x))
 
 
 def labels(config: GlowConfig, x: Tensor) -> Tensor | None:
-    """Labels of the images x, for a model that has classes."""
+    """Labels for the images x if the model has classes."""
     return torch.zeros(len(x), dtype=torch.int64, device=x.device) if config.num_classes else None

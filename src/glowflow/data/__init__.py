@@ -1,4 +1,4 @@
-"""Images to train on, by name, or in folders and files of one's own; all of them memory-mapped uint8."""
+"""Images to train on, memory-mapped and uint8: built-in and published data sets, and your own folders and files."""
 
 from glowflow.config import Shape
 from glowflow.data.cache import cache_directory

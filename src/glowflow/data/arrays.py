@@ -23,11 +23,11 @@ LABELS = "labels"
 
 
 def source(path: Path, image_shape: Shape) -> Source:
-    """The images in the file at `path`, which have to have `image_shape` already.
+    """The images in the file at `path`, which must have `image_shape`.
 
-    An .npy file is one uint8 array, (N, H, W), (N, H, W, C) or (N, C, H, W); an .npz file has such an array `images`
-    and perhaps `labels`, or `train`, `validation`, `test` (or as `splits.NAMES` has it) and perhaps `train_labels` and
-    so on. Splits that aren't there are held out of the training images.
+    An .npy file is one uint8 array, (N, H, W), (N, H, W, C) or (N, C, H, W). An .npz file has such an array `images`
+    and perhaps `labels`; or it has `train`, `validation` and `test` (or other names in `splits.NAMES`) and perhaps
+    `train_labels` and so on. Missing splits are held out of the training images.
     """
     path = path.resolve()
     status = path.stat()
@@ -66,7 +66,7 @@ class _Part(NamedTuple):
 
 
 def _splits(path: Path, image_shape: Shape) -> tuple[dict[Split, _Part], tuple[str, ...]]:
-    """Every split of the file, and the classes' names."""
+    """All splits of the file, and the names of the classes."""
     arrays, names = _read(path)
     images = {split: _as_images(arrays[name], image_shape, f"{path}, array {name}") for split, name in names.items()}
     labels = _labels(arrays, names, path)
@@ -81,7 +81,7 @@ def _splits(path: Path, image_shape: Shape) -> tuple[dict[Split, _Part], tuple[s
 
 
 def _read(path: Path) -> tuple[Arrays, dict[Split, str]]:
-    """The arrays of the file that are of use, by name, and which are each split's images; an .npy file is `images`."""
+    """The arrays of the file by name, and the name of each split's images. The array of an .npy file is `images`."""
     try:
         if path.suffix.lower() == ".npy":
             return {"images": open_memmap(path, mode="r")}, {"train": "images"}
@@ -96,10 +96,10 @@ def _read(path: Path) -> tuple[Arrays, dict[Split, str]]:
 
 
 def _images_among(found: Sequence[str], path: Path) -> dict[Split, str]:
-    """The name of each split's images; a line says which arrays are left out."""
+    """The name of each split's images. A printed line names the arrays that are left out."""
     if "images" in found:
         if splits := [name for name in found if split_named(name)]:
-            say(f"Left out of {path}: {', '.join(splits)}, since its array images is all of the images.")
+            say(f"Left out of {path}: {', '.join(splits)}, because its array images has all images.")
         return {"train": "images"}
     names = splits_among([name for name in found if not name.endswith(LABELS)], str(path))
     if "train" not in names:
@@ -116,7 +116,7 @@ def _labels_of(name: str) -> str:
 
 
 def _labels(arrays: Arrays, names: Mapping[Split, str], path: Path) -> dict[Split, NDArray[np.int64]]:
-    """The labels of each split, or none at all."""
+    """The labels of each split, or an empty dict if the file has no labels."""
     if not any(_labels_of(name) in arrays for name in names.values()):
         return {}
     return {split: _as_labels(arrays, name, path) for split, name in names.items()}

@@ -1,7 +1,7 @@
-"""The cache of prepared images: one directory for each data set and image shape, memory-mapped and never half written.
+"""The cache of prepared images: one memory-mapped directory for each data set and image shape, never half written.
 
-A directory holds `meta.json` and, for each split, `train-images.npy` and whichever of labels, attributes, groups and
-sources the data has. It is built under another name and renamed when whole. Nothing in it is pickled.
+A directory holds `meta.json` and, for each split, `train-images.npy` and the labels, attributes, groups and sources
+that the data has. It is built under another name and renamed when it's complete. Nothing in it is pickled.
 """
 
 import errno
@@ -36,7 +36,7 @@ ROWS = 1024
 
 @dataclass(frozen=True)
 class Names:
-    """What was found of a data set: how its labels, its attributes and it itself are called, and its value ranges."""
+    """What a build found out: the names of classes and attributes, the data set's title, and its value ranges."""
 
     classes: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
@@ -48,18 +48,18 @@ class Names:
 class Source:
     """A data set that can be prepared.
 
-    Each kind of data set has a function `source` that gives it, at an image shape. The function raises InputError if
-    the data set can't have this shape, or isn't there.
+    Each kind of data set has a function `source` that returns one for an image shape. It raises InputError if the data
+    set can't have this shape or doesn't exist.
 
     Attributes:
         name: what people call it.
         key: names its directory in the cache; equal keys promise equal content.
         build: writes every split into a `Builder`.
-        replaces: the start of the keys of which this one is the newest version; the others are removed.
-        origin: what it's built from; what was built from something else is built again. Empty takes what is there.
-        needs: what the user has to do first, if the data set can't be built because its files aren't at hand.
-        outdated: says what is wrong with a directory of an older version, which is used all the same; empty if nothing.
-        glimpse: gives a few images of a split without a build; None where a build is as fast.
+        replaces: the start of keys; this source replaces all others whose keys start so, and they are removed.
+        origin: identifies the files that it's built from. If they change, it's built again. Empty ignores changes.
+        needs: what the user must do first, if the data set can't be built because its files are missing.
+        outdated: says what is wrong with a directory of an older version, which is still used; empty if nothing is.
+        glimpse: gives a few images of a split without a build; None if a build is as fast.
     """
 
     name: str
@@ -76,21 +76,21 @@ class Source:
 class Builder:
     """A cache directory being written.
 
-    What an interrupted build left is kept, so a build can go on from there if it knows which rows are done (see
-    `scratch`). Every other build overwrites all of it.
+    The arrays of an interrupted build are kept. A build that knows which rows are done (see `scratch`) goes on from
+    there; any other build overwrites them.
     """
 
     directory: Path
     columns: dict[Split, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
     def create(self, split: Split, column: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
-        """An array on disk for one column of a split. It holds zeros, or what an interrupted build left."""
+        """An array on disk for one column of a split. It holds zeros, or the values of an interrupted build."""
         array = _opened(self.path(split, column), shape, np.dtype(dtype))
         self.columns.setdefault(split, {})[column] = array
         return array
 
     def save(self, split: Split, **columns: NDArray[Any] | None) -> None:
-        """Write whole columns of a split, those that are not None."""
+        """Write whole columns of a split, except for those that are None."""
         for column, values in columns.items():
             if values is not None:
                 self.create(split, column, values.shape, values.dtype)[...] = values
@@ -107,9 +107,9 @@ class Builder:
             column_array[part] = array[rows[part]]
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
-        """An array on disk, for the build alone. It holds zeros, or what an interrupted build left.
+        """A temporary array on disk, of zeros or with the values of an interrupted build.
 
-        A build of many pieces can mark in it which ones are on the disk, and go on from there.
+        A build can record in it which pieces are done, and go on from there.
         """
         return _opened(self.directory / f"{SCRATCH}{name}.npy", shape, np.dtype(dtype))
 
@@ -140,7 +140,7 @@ def cache_directory() -> Path:
 
 
 def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | None:
-    """Every split of `source`; None if the cache has none, or has it damaged or of another format or origin."""
+    """All splits of `source`; None if the cache lacks them, or they are damaged or of another format or origin."""
     try:
         return _read((cache or cache_directory()) / source.key, source.origin)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -148,7 +148,7 @@ def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | 
 
 
 def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
-    """Every split of `source`, from the cache. It's built first if the cache doesn't have it whole.
+    """All splits of `source`, from the cache. They are built first if the cache doesn't have them.
 
     Raises:
         InputError: the source can't be used, or the cache can't be written.
@@ -186,7 +186,7 @@ def _build(source: Source, cache: Path) -> None:
     builder = Builder(_partial(source, cache))
     try:
         builder.finish(source, source.build(builder))
-    except Exception:  # an interruption isn't one: what it leaves is of use
+    except Exception:  # not an interruption, whose files the next build uses
         shutil.rmtree(builder.directory, ignore_errors=True)
         raise
     _remove_older(source, cache)
@@ -195,7 +195,7 @@ def _build(source: Source, cache: Path) -> None:
 
 
 def _partial(source: Source, cache: Path) -> Path:
-    """The directory to build in, with what an interrupted build from the same origin left there."""
+    """The directory to build in, with the files of an interrupted build from the same origin."""
     directory = cache / f".{source.key}.partial"
     origin = directory / f"{SCRATCH}origin"
     if (origin.read_text(encoding="utf-8") if origin.exists() else "") != source.origin:
@@ -207,7 +207,7 @@ def _partial(source: Source, cache: Path) -> Path:
 
 
 def _remove_older(source: Source, cache: Path) -> None:
-    """Remove a damaged directory of the same key, and what older versions of a source left, whole or not."""
+    """Remove a damaged directory of the same key, and those of older versions, complete or not."""
     for path in list(cache.iterdir()) if source.replaces else ():
         if path.name.lstrip(".").startswith(source.replaces) and source.key not in path.name:
             shutil.rmtree(path, ignore_errors=True)
@@ -228,7 +228,7 @@ def _read(directory: Path, origin: str = "") -> dict[Split, Dataset]:
 
 
 def _read_columns(directory: Path, split: Split, columns: dict[str, Any]) -> dict[str, Any]:
-    """Map each column; numpy itself refuses a file that is shorter than its header says."""
+    """Map each column. NumPy itself refuses a file that is shorter than its header says."""
     arrays = {}
     for column, expected in columns.items():
         array = np.load(directory / _file_name(split, column), mmap_mode="r", allow_pickle=False)
@@ -276,7 +276,7 @@ def _opened(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memm
 
 
 def _reserve(path: Path) -> None:
-    """Claim the file's blocks now: a full disk found while writing to the map would kill the process (SIGBUS)."""
+    """Reserve the file's blocks now. Writing to a map on a full disk would kill the process (SIGBUS)."""
     if not hasattr(os, "posix_fallocate"):
         return
     try:

@@ -1,4 +1,4 @@
-"""One split of a data set: memory-mapped images with whatever is known about them."""
+"""One split of a data set: memory-mapped images with their labels, attributes and names."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split of a data set, N images of one size; its arrays are memory-mapped and must not be written to.
+    """One split of a data set: N images of one size. Its arrays are memory-mapped and must not be written to.
 
     >>> images = np.zeros((5, 8, 8, 3), np.uint8)
     >>> dataset = Dataset("mine", "train", images, labels=np.arange(5), class_names=tuple("abcde"))
@@ -32,18 +32,18 @@ class Dataset:
     (torch.Size([2, 3, 8, 8]), tensor([0, 3]))
 
     Attributes:
-        name: what the data set is called.
-        split: which part of it this is.
+        name: the name of the data set.
+        split: the name of the split.
         images: uint8 (N, H, W, C).
         labels: int64 (N,), indices into `class_names`, or None.
         class_names: one name for each label.
         attributes: bool (N, A), or None.
         attribute_names: A names.
-        groups: int64 (N,), the cluster (scene) each image was taken from, or None when images are independent. Errors
-            of a mean over images are to be computed over clusters.
-        sources: bytes (N,), the file each image came from (`os.fsencode`d), or None.
-        value_ranges: of files of more than 8 bits, the values that became black and white, by the kind of values.
-        digest: of the images, labels and names of classes of all splits (`identity.digest_of`); empty if unknown.
+        groups: int64 (N,), the cluster (scene) of each image, or None if images are independent. The standard error of
+            a mean over images must be computed over clusters.
+        sources: bytes (N,), the file of each image (`os.fsencode`d), or None.
+        value_ranges: the values that became black and white, for each kind of values of more than 8 bits.
+        digest: the digest of images, labels and class names of all splits (`identity.digest_of`); empty if unknown.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Dataset:
         return len(self.images)
 
     def __getitem__(self, index: int) -> "tuple[Tensor, int] | Tensor":
-        """One image, uint8 (C, H, W), with its label where there are labels: what a `DataLoader` asks for."""
+        """One image, uint8 (C, H, W), with its label if there are labels, for a `DataLoader`."""
         images, labels = self.batch([index])
         return images[0] if labels is None else (images[0], int(labels[0]))
 
@@ -82,23 +82,23 @@ class Dataset:
         return images, None if self.labels is None else torch.from_numpy(np.asarray(self.labels)[where])
 
     def thinned(self, count: int) -> "Dataset":
-        """At most `count` of the images, chosen at random, but always the same ones."""
+        """At most `count` of the images: a random choice that is always the same."""
         return self.chosen(np.sort(np.random.default_rng(0).permutation(len(self))[:count]))
 
     def chosen(self, rows: NDArray[np.int64]) -> "Dataset":
-        """The images at some rows, and what is known about them."""
+        """The images at some rows, with all other columns."""
         columns = {name: getattr(self, name) for name in ("images", "labels", "attributes", "groups", "sources")}
         return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
     def with_classes(self, names: Sequence[str]) -> "Dataset":
         """The data set with its labels as indices into a model's class names; unchanged for a model without classes.
 
-        Classes are matched by name, in whatever order they are; names that are numbers match if the numbers are equal
-        ("07" and "7"). If the model's names are only the numbers from 0 on, no name of the data is a number, and there
-        are as many, classes are matched by position, and a line says so.
+        Classes are matched by name, in any order. Names that are numbers match if the numbers are equal ("07" and "7").
+        Classes are matched by position, and a line says so, if the model's names are just the numbers from 0 on, the
+        data has as many classes, and none of their names is a number.
 
         Raises:
-            InputError: If it has no labels, or a class that the model doesn't have.
+            InputError: If the data has no labels, or a class that the model doesn't have.
         """
         if not names:
             return self
@@ -116,7 +116,7 @@ class Dataset:
         return replace(self, labels=places[np.asarray(self.labels)], class_names=tuple(names))
 
     def _places_among(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """The place of each of the data's classes among the model's."""
+        """The position of each of the data's classes among the model's."""
         places = {_plain(other): place for place, other in enumerate(names)}
         places |= {other: place for place, other in enumerate(names)}
         found = [places.get(name, places.get(_plain(name), -1)) for name in self.class_names]
@@ -128,12 +128,12 @@ class Dataset:
         return np.array(found)
 
     def describe(self, index: int) -> str:
-        """The name of one image: its file's where there is one, otherwise its index."""
+        """The name of one image: the name of its file, or else its index."""
         return str(index) if self.sources is None else os.fsdecode(bytes(self.sources[index]))
 
 
 def _plain(name: str) -> str:
-    """A name in the form by which it's compared: a number by its value, and accents in one form of Unicode.
+    """A name in the form that is compared: numbers by their values, and accents in one form of Unicode.
 
     macOS and Linux write accents in different forms.
     """

@@ -1,4 +1,4 @@
-"""A face's picture: vector art by python_avatars, drawn by resvg, placed, lit and put on a background."""
+"""Pictures of faces: vector art by python_avatars, drawn by resvg, placed, lit and put on a background."""
 
 import io
 import math
@@ -15,14 +15,14 @@ from PIL import Image
 from glowflow.data.face_parts import HATS, Face, Rgb, choose
 
 PICTURE = 200.0
-"""Side of the visible square, in the units of the art."""
+"""The side of the visible square, in the units of the art."""
 SHOULDER = 0.8
 """Values above this are compressed, as on film: bright skin keeps its shading instead of becoming flat white."""
 MASKED_FILL = re.compile(
     r'(<use [^>]*?fill=")#\w+("[^>]*>)\s*'
     r'<g [^>]*?mask="[^"]*" fill="(#\w{6})">\s*(<g [^>]*>\s*)?<rect [^>]*/>\s*(?(4)</g>\s*)</g>'
 )
-"""A shape in grey, then the same shape again in colour, as a rectangle seen through a mask."""
+"""A shape in grey, followed by the same shape in colour, drawn as a rectangle behind a mask."""
 KINDS = {
     "eyebrows": "EyebrowType",
     "eyes": "EyeType",
@@ -31,7 +31,7 @@ KINDS = {
     "facial_hair": "FacialHairType",
     "accessory": "AccessoryType",
 }
-"""What python_avatars calls the kinds of parts."""
+"""The names of the kinds of parts in python_avatars."""
 CENTRE = (132.0, 122.0)
 """The point of the art, just above the nose, that lies in the picture's middle if nothing is shifted."""
 
@@ -40,7 +40,7 @@ def render(seed: int, index: int, size: int) -> NDArray[np.uint8]:
     """The picture of face `index` of `seed`, uint8 (size, size, 3): a pure function of the three.
 
     Light varies smoothly over the picture and values are rounded at random to a neighbour (dithered), so that no
-    region is flat: on exactly flat regions a likelihood has no upper bound but the quantisation's.
+    region is flat. On exactly flat regions, only quantisation would bound the likelihood.
     """
     face = choose(seed, index)
     rgb = _light(face, _compose(face, draw(face, size)))
@@ -49,7 +49,7 @@ def render(seed: int, index: int, size: int) -> NDArray[np.uint8]:
 
 
 def draw(face: Face, size: int) -> NDArray[np.float64]:
-    """The face alone on nothing, (size, size, 4): red, green, blue, opacity, 0 to 1."""
+    """The face without a background, (size, size, 4): red, green, blue, opacity, 0 to 1."""
     import resvg_py  # noqa: PLC0415
 
     png = resvg_py.svg_to_bytes(svg_string=place(face, art(face)), width=size, height=size, skip_system_fonts=True)
@@ -59,8 +59,8 @@ def draw(face: Face, size: int) -> NDArray[np.float64]:
 def art(face: Face) -> str:
     """The upright face as SVG.
 
-    Every part is given, because python_avatars would choose one that isn't at random. Its masked fills become plain
-    ones: those are drawn in half the time and leave no grey fringe along the edges.
+    Every part is given, because python_avatars would choose a missing one at random. Masked fills are replaced by plain
+    ones, which are drawn in half the time and leave no grey fringe along the edges.
     """
     avatars = _library()
     tops = avatars.HatType if face.top in HATS else avatars.HairType
@@ -98,7 +98,7 @@ def _compose(face: Face, rgba: NDArray[np.float64]) -> NDArray[np.float64]:
     first, last = np.array(face.background)
     background = first + (0.5 + 0.5 * _ramp(len(rgba), face.background_angle)) * (last - first)
     opacity = rgba[..., 3:]
-    # The head bends away from the light, the wall behind it doesn't: only the face takes the full shading.
+    # Only the face takes the full shading, because a head is curved and the wall behind it is flat.
     shading = 1 + face.light_slope * _ramp(len(rgba), face.light_angle)
     return np.asarray(opacity * rgba[..., :3] * shading + (1 - opacity) * background)
 
@@ -113,7 +113,7 @@ def _light(face: Face, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ramp(size: int, angle: float) -> NDArray[np.float64]:
-    """A plane over the picture, (size, size, 1), rising in direction `angle` from about -1 to about 1."""
+    """A plane over the picture, (size, size, 1), that rises in direction `angle` from about -1 to about 1."""
     line = (np.arange(size) + 0.5) / size * 2 - 1
     plane: NDArray[np.float64] = math.cos(angle) * line[None, :] + math.sin(angle) * line[:, None]
     return plane[..., None]

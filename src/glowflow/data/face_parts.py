@@ -1,6 +1,6 @@
-"""What a cartoon face is made of: chosen by chance from (seed, index), and the binary attributes that follow from it.
+"""The parts of a cartoon face, drawn at random from (seed, index), and the binary attributes that follow from them.
 
-Parts go by the names python_avatars gives them; nothing here needs that library.
+Parts have the names of python_avatars, but nothing here needs this library.
 """
 
 import colorsys
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 Rgb = tuple[float, float, float]
 """Red, green and blue, 0 to 1."""
 
-# Relative frequencies. Left out: tops without a slot for glasses and beard, parts that hide the face or whose colour
-# is fixed, and parts (a crying eye, a unibrow) too rare or too small to be learnt at 64 pixels.
+# Relative frequencies. Some parts are left out: tops without room for glasses and a beard, parts that hide the face or
+# have a fixed colour, and parts that are too rare or too small to be learnt at 64 pixels (a crying eye, a unibrow).
 SHORT_HAIR = dict.fromkeys(
     (
         *("SHORT_FLAT", "SHORT_ROUND", "SHORT_WAVED", "SHORT_CURLY", "SHORT_DREADS_1", "CAESAR", "CAESAR_SIDE_PART"),
@@ -73,7 +73,7 @@ PARTS: Mapping[str, Mapping[str, float]] = {
     "clothes": CLOTHES,
     "nose": NOSES,
 }
-"""The table of each part, in the order in which they are drawn."""
+"""The frequencies of each part, in the order in which parts are chosen."""
 
 HAIR_COLOURS = {"black": 25.0, "brown": 30.0, "blond": 20.0, "gray": 13.0, "red": 12.0}
 HAIR_RANGES: Mapping[str, tuple[Rgb, Rgb]] = {
@@ -98,12 +98,12 @@ LIGHT: Mapping[str, tuple[float, float]] = {
     "contrast": (0.85, 1.1),
     "warmth": (-0.08, 0.08),
 }
-"""The limits between which background and light are drawn, in this order; see `Face`."""
+"""The limits of the random settings of background and light, in the order in which they are drawn; see `Face`."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """Everything that decides how a face looks, pose and light included.
+    """Everything that determines a picture of a face, including pose and light.
 
     Attributes:
         rotation: degrees, clockwise.
@@ -112,10 +112,10 @@ class Face:
         background: the two ends of a linear gradient.
         background_angle: radians, from the x axis.
         light_angle: radians, the direction that the light comes from.
-        light_slope: how much brighter than the middle the lit edge is, as a fraction.
-        exposure: factor on all values.
-        contrast: factor on the distance from middle grey.
-        warmth: fraction added to red and taken from blue.
+        light_slope: the fraction by which the lit edge is brighter than the middle.
+        exposure: a factor for all values.
+        contrast: a factor for the distance from middle grey.
+        warmth: a fraction that is added to red and subtracted from blue.
     """
 
     top: str
@@ -169,7 +169,7 @@ ATTRIBUTES: Mapping[str, Callable[[Face], bool]] = {
     "Pale_Skin": lambda face: face.skin == "pale",
     "Dark_Skin": lambda face: face.skin == "dark",
 }
-"""The one table of attributes: each is true of a face exactly when its rule is, and only of what can be seen."""
+"""The rule of each attribute, which says whether a face has it. Hidden parts don't count."""
 
 
 def attributes(face: Face) -> NDArray[np.bool_]:
@@ -178,7 +178,7 @@ def attributes(face: Face) -> NDArray[np.bool_]:
 
 
 def choose(seed: int, index: int) -> Face:
-    """Face number `index` of the endless series that `seed` stands for: a pure function of both."""
+    """Face number `index` of the endless series of `seed`: a pure function of both."""
     rng = np.random.default_rng([seed, index])
     hair, skin = _pick(rng, HAIR_COLOURS), _pick(rng, SKIN_TONES)
     size = rng.uniform(0.93, 1.12)
@@ -214,7 +214,7 @@ def _pick(rng: np.random.Generator, frequencies: Mapping[str, float]) -> str:
 
 
 def _between(rng: np.random.Generator, first: Rgb, last: Rgb) -> Rgb:
-    """A colour somewhere between two, and a little off the line that joins them."""
+    """A random colour near the line between two colours."""
     share = rng.uniform()
     red, green, blue = (a + share * (b - a) + rng.uniform(-0.02, 0.02) for a, b in zip(first, last, strict=True))
     return red, green, blue

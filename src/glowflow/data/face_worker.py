@@ -1,4 +1,4 @@
-"""A process that renders faces straight into mapped files: run by `faces`, its job comes as JSON on standard input."""
+"""A process that renders faces into mapped files. `faces` runs it and sends the job as JSON to its standard input."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from glowflow.data.face_parts import attributes, choose
 
 
 def main() -> None:
-    """Render each chunk of the job; after each, when it's on the disk, write an empty line."""
+    """Render each chunk of the job, and write an empty line when the chunk is on the disk."""
     job = json.load(sys.stdin)
     files = {split: [open_memmap(path, mode="r+") for path in paths] for split, paths in job["files"].items()}
     for split, row, first, last in job["chunks"]:
@@ -24,7 +24,7 @@ def main() -> None:
         try:
             os.write(1, b"\n")
         except BrokenPipeError:
-            return  # nobody waits for the faces any more
+            return  # the parent has ended
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ from glowflow.progress import progress
 from glowflow.threads import cores
 
 VERSION = 1
-"""Part of the cache's key. It is raised whenever the pictures change."""
+"""A part of the cache's key. Raise it when the pictures change."""
 SEED = 0
 NUM_IMAGES: Mapping[Split, int] = {"train": 20_000, "validation": 1_000, "test": 2_000}
 CHUNK = 100
-"""Faces that a worker renders before they are recorded as done. An interruption can lose as many."""
+"""The number of faces that a worker renders before they are recorded as done. An interruption can lose as many."""
 SMALLEST, LARGEST = 16, 512
 
 Chunk = tuple[Split, int, int, int]
@@ -53,7 +53,7 @@ def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES) -> 
 
 
 def _glimpse(split: Split, num: int, size: int, num_images: Mapping[Split, int]) -> Glimpse:
-    """Faces of a split, rendered here and now."""
+    """Some faces of a split, rendered by this process."""
     _require_packages()
     faces = _first(split, num_images) + spread(num_images[split], num)
     images = np.empty((len(faces), size, size, 3), np.uint8)
@@ -81,12 +81,12 @@ def _require_packages() -> None:
 
 
 def _first(split: Split, num_images: Mapping[Split, int]) -> int:
-    """The split's first face. The splits follow each other in the seed's series, so that no two share a face."""
+    """The index of the split's first face. Splits are consecutive parts of the seed's series, so none share a face."""
     return sum(num_images[earlier] for earlier in SPLITS[: SPLITS.index(split)])
 
 
 def _chunks(num_images: Mapping[Split, int]) -> Iterator[Chunk]:
-    """All the work."""
+    """All chunks of all splits."""
     for split in SPLITS:
         offset = _first(split, num_images)
         for row in range(0, num_images[split], CHUNK):
@@ -94,7 +94,7 @@ def _chunks(num_images: Mapping[Split, int]) -> Iterator[Chunk]:
 
 
 def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
-    """Have workers render the chunks that the journal lacks. A chunk is recorded when it is on the disk."""
+    """Let workers render the chunks that the journal lacks. A chunk is recorded when it's on the disk."""
     journal = builder.scratch("done", (len(chunks),), np.bool_)
     todo = [int(k) for k in np.flatnonzero(~journal)]
     sizes = np.array([last - first for _, _, first, last in chunks])
@@ -139,7 +139,7 @@ def _workers(job: dict[str, Any], chunks: list[Chunk]) -> Iterator[list[Popen[st
 
 def _send(worker: Popen[str], job: dict[str, Any]) -> None:
     assert worker.stdin is not None  # noqa: S101  for mypy: it's a pipe
-    with suppress(BrokenPipeError), worker.stdin:  # that it ended early is seen when it's awaited
+    with suppress(BrokenPipeError), worker.stdin:  # `_await` reports a worker that ended early
         json.dump(job, worker.stdin)
 
 

@@ -1,7 +1,7 @@
 """A folder of image files.
 
-Sub-folders named train, validation and test (or as `splits.NAMES` has it) are splits; the folders in them are labels.
-Without a train folder the sub-folders themselves are labels.
+Sub-folders named train, validation and test (or another name in `splits.NAMES`) are splits, and the folders in them are
+labels. Without a train folder, the sub-folders themselves are labels.
 """
 
 import os
@@ -28,23 +28,23 @@ from glowflow.errors import InputError, listed
 from glowflow.progress import progress, say
 
 BATCH = 256
-"""Files that are read at a time."""
+"""The number of files that are read at a time."""
 MOST_PLACES = 5
-"""Sub-folders without a split that are named."""
+"""The most sub-folders outside of splits that are named."""
 MOST_LOOKED_AT = 100
-"""Files that are opened to find out whether a folder has some of more than 8 bits."""
+"""The most files that are opened to find out whether a folder has some of more than 8 bits."""
 MOST_NAMED = 20
-"""Unreadable files that are named one by one."""
+"""The most unreadable files that are named."""
 
 Result = NDArray[np.uint8] | Seen | UnreadableError
-"""What a file gives: its image; or its values, if they have no range yet; or what is wrong with it."""
+"""The result of reading a file: its image, its values if they have no range yet, or an error."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image file: its path within the folder, and what its folders say of it.
+    """An image file: its path within the folder, and its split and label.
 
-    The split is "train" in a folder without splits. In a folder with splits it's None for a file outside of them.
+    In a folder without splits, the split is "train". In a folder with splits, it's None for a file outside of them.
     """
 
     name: str
@@ -53,12 +53,12 @@ class ImageFile:
 
     @property
     def top(self) -> str:
-        """The sub-folder that it's in; empty for none."""
+        """The top-level sub-folder that it's in; empty if it's in none."""
         return self.name.partition("/")[0] if "/" in self.name else ""
 
 
 def arranged(names: Sequence[str]) -> list[ImageFile]:
-    """Image files with what their folders say of them."""
+    """Image files with their splits and labels, which follow from their folders."""
     paths = [PurePosixPath(name).parts for name in names]
     by_split = any(len(path) > 1 and split_named(path[0]) == "train" for path in paths)
     files = []
@@ -72,7 +72,7 @@ def arranged(names: Sequence[str]) -> list[ImageFile]:
 def source(folder: Path, image_shape: Shape, value_ranges: Mapping[str, Range] = UNKNOWN) -> Source:
     """The images in `folder`, cropped and reduced to `image_shape`.
 
-    Values of more than 8 bits are read by the ranges given, or else by those that `usual` finds for all files together.
+    Values of more than 8 bits are read by the given ranges, or else by those that `usual` chooses for all files.
     """
     check_channels(image_shape)
     folder = folder.resolve()
@@ -120,7 +120,7 @@ def _is_deep(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of a folder as a model is to see them."""
+    """The images of a folder, as the model will see them."""
 
     found: Listing
     image_shape: Shape
@@ -144,7 +144,7 @@ class _Images:
         return Names(classes=class_names, value_ranges=ranges)
 
     def glimpse(self, split: Split, num: int) -> Glimpse:
-        """Images of a split; counts and labels follow from the names of all files but those found to be unreadable."""
+        """Images of a split. Counts and labels follow from the names of files; those found unreadable don't count."""
         channels, height, width = self.image_shape
         files = self.files()
         labels, class_names = _labels(files, self.folder)
@@ -159,7 +159,7 @@ class _Images:
         return Glimpse(shown, {s: len(r) for s, r in rows.items()}, None if labels is None else labels[rows[split]])
 
     def files(self) -> list[ImageFile]:
-        """The files that lie in splits; what is left out is reported."""
+        """The files that lie in splits. All others are reported."""
         self.found.report()
         files = arranged(self.found.files)
         outside = [file for file in files if not file.split]
@@ -174,12 +174,12 @@ class _Images:
         return [file for file in files if file.split]
 
     def read(self, files: Sequence[ImageFile], out: NDArray[np.uint8]) -> tuple[Rows, dict[str, Range]]:
-        """Write every readable image to its row of `out`; the rows written, and the value ranges that were used.
+        """Write every readable image to its row of `out`, and return the rows and the value ranges that were used.
 
         InputError if an image is too small, or more than a tenth of the files are unreadable.
         """
         reader = _Reader(self.folder, [file.name for file in files], self.image_shape, out)
-        deep = reader.read(range(len(files)), {})  # writes the images of 8 bits, and looks at the values of the others
+        deep = reader.read(range(len(files)), {})  # writes images of 8 bits, and finds the values of the others
         seen = together(deep.values())
         ranges = {kind: self.value_ranges.get(kind, usual(values)) for kind, values in seen.items()}
         told(seen, ranges, self.folder.name)
@@ -192,7 +192,7 @@ class _Images:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Writes the images in files to the rows of `out`, and keeps the rows of those that can't be read."""
+    """Writes images to the rows of `out`, and collects the rows of unreadable files in `bad`."""
 
     folder: Path
     names: Sequence[str]
@@ -201,7 +201,7 @@ class _Reader:
     bad: list[int] = field(default_factory=list)
 
     def read(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> dict[int, Seen]:
-        """Write the images of these rows, but for those whose values need another range: what was seen in them."""
+        """Write the images of these rows, and return the values of those whose kind `ranges` lacks."""
         deep = {}
         with progress(f"Reading {self.folder.name}", total=len(rows)) as advance:
             for row, result in zip(rows, self._results(rows, ranges), strict=True):
@@ -216,14 +216,14 @@ class _Reader:
         return deep
 
     def _results(self, rows: Sequence[int], ranges: Mapping[str, Range]) -> Iterator[Result]:
-        """What each file gives, in order; Pillow decodes outside of Python's lock."""
+        """The result of each file, in order. Threads are of use because Pillow releases Python's lock."""
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             for start in range(0, len(rows), BATCH):
                 paths = [self.folder / self.names[row] for row in rows[start : start + BATCH]]
                 yield from threads.map(partial(_result, self.image_shape, ranges), paths)
 
     def _report(self, error: UnreadableError) -> None:
-        """Say which file was found to be unreadable, and why; refuse a folder that has too many."""
+        """Report an unreadable file, and refuse a folder with too many."""
         name, bad, count = self.names[self.bad[-1]], len(self.bad), len(self.names)
         if bad * 10 > count:
             raise InputError(
@@ -241,7 +241,7 @@ def _splits(files: Sequence[ImageFile], folder: Path) -> dict[Split, Rows]:
 
 
 def _labels(files: Sequence[ImageFile], folder: Path) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Each file's class and the classes' names; none unless every file has one and there are at least two."""
+    """Each file's class and the names of the classes, if all files have a class and there are two or more."""
     classes = sorted({file.label for file in files if file.label is not None}, key=_numbers_first)
     unlabelled = [file for file in files if file.label is None]
     if classes and unlabelled:
@@ -253,7 +253,7 @@ def _labels(files: Sequence[ImageFile], folder: Path) -> tuple[NDArray[np.int64]
 
 
 def _numbers_first(name: str) -> tuple[bool, int, str]:
-    """The order of classes: names that are numbers as numbers (1, 2, 10), then the others as text."""
+    """The sort key of class names: first numbers by value (1, 2, 10), then text."""
     return (False, int(name), name) if name.isdecimal() else (True, 0, name)
 
 

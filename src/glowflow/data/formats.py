@@ -1,4 +1,4 @@
-"""Kinds of image files, known by the endings of their names: which ones are read, and what to do about the others."""
+"""Kinds of image files, by the endings of names: those that are read, and advice about the others."""
 
 import errno
 import logging
@@ -23,7 +23,7 @@ def _endings(text: str) -> frozenset[str]:
 
 
 PILLOWS = _endings("avif bmp gif jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp")
-"""Endings of the kinds that Pillow reads by itself."""
+"""Endings of the files that Pillow reads by itself."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Plugin:
     """A package that teaches Pillow another kind of file.
 
     Attributes:
-        module: the module of it that does so when it's imported.
-        kind: what people call such files.
-        install: the command that installs it.
-        endings: how the names of such files end.
-        start: matches their first bytes.
+        module: its module that does so when it's imported.
+        kind: the name of this kind of file.
+        install: the command that installs the package.
+        endings: the endings of such files' names.
+        start: a pattern that matches their first bytes.
     """
 
     module: str
@@ -46,12 +46,12 @@ class Plugin:
 
     @property
     def is_installed(self) -> bool:
-        """Whether the package is there."""
+        """True if the package is installed."""
         return find_spec(self.module.partition(".")[0]) is not None
 
     @property
     def advice(self) -> str:
-        """What to do where it isn't."""
+        """What to do if it isn't installed."""
         return f"to read {self.kind}: {self.install}"
 
 
@@ -84,7 +84,7 @@ OTHERS: Mapping[str, frozenset[str]] = {
     "save frames of videos as .png": _endings("3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv webm wmv"),
     "unpack archives": _endings("7z bz2 gz rar tar tgz xz zip zst"),
 }
-"""Endings of files that hold pictures and aren't read, by what to do about them."""
+"""Endings of files that hold pictures and aren't read, by the advice about them."""
 
 PICTURES = PILLOWS.union(*OTHERS.values(), *(plugin.endings for plugin in PLUGINS))
 """Endings of all files that hold pictures, whether they can be read or not."""
@@ -96,7 +96,7 @@ def readable() -> frozenset[str]:
 
 
 def advice(ending: str) -> str:
-    """What to do about files whose names end like this, in a few words; nothing where there is nothing to be done.
+    """Advice about files with this ending, in a few words; empty if there is none.
 
     >>> advice(".mov"), advice(".png")
     ('save frames of videos as .png', '')
@@ -106,11 +106,11 @@ def advice(ending: str) -> str:
 
 
 def open_image(file: Path | BinaryIO) -> Image.Image:
-    """Open an image file with Pillow, which every plugin that is installed has taught its kind.
+    """Open an image file with Pillow and all installed plugins.
 
     Raises:
-        OSError: it's neither a file nor a folder: opening a pipe would wait for somebody to write into it.
-        UnidentifiedImageError: no kind that can be read; the message says what its content needs, whatever its name.
+        OSError: it's neither a file nor a folder. Opening a pipe, for instance, would wait for a writer.
+        UnidentifiedImageError: its kind can't be read. The message names the package that its content needs.
     """
     if isinstance(file, Path) and not file.is_file() and not file.is_dir() and file.exists():
         raise OSError(errno.EINVAL, "It isn't a regular file", os.fspath(file))
@@ -136,7 +136,8 @@ def _start(file: Path | BinaryIO) -> bytes:
 
 @cache
 def _teach_pillow() -> None:
-    logging.getLogger("PIL").addHandler(logging.NullHandler())  # or Python prints what it logs, without the file's name
+    # Without a handler, Python prints what Pillow logs, and doesn't name the file.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     for plugin in PLUGINS:
-        with suppress(ImportError, OSError):  # isn't installed, or is broken: its files are unreadable then
+        with suppress(ImportError, OSError):  # a missing or broken plugin leaves its files unreadable
             import_module(plugin.module)

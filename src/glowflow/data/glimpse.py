@@ -1,4 +1,4 @@
-"""A look at a data set: some of its images, and what is known of the others without reading them."""
+"""A look at a data set: some of its images, and what is known about the others without reading them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ class Glimpse:
     """Some images of a split, spread over it.
 
     Attributes:
-        shown: these images, N of them.
-        counts: how many images each split has; before they're read, those that can't be read count as well.
-        labels: int64, of every image of the split, or only of the N shown; None without labels.
-        attributes: bool (*, A), likewise.
-        is_prepared: whether all images have been read, and are in the cache.
+        shown: the N images.
+        counts: the number of images in each split. Before preparation this includes unreadable files.
+        labels: int64, the labels of all images of the split, or only of the N shown; None if there are none.
+        attributes: bool (*, A), those of the same images; None if there are none.
+        is_prepared: True if all images have been read and are in the cache.
     """
 
     shown: Dataset
@@ -29,7 +29,7 @@ class Glimpse:
 
 
 def spread(count: int, num: int) -> NDArray[np.int64]:
-    """At most `num` of the numbers from 0 to `count` - 1, as far from each other as can be.
+    """At most `num` evenly spaced numbers from 0 to `count` - 1.
 
     >>> spread(5, 3).tolist(), spread(2, 3).tolist()
     ([0, 2, 4], [0, 1])
@@ -38,7 +38,7 @@ def spread(count: int, num: int) -> NDArray[np.int64]:
 
 
 def of_prepared(splits: Mapping[Split, Dataset], split: Split, num: int) -> Glimpse:
-    """At most `num` images of a split of a prepared data set, of which everything is known."""
+    """At most `num` images of a split of a prepared data set."""
     dataset = splits[split]
     counts = {name: len(part) for name, part in splits.items()}
     shown = dataset.chosen(spread(len(dataset), num))

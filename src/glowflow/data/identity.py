@@ -1,4 +1,4 @@
-"""A digest that recognises images, wherever they are and whenever they were prepared."""
+"""A digest of images that doesn't depend on where they are or when they were prepared."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from glowflow.data.dataset import Dataset, Split
 
 ROWS = 1024
-"""Images that are in memory at a time."""
+"""The number of images in memory at a time."""
 
 
 def digest_of(splits: Mapping[Split, Dataset]) -> str:
-    """BLAKE2b of every split's images and labels, in hexadecimal digits; a gigabyte takes about a second.
+    """BLAKE2b of the images and labels of all splits, in hexadecimal digits. A gigabyte takes about a second.
 
-    Labels count by the names of their classes, so that the order of the classes doesn't matter; names of files and
-    of the data set don't count.
+    Labels count by the names of their classes, so the order of the classes doesn't matter. The names of files and of
+    the data set don't count.
     """
     found = blake2b(digest_size=16)
     for split, dataset in sorted(splits.items()):
@@ -30,6 +30,6 @@ def digest_of(splits: Mapping[Split, Dataset]) -> str:
 
 
 def _by_name(labels: NDArray[np.int64], class_names: tuple[str, ...]) -> NDArray[np.int64]:
-    """The labels (N,) as places in the sorted names."""
+    """The labels (N,) as positions among the sorted names."""
     places = np.argsort(np.argsort(np.array(class_names))) if class_names else np.arange(labels.max(initial=-1) + 1)
     return places[labels].astype("<i8")

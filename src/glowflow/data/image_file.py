@@ -1,4 +1,4 @@
-"""Image files, of any mode and size, to the uint8 arrays a model takes."""
+"""Conversion of image files of any mode and size into the uint8 arrays that a model takes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -20,11 +20,11 @@ from glowflow.errors import InputError
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
 IN_FLIGHT = InFlight(2**27)
-"""Room for the pixels that are decoded at once: some 500 MB as Pillow keeps them, and as much again in between."""
+"""Room for the pixels that are decoded at once: about 500 MB in Pillow, and as much again during conversion."""
 
 
 class UnreadableError(Exception):
-    """A file that holds no image, or a broken one."""
+    """A file holds no image, or a broken one."""
 
 
 def read_image(
@@ -32,15 +32,15 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """The image in a file, uint8 (H, W, C).
 
-    It is turned as its EXIF data says, put over white where it's transparent (unless C is 4), cropped at its centre to
-    the aspect of H x W, and reduced to H x W by bicubic interpolation with antialiasing.
+    The image is turned as its EXIF data says, put over white where it's transparent (unless C is 4), cropped at its
+    centre to the aspect of H x W, and reduced to H x W by bicubic interpolation with antialiasing.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
         image_shape: (C, H, W).
-        enlarge: Enlarge a smaller image instead of refusing it, and take one whose pixels were enlarged as what it was.
-        value_ranges: For files of more than 8 bits, the values that become black and white, by the kind of values
-            (such as those of a `Dataset`). A kind that isn't there gets the usual range that holds the file's values.
+        enlarge: Enlarge a smaller image instead of refusing it, and restore one whose pixels were repeated.
+        value_ranges: The values that become black and white, for each kind of values of more than 8 bits (such as those
+            of a `Dataset`). Other kinds get the usual range that holds the file's values.
 
     Raises:
         InputError: the file can't be read, the image is smaller than H x W, or C isn't 1, 3 or 4.
@@ -58,10 +58,10 @@ def read_images(
     value_ranges: Mapping[str, Range] = UNKNOWN,
     chosen: Range | None = None,
 ) -> NDArray[np.uint8]:
-    """The images in several files, uint8 (N, H, W, C), all with the same value range, which is reported.
+    """The images in several files, uint8 (N, H, W, C), all read with the same value range, which is reported.
 
-    See `read_image`. Ranges that aren't in `value_ranges` are decided from the values of all the files; `chosen`, a
-    range that a user chose, goes before both.
+    See `read_image`. A range that a user chose, `chosen`, goes first, then those in `value_ranges`. Other ranges are
+    chosen from the values of all files.
 
     Raises:
         InputError: as `read_image`, or a range was chosen and no file has more than 8 bits.
@@ -81,7 +81,7 @@ def _values_of(path: Path) -> Seen | None:
 
 @contextmanager
 def _sentence(path: Path) -> Iterator[None]:
-    """Turn what keeps a user's file from being read into a sentence."""
+    """Turn the reason why a user's file can't be read into an InputError."""
     try:
         yield
     except UnreadableError as error:
@@ -103,19 +103,19 @@ def check_channels(image_shape: Shape) -> None:
 
 
 class Picture:
-    """An image that is open and gets decoded when it's asked for; UnreadableError if it's broken."""
+    """An open image that is decoded when it's needed; UnreadableError if it's broken."""
 
     def __init__(self, image: Image.Image) -> None:
         self._image = image
 
     @property
     def seen(self) -> Seen | None:
-        """The values from which a range is to be decided; None where there is nothing to decide, as in 8 bits."""
+        """The values that decide the range; None if the file states its range or has 8 bits."""
         with _unreadable():
             return None if self._samples is None or self._samples.stated else self._samples.seen
 
     def eight_bits(self, channels: int, value_ranges: Mapping[str, Range] = UNKNOWN) -> Image.Image:
-        """The upright image in 8 bits and `channels` channels, over white where transparent; see `read_image`."""
+        """The upright image in 8 bits with `channels` channels, over white where it's transparent; see `read_image`."""
         with _unreadable():
             found = self._samples
             if found:
@@ -131,7 +131,7 @@ class Picture:
 
 @contextmanager
 def opened(file: Path | BinaryIO) -> Iterator[Picture]:
-    """The image in a file, or an UnreadableError; its pixels count as decoded until the context is left."""
+    """The image in a file, or an UnreadableError. Its pixels count as decoded until the context ends."""
     with ExitStack() as stack:
         with _unreadable():
             image = stack.enter_context(open_image(file))
@@ -143,7 +143,7 @@ def opened(file: Path | BinaryIO) -> Iterator[Picture]:
 def _unreadable() -> Iterator[None]:
     try:
         yield
-    except MemoryError:  # says nothing of the file
+    except MemoryError:  # not the file's fault
         raise
     except Exception as error:  # broken files make Pillow raise nearly anything, SyntaxError included
         raise UnreadableError(str(error) or type(error).__name__) from error
@@ -152,7 +152,7 @@ def _unreadable() -> Iterator[None]:
 def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: bool = False) -> NDArray[np.uint8]:
     """`image` cropped, then reduced, to uint8 (H, W, C).
 
-    A smaller one is enlarged or refused (InputError). `where` is what the message calls it.
+    A smaller image is enlarged or refused (InputError). The message calls it `where`.
     """
     channels, height, width = image_shape
     if enlarge and (image.width < width or image.height < height):
@@ -162,7 +162,7 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
             f"{where} is smaller, at {image.width}x{image.height} pixels, than the model's {width}x{height} "
             "(width x height): choose a smaller --model.image_shape, or give larger images."
         )
-    # The largest box of the target's aspect.
+    # The largest box with the target's aspect
     across = min(image.width, round(image.height * width / height))
     down = min(image.height, round(image.width * height / width))
     left, top = (image.width - across) // 2, (image.height - down) // 2
@@ -173,7 +173,7 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
 
 
 def _unenlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
-    """The original of this size, if the image is one that was enlarged pixel by pixel, as the commands draw images."""
+    """The original of this size if the image repeats its pixels, as pictures that commands save do."""
     small = image.resize(size, Image.Resampling.NEAREST)
     again = small.resize(image.size, Image.Resampling.NEAREST)
     return small if again.tobytes() == image.tobytes() else None

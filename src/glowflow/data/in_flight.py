@@ -1,4 +1,4 @@
-"""How much is decoded at once: images are admitted by their pixels, so that memory doesn't grow with cores."""
+"""A limit on the pixels that are decoded at once, so that memory doesn't grow with the number of cores."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,8 @@ from glowflow.allocator import give_back_freed_memory
 class InFlight:
     """Room for some number of pixels, shared by the threads that decode images.
 
-    Images of at most so many pixels are there at once. Of images that were there, at most a quarter as many pixels
-    remain as freed memory.
+    Images of at most `most` pixels are decoded at once. Freed memory is given back when a quarter as many pixels
+    have been freed.
     """
 
     def __init__(self, most: int) -> None:
@@ -22,7 +22,7 @@ class InFlight:
 
     @contextmanager
     def room(self, pixels: int) -> Iterator[None]:
-        """Wait until so many pixels have room; an image that is larger than all the room is admitted alone."""
+        """Wait until there is room for so many pixels. An image larger than all the room is admitted alone."""
         with self._changed:
             self._changed.wait_for(lambda: not self.pixels or self.pixels + pixels <= self.most)
             self.pixels += pixels

@@ -1,6 +1,6 @@
-"""The image files below a folder, and what is left out of it.
+"""The image files below a folder, and what is left out.
 
-Links to folders are followed. Only a link that leads back, to a folder that it lies in, is cut.
+Links to folders are followed, except for links that lead back to a folder that they lie in.
 """
 
 import os
@@ -16,26 +16,26 @@ SYSTEMS = frozenset(
     {"#recycle", "#snapshot", "$recycle.bin", "@eadir", "@recently-snapshot", "@recycle", "__macosx", "lost+found"}
     | {"recycler", "system volume information"}
 )
-"""Folders, in lower case, in which systems keep thumbnails, deleted files and the like; those with a dot are hidden."""
+"""Folders, in lower case, in which systems keep thumbnails and deleted files. Names with a dot are hidden anyway."""
 MOST_PATHS = 100
-"""Paths to the same folder that are followed. Where links stand beside each other, their number grows without end."""
+"""The most paths to one folder that are followed. Links beside each other can give endlessly many."""
 MOST_NAMED = 5
-"""Names in a line."""
+"""The most names in a line."""
 
 Place = tuple[str, tuple[str, ...]]
-"""A folder on the way: its path within the first one, and the real paths of those above it and of itself."""
+"""A folder: its path within the first folder, and the real paths of the folders above it and of itself."""
 
 
 @dataclass
 class Listing:
-    """What a walk through a folder found; every name is a path within the folder, with / between its parts.
+    """What is in a folder. Every name is a path within the folder, with / between its parts.
 
     Attributes:
-        folder: where it began.
+        folder: the folder.
         files: the image files, sorted by name.
-        endings: how many files there are that hold pictures and can't be read, by the endings of their names.
+        endings: the number of picture files that can't be read, by the endings of their names.
         in_vain: folders that hold such files and no image files.
-        others: what else is left out, by the reason.
+        others: all else that is left out, by the reason.
     """
 
     folder: Path
@@ -45,19 +45,19 @@ class Listing:
     others: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def report(self) -> None:
-        """Say what is left out, a line for each reason."""
+        """Print what is left out, a line for each reason."""
         for phrase in self.left_out():
             say(f"Left out of {self.folder}: {phrase}.")
 
     def left_out(self) -> Iterator[str]:
-        """What is left out that might be missed, in words: a phrase for each reason."""
+        """What is left out: a phrase for each reason."""
         if self.endings:
             yield self._kinds()
         for reason, names in self.others.items():
             yield f"{_some(names)} ({reason})"
 
     def _kinds(self) -> str:
-        """Files that can't be read, counted by their endings."""
+        """A phrase about files that can't be read, counted by their endings."""
         by_advice: dict[str, list[str]] = {}
         for ending, count in self.endings.most_common():
             by_advice.setdefault(advice(ending), []).append(f"{count:,} {ending}")
@@ -66,16 +66,16 @@ class Listing:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of others."""
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def listing(folder: Path) -> Listing:
-    """The image files below a folder, and what is left out; hidden files and folders are passed over."""
+    """The image files below a folder, and what is left out. Hidden files and folders are ignored."""
     walk = _Walk(Listing(folder), readable())
     places: list[Place] = [("", (os.path.realpath(folder),))]
-    for place in places:  # which grows
+    for place in places:  # the list grows meanwhile
         places.extend(walk.through(*place))
     walk.found.files.sort()
     walk.found.in_vain = sorted(walk.unread_in - set(map(_parent, walk.found.files)) - {""})
@@ -88,9 +88,9 @@ class _Walk:
 
     Attributes:
         found: the listing.
-        endings: how the names of files end that can be read.
-        paths: how many paths have led to each folder, by its real path.
-        unread_in: the folders in which there are files of other kinds.
+        endings: the endings of names of readable files.
+        paths: the number of paths that have led to each folder, by its real path.
+        unread_in: the folders with picture files that can't be read.
     """
 
     found: Listing
@@ -99,7 +99,7 @@ class _Walk:
     unread_in: set[str] = field(default_factory=set)
 
     def through(self, folder: str, above: tuple[str, ...]) -> Iterator[Place]:
-        """Put the files of a folder where they belong; the sub-folders that are to be entered."""
+        """List the files of a folder, and give the sub-folders to enter."""
         for entry in self._entries(folder):
             name = f"{folder}/{entry.name}" if folder else entry.name
             if not _is(entry.is_dir):
@@ -113,7 +113,7 @@ class _Walk:
                 yield name, (*above, real)
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
-        """What isn't hidden in a folder, sorted by name."""
+        """All that isn't hidden in a folder, sorted by name."""
         try:
             with os.scandir(os.path.join(self.found.folder, folder)) as entries:
                 return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
@@ -123,7 +123,7 @@ class _Walk:
             return []
 
     def _add_file(self, entry: os.DirEntry[str], name: str) -> None:
-        """A link to nothing counts as a file, and is reported as unreadable when it's read."""
+        """List a file. A link to nothing counts as one, and is reported when it's read."""
         ending = os.path.splitext(entry.name)[1].lower()
         if ending in self.endings:
             is_special = os.path.exists(entry.path) and not _is(entry.is_file)
@@ -146,7 +146,7 @@ def _parent(name: str) -> str:
 
 
 def _is(kind: Callable[[], bool]) -> bool:
-    """Whether an entry is of a kind; what can't be followed, such as a link to itself, is of none."""
+    """True if an entry is of a kind. A link that can't be followed, such as one to itself, is of none."""
     try:
         return kind()
     except OSError:

@@ -1,4 +1,4 @@
-"""Patches of natural photographs: the colour scenes that scikit-image and scikit-learn ship."""
+"""Patches of natural photographs, which are the colour scenes in scikit-image and scikit-learn."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ SCENES = {
     "chelsea": ("skimage", "data/chelsea.png"),
     "coffee": ("skimage", "data/coffee.png"),
 }
-"""Each scene's package and file; a scene's place in this table is its number in `groups`."""
+"""Each scene's package and file. A scene's position in this table is its number in `groups`."""
 
-# Whole scenes are held out: patches of one photograph are alike. The garage with the motorcycle is about as hard to
-# compress as the two test scenes, which makes it the fairest judge of what they will show.
+# Whole scenes are held out, because patches of one photograph are alike. The garage with the motorcycle is about as
+# hard to compress as the two test scenes, so it predicts their results best.
 SPLIT_SCENES: Mapping[Split, tuple[str, ...]] = {
     "train": ("astronaut", "china", "flower", "rocket"),
     "validation": ("motorcycle",),
@@ -36,7 +36,7 @@ SPLIT_SCENES: Mapping[Split, tuple[str, ...]] = {
 PER_SCENE: Mapping[Split, int] = {"train": 5_000, "validation": 1_000, "test": 1_000}
 NUM_IMAGES: Mapping[Split, int] = {split: PER_SCENE[split] * len(SPLIT_SCENES[split]) for split in SPLITS}
 REDUCTIONS = (1, 2, 3)
-"""The scales: each scene is taken at full size, half and a third."""
+"""Each scene is used at full size, at a half and at a third of it."""
 LARGEST = (300, 451)
 """(height, width) of the smallest scene, chelsea."""
 SEED = 0
@@ -78,9 +78,9 @@ class _Patches:
     """The N patches of a split. Each is a view into a photograph until it is cut.
 
     Attributes:
-        windows: for each scene and scale, every patch that there is, uint8 (rows, columns, H, W, C).
-        origins: (N,), which windows each patch is among.
-        places: (N,), its number there.
+        windows: all possible patches of each scene and scale, uint8 (rows, columns, H, W, C).
+        origins: (N,), the index into `windows` for each patch.
+        places: (N,), its number among these windows.
         scenes: (N,), the number of its scene.
     """
 
@@ -91,7 +91,7 @@ class _Patches:
 
     @classmethod
     def of(cls, split: Split, image_shape: Shape) -> "_Patches":
-        """Those of a split, shuffled, so that any first few show all the scenes and scales."""
+        """The patches of a split, shuffled, so that the first few show all scenes and scales."""
         drawn = [patch for scene in SPLIT_SCENES[split] for patch in _drawn(scene, PER_SCENE[split], image_shape)]
         windows, places, scenes = zip(*drawn, strict=True)
         counts = list(map(len, places))
@@ -109,7 +109,7 @@ class _Patches:
 
 
 def _drawn(scene: str, count: int, image_shape: Shape) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64], int]]:
-    """Up to `count` different patches of a scene, as many of each scale that is large enough; see `_Patches`."""
+    """Up to `count` different patches of a scene, equally many of each scale that is large enough; see `_Patches`."""
     _, height, width = image_shape
     images = [image for image in _scales(scene, image_shape[0]) if image.shape[0] >= height and image.shape[1] >= width]
     shares = np.diff(np.linspace(0, count, len(images) + 1).round().astype(int))
@@ -126,6 +126,6 @@ def _scales(scene: str, channels: int) -> Iterator[NDArray[np.uint8]]:
         photo = file.convert("RGB" if channels == 3 else "L")
     for reduction in REDUCTIONS:
         size = photo.width // reduction, photo.height // reduction
-        # Pillow's bicubic filter widens with the reduction, so that nothing is aliased.
+        # Pillow's bicubic filter widens with the reduction, which prevents aliasing.
         scaled = np.asarray(photo.resize(size, Image.Resampling.BICUBIC))
         yield scaled.reshape(size[1], size[0], channels)

@@ -1,4 +1,4 @@
-"""From what a user names (a built-in data set, a folder, a file) to a `Dataset`."""
+"""The `Dataset` that a user names: a built-in or published data set, a folder or a file."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -25,11 +25,11 @@ class BuiltIn:
 
     Attributes:
         description: one sentence.
-        shapes: the image shapes (C, H, W) it's made for; others may be possible.
-        num_images: how many images each split has.
-        class_names: what its labels are called; empty without labels.
-        attribute_names: what its binary attributes are called; empty without attributes.
-        source: gives its `Source` at an image shape.
+        shapes: the image shapes (C, H, W) that it's made for; others may be possible.
+        num_images: the number of images in each split.
+        class_names: the names of its labels; empty without labels.
+        attribute_names: the names of its binary attributes; empty without attributes.
+        source: returns its `Source` for an image shape.
     """
 
     description: str
@@ -71,23 +71,23 @@ def load(
     cache: Path | None = None,
     value_ranges: Mapping[str, Range] = UNKNOWN,
 ) -> Dataset:
-    """One split of a data set, prepared first where the cache doesn't have it.
+    """One split of a data set. It's prepared first if the cache doesn't have it.
 
     >>> digits = load("digits", image_shape=(1, 28, 28), split="test")
     >>> len(digits), digits.image_shape
     (500, (1, 28, 28))
 
     Args:
-        source: the name of a built-in or published data set, hf:NAME for one of the Hugging Face hub, a folder of
+        source: the name of a built-in or published data set, hf:NAME for one on the Hugging Face hub, a folder of
             images or of TFRecord shards, or an .npy or .npz file.
-        image_shape: (C, H, W) that the images are to have.
+        image_shape: (C, H, W), the shape that the images will have.
         split: "train", "validation" or "test".
-        cache: where prepared data is kept, instead of `cache_directory()`.
-        value_ranges: for image files of more than 8 bits, the values that become black and white, by the kind of
-            values (such as those of another `Dataset`); of other kinds they are decided from the values of all files.
+        cache: the directory of prepared data, instead of `cache_directory()`.
+        value_ranges: the values that become black and white, for each kind of values of more than 8 bits (such as those
+            of another `Dataset`). For other kinds they are chosen from the values of all files.
 
     Raises:
-        InputError: there is no such data, it can't give images of that shape, or it's to be prepared by hand first.
+        InputError: there is no such data, it can't give images of this shape, or its files are missing.
     """
     if split not in SPLITS:
         raise InputError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
@@ -107,14 +107,14 @@ def prepare(
     files: Path | None = None,
     value_ranges: Mapping[str, Range] = UNKNOWN,
 ) -> dict[Split, Dataset]:
-    """Every split of a data set; see `load`. `files` is the folder with the files of a published one."""
+    """All splits of a data set; see `load`. `files` is the folder with the files of a published data set."""
     return prepared(_chosen(source, image_shape, cache, files, value_ranges), cache)
 
 
 def look_at(
     source: str | Path, image_shape: Shape, split: Split, num: int, value_ranges: Mapping[str, Range] = UNKNOWN
 ) -> Glimpse:
-    """At most `num` images of a split, for which no others are read if the data set isn't prepared; see `load`."""
+    """At most `num` images of a split; see `load`. If the data set isn't prepared, only these are read."""
     found = _chosen(source, image_shape, None, None, value_ranges)
     splits = stored(found)
     if splits is None and found.glimpse is not None:
@@ -125,7 +125,7 @@ def look_at(
 def _chosen(
     source: str | Path, image_shape: Shape, cache: Path | None, files: Path | None, value_ranges: Mapping[str, Range]
 ) -> Source:
-    """What is named: as it's prepared without ranges if these are the same, else with them."""
+    """The source with these ranges, or without any if the data was prepared without and has the same ranges."""
     plain = find(source, image_shape, files)
     if not value_ranges or _agree(stored(plain, cache), value_ranges):
         return plain
@@ -133,20 +133,20 @@ def _chosen(
 
 
 def _agree(splits: Mapping[Split, Dataset] | None, value_ranges: Mapping[str, Range]) -> bool:
-    """Whether what is prepared was read by these ranges, or would have been; older versions didn't note theirs."""
+    """True if prepared data agrees with these ranges. Older versions didn't store theirs, so their data doesn't."""
     if splits is None or not splits["train"].digest:
         return False
     return all(value_ranges.get(kind, limits) == limits for kind, limits in splits["train"].value_ranges.items())
 
 
 def is_name(source: str) -> bool:
-    """Whether this names a data set, whatever files there are of the same name."""
+    """True if this is the name of a data set, even if a file has the same name."""
     return source in BUILT_IN or source in PUBLISHED or source.startswith(huggingface.PREFIX)
 
 
 @cache
 def _tell_of_namesake(folder: Path) -> None:
-    """Say once that the folder of a data set's name isn't meant, where there is one."""
+    """If a folder has the name of a data set, say once that the folder isn't used."""
     if folder.is_dir():
         say(f"{folder.name} is the data set of this name, not the folder: write ./{folder.name} for the folder.")
 
@@ -154,9 +154,9 @@ def _tell_of_namesake(folder: Path) -> None:
 def find(
     source: str | Path, image_shape: Shape, files: Path | None = None, value_ranges: Mapping[str, Range] = UNKNOWN
 ) -> Source:
-    """What `source` names, at an image shape; see `load` and `prepare`."""
+    """The source with this name, for an image shape; see `load` and `prepare`."""
     if len(image_shape) != 3 or min(image_shape) < 1:
-        raise InputError(f"{image_shape} is no image shape: give (channels, height, width), each at least 1.")
+        raise InputError(f"{image_shape} isn't an image shape: give (channels, height, width), each at least 1.")
     name = source if isinstance(source, str) else ""
     if name in BUILT_IN or name in PUBLISHED:
         _tell_of_namesake(Path(name).absolute())
@@ -182,7 +182,7 @@ def _at(path: Path, image_shape: Shape, name: str, value_ranges: Mapping[str, Ra
         raise _unknown(name)
     if path.is_file() and path.suffix.lower() in {".npy", ".npz"}:
         return arrays.source(path, image_shape)
-    problem = "a file that no data set can be read from" if path.is_file() else "neither a folder nor a regular file"
+    problem = "a file of a kind that isn't read" if path.is_file() else "neither a folder nor a regular file"
     raise InputError(f"{path} is {problem}: give an .npy or .npz file, or a folder.")
 
 

@@ -1,7 +1,7 @@
-"""The numbers in an image file that has more than 8 bits for each.
+"""The numbers in an image file with more than 8 bits for each.
 
-Pillow gives all bits of grey images. It reduces colour images to their upper 8 bits; they are decoded
-a second time with the two bytes of each number exchanged, which gives the lower ones.
+Pillow gives all bits of grey images, but only the upper 8 bits of colour images. These are decoded a second time, with
+the two bytes of each number exchanged, which gives the lower 8 bits.
 """
 
 import sys
@@ -15,13 +15,13 @@ from PIL import Image, ImageFile, ImageOps
 from glowflow.data.value_range import Range, Seen, levels
 
 BITS_PER_SAMPLE, MAX_SAMPLE_VALUE, SAMPLE_FORMAT = 258, 281, 339
-"""Tags of TIFF."""
+"""Numbers of TIFF tags."""
 SIGNED = 2
 """The sample format of TIFF for signed whole numbers."""
 EXCHANGED = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
-"""For each order of bytes in Pillow's decoders the other one."""
+"""The other order of bytes for each order in the names of Pillow's decoders."""
 MISTAKEN = {"int8": np.int8, "uint32": np.uint32}
-"""Kinds that Pillow takes for others, unsigned or signed."""
+"""Kinds whose sign Pillow mistakes."""
 GREY_AND_OPACITY = "LA;16B"
 
 
@@ -32,8 +32,8 @@ class Samples:
     Attributes:
         kind: one of `KINDS`, or int8.
         values: (H, W) or (H, W, 3).
-        stated: the range, where the file itself says which numbers are black and white.
-        largest: the largest value that the file says it may have, where it says so.
+        stated: the numbers for black and white, if the file states them.
+        largest: the largest possible value, if the file states it.
         opacity: uint8 (H, W), or None.
     """
 
@@ -45,7 +45,7 @@ class Samples:
 
     @property
     def seen(self) -> Seen:
-        """The values, from which a range can be decided."""
+        """The values, from which a range can be chosen."""
         seen = Seen.of(self.values, self.kind)
         return seen if self.largest is None else seen.and_also(Seen(self.kind, high=self.largest))
 
@@ -58,9 +58,9 @@ class Samples:
 
 
 def samples(image: Image.Image) -> Samples | None:
-    """The numbers of an image that was opened and not decoded yet; None if they have 8 bits at most.
+    """The numbers of an opened image that isn't decoded yet; None if they have 8 bits at most.
 
-    ValueError where Pillow would take the numbers for others.
+    ValueError if Pillow would misread the numbers.
     """
     if decoder := _colour_decoder(image):
         return _colour(image, decoder)
@@ -68,7 +68,7 @@ def samples(image: Image.Image) -> Samples | None:
         raise ValueError("its 16-bit colours are stored one after the other, in planes")
     if not (kind := _kind(image)):
         return None
-    stated, largest = _stated(image), _tag(image, MAX_SAMPLE_VALUE)  # before it's decoded
+    stated, largest = _stated(image), _tag(image, MAX_SAMPLE_VALUE)  # decoding removes them
     values = np.asarray(ImageOps.exif_transpose(image))
     values = values.view(MISTAKEN.get(kind, values.dtype))
     return Samples(kind, values, stated, largest if kind == "uint16" and 0 < largest < 65535 else None)
@@ -87,28 +87,28 @@ def _kind(image: Image.Image) -> str:
 
 
 def _stated(image: Image.Image) -> Range | None:
-    """The range of formats that state which number is white: PGM, which Pillow scales, and TIFF of 8 and 12 bits."""
+    """The range of a format that states it: PGM, which Pillow scales, and TIFF of 8 or 12 bits."""
     if image.format == "PPM" and image.mode == "I" and _decoder(image) != "I;16B":
         return 0, 65535
     return {8: (-128, 127), 12: (0, 4095)}.get(int(_tag(image, BITS_PER_SAMPLE)))
 
 
 def _tag(image: Image.Image, number: int) -> float:
-    """The first number that a TIFF file has under a tag; 0 where there is none."""
+    """The first number under a TIFF tag; 0 if there is none."""
     found = getattr(image, "tag_v2", {}).get(number)
     first = found[0] if isinstance(found, tuple) and found else found
     return first if isinstance(first, int | float) else 0
 
 
 def _colour_decoder(image: Image.Image) -> str:
-    """Pillow's name for how 16-bit numbers in colour, or grey with opacity, are stored; empty for other images."""
+    """Pillow's name for the storage of 16-bit colour, or of grey with opacity; empty for other images."""
     decoder = _decoder(image)
     is_colour = decoder[-4:] in EXCHANGED and decoder[:-4] in {"RGB", "RGBA"}
     return decoder if is_colour or decoder == GREY_AND_OPACITY else ""
 
 
 def _decoder(image: Image.Image) -> str:
-    """Pillow's name for how the numbers of an opened image are stored; empty for many."""
+    """Pillow's name for the storage of an opened image's numbers; empty for many kinds."""
     tile = getattr(image, "tile", None)
     arguments = tile[0][3] if tile else ""
     name = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
@@ -130,7 +130,7 @@ def _colour(image: Image.Image, decoder: str) -> Samples:
 
 
 def _decoded_as(image: Image.Image, decoder: str) -> NDArray[np.uint8]:
-    """The upright pixels of an opened image as another decoder of Pillow's gives them; the image stays undecoded."""
+    """The upright pixels of an opened image, from another decoder of Pillow's. The image itself isn't decoded."""
     assert isinstance(image, ImageFile.ImageFile)  # noqa: S101  for mypy
     assert image.fp is not None  # noqa: S101  for mypy
     with Image.open(image.fp, formats=[image.format or ""]) as twin:
@@ -139,6 +139,6 @@ def _decoded_as(image: Image.Image, decoder: str) -> NDArray[np.uint8]:
 
 
 def _with_decoder(tile: Any, decoder: str) -> Any:  # noqa: ANN401 (Pillow's)
-    """What Pillow calls a tile, a part of an image that it decodes at once, with another decoder."""
+    """One of Pillow's tiles (parts of an image that it decodes at once), with another decoder."""
     arguments = (decoder, *tile[3][1:]) if isinstance(tile[3], tuple) else decoder
     return tile._replace(args=arguments) if hasattr(tile, "_replace") else (*tile[:3], arguments)  # before Pillow 11

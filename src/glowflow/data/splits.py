@@ -1,4 +1,4 @@
-"""Which images are held out: by a digest of each one's name, so that adding images moves no other."""
+"""The choice of held-out images, by a digest of each name, so that adding images doesn't move others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -11,20 +11,20 @@ from glowflow.errors import InputError
 from glowflow.progress import say
 
 HELD_OUT = 0.1
-"""The share of the training images that each held-out split gets, about."""
+"""About the share of training images that each held-out split gets."""
 
 NAMES: Mapping[str, Split] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""What people call the splits, in lower case. Some mean validation by "eval" and others test: it's neither."""
+"""Common names of the splits, in lower case. "eval" isn't one: some use it for validation, others for test."""
 
 Rows = NDArray[np.int64]
 
 
 def split_named(name: str) -> Split | None:
-    """The split that people mean by a name, in capitals or not; None if it's no split's.
+    """The split with this name, in capitals or not; None if there is none.
 
     >>> split_named("Valid"), split_named("cats")
     ('validation', None)
@@ -33,9 +33,9 @@ def split_named(name: str) -> Split | None:
 
 
 def splits_among(names: Iterable[str], where: str) -> dict[Split, str]:
-    """The name of each split among those of a data set's parts; InputError if two parts mean the same split.
+    """The name of each split, among the names of parts; InputError if two names mean the same split.
 
-    A line says which parts are no split, and left out.
+    A line names the parts that aren't splits and are left out.
     """
     found: dict[Split, str] = {}
     for name in names:
@@ -50,11 +50,11 @@ def splits_among(names: Iterable[str], where: str) -> dict[Split, str]:
 
 
 def complete(given: Mapping[Split, Rows], keys: Sequence[str], where: str) -> dict[Split, Rows]:
-    """The rows of every split: those given, and for a split that isn't given a tenth of the training rows.
+    """The rows of all splits. A split that isn't given gets a tenth of the training rows.
 
-    `given` has the rows of the splits that the user laid out, "train" alone where there is no such layout. `keys` has a
-    name for each row, unlike any other. Too few training rows to take any from stay training rows: the other splits
-    are empty then, and the images can be scored. No training rows are an InputError about `where`.
+    `given` has the rows of the splits that the user made, or only "train". `keys` has a unique name for each row. If
+    there are too few training rows to share, the other splits are empty, and the images can still be scored. Without
+    training rows, an InputError names `where`.
     """
     train = given.get("train", np.empty(0, np.int64))
     missing = [split for split in SPLITS if split not in given and split != "train"]
@@ -67,12 +67,12 @@ def complete(given: Mapping[Split, Rows], keys: Sequence[str], where: str) -> di
 
 
 def hold_out(keys: Iterable[str], held_out: Sequence[Split], most: int | None = None) -> dict[Split, Rows]:
-    """The rows, ascending, that remain for training and those of each split in `held_out`; none is empty.
+    """The rows of each split in `held_out`, and the remaining rows for training, all ascending and none empty.
 
     Args:
-        keys: one name for each row, more of them than there are splits to hold out.
-        held_out: the splits to be taken from the rows.
-        most: about how many rows a split gets at most.
+        keys: a name for each row. There must be more rows than splits to hold out.
+        held_out: the splits that are taken from the rows.
+        most: about the largest number of rows that a split gets.
     """
     places = np.fromiter(map(_place, keys), np.float64)
     share = HELD_OUT if most is None else min(HELD_OUT, most / len(places))
@@ -80,12 +80,12 @@ def hold_out(keys: Iterable[str], held_out: Sequence[Split], most: int | None = 
     cuts: list[int] = []
     for number in range(len(held_out)):
         cut = int(np.searchsorted(places[order], 1 - share * (len(held_out) - number)))
-        # Few images: at least one before this cut, and one for each split behind it.
+        # Even of few images, at least one lies before this cut, and one for each split behind it.
         cuts.append(min(max(cut, number + 1, *(c + 1 for c in cuts)), len(places) - len(held_out) + number))
     parts = np.split(order, cuts)
     return {split: np.sort(rows) for split, rows in zip(("train", *held_out), parts, strict=True)}
 
 
 def _place(key: str) -> float:
-    """A number in [0, 1), evenly spread over keys."""
+    """A number in [0, 1), which is evenly distributed over keys."""
     return int.from_bytes(blake2b(key.encode("utf-8", "surrogateescape"), digest_size=6).digest(), "big") / 2**48

@@ -1,7 +1,7 @@
-"""Which numbers of image files with more than 8 bits are black and white: one range for all files of a kind.
+"""The numbers for black and white in image files of more than 8 bits: one range for all files of a kind.
 
 A number alone doesn't say how bright it is: 4095 is white in a file of 12-bit values, and dark grey in one of 16-bit
-values. So the range is decided from the values of all the files, and kept with what was made of them.
+values. So the range is chosen from the values of all files, and stored with the prepared images.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ Range = tuple[float, float]
 """The value that becomes black (0), and the one that becomes white (255)."""
 
 UNKNOWN: Mapping[str, Range] = {}
-"""The value ranges where none is known."""
+"""The value ranges if none is known."""
 KINDS: Mapping[str, str] = {
     "uint16": "16-bit values",
     "int16": "signed 16-bit values",
@@ -27,7 +27,7 @@ KINDS: Mapping[str, str] = {
     "int32": "signed 32-bit values",
     "float32": "floating-point values",
 }
-"""What each kind of numbers is called. Files of 8 bits, from 0 to 255, are none of these."""
+"""The name of each kind of numbers. Files of 8 bits, from 0 to 255, have none of these kinds."""
 WHOLE_RANGES: Mapping[str, Range] = {
     "uint16": (0, 2**16 - 1),
     "int16": (-(2**15), 2**15 - 1),
@@ -35,11 +35,11 @@ WHOLE_RANGES: Mapping[str, Range] = {
     "int32": (-(2**31), 2**31 - 1),
     "float32": (0, 1),
 }
-"""All that each kind can hold, and for floating-point values the most usual: where the values can't be seen first."""
+"""The ranges used if values can't be seen first: all that a kind can hold, and from 0 to 1 for floating-point."""
 
 BITS = (8, 10, 12, 14, 16)
 TOMOGRAPHY: Range = (-1024, 3071)
-"""The range of computed tomography, in Hounsfield units: 12 bits that begin at -1024."""
+"""The range of computed tomography in Hounsfield units, 12 bits that start at -1024."""
 WHOLE = sorted(
     [*((0, 2**n - 1) for n in BITS), *((-(2 ** (n - 1)), 2 ** (n - 1) - 1) for n in BITS), TOMOGRAPHY],
     key=lambda limits: (limits[1] - limits[0], limits == TOMOGRAPHY, limits[0] < 0),
@@ -47,9 +47,9 @@ WHOLE = sorted(
 """Usual ranges of whole numbers, the narrowest first."""
 FRACTIONS: tuple[Range, ...] = ((0, 1), (-1, 1))
 TOLERANCE = 0.05
-"""Floating-point values may exceed a range by this share of it, as resizing and rounding make them do."""
+"""Floating-point values may exceed a range by this share of it, because resizing and rounding cause that."""
 LEAST_USED = 0.25
-"""The share of the largest number in a range that floating-point values reach at least, where the range is theirs."""
+"""Floating-point values must exceed this share of a range's largest number for the range to be theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class Seen:
     """The values in files of one kind, which is one of `KINDS`.
 
     Attributes:
-        low: the smallest finite value; infinity where there is none.
-        high: the largest finite value; minus infinity where there is none.
-        files: how many files these are.
-        not_finite: how many of the files have pixels that are not finite.
+        low: the smallest finite value; infinity if there is none.
+        high: the largest finite value; minus infinity if there is none.
+        files: the number of files.
+        not_finite: the number of files with pixels that are not finite.
     """
 
     kind: str
@@ -91,7 +91,7 @@ def together(seen: Iterable[Seen]) -> dict[str, Seen]:
 
 
 def usual(seen: Seen) -> Range:
-    """The narrowest usual range that holds all values; from the smallest to the largest of them where none does.
+    """The narrowest usual range that holds all values. If none does, it goes from the smallest to the largest value.
 
     >>> usual(Seen("uint16", 3, 3900)), usual(Seen("int16", -900, 2800)), usual(Seen("float32", -0.001, 1.0001))
     ((0, 4095), (-1024, 3071), (0, 1))
@@ -103,7 +103,7 @@ def usual(seen: Seen) -> Range:
 
 
 def _usual_ranges(seen: Seen) -> list[Range]:
-    """The ranges that values of a kind may have; floating-point values of which all are small use no wide range."""
+    """The usual ranges for a kind of values. Small floating-point values don't get a wide range."""
     if seen.kind != "float32":
         return WHOLE
     used = max(abs(seen.low), abs(seen.high))
@@ -117,8 +117,8 @@ def _holds(limits: Range, seen: Seen) -> bool:
 
 
 def levels(values: NDArray[np.generic], limits: Range) -> NDArray[np.uint8]:
-    """Values (H, ...) as 0 to 255, linearly: those below the range, and those not finite, as 0, those above as 255."""
-    return np.stack([_levels(row, *limits) for row in values])  # row by row: a large image has few floats at a time
+    """Values (H, ...) scaled to 0 to 255. Those below the range or not finite become 0, those above it 255."""
+    return np.stack([_levels(row, *limits) for row in values])  # row by row, so that few floats are in memory
 
 
 def _levels(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
@@ -128,12 +128,12 @@ def _levels(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.
 
 
 def for_all_kinds(limits: Range | None) -> dict[str, Range]:
-    """The range that a user chose, for every kind; empty where none was chosen."""
+    """The range that a user chose, for all kinds; empty if none was chosen."""
     return {} if limits is None else dict.fromkeys(KINDS, checked_range(limits))
 
 
 def check_needed(chosen: Range | None, found: Mapping[str, object], where: str) -> None:
-    """Refuse a range that a user chose for files of which none has values of more than 8 bits."""
+    """Refuse a user's range if no file has values of more than 8 bits."""
     if chosen is not None and not found:
         raise InputError(
             f"--value-range is for image files of more than 8 bits, but none of {where} has more: leave it out, and 0 "
@@ -151,7 +151,7 @@ def described(ranges: Mapping[str, Range]) -> str:
 
 
 def told(seen: Mapping[str, Seen], ranges: Mapping[str, Range], where: str = "") -> None:
-    """Report how values of more than 8 bits, in the folder `where`, are read, and where some are not finite."""
+    """Report how values of more than 8 bits in `where` are read, and which kinds have values that aren't finite."""
     for kind, values in seen.items():
         low, high = (f"{limit:g}" for limit in ranges[kind])
         found = f"go from {values.low:g} to {values.high:g}" if values.low <= values.high else "are not finite"

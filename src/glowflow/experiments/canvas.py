@@ -1,4 +1,4 @@
-"""An empty figure, where there is a library to draw it with."""
+"""An empty figure of matplotlib's, which is an optional package."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def canvas(width: float, height: float, otherwise: str = "") -> "Figure":
-    """A figure of so many inches; InputError without matplotlib, saying what else may be done."""
+    """An empty figure of a size in inches; InputError without matplotlib, ending with what else may be done."""
     library = imported("matplotlib.figure", "A figure", "bench", otherwise)
     figure: Figure = library.Figure(figsize=(width, height), layout="constrained")
     return figure

@@ -1,29 +1,28 @@
-"""What an experiment is: presets, what is varied in them, and how often; as YAML in `definitions/`."""
+"""What an experiment is: presets, variations of their settings, and seeds. `definitions/` holds them as YAML."""
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from glowflow import presets
-from glowflow.checks import check_whole
+from glowflow.checks import check_number, check_type, check_whole
 from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
 from glowflow.errors import InputError
 from glowflow.parts import MEMORIES, Part
 from glowflow.presets import documents
 
 Settings = Mapping[str, Mapping[str, Any]]
-"""Settings by part: `model` and `train` override the preset's, `execution` may have a `precision`
-and a `memory` mode."""
+"""Settings by part. `model` and `train` override the preset's; `execution` takes a `precision` and a `memory` mode."""
 
 Figure = Literal["epochs", "time", "final", "temperatures"]
 PRECISIONS = ("float32", "bfloat16")
 OWN = {"images": "presets", "seed": "seeds", "validate_every": "validations"}
-"""Settings of a training that the experiment has under names of its own."""
+"""Settings of a training that an experiment sets for all trainings, each with the experiment's name for it."""
 CONFIGURATIONS: Mapping[str, type] = {"model": GlowConfig, "train": TrainConfig}
 PARTS = {
     "model": [field.name for field in fields(GlowConfig)],
@@ -47,7 +46,7 @@ class Training:
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
-        """All that determines its result: whatever isn't a default. Two trainings that agree in it are one."""
+        """The settings that aren't defaults. Two trainings with the same settings are one training."""
         model, train = _changed(self.run.model, GlowConfig((1, 2, 2))), _changed(self.run.train, TrainConfig())
         model["image_shape"] = self.run.model.image_shape
         execution: dict[str, Any] = {"precision": self.precision}
@@ -59,7 +58,7 @@ class Training:
 
     @property
     def directory(self) -> str:
-        """A name for its run's directory, which experiments share where their trainings are the same."""
+        """The name of its run's directory. Experiments that have the same training share it."""
         return directory(self.preset, self.seed, self.settings)
 
     def __str__(self) -> str:
@@ -67,7 +66,7 @@ class Training:
 
 
 def directory(preset: str, seed: int, settings: Mapping[str, Any]) -> str:
-    """A name that tells trainings apart by their settings."""
+    """The name of the directory for a training with these settings."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     return f"{Path(preset).stem}-seed{seed}-{digest}"
 
@@ -77,23 +76,25 @@ class Definition:
     """An experiment.
 
     Args:
-        name: What it's called.
-        about: One sentence.
-        claim: What it tests.
-        source: Where the claim stands.
-        presets: Each with the length of its trainings, in images.
-        variations: By name, the settings in which each differs. Those named "A B" share A's colour and B's line.
-        figure: Its kind: validation bits/dim against epochs or against time, at the end, or samples by temperature.
-        minutes: About how long all of it takes on one core.
+        name: The file's name without .yaml.
+        about: One sentence that says what is compared.
+        claim: The claim that is tested.
+        source: Where the claim was made.
+        presets: Names of presets, each with the number of images that a training sees.
+        variations: The settings that each variation changes, by its name. The figure draws a variation "A B" in the
+            colour of A and the line style of B.
+        figure: "epochs" and "time" draw validation bits/dim against these, "final" draws them at the end, and
+            "temperatures" draws the quality of samples.
+        minutes: About how long the experiment takes on one core.
         seeds: Each preset and variation is trained with seeds 0, ..., seeds - 1.
         validations: How often each training is validated.
-        shared: Settings of all its trainings.
-        orders: Variations in the order that the claim has them, the lowest bits/dim first.
-        alike: Variations between which the claim has no difference.
-        temperatures: Of the samples that each trained model is judged and shown by.
+        shared: Settings that all trainings have.
+        orders: Lists of variations, each in the order that is claimed, with the lowest bits/dim first.
+        alike: Lists of variations that are claimed to be equal.
+        temperatures: Each trained model draws samples at these.
 
     Raises:
-        InputError: For settings that can't be used.
+        InputError: If a setting can't be used.
     """
 
     name: str
@@ -107,9 +108,9 @@ class Definition:
     seeds: int = 1
     validations: int = 8
     shared: Settings = field(default_factory=dict)
-    orders: Sequence[Sequence[str]] = ()
-    alike: Sequence[Sequence[str]] = ()
-    temperatures: Sequence[float] = ()
+    orders: tuple[tuple[str, ...], ...] = ()
+    alike: tuple[tuple[str, ...], ...] = ()
+    temperatures: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -121,7 +122,7 @@ class Definition:
         self.trainings()
 
     def trainings(self) -> list[Training]:
-        """All trainings, one seed after the other, so that any first part of them is balanced."""
+        """All trainings, seed 0 first, so that an experiment that is stopped early still compares all variations."""
         runs = {preset: presets.load_run(preset) for preset in self.presets}
         return [
             self._training(run, preset, variation, seed)
@@ -153,10 +154,10 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Definition:
-    """An experiment by its name, or by a YAML file of one's own.
+    """An experiment by its name, or from a YAML file.
 
     Raises:
-        InputError: If there is no such experiment or file, or something in it can't be used.
+        InputError: If there is no such experiment or file, or a setting in it can't be used.
     """
     content = documents.read(DEFINITIONS, name, "experiment", "glowflow experiment --list")
     allowed = [entry.name for entry in fields(Definition) if entry.name != "name"]
@@ -177,7 +178,10 @@ def _values(content: object) -> list[Any]:
 def narrowed(
     definition: Definition, only: Sequence[str] = (), seeds: int | None = None, images: int | None = None
 ) -> Definition:
-    """The experiment with some of its presets, other seeds, or, under another name, trainings of another length."""
+    """The experiment with fewer presets, or another number of seeds or of images per training.
+
+    Another number of images makes another experiment, with a name of its own.
+    """
     for preset in only:
         if preset not in definition.presets:
             raise InputError(f"{definition.name} has no preset {preset!r}; it has {', '.join(definition.presets)}.")
@@ -196,46 +200,21 @@ def _changed(config: GlowConfig | TrainConfig, default: GlowConfig | TrainConfig
 
 
 def _check_types(definition: Definition) -> None:
-    takes: dict[str, tuple[Callable[[Any], bool], str]] = {
-        "about": (_is_text, "a sentence"),
-        "claim": (_is_text, "a sentence"),
-        "source": (_is_text, "text"),
-        "presets": (_has_names, "at least one preset's name, with a number of images"),
-        "variations": (_has_names, "at least one name, in quotation marks if it's a number, with settings"),
-        "minutes": (_is_amount, "a number of at least 0"),
-        "orders": (_is_lists_of_text, "lists of variations"),
-        "alike": (_is_lists_of_text, "lists of variations"),
-        "temperatures": (lambda content: _is_list(content, _is_amount), "a list of numbers of at least 0"),
-        "figure": (get_args(Figure).__contains__, f"one of {', '.join(get_args(Figure))}"),
-    }
-    for key, (fits, wanted) in takes.items():
+    for entry in fields(definition):
+        check_type(f"{entry.name!r} of {definition.name}", getattr(definition, entry.name), entry.type)
+    for key in ("presets", "variations"):
         content = getattr(definition, key)
-        if not fits(content):
-            raise InputError(f"{definition.name} has {content!r} under {key!r}; it takes {wanted}.")
+        if not (isinstance(content, dict) and content and all(isinstance(name, str) for name in content)):
+            raise InputError(
+                f"{key!r} of {definition.name} is {content!r}; it takes a mapping with at least one name, which is in "
+                "quotation marks if it's a number."
+            )
     for preset, images in definition.presets.items():
         check_whole(f"the number of images for {preset}", images, 1)
     check_whole("seeds", definition.seeds, 1, MOST_SEEDS)
     check_whole("validations", definition.validations, 1)
-
-
-def _is_text(content: object) -> bool:
-    return isinstance(content, str)
-
-
-def _is_amount(content: object) -> bool:
-    return isinstance(content, int | float) and content >= 0
-
-
-def _has_names(content: object) -> bool:
-    return isinstance(content, dict) and bool(content) and all(map(_is_text, content))
-
-
-def _is_list(content: object, fits: Callable[[object], bool]) -> bool:
-    return isinstance(content, list | tuple) and all(map(fits, content))
-
-
-def _is_lists_of_text(content: object) -> bool:
-    return _is_list(content, lambda entry: _is_list(entry, _is_text))
+    for name, value in [("minutes", definition.minutes), *(("temperature", t) for t in definition.temperatures)]:
+        check_number(f"{name} of {definition.name}", value, 0)
 
 
 def _check_settings(settings: object, source: str) -> None:
@@ -244,7 +223,7 @@ def _check_settings(settings: object, source: str) -> None:
     for part, content in settings.items():
         for key in OWN.keys() & (content if part == "train" and isinstance(content, dict) else {}):
             raise InputError(
-                f"{source} sets train.{key}, which an experiment says under {OWN[key]!r} for all trainings."
+                f"{source} sets train.{key}; an experiment sets this for all its trainings, under {OWN[key]!r}."
             )
         documents.check_keys(content, PARTS[part], f"{source} {part},")
         if part in CONFIGURATIONS:

@@ -1,4 +1,4 @@
-"""Features of images that a sample's quality is judged by: those of a small classifier, trained here."""
+"""The quality of samples, judged by the features of a small classifier that is trained here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,27 +20,27 @@ from glowflow.progress import progress
 from glowflow.provenance import provenance
 
 VERSION = 3
-"""To be raised whenever the classifier changes, so that none is taken from the cache that was trained otherwise."""
+"""Raise this number when the classifier changes, so that one trained in another way isn't taken from the cache."""
 TRAINING_IMAGES = 60_000
 BATCH_SIZE = 64
 LARGEST_RATE = 2e-3
 NUM_FEATURES = 64
 LEAST_SPREAD = 0.05
-"""Of a feature, by the largest one's; those that hardly ever differ from 0 would be blown up out of proportion."""
+"""The smallest divisor of a feature, relative to the largest spread. A feature that is nearly constant stays small."""
 HELD_OUT = 10
 """One in so many training images is kept from the classifier."""
 MOST_IMAGES = 1_000
-"""At most so many images are compared with samples."""
+"""The most images that samples are compared with."""
 
 
 class Classifier(nn.Module):
-    """Four convolutions, each batch-normalised, and a hidden layer, whose activations are the features.
+    """Four batch-normalised convolutions and a hidden layer. The activations of the hidden layer are the features.
 
-    Features are standardised over training images, so that each counts alike in KID's kernel.
+    Features are standardised over training images, so that all have the same weight in KID's kernel.
 
     Args:
-        image_shape: (C, H, W); where H or W is above 32, the first convolution halves them.
-        num_outputs: Logits.
+        image_shape: (C, H, W). If H or W is above 32, the first convolution halves both.
+        num_outputs: The number of logits.
     """
 
     mean: Tensor
@@ -71,7 +71,7 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def standardize(self, images: Tensor) -> None:
-        """Let the features of these images have mean 0 and standard deviation 1, or less where they hardly differ."""
+        """Give the features of these images mean 0 and standard deviation 1, or less if one is nearly constant."""
         values = self.features(images)
         std = values.std(0)
         self.mean, self.std = values.mean(0), std.clamp(min=LEAST_SPREAD * std.max())
@@ -87,12 +87,12 @@ def _convolution(in_channels: int, out_channels: int, stride: int) -> list[nn.Mo
 
 @dataclass(frozen=True)
 class Judge:
-    """Tells how far samples are from images.
+    """Measures how far samples are from images.
 
     Attributes:
-        classifier: Its features are compared.
-        reference: Images (N, C, H, W), uint8, that samples should be like.
-        about: What the classifier names, how well, and what the reference is.
+        classifier: The network whose features are compared.
+        reference: Images (N, C, H, W), uint8, that samples should resemble.
+        about: The kind of targets that the classifier learned, its accuracy, and a description of the reference.
     """
 
     classifier: Classifier
@@ -105,17 +105,18 @@ class Judge:
 
 
 def judge_for(run: RunConfig, out: Path) -> Judge | None:
-    """The judge of a training's samples, its classifier trained at first and then kept in `out`.
+    """The judge of a training's samples. Its classifier is trained once and kept in `out`.
 
-    None where the data set has nothing to classify: no labels, no attributes, no groups.
+    Returns:
+        The judge, or None if the data set has no labels, attributes or groups to classify.
     """
     data, shape, num_bits = run.train.data, run.model.image_shape, run.model.num_bits
     dataset = of_run(run, "train")
-    if targets(dataset) is None:
+    if (wanted := targets(dataset)) is None:
         return None
     key = {"version": VERSION, "data": data, "image_shape": list(shape), "num_bits": num_bits}
     key |= {"value_range": list(run.train.value_range)} if run.train.value_range else {}
-    unseen = Unseen(dataset, num_bits)
+    unseen = Unseen(dataset, wanted, num_bits)
     reference, name = _reference(unseen, of_run(run, "validation"))
     path = out / f"classifier-{Path(data).stem}-{'x'.join(map(str, shape))}-{num_bits}bits"
     classifier, about = _kept(path, key, unseen)
@@ -123,37 +124,26 @@ def judge_for(run: RunConfig, out: Path) -> Judge | None:
 
 
 class Unseen:
-    """A training split in two parts, the second of which is kept from the classifier.
+    """Training images in two parts: the classifier sees the first and never the second.
 
     Args:
-        dataset: Training images with something to classify.
-        num_bits: Of the models whose samples are judged; images are quantised alike.
+        dataset: The training images.
+        wanted: Their `targets`.
+        num_bits: The bits per value of the models whose samples are judged. Images are quantised to as many.
     """
 
-    def __init__(self, dataset: Dataset, num_bits: int) -> None:
-        self.dataset, self.num_bits = dataset, num_bits
-        self.num_seen = len(dataset) - max(1, len(dataset) // HELD_OUT)
-        values = targets(dataset)
-        assert values is not None  # noqa: S101  judge_for asked
-        self.targets = values
+    def __init__(self, dataset: Dataset, wanted: Tensor, num_bits: int) -> None:
+        self.dataset, self.targets, self.num_bits = dataset, wanted, num_bits
+        num_seen = len(dataset) - max(1, len(dataset) // HELD_OUT)
+        self.seen, self.rest = range(num_seen), range(num_seen, len(dataset))
 
     def images(self, rows: Any) -> Tensor:  # noqa: ANN401 (a range or an array)
         """Some images, quantised."""
         return quantize(self.dataset.batch(rows)[0], self.num_bits)
 
-    @property
-    def seen(self) -> range:
-        """The rows that the classifier is trained on."""
-        return range(self.num_seen)
-
-    @property
-    def rest(self) -> range:
-        """The others."""
-        return range(self.num_seen, len(self.dataset))
-
 
 def targets(dataset: Dataset) -> Tensor | None:
-    """What to tell images by: classes (N,), int64, from labels or groups; or attributes (N, A), float; None if none."""
+    """What a classifier learns: classes (N,), int64, from labels or groups, or attributes (N, A), float, or None."""
     if dataset.labels is None and dataset.attributes is not None:
         return torch.from_numpy(np.array(dataset.attributes)).float()
     column = dataset.groups if dataset.labels is None else dataset.labels
@@ -161,20 +151,20 @@ def targets(dataset: Dataset) -> Tensor | None:
 
 
 def loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Cross-entropy with classes, or with each attribute."""
+    """The cross-entropy of classes or attributes."""
     if wanted.is_floating_point():
         return F.binary_cross_entropy_with_logits(logits, wanted)
     return F.cross_entropy(logits, wanted)
 
 
 def accuracy(logits: Tensor, wanted: Tensor) -> float:
-    """Share of classes, or of attributes, that are named rightly."""
+    """The share of classes or attributes that are right."""
     named = (logits > 0).float() if wanted.is_floating_point() else logits.argmax(1)
     return float((named == wanted).float().mean())
 
 
 def _reference(training: Unseen, validation: Dataset) -> tuple[Tensor, str]:
-    """Validation images; or where these are of other groups (scenes), training images the classifier hasn't seen."""
+    """Validation images, or unseen training images if all validation images are of other groups, such as scenes."""
     rest = training.images(training.rest[:MOST_IMAGES])
     groups = training.dataset.groups
     if validation.groups is not None and groups is not None and not np.isin(validation.groups, groups).any():
@@ -210,7 +200,7 @@ def _train(classifier: Classifier, training: Unseen) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LARGEST_RATE, total_steps=steps)
     with progress(f"Classifier of {training.dataset.name}", TRAINING_IMAGES) as advance:
         for position in range(0, TRAINING_IMAGES, BATCH_SIZE):
-            rows = shuffled(0, position, BATCH_SIZE, training.num_seen)
+            rows = shuffled(0, position, BATCH_SIZE, len(training.seen))
             optimizer.zero_grad()
             loss(classifier(training.images(rows)), training.targets[rows]).backward()
             optimizer.step()
@@ -221,8 +211,7 @@ def _train(classifier: Classifier, training: Unseen) -> None:
 
 @torch.no_grad()
 def _described(classifier: Classifier, training: Unseen) -> dict[str, Any]:
-    images, rest = training.images(training.rest), training.rest
-    logits = torch.cat([classifier(part) for part in images.split(100)])
-    dataset = training.dataset
+    dataset, rest = training.dataset, training.rest
+    logits = torch.cat([classifier(part) for part in training.images(rest).split(100)])
     kind = "labels" if dataset.labels is not None else "attributes" if dataset.attributes is not None else "groups"
     return {"classifies": kind, "accuracy": accuracy(logits, training.targets[rest.start :])}

@@ -1,4 +1,4 @@
-"""The figures of an experiment, each drawn from stored results alone."""
+"""The figures of an experiment, drawn from stored results alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DASHES = ("-", "--", ":", "-.")
 Scale = Callable[[Line], float]
-"""What the images of a training's curve are multiplied by."""
+"""The factor that turns a training's number of images into epochs or minutes."""
 
 
 def check_library() -> None:
@@ -27,7 +27,7 @@ def check_library() -> None:
 
 
 def draw(study: Study, lines: Sequence[Line]) -> list[Path]:
-    """Draw everything that there is to draw; returns the pictures."""
+    """Draw the figure and the samples, and return the paths of the pictures."""
     drawn = {"epochs": _against_epochs, "time": _against_time, "final": _final, "temperatures": _temperatures}
     presets = [preset for preset in study.definition.presets if any(line["preset"] == preset for line in lines)]
     figure = _figure(len(presets))
@@ -44,7 +44,7 @@ def _figure(columns: int) -> "Figure":
 
 
 def _legend(figure: "Figure") -> None:
-    """One for all parts of the figure, beside them, where there's more than one name."""
+    """Put one legend beside all parts of the figure, if it has more than one name."""
     named = {
         name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -58,14 +58,14 @@ def _against_epochs(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
 
 
 def _against_time(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
-    """By steps that were timed in turn, since trainings run at different times, beside different loads."""
+    """Draw curves against the time of steps that were timed in turn, since trainings ran beside different loads."""
     seconds = study.speeds()[lines[0]["preset"]]["seconds_per_image"]
     _curves(study, axes, lines, lambda line: seconds[line["variation"]] / 60)
     axes.set(xlabel="minutes of training steps")
 
 
 def _curves(study: Study, axes: "Axes", lines: Sequence[Line], scale: Scale) -> None:
-    """Each variation's mean validation curve, in a band from the lowest seed to the highest."""
+    """Draw each variation's mean validation curve, in a band from the lowest seed to the highest."""
     for variation, (colour, dashes) in _styles(study).items():
         mine = [line for line in lines if line["variation"] == variation and line["curve"] and not line["diverged"]]
         if mine:
@@ -78,14 +78,14 @@ def _curves(study: Study, axes: "Axes", lines: Sequence[Line], scale: Scale) -> 
 
 
 def _crop(axes: "Axes") -> None:
-    """Leave the first validations, which are far above the others, outside the picture."""
+    """Cut off the first validations, which are far above the others."""
     curves = [np.asarray(line.get_ydata()) for line in axes.get_lines()]
     if curves:
         axes.set_ylim(top=max(np.nanmax(y[min(1, len(y) - 1) :]) for y in curves) + 0.05)
 
 
 def _styles(study: Study) -> dict[str, tuple[str, str]]:
-    """Colour and line of each variation: those named "A B" have A's colour and B's line."""
+    """Colour and line style of each variation. "A B" has the colour of A and the line style of B."""
     words = {variation: variation.split() for variation in study.definition.variations}
     colours = list(dict.fromkeys(word for word, *_ in words.values()))
     lines = list(dict.fromkeys(" ".join(rest) for _, *rest in words.values()))
@@ -96,7 +96,7 @@ def _styles(study: Study) -> dict[str, tuple[str, str]]:
 
 
 def _final(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
-    """Bits/dim at the end, a point for each seed and a bar at their mean."""
+    """Draw bits/dim at the end: a point for each seed, and a bar at their mean."""
     for position, variation in enumerate(study.definition.variations):
         values = list(by_seed(lines, variation, bits).values())
         axes.plot([position] * len(values), values, "o", color="C0")
@@ -108,7 +108,7 @@ def _final(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
 
 
 def _temperatures(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
-    """KID of samples against their temperature."""
+    """Draw the KID of samples against their temperature."""
     for variation in study.definition.variations:
         values = {t: by_seed(lines, variation, kid_at(t)).values() for t in study.definition.temperatures}
         known = {t: float(np.mean(list(kids))) for t, kids in values.items() if kids}
@@ -117,7 +117,7 @@ def _temperatures(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
 
 
 def _galleries(study: Study, lines: Sequence[Line]) -> list[Path]:
-    """Samples side by side, for each preset: of the variations at each temperature, or of one at all temperatures."""
+    """Save samples side by side, for each preset: all variations at one temperature, or one at all temperatures."""
     paths = []
     for preset in study.definition.presets:
         first = [line for line in lines if line["preset"] == preset and line["seed"] == 0]
@@ -135,7 +135,7 @@ def _galleries(study: Study, lines: Sequence[Line]) -> list[Path]:
 
 
 def abreast(pictures: Mapping[str, Image.Image]) -> Image.Image:
-    """Pictures of one size with their titles, in rows of four, or of three where that leaves no gap."""
+    """Pictures of one size with their titles, in rows of four, or in rows of three if only those leave no gap."""
     tiles = [stacked({title: picture}) for title, picture in pictures.items()]
     columns = next((n for n in (4, 3) if len(tiles) % n == 0), min(len(tiles), 4))
     width, height = tiles[0].width + 4 * GAP, tiles[0].height

@@ -1,4 +1,4 @@
-"""The kernel distance (KID) between two sets of images, as features."""
+"""The kernel distance (KID) between two sets of images, each given by its features."""
 
 from torch import Tensor
 
@@ -6,8 +6,8 @@ from torch import Tensor
 def kid(x: Tensor, y: Tensor) -> float:
     """Unbiased estimate of the squared maximum mean discrepancy, with the kernel k(a, b) = (a . b / d + 1)^3.
 
-    KID = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j), which is 0 on average where
-    both are from the same distribution, and may be negative. Bińkowski et al. 2018, section 4.
+    KID = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j). It is 0 on average if both
+    sets are from the same distribution, so it may be negative. Bińkowski et al. 2018, section 4.
 
     Args:
         x: Features (M, d), M at least 2.

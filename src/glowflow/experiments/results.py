@@ -1,10 +1,10 @@
-"""The stored results of trainings, and what figures and tables take from them."""
+"""The stored results of trainings, and the numbers that figures and tables take from them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 Line = dict[str, Any]
-"""What is known of a finished training."""
+"""The stored results of one training."""
 Value = Callable[[Line], float | None]
 
 
@@ -20,5 +20,5 @@ def by_seed(lines: Sequence[Line], variation: str, value: Value) -> dict[int, fl
 
 
 def kid_at(temperature: float) -> Value:
-    """What gives the KID of a training's samples at a temperature."""
+    """The function that takes the KID of samples at this temperature from a line."""
     return lambda line: (line.get("kid") or {}).get(f"{temperature:g}")

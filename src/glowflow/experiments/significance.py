@@ -1,4 +1,4 @@
-"""What several seeds say: means, spreads, and whether a gap between two variations is more than their spread."""
+"""Means and spreads over seeds, and a test of whether two variations differ by more than chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from math import sqrt
 from statistics import fmean, stdev
 
 MARGIN = 0.01
-"""Bits/dim that count as no difference."""
+"""Variations that differ by less, in bits/dim, count as equal."""
 CRITERION = (
-    "A gap is the mean difference between two variations at equal seeds, ± its standard error. It counts, one way or "
-    "the other, when it is more than chance gives in nine cases of ten by a paired t-test over the seeds: with three, "
-    "from 2.92 standard errors on. So of ten gaps between variations that are equal in truth, one would count. What "
-    f"is claimed to be equal is when the whole of that range is within {MARGIN} bits/dim."
+    "A gap says how far the second variation is above the first, averaged over seeds, ± its standard error. "
+    "A gap counts, in either direction, if a paired t-test over the seeds finds it significant at the 10% level. With "
+    "three seeds it must exceed 2.92 standard errors. If all variations were equal, one gap in ten would still count. "
+    f"Two variations count as equal if the 90% confidence interval of their gap lies within ±{MARGIN} bits/dim."
 )
 STANDARD_ERRORS = {2: 6.31, 3: 2.92, 4: 2.35, 5: 2.13, 6: 2.02, 7: 1.94, 8: 1.89, 9: 1.86}
-"""The 95th percentile of Student's t for so many seeds; that for 9 serves for more, being a little larger."""
+"""The 95th percentile of Student's t by number of seeds. For more than 9, the number for 9 is used, which is larger."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """By how much one variation exceeds another, seed by seed.
+    """How much higher the second variation is than the first.
 
     Attributes:
-        mean: Of the differences.
-        standard_error: Of that mean; None for a single seed.
-        num_seeds: How many there are.
+        mean: The mean of the differences at equal seeds.
+        standard_error: The standard error of this mean; None if there is only one seed.
+        num_seeds: The number of seeds.
     """
 
     mean: float
@@ -33,7 +33,7 @@ class Gap:
 
     @property
     def verdict(self) -> str:
-        """Whether the first variation is lower, as was claimed."""
+        """What the gap says about the claim that the first variation is lower."""
         direction = "as claimed" if self.mean > 0 else "the reverse"
         if self.standard_error is None:
             return f"one seed: {direction}"
@@ -41,7 +41,7 @@ class Gap:
 
     @property
     def verdict_on_equality(self) -> str:
-        """Whether the two are equal, as was claimed."""
+        """What the gap says about the claim that the two variations are equal."""
         if self.standard_error is None:
             return "one seed"
         if abs(self.mean) + self.reach <= MARGIN:
@@ -50,13 +50,13 @@ class Gap:
 
     @property
     def reach(self) -> float:
-        """How far a gap may be from the true one, in nine cases of ten."""
-        assert self.standard_error is not None  # noqa: S101  asked for with several seeds
+        """Half the width of the 90% confidence interval."""
+        assert self.standard_error is not None  # noqa: S101  there are several seeds
         return STANDARD_ERRORS[min(self.num_seeds, 9)] * self.standard_error
 
 
 def gap(lower: Mapping[int, float], higher: Mapping[int, float]) -> Gap | None:
-    """The gap between two variations' results by seed, over the seeds that both have; None without any.
+    """The gap between two variations, each with its results by seed; None if they have no seed in common.
 
     >>> gap({0: 1.0, 1: 1.1, 2: 1.2}, {0: 2.0, 1: 2.2, 2: 2.3}).verdict
     'as claimed'
@@ -69,7 +69,7 @@ def gap(lower: Mapping[int, float], higher: Mapping[int, float]) -> Gap | None:
 
 
 def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
-    """Mean and standard deviation over seeds, for a table.
+    """Mean ± standard deviation, as a cell of a table.
 
     >>> mean_and_spread([1.0, 2.0]), mean_and_spread([1.0]), mean_and_spread([])
     ('1.500 ± 0.707', '1.000', '-')

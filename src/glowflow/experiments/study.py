@@ -1,4 +1,4 @@
-"""The trainings of an experiment, run one after another; each that is finished is a line of `trainings.jsonl`."""
+"""The trainings of an experiment, run one after another. Each finished training is a line of `trainings.jsonl`."""
 
 import json
 import time
@@ -31,13 +31,13 @@ from glowflow.training.run import LAST
 
 SAMPLES_FOR_KID = 500
 GRID = 4
-"""Samples are shown in so many rows and columns."""
+"""The rows, and the columns, of a picture of samples."""
 ROUNDS = 7
 
 
 @dataclass
 class Forecast:
-    """How much longer trainings take: as estimated, times what those before took by their estimates.
+    """How much longer trainings take. Estimates are corrected by how long the finished trainings really took.
 
     Args:
         minutes: Each training's estimate, by its directory.
@@ -46,27 +46,27 @@ class Forecast:
     minutes: Mapping[str, float]
     began: float = field(default_factory=time.monotonic)
     expected: float = 0.0
-    """Minutes estimated for what is finished."""
+    """The sum of the estimates of finished trainings, in minutes."""
 
     def finished(self, training: Training) -> None:
-        """Note that a training is."""
+        """Note that a training is finished."""
         self.expected += self.minutes[training.directory]
 
     def left(self, trainings: Sequence[Training]) -> float:
-        """Minutes for these."""
+        """Minutes that these trainings will take."""
         factor = (time.monotonic() - self.began) / 60 / self.expected if self.expected else 1.0
         return factor * sum(self.minutes[training.directory] for training in trainings)
 
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment being carried out.
+    """A run of an experiment.
 
     Args:
         definition: The experiment.
         out: The directory of its results.
         runs: The directory of runs, which experiments share.
-        device: Where to compute.
+        device: The device that computes.
     """
 
     definition: Definition
@@ -79,16 +79,11 @@ class Study:
         """The file of results."""
         return self.out / "trainings.jsonl"
 
-    @property
-    def samples_per_training(self) -> int:
-        """How many samples are drawn from each trained model."""
-        return SAMPLES_FOR_KID * len(self.definition.temperatures)
-
     def results(self, *, outdated: bool = False) -> list[Line]:
-        """The finished ones of its trainings, each with the names that this experiment gives it.
+        """The results of the finished trainings, each with the names that this experiment gives it.
 
         Args:
-            outdated: Whether, where none has the settings that a training has now, one of the same name counts.
+            outdated: True to take a result of former settings where a training has none of its present settings.
         """
         lines, trainings, found = load_lines(self.path), self.definition.trainings(), list[Line]()
         for training in trainings:
@@ -101,7 +96,7 @@ class Study:
         return found
 
     def remaining(self) -> list[Training]:
-        """The trainings that are to be run, none of them twice."""
+        """The trainings without a result, each once."""
         lines, todo = load_lines(self.path), list[Training]()
         for training in self.definition.trainings():
             if _find(lines, training) is None and all(training.settings != other.settings for other in todo):
@@ -109,30 +104,31 @@ class Study:
         return todo
 
     def minutes(self, trainings: list[Training]) -> list[float]:
-        """About how long each takes on this machine, less what is trained of it, by another experiment perhaps."""
-        whole = estimates(trainings, self.device, self.definition.validations, self.samples_per_training)
+        """About how long each training still takes on this machine. Another experiment may have run a part of it."""
+        num_samples = SAMPLES_FOR_KID * len(self.definition.temperatures)
+        whole = estimates(trainings, self.device, self.definition.validations, num_samples)
         left = [1 - self._saved(training) / training.run.train.images for training in trainings]
         return [share * each for share, each in zip(left, whole, strict=True)]
 
     def _saved(self, training: Training) -> int:
-        """How many images of a training its last checkpoint has behind it."""
+        """The number of images that a training's last checkpoint has seen."""
         path = self.runs / training.directory / LAST / PROGRESS
         return int(load_json(path)["position"]) if path.exists() else 0
 
     def speeds(self) -> dict[str, dict[str, Any]]:
-        """What was measured of each preset's variations in turn."""
+        """The measured speed of each preset's variations."""
         files = {preset: self._speed_file(preset) for preset in self.definition.presets}
         return {preset: load_json(path) for preset, path in files.items() if path.exists()}
 
     def picture(self, line: Line, temperature: float) -> Path:
-        """Where the samples of a finished training are, at a temperature."""
+        """The path of a finished training's samples at a temperature."""
         name = directory(line["preset"], line["seed"], line["settings"])
         return self.out / "samples" / f"{name}-T{temperature:g}.png"
 
     def run(self, seconds: float = inf) -> bool:
-        """Run what remains, for about so long; returns whether all is finished then.
+        """Run the remaining trainings for about so many seconds, and return True if none remains.
 
-        Another process may do the same at the same time: a training that it's at is left to it.
+        Several processes may run one experiment at once. Each leaves out the trainings that another is running.
 
         Raises:
             TrainingInterruptedError: After a signal in a training; its state is saved.
@@ -141,11 +137,8 @@ class Study:
         self.out.mkdir(parents=True, exist_ok=True)
         if self.definition.figure == "time":
             self._measure_speeds()
-        trainings = self.remaining()
         total = len({training.directory for training in self.definition.trainings()})
-        names = [training.directory for training in trainings]
-        forecast = Forecast(dict(zip(names, self.minutes(trainings), strict=True)))
-        elsewhere = set[str]()
+        forecast, elsewhere = self._forecast(), set[str]()
         while todo := [training for training in self.remaining() if training.directory not in elsewhere]:
             allowed, training = deadline - time.monotonic(), todo[0]
             if allowed <= 0:
@@ -156,17 +149,22 @@ class Study:
                 if not self._run(training, allowed):
                     return False
             except RunBusyError:
-                say("Another process is at it; the others first.")
+                say("Another process is running this training, so the next one is run.")
                 elsewhere.add(training.directory)
                 continue
             forecast.finished(training)
         return not self.remaining()
 
+    def _forecast(self) -> Forecast:
+        trainings = self.remaining()
+        return Forecast({t.directory: each for t, each in zip(trainings, self.minutes(trainings), strict=True)})
+
     def _run(self, training: Training, seconds: float) -> bool:
-        """Run one training and store its line; False if its time was too short."""
+        """Run one training and store its line. Return False if the time was too short."""
         run, diverged, began = self.runs / training.directory, None, time.monotonic()
+        options = Options(execution_of(training), seconds=seconds, threads=asked())
         try:
-            state = train(training.run, run, self.device, self._options(training, seconds))
+            state = train(training.run, run, self.device, options)
             if self._saved(training) != state.progress.position:
                 diverged = "The state at the end isn't finite."
         except TrainingDivergedError as error:
@@ -176,12 +174,9 @@ class Study:
                 raise
             return False
         if diverged:
-            say(f"It diverged, which is its result: {diverged}")
+            say(f"The training diverged, which is stored as its result: {diverged}")
         self._store(training, run, diverged)
         return True
-
-    def _options(self, training: Training, seconds: float) -> Options:
-        return Options(execution_of(training), seconds=seconds, threads=asked())
 
     def _store(self, training: Training, run: Path, diverged: str | None) -> None:
         names = {"experiment": self.definition.name, "preset": training.preset, "variation": training.variation}
@@ -192,7 +187,7 @@ class Study:
         append(self.path, json.dumps(line | _provenance(run)) + "\n")
 
     def _measured(self, training: Training, run: Path, line: Line) -> Line:
-        """What the trained model shows on all validation images; test images stay untouched."""
+        """Bits/dim of all validation images, and KID of samples. Test images aren't used."""
         model = Glow.from_pretrained(run / LAST, self.device).freeze()
         validation = of_run(training.run, "validation")
         found = likelihood(model, validation.with_classes(model.class_names))
@@ -208,7 +203,7 @@ class Study:
         }
 
     def _samples(self, line: Line, model: Glow, temperature: float, judge: Judge | None) -> float | None:
-        """Draw samples, keep a picture of the first seed's, and return their KID."""
+        """Draw samples and return their KID. For the first seed, save a picture of them."""
         samples = sample(model, SAMPLES_FOR_KID if judge else GRID**2, temperature, seed=line["seed"])
         if line["seed"] == 0:
             path = self.picture(line, temperature)
@@ -239,25 +234,25 @@ def _find(lines: list[Line], training: Training) -> Line | None:
 
 
 def _settings(line: Line) -> dict[str, Any]:
-    """The settings of a stored line, which may be of format 1, as they are written today."""
+    """The settings of a stored line, converted if they are of format 1."""
     settings: dict[str, Any] = line["settings"]
     return settings | {"model": migrated(settings["model"])}
 
 
 def _namesake(lines: list[Line], trainings: list[Training]) -> Line | None:
-    """The last of the lines that were stored under one of these trainings' names."""
+    """The last line that was stored under the name of one of these trainings."""
     names = [{"preset": t.preset, "variation": t.variation, "seed": t.seed}.items() for t in trainings]
     return next((line for line in reversed(lines) if any(each <= line.items() for each in names)), None)
 
 
 def _provenance(run: Path) -> Line:
-    """Where a run's final state comes from, which may be another experiment's, long ago."""
+    """The commit, machine and date of a run's final state. Another experiment may have run it earlier."""
     path = run / LAST / weights.PROVENANCE
     return load_json(path) if path.exists() else provenance()
 
 
 def _record(training: Training, run: Path) -> Line:
-    """The validation curve and the speed, from the run's own record."""
+    """The validation curve and the speed, from the run's record."""
     lines = load_lines(run / "metrics.jsonl")
     steps = [line for line in lines if line["kind"] == "train"]
     counts = [b["images"] - a for a, b in zip([0, *(line["images"] for line in steps)], steps, strict=False)]

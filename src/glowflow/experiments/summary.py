@@ -1,4 +1,4 @@
-"""An experiment's results as a page of Markdown: what was claimed, the table, and which gaps count."""
+"""An experiment's results as a page of Markdown: the claim, the table, and the gaps that count."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ def summary(study: Study, lines: Sequence[Line]) -> str:
         f"# {definition.name}",
         definition.about,
         f"The claim: {definition.claim} ({definition.source})",
-        f"{len(lines)} of {total} trainings. Bits/dim are of all validation images at the training's end, curves of "
-        "the part of them that the preset takes while training, both with the weights that are evaluated (the averaged "
-        "ones, where there are). ± is the standard deviation over seeds.",
+        f"{len(lines)} of {total} trainings. Tables have the bits/dim of all validation images at the end of training. "
+        "Curves have those of the validation images that the preset uses during training. Both use the averaged "
+        "weights if the training averages them. ± is the standard deviation over seeds.",
         *_origin(lines),
         *([CRITERION] if definition.orders or definition.alike else []),
     ]
@@ -32,7 +32,7 @@ def summary(study: Study, lines: Sequence[Line]) -> str:
 
 
 def _origin(lines: Sequence[Line]) -> list[str]:
-    """Commits and machines, and a warning where the settings have changed since."""
+    """Commits and machines, and a warning if the settings have changed since."""
     commits = sorted({(line["commit"] or "none")[:7] + "+" * (line["commit"] or "").endswith("+") for line in lines})
     machines = sorted({line["gpu"] or line["machine"] for line in lines})
     days = sorted({line["date"][:10] for line in lines})
@@ -41,30 +41,30 @@ def _origin(lines: Sequence[Line]) -> list[str]:
     outdated = sorted({Path(line["preset"]).stem for line in lines if line["outdated"]})
     if outdated:
         parts.append(
-            f"**The settings of {', '.join(outdated)} have changed since; these are results of the former ones.**"
+            f"**The settings of {', '.join(outdated)} have changed since. These results are from the former settings.**"
         )
     return parts
 
 
 def _preset(study: Study, preset: str, lines: Sequence[Line]) -> list[str]:
     definition = study.definition
-    parts = [_about(lines), _table(study, preset, lines), *_judged(definition, lines)]
-    return [*parts, *_comparisons(definition, lines)]
+    table = _table(study, preset, lines)
+    return [_about(lines), table, *_judged(definition, lines), *_comparisons(definition, lines)]
 
 
 def _about(lines: Sequence[Line]) -> str:
-    """Length, and how far the validation images stand for others."""
+    """The length of the trainings, and the standard error over validation images."""
     line = lines[0]
     images = line["settings"]["train"].get("images", TrainConfig().images)
     parts = [f"{images:,} images per training, {images / line['training_images']:.1f} epochs."]
     errors = [other["standard_error"] for other in lines if other.get("standard_error") is not None]
     scored = [other["num_images"] for other in lines if other.get("num_images")]
     if errors:
-        parts.append(
-            f"Over the {scored[0]:,} validation images, bits/dim have a standard error of {fmean(errors):.3f}."
-        )
+        parts.append(f"Bits/dim have a standard error of {fmean(errors):.3f} over the {scored[0]:,} validation images.")
     elif scored:
-        parts.append(f"The {scored[0]:,} validation images are of one scene, and say nothing about how scenes differ.")
+        parts.append(
+            f"The {scored[0]:,} validation images show one scene, so bits/dim have no standard error over scenes."
+        )
     return " ".join(parts)
 
 
@@ -72,7 +72,7 @@ def _table(study: Study, preset: str, lines: Sequence[Line]) -> str:
     definition, speed = study.definition, study.speeds().get(preset)
     temperatures = definition.temperatures if any(line.get("kid") for line in lines) else ()
     head = ["variation", "seeds", "bits/dim", *(f"KID, T = {t:g}" for t in temperatures), "M parameters", "images/s"]
-    head += [f"time of a step by {next(iter(definition.variations))}'s"] if speed else []
+    head += [f"time of a step, relative to {next(iter(definition.variations))}"] if speed else []
     rows = []
     for variation in definition.variations:
         mine = [line for line in lines if line["variation"] == variation]
@@ -99,14 +99,14 @@ def _judged(definition: Definition, lines: Sequence[Line]) -> list[str]:
         absent = "KID is left out: these images have no labels, attributes or groups to train a classifier with."
         return [absent] if definition.temperatures else []
     return [
-        f"KID (the lower the better, 0 for equal distributions) is between {SAMPLES_FOR_KID} samples and "
-        f"{about['reference']}, by the features of a small classifier of {about['classifies']}, which names "
-        f"{100 * about['accuracy']:.1f}% rightly of training images that it hasn't seen; the flows have seen them all."
+        f"KID is a distance between {SAMPLES_FOR_KID} samples and {about['reference']}. Lower is better, and equal "
+        f"distributions have 0. It compares features of a small classifier of {about['classifies']}, which is right "
+        f"for {100 * about['accuracy']:.1f}% of the training images that were kept from it. The flows have seen them."
     ]
 
 
 def _comparisons(definition: Definition, lines: Sequence[Line]) -> list[str]:
-    """A row for each pair that the claim compares, by bits/dim and by KID."""
+    """A table with a row for each pair that the claim compares, by bits/dim and by KID."""
     compared = {"<": neighbours(definition.orders), "=": neighbours(definition.alike)}
     if not any(compared.values()):
         return []

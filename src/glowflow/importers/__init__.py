@@ -1,1 +1,1 @@
-"""Foreign weights to ours, and back."""
+"""Conversion between weights of other code bases and of glowflow."""

@@ -1,4 +1,4 @@
-"""Foreign tensors taken by name and shape until none is left, and our tensors put together from them."""
+"""The tensors of a foreign checkpoint, each taken once by name and shape, and a model made from them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ from glowflow.errors import InputError
 from glowflow.model import Glow
 
 Tree: TypeAlias = "Mapping[str, Tensor | Tree]"
-"""Our tensors, nested as our modules are."""
+"""Tensors of a `Glow`, nested like its modules."""
 
 
 class Tensors:
-    """A checkpoint's tensors. Whatever lacks, is left over or has a wrong shape is an InputError that names it."""
+    """A checkpoint's tensors. An InputError names each that is missing, left over or of a wrong shape."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._left = dict(tensors)
@@ -25,34 +25,34 @@ class Tensors:
         return name in self._left
 
     def count(self, pattern: str) -> int:
-        """How many different beginnings of names match a regular expression."""
+        """The number of different matches of a regular expression at the start of names."""
         return len({match.group() for match in map(re.compile(pattern).match, self._left) if match})
 
     def shape(self, name: str, num_dims: int) -> tuple[int, ...]:
-        """The shape of a tensor that has so many dimensions; the tensor stays."""
+        """The shape of a tensor with `num_dims` dimensions. The tensor isn't taken."""
         found = tuple(self._get(name).shape)
         if len(found) != num_dims:
-            raise InputError(f"The checkpoint's {name} has shape {found}; {num_dims} dimensions are needed.")
+            raise InputError(f"The checkpoint's {name} has shape {found}; it should have {num_dims} dimensions.")
         return found
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """A tensor of this shape, float64."""
+        """Take a tensor of this shape, as float64."""
         tensor = self._get(name)
         if tuple(tensor.shape) != shape:
             raise InputError(
-                f"The checkpoint's {name} has shape {tuple(tensor.shape)}, where its other tensors ask for {shape}."
+                f"The checkpoint's {name} has shape {tuple(tensor.shape)}; its other tensors call for {shape}."
             )
         if not tensor.isfinite().all():
             raise InputError(f"The checkpoint's {name} has values that aren't finite.")
         return self._left.pop(name).double()
 
     def take_constant(self, name: str, value: Tensor) -> None:
-        """Take a tensor that says nothing, since the code that it's from never changes its value."""
+        """Take a tensor whose value the foreign code never changes."""
         if not torch.equal(self.take(name, *value.shape), value.double()):
-            raise InputError(f"The checkpoint's {name} isn't the constant that it is in the code base.")
+            raise InputError(f"The checkpoint's {name} has other values than the constant in its code base.")
 
     def finish(self) -> None:
-        """Refuse what is left."""
+        """Refuse tensors that are left over."""
         if self._left:
             raise InputError(f"The checkpoint has an unknown tensor {min(self._left)}.")
 
@@ -63,16 +63,19 @@ class Tensors:
 
 
 def assemble(config: GlowConfig, tree: Tree) -> Glow:
-    """The model with these tensors: float32, in evaluation mode."""
+    """The model with these tensors, float32, in evaluation mode."""
     model = Glow(config)
     model.load_state_dict(_flat(tree))
     return model.eval()
 
 
 def levels(config: GlowConfig, step: Callable[[int, int, int], Tree], split: Callable[[int, int], Tree]) -> Tree:
-    """Every level's tensors, from `step(level, index, channels)` and `split(level, channels)`, its prior's network.
+    """The tensors of all levels. A level is a squeeze, its steps and the split, as in `glowflow.layouts`.
 
-    The places in a level are those of `glowflow.layouts`: a squeeze, the steps, the split.
+    Args:
+        config: The model's configuration.
+        step: Gives a step's tensors from (level, index, channels).
+        split: Gives the tensors of a split's network from (level, channels).
     """
     tree: dict[str, Tree] = {}
     for level in range(config.num_levels):
@@ -85,15 +88,15 @@ def levels(config: GlowConfig, step: Callable[[int, int, int], Tree], split: Cal
 
 
 def with_edge(kernel: Tensor, padding: float) -> Tensor:
-    """The `EdgeConv` weight (out, in + 1, 3, 3) for a kernel (out, in, 3, 3) whose code pads with one value."""
+    """The `EdgeConv` weight (out, in + 1, 3, 3) for a kernel (out, in, 3, 3) of code that pads with this value."""
     return torch.cat([kernel, padding * kernel.sum(1, keepdim=True)], dim=1)
 
 
 def check_lu(name: str, permutation: Tensor, sign: Tensor) -> None:
-    """Refuse what is no LU parametrisation: ln |det| is the sum of log_s only for a permutation and signs."""
+    """Refuse a P that isn't a permutation, and signs other than 1 and -1: ln |det| wouldn't be the sum of log_s."""
     ones = [permutation.sum(0), permutation.sum(1), permutation.max(0).values, permutation.max(1).values, sign.abs()]
     if not all((values == 1).all() for values in ones):
-        raise InputError(f"The checkpoint's {name} is damaged: its P is no permutation, or its signs are not 1 and -1.")
+        raise InputError(f"The checkpoint's {name} is damaged: P isn't a permutation, or a sign isn't 1 or -1.")
 
 
 def check_invertible(name: str, matrix: Tensor) -> None:
@@ -103,9 +106,9 @@ def check_invertible(name: str, matrix: Tensor) -> None:
 
 
 def take_lu(found: Tensors, name: str, channels: int, parts: tuple[str, str, str, str, str]) -> Tensor:
-    """P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))), (C, C), of the convolution `name`.
+    """The matrix P (tril(L, -1) + I) (triu(U, 1) + diag(sign * exp(log_s))), (C, C), of a convolution.
 
-    `parts` are the names that P, L, U, sign and log_s have within it.
+    `parts` are the names of P, L, U, sign and log_s within it.
     """
     permutation, lower, upper = (found.take(f"{name}.{part}", channels, channels) for part in parts[:3])
     sign, log_s = (found.take(f"{name}.{part}", channels) for part in parts[3:])
@@ -115,7 +118,7 @@ def take_lu(found: Tensors, name: str, channels: int, parts: tuple[str, str, str
 
 
 def conv1x1(config: GlowConfig, name: str, matrix: Tensor) -> Tree:
-    """Our 1x1 convolution for y = W x with W (out, in), which is called `name` in the checkpoint."""
+    """The tensors of our 1x1 convolution for y = W x, W (out, in). The checkpoint calls it `name`."""
     check_invertible(name, matrix)
     if config.permutation == "conv1x1":
         return {"weight": matrix}
@@ -131,7 +134,7 @@ def conv1x1(config: GlowConfig, name: str, matrix: Tensor) -> Tree:
 
 
 def _flat(tree: Tree, prefix: str = "") -> dict[str, Tensor]:
-    """The tree's tensors by their dotted names."""
+    """The tensors of a tree by their dotted names."""
     flat: dict[str, Tensor] = {}
     for name, value in tree.items():
         flat |= {prefix + name: value} if isinstance(value, Tensor) else _flat(value, f"{prefix}{name}.")

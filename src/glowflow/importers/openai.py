@@ -1,4 +1,4 @@
-"""The original's TensorFlow variables (openai/glow) to our weights, and back: the names and layouts of CONFORMANCE."""
+"""Conversion between the original's TensorFlow variables (openai/glow) and our weights, by names and layouts."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,20 +14,18 @@ from glowflow.importers.matching import check_invertible, check_lu
 from glowflow.model import Glow
 
 OPTIMIZER_SLOT = re.compile(r"Variable(_\d+)?|model/.*/ExponentialMovingAverage")
-"""The original's optimiser state, and its average, which it never evaluates."""
+"""Names of the original's optimiser state, and of its averages, which it never evaluates."""
 
 STEP = re.compile(r"model/(\d+)/(\d+)/")
-"""Start of the names of a step's variables: its level and its number."""
+"""The start of the names of a step's variables, with its level and its number."""
 
 FIXED = ("invconv/P", "invconv/sign_S", "shuffle/indices", "shuffle/indices_inverse")
-"""Ends of the names of variables that aren't trained."""
-
-INVERSE_INDICES = "shuffle/indices_inverse"
+"""The ends of the names of variables that aren't trained."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a tensor is laid out in the two code bases."""
+    """How a tensor's layout is converted."""
 
     to_ours: Callable[[Tensor], Tensor]
     to_theirs: Callable[[Tensor], Tensor]
@@ -56,19 +54,19 @@ PERMUTATION = {
     "reverse": [],
 }
 Entry = tuple[str, str, Layout]
-"""Our name, the original's, and how they're laid out."""
+"""Our name, the original's name, and the conversion between their layouts."""
 
 
 def to_glow(variables: Mapping[str, Tensor], image_size: tuple[int, int], num_bits: int) -> Glow:
-    """The model that the original's variables make; its architecture follows from their names and shapes.
+    """The model with the original's variables. Its architecture follows from their names and shapes.
 
     Args:
-        variables: By the original's names; those of its optimiser are passed over.
-        image_size: (H, W), which no variable tells.
-        num_bits: Bits per channel that the model was trained at, which no variable tells either.
+        variables: The variables by the original's names. Variables of its optimiser are ignored.
+        image_size: (H, W), which no variable records.
+        num_bits: The bits per channel of the training images, which no variable records.
 
     Raises:
-        InputError: If a variable lacks, isn't known, or has another shape than its neighbours ask for.
+        InputError: If a variable is missing or unknown, or its shape doesn't fit the others.
     """
     own = {name: tensor for name, tensor in variables.items() if not OPTIMIZER_SLOT.fullmatch(name)}
     model = Glow(_config(own, image_size, num_bits))
@@ -82,7 +80,7 @@ def from_glow(model: Glow) -> dict[str, Tensor]:
     """The original's variables for a model.
 
     Raises:
-        InputError: If the original has no such architecture.
+        InputError: If the original doesn't have the model's architecture.
     """
     _check_expressible(model.config)
     state, variables = model.state_dict(), {}
@@ -94,10 +92,10 @@ def from_glow(model: Glow) -> dict[str, Tensor]:
 
 
 def fresh_optimizer(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The other variables that the original asks a checkpoint for: its optimiser's at their start, and its averages.
+    """The other variables that the original's checkpoints have: its optimiser's initial state, and averages.
 
     Args:
-        variables: As `from_glow` gives them.
+        variables: The model's variables, from `from_glow`.
     """
     slots, averages = [torch.ones(())], {}
     for name, tensor in variables.items():
@@ -108,7 +106,7 @@ def fresh_optimizer(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _correspondence(config: GlowConfig) -> Iterator[Entry]:
-    """Every parameter and buffer of the model, in the order in which the original makes its variables."""
+    """All parameters and buffers of a model, in the order in which the original creates its variables."""
     for i in range(config.num_levels):
         for k in range(config.at(i).steps):
             yield from _step(f"levels.{i}.{k + 1}", f"model/{i}/{k}", config)
@@ -137,10 +135,10 @@ def _within(ours: str, theirs: str, entries: Iterable[Entry]) -> Iterator[Entry]
 
 
 def _config(variables: Mapping[str, Tensor], image_size: tuple[int, int], num_bits: int) -> GlowConfig:
-    """The architecture that the names and shapes tell."""
+    """The architecture, from names and shapes."""
     first = [f"model/0/0/{name}" for name in ("actnorm_center/b", "f1/l_1/W", "f1/l_last/W")]
     if not all(name in variables for name in first):
-        raise InputError("This is no checkpoint of the original Glow: it has no variables model/0/0/...")
+        raise InputError("This isn't a checkpoint of the original Glow: it has no variables model/0/0/...")
     channels, width, outputs = (variables[name].shape[-1] for name in first)
     levels, steps = _size(variables)
     embedding = variables.get("model/prior/y_emb/W")
@@ -157,12 +155,12 @@ def _config(variables: Mapping[str, Tensor], image_size: tuple[int, int], num_bi
 
 
 def _size(variables: Iterable[str]) -> tuple[int, int]:
-    """How many levels there are, and how many steps each has."""
+    """The number of levels, and of steps in each."""
     places = {(int(match[1]), int(match[2])) for match in map(STEP.match, variables) if match}
     levels, steps = (1 + max(numbers) for numbers in zip(*places, strict=True))
     if levels * steps != len(places):
         raise InputError(
-            f"The checkpoint has variables of some of {levels} levels of {steps} steps, and lacks the others."
+            f"The checkpoint should have variables of {steps} steps in each of {levels} levels; it lacks some of them."
         )
     return levels, steps
 
@@ -175,29 +173,29 @@ def _permutation(variables: Mapping[str, Tensor]) -> str:
 def _check(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     for name, tensor in expected.items():
         if name not in found:
-            raise InputError(f"The checkpoint lacks the variable {name}, which its other variables ask for.")
+            raise InputError(f"The checkpoint lacks the variable {name}, which its other variables call for.")
         kind, wanted = (f"{value.dtype} {tuple(value.shape)}" for value in (found[name], tensor))
         if kind != wanted:
-            raise InputError(f"The checkpoint's variable {name} is {kind}, where the others ask for {wanted}.")
+            raise InputError(f"The checkpoint's variable {name} is {kind}; the others call for {wanted}.")
         if not found[name].isfinite().all():
             raise InputError(f"The checkpoint's variable {name} has values that aren't finite.")
     for name in found:
         if name not in expected:
             raise InputError(
                 f"The checkpoint has a variable {name}, which the released code (openai/glow) doesn't have: it's from "
-                "another version or another model, and what it computes isn't known."
+                "another version or another model, so what it computes isn't known."
             )
         _check_mixing(found, name)
 
 
 def _check_mixing(variables: Mapping[str, Tensor], name: str) -> None:
-    """Refuse a permutation that is none, or a matrix that can't be inverted."""
+    """Refuse indices that aren't a permutation, and a matrix that can't be inverted."""
     tensor = variables[name]
     if name.endswith("invconv/W"):
         check_invertible(name, tensor)
     if name.endswith("invconv/P"):
         check_lu(name.removesuffix("/P"), tensor, variables[name.removesuffix("P") + "sign_S"])
-    if name.endswith(INVERSE_INDICES):
+    if name.endswith("shuffle/indices_inverse"):
         indices = variables[name.removesuffix("_inverse")]
         in_order = torch.arange(len(indices), dtype=indices.dtype)
         if not torch.equal(indices.sort().values, in_order) or not torch.equal(indices.argsort().int(), tensor):
@@ -213,7 +211,7 @@ def _check_expressible(config: GlowConfig) -> None:
         problem = "it has no RealNVP layout, no residual networks, no logit"
     elif config.permutation not in PERMUTATION or isinstance(config.steps, tuple) or isinstance(config.width, tuple):
         permutations = ", ".join(PERMUTATION)
-        problem = f"its permutations are {permutations}, and all its levels have as many steps, of the same width"
+        problem = f"its permutations are {permutations}, and all its levels have the same steps and width"
     elif config.coupling not in {"affine", "additive"}:
         problem = f"it has no {config.coupling} coupling"
     elif channels != 3 or height != width:

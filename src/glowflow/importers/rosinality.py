@@ -1,7 +1,7 @@
-"""Weights of rosinality/glow-pytorch to ours.
+"""Conversion of weights of rosinality/glow-pytorch to ours.
 
-It computes the same function but for: actnorms that may change the sign; hidden convolutions with a bias in the place
-of actnorm; zero convolutions that pad with ones; halves of channels where ours interleave.
+Its function differs in four ways. Actnorms may change the sign; hidden convolutions have a bias instead of an actnorm;
+zero convolutions pad with ones; it puts means and scales into halves of the channels, where ours alternate.
 """
 
 from collections.abc import Mapping
@@ -20,16 +20,15 @@ FIRST = "blocks.0.flows.0"
 
 
 def to_glow(tensors: Mapping[str, Tensor], image_size: tuple[int, int], num_bits: int) -> Glow:
-    """The model that computes what theirs does; its architecture follows from the tensors' names and shapes.
+    """The model that computes what theirs does. Its architecture follows from the tensors' names and shapes.
 
     Args:
-        tensors: The state dict, see `torch_checkpoint.read`.
-        image_size: (H, W), which no tensor tells.
-        num_bits: Bits per channel that the model was trained at, which no tensor tells either.
+        tensors: The state dict, from `torch_checkpoint.read`.
+        image_size: (H, W), which no tensor records.
+        num_bits: The bits per channel of the training images, which no tensor records.
 
     Raises:
-        InputError: If a tensor lacks, isn't known or has a wrong shape; if the model was never trained or can't be
-            inverted.
+        InputError: If a tensor is missing, unknown or of a wrong shape, or the model is untrained or not invertible.
     """
     found = Tensors(tensors)
     config = _config(found, image_size, num_bits)
@@ -57,7 +56,7 @@ def _config(found: Tensors, image_size: tuple[int, int], num_bits: int) -> GlowC
 
 
 def _step(found: Tensors, config: GlowConfig, level: int, index: int, channels: int) -> Tree:
-    """One step; the signs of the actnorm's scale move into the matrix that follows it."""
+    """One step. The signs of the actnorm's scale move into the matrix that follows it."""
     name = f"blocks.{level}.flows.{index}"
     bias, scale = _actnorm(found, f"{name}.actnorm", channels)
     matrix = scale.sign() * _matrix(found, f"{name}.invconv", channels)
@@ -71,7 +70,7 @@ def _step(found: Tensors, config: GlowConfig, level: int, index: int, channels: 
 def _actnorm(found: Tensors, name: str, channels: int) -> tuple[Tensor, Tensor]:
     """Bias and scale."""
     if not found.take(f"{name}.initialized"):
-        raise InputError(f"The checkpoint is of a model before its training: {name} isn't initialised.")
+        raise InputError(f"The checkpoint's model hasn't been trained: {name} isn't initialised.")
     scale = found.take(f"{name}.scale", 1, channels, 1, 1).flatten()
     if not scale.all():
         raise InputError(f"The checkpoint's {name}.scale is zero in a channel, so the model can't be inverted.")
@@ -105,7 +104,7 @@ def _conditioner(found: Tensors, name: str, config: GlowConfig, channels: int) -
 
 
 def _norm(found: Tensors, name: str, channels: int) -> Tree:
-    """The actnorm that only adds a bias."""
+    """An actnorm that only adds a bias."""
     return {"bias": found.take(name, channels), "logs": torch.zeros(channels)}
 
 
@@ -114,7 +113,7 @@ def _split(found: Tensors, level: int, channels: int) -> Tree:
 
 
 def _top(found: Tensors, config: GlowConfig) -> Tree:
-    """The prior's convolution of zeros, of which ours has twice as many."""
+    """The convolution of the prior, whose input is zeros. Ours has twice as many inputs."""
     channels = config.latent_shapes[-1][0]
     conv = _zero_conv(found, f"blocks.{config.num_levels - 1}.prior", channels, 2 * channels)
     more = torch.zeros(2 * channels, channels, 3, 3)
@@ -130,7 +129,7 @@ def _zero_conv(found: Tensors, name: str, inputs: int, outputs: int) -> dict[str
 
 
 def _interleaved(conv: Mapping[str, Tensor], order: tuple[int, int]) -> Tree:
-    """A convolution whose output's halves, taken in this order, alternate channel by channel."""
+    """A convolution whose two halves of outputs, in this order, alternate channel by channel."""
     first, second = order
     halves = {name: tensor.chunk(2) for name, tensor in conv.items()}
     return {name: torch.stack([half[first], half[second]], dim=1).flatten(0, 1) for name, half in halves.items()}

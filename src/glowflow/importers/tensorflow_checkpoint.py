@@ -1,4 +1,4 @@
-"""TensorFlow's checkpoint files, by TensorFlow itself (an optional extra)."""
+"""TensorFlow's checkpoint files, read and written by TensorFlow, which is an optional package."""
 
 import os
 import tempfile
@@ -16,32 +16,32 @@ INDEX, DATA = ".index", ".data-00000-of-00001"
 
 
 def read(checkpoint: Path) -> dict[str, Tensor]:
-    """Every variable of a checkpoint, by its name.
+    """All variables of a checkpoint by their names.
 
     Args:
-        checkpoint: The prefix that its files PREFIX.index and PREFIX.data-... share, or one of these files.
+        checkpoint: The prefix of its files PREFIX.index and PREFIX.data-..., or one of these files.
 
     Raises:
-        InputError: If a file is missing, damaged or something else.
+        InputError: If a file is missing or damaged, or isn't a checkpoint.
     """
     prefix = _prefix(checkpoint)
     for file in files(checkpoint):
         if not file.is_file():
-            raise InputError(f"{file} is missing: a TensorFlow checkpoint is files PREFIX{INDEX} and PREFIX{DATA}.")
+            raise InputError(f"{file} is missing: a TensorFlow checkpoint has files PREFIX{INDEX} and PREFIX{DATA}.")
     tf = _tensorflow()
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         return {name: torch.as_tensor(reader.get_tensor(name)) for name in sorted(reader.get_variable_to_shape_map())}
     except Exception as error:  # a damaged file makes it raise nearly anything
         reason = str(error).partition("\n")[0]
-        raise InputError(f"{prefix} is damaged, or no TensorFlow checkpoint of numbers ({reason}).") from None
+        raise InputError(f"{prefix} is damaged, or isn't a TensorFlow checkpoint of numbers ({reason}).") from None
 
 
 def write(checkpoint: Path, variables: Mapping[str, Tensor]) -> None:
-    """Write variables as a checkpoint with this prefix; its index, without which it can't be read, comes last.
+    """Write variables as a checkpoint with this prefix. The index is put in place last: no reader sees half of it.
 
     Raises:
-        InputError: If there is one already.
+        InputError: If the checkpoint exists already.
     """
     for file in files(checkpoint):
         if file.exists():
@@ -59,7 +59,7 @@ def write(checkpoint: Path, variables: Mapping[str, Tensor]) -> None:
 
 
 def files(checkpoint: Path) -> tuple[Path, Path]:
-    """The files of a checkpoint: its index, its data."""
+    """The index file and the data file of a checkpoint."""
     prefix = _prefix(checkpoint)
     return prefix.with_name(prefix.name + INDEX), prefix.with_name(prefix.name + DATA)
 
@@ -68,9 +68,7 @@ def _prefix(checkpoint: Path) -> Path:
     path = Path(os.path.abspath(checkpoint))
     name = path.name.removesuffix(INDEX).removesuffix(DATA)
     if not name:
-        raise InputError(
-            f"{checkpoint} is no checkpoint: it should be the prefix of files PREFIX{INDEX} and PREFIX{DATA}."
-        )
+        raise InputError(f"{checkpoint} should be PREFIX, where PREFIX{INDEX} and PREFIX{DATA} are the checkpoint.")
     return path.with_name(name)
 
 

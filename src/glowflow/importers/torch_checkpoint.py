@@ -9,31 +9,31 @@ from torch import Tensor
 from glowflow.errors import InputError
 
 NESTS = ("model", "state_dict", "model_state_dict", "module", "network", "net", "state_dict_ema", "model_ema", "ema")
-"""Where checkpoints that hold more than a state dict keep it; of several, the first is read."""
+"""Keys under which checkpoints hold a state dict. If there are several, the first in this order is read."""
 
 WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-"""What torch.compile and other wrappers of torch's put into names, wherever a module was wrapped."""
+"""Parts of names that torch.compile and other wrappers add where a module was wrapped."""
 
 PREFIXES = ("module.", "model.")
-"""What may stand before every name: torch.nn.DataParallel's, and that of a trainer that holds the model."""
+"""Prefixes that torch.nn.DataParallel, or a trainer that holds the model, puts before all names."""
 
 COUNTER = "n_averaged"
-"""What torch.optim.swa_utils.AveragedModel keeps beside the model."""
+"""A tensor that torch.optim.swa_utils.AveragedModel stores beside the model."""
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a model's state dict on the CPU, by the names that they have in the model itself.
+    """The tensors of a model's state dict, on the CPU, by their names in the model itself.
 
     Args:
-        path: A file that torch.save wrote: a state dict, or a dict with one under one of NESTS, nested or not.
+        path: A file of torch.save with a state dict, which may be nested under keys in NESTS.
 
     Raises:
-        InputError: If it's missing, damaged, or holds something else.
+        InputError: If the file is missing or damaged, or holds no state dict.
     """
     tensors = _state_dict(_load(path))
     if tensors is None:
         nests = f"{', '.join(NESTS[:-1])} or {NESTS[-1]}"
-        raise InputError(f"{path} holds no state dict, which is tensors by name, alone or under {nests}.")
+        raise InputError(f"{path} holds no state dict (a dict of tensors by name), alone or under {nests}.")
     return _unwrapped(tensors)
 
 
@@ -46,13 +46,13 @@ def _load(path: Path) -> object:
         raise InputError(f"{path} can't be read ({error.strerror}).") from None
     except Exception:  # a damaged file makes torch raise nearly anything, in many sentences
         raise InputError(
-            f"{path} is damaged, or no torch checkpoint of tensors alone; "
-            "other objects aren't loaded, since they could run code."
+            f"{path} is damaged, or isn't a torch checkpoint of tensors alone; "
+            "other objects aren't loaded, because they could run code."
         ) from None
 
 
 def _state_dict(content: object) -> dict[str, Tensor] | None:
-    """The first state dict in a checkpoint."""
+    """The first state dict in a checkpoint, or None."""
     if not isinstance(content, Mapping):
         return None
     if all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()):
@@ -62,7 +62,7 @@ def _state_dict(content: object) -> dict[str, Tensor] | None:
 
 
 def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors by their names without what wrappers and trainers added, however they are nested.
+    """The tensors by their names, without what nested wrappers and trainers added.
 
     >>> list(_unwrapped({"module._orig_mod.model.a": torch.ones(()), "module._orig_mod.model.b": torch.ones(())}))
     ['a', 'b']

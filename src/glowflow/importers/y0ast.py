@@ -1,7 +1,6 @@
-"""Weights of y0ast/Glow-PyTorch to ours.
+"""Conversion of weights of y0ast/Glow-PyTorch to ours.
 
-It computes the same function but for: actnorms that learn ln(scale), not a third of it; convolutions without an edge
-channel.
+Its function differs in two ways. Actnorms learn ln(scale), not a third of it; convolutions have no edge channel.
 """
 
 from collections.abc import Mapping
@@ -20,20 +19,20 @@ from glowflow.model import Glow
 FIRST = "flow.layers.1"
 """Layer 0 is a squeeze."""
 NUM_BITS = 8
-"""Their code dequantises and scores images at 8 bits, whatever they are quantised to."""
+"""Their code dequantises and scores images at 8 bits, even if it quantises them to fewer."""
 
 
 def to_glow(tensors: Mapping[str, Tensor], permutation: Literal["reverse"] | None = None) -> Glow:
-    """The model that computes what theirs does; its architecture follows from the tensors' names and shapes.
+    """The model that computes what theirs does. Its architecture follows from the tensors' names and shapes.
 
     Args:
-        tensors: The state dict, see `torch_checkpoint.read`.
-        permutation: "reverse" for a model without 1x1 convolutions that was trained so; no tensor tells it from one
-            that shuffles its channels, which can't be imported, since they don't store in which order.
+        tensors: The state dict, from `torch_checkpoint.read`.
+        permutation: "reverse" for a model that was trained with reversals. No tensor tells it from a model with
+            shuffles, which can't be imported, because their order isn't stored.
 
     Raises:
-        InputError: If a tensor lacks, isn't known or has a wrong shape; if the permutation isn't known; if the model
-            can't be inverted.
+        InputError: If a tensor is missing, unknown or of a wrong shape, the permutation is unknown, or the model isn't
+            invertible.
     """
     found = Tensors(tensors)
     config = _config(found, permutation)
@@ -73,8 +72,8 @@ def _permutation(found: Tensors, given: Literal["reverse"] | None) -> Literal["c
         raise InputError(f"The checkpoint has 1x1 convolutions; its permutation can't be {given!r}.")
     if not has_convolutions and not given:
         raise InputError(
-            "The checkpoint has no 1x1 convolutions, and doesn't tell what is in their place: give "
-            "permutation='reverse' if the model was trained so; a shuffle can't be imported, its order isn't stored."
+            "The checkpoint has no 1x1 convolutions, and doesn't record what takes their place: give "
+            "permutation='reverse' if it has reversals; a shuffle can't be imported, because its order isn't stored."
         )
     return given or ("conv1x1" if found.count(r"flow\.layers\.\d+\.invconv\.weight$") else "conv1x1-lu")
 
@@ -93,7 +92,7 @@ def _split(found: Tensors, config: GlowConfig, level: int, channels: int) -> Tre
 
 
 def _layer(config: GlowConfig, level: int, position: int) -> str:
-    """The name of a layer by its place in a level of squeeze, steps, split."""
+    """The name of a layer by its position in a level, which is a squeeze, the steps and a split."""
     return f"flow.layers.{level * (config.at(level).steps + 2) + position}"
 
 

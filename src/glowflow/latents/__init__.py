@@ -1,4 +1,4 @@
-"""What can be done with latents: paths between images, redrawn levels, directions along which an attribute changes."""
+"""Work with latents: paths between images, redrawn levels, and directions along which an attribute changes."""
 
 from glowflow.latents.directions import Directions, directions_of
 from glowflow.latents.fitting import fit

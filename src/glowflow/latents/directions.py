@@ -30,10 +30,10 @@ class Directions:
     tensor([[0.5000, 0.5000, 0.5000, 0.5000]])
 
     Attributes:
-        names: Of the attributes.
-        vectors: float32 (A, D), what is added to a flat latent for a strength of 1.
-        about: How each was found, (A,).
-        usual: The range that pictures keep to which the model knows, if it was measured (`reaching`).
+        names: The names of the attributes.
+        vectors: float32 (A, D). A strength of 1 adds a vector to a flat latent.
+        about: How each vector was found, (A,).
+        usual: The range of usual pictures that `reaching` measured, if it did.
     """
 
     names: tuple[str, ...]
@@ -43,21 +43,21 @@ class Directions:
 
     @property
     def are_tried(self) -> bool:
-        """Whether edits of strength 1 along all of them were measured to keep pictures usual (`reaching`).
+        """True if `reaching` chose the length of each direction, so that a strength of 1 keeps most pictures usual.
 
-        Others, such as those of the bundled faces, were made as long as a classifier wanted them.
+        The bundled faces' directions aren't tried: their lengths were chosen by a classifier.
         """
         return all("tried" in facts for facts in self.about)
 
     def edit(self, z: Tensor, strengths: Mapping[str, float]) -> Tensor:
-        """Latents (B, D) moved along some of the directions; z itself where all strengths are 0.
+        """Latents (B, D) moved along some of the directions; z itself if all strengths are 0.
 
         Args:
             z: Flat latents.
-            strengths: Of attributes by name; in [-1, 1] for pictures like those that the model knows.
+            strengths: A strength for each of some attributes. Pictures stay usual with strengths in [-1, 1].
 
         Raises:
-            InputError: If there is no direction of a name.
+            InputError: If an attribute has no direction.
         """
         moved = z
         for name, strength in strengths.items():
@@ -66,27 +66,23 @@ class Directions:
         return moved
 
     def index(self, name: str) -> int:
-        """Where an attribute stands among the names; InputError if it doesn't."""
+        """The position of an attribute among the names; InputError if it has none."""
         if name not in self.names:
             raise InputError(f"There is no direction for {name!r}; there is one for {listed(self.names, 40)}.")
         return self.names.index(name)
 
     def orthogonal_to(self, names: Sequence[str]) -> Self:
-        """Each direction without what it shares with those of these attributes, so that they change less along it.
+        """Directions without the components along those of `names`, so that edits change these attributes less.
 
-        It's made longer in turn, so that a latent moves as far along the original direction as before.
+        Each is made longer, so that a latent moves as far along the original direction as before.
 
         Raises:
-            InputError: If there is no direction of a name, or nothing of a direction would remain.
+            InputError: If an attribute has no direction, or nothing of a direction would remain.
         """
         vectors, about = [], []
         for name, vector, facts in zip(self.names, self.vectors.double(), self.about, strict=True):
             others = [other for other in names if other != name]
-            rest = (
-                _without(vector, torch.stack([self.vectors[self.index(o)].double() for o in others]))
-                if others
-                else vector
-            )
+            rest = _without(vector, self.vectors[[self.index(other) for other in others]].double())
             if rest.norm() <= NEARLY_ZERO * vector.norm():
                 raise InputError(f"Nothing remains of the direction for {name} without those for {listed(others)}.")
             vectors.append((rest * (vector @ vector) / (rest @ vector)).float())
@@ -94,93 +90,87 @@ class Directions:
         return replace(self, vectors=torch.stack(vectors), about=tuple(about))
 
     def scaled(self, scales: Sequence[float]) -> Self:
-        """Directions so many times as long as they were found, each (A,), whatever they are now."""
+        """Directions made `scales` (A,) times as long as they were when they were found."""
         factors = [scale / facts.get("scale", 1.0) for scale, facts in zip(scales, self.about, strict=True)]
         about = tuple({**facts, "scale": scale} for scale, facts in zip(scales, self.about, strict=True))
         return replace(self, vectors=self.vectors * torch.tensor(factors)[:, None], about=about)
 
     def joined(self, other: Self) -> Self:
-        """These, and another's, whose take the place of those of the same name."""
+        """These directions and another's, which replace those of the same name."""
         kept = [index for index, name in enumerate(self.names) if name not in other.names]
         return type(self)(
             (*(self.names[index] for index in kept), *other.names),
             torch.cat([self.vectors[kept], other.vectors]),
             (*(self.about[index] for index in kept), *other.about),
-            self.usual if kept and self.usual else other.usual,  # earlier directions keep the range they were tried by
+            self.usual if kept and self.usual else other.usual,  # the range that earlier ones were tried with
         )
 
     def save(self, model: str | Path | StoredModel) -> None:
-        """Write `directions.safetensors` and `directions.json` beside the model that they're for."""
+        """Write `directions.safetensors` and `directions.json` beside the model."""
         stored = StoredModel.open(model)
         directory = stored.home
-        found = [{"name": name, **facts} for name, facts in zip(self.names, self.about, strict=True)]
         weights.save_tensors(directory / VECTORS, {"vectors": self.vectors})
         content = {
             "format_version": FORMAT_VERSION,
             "model": stored.digest,
             "vectors": digest(directory / VECTORS),
-            "directions": found,
+            "directions": [{"name": name, **facts} for name, facts in zip(self.names, self.about, strict=True)],
             "usual": asdict(self.usual) if self.usual else None,
         }
         save_json(directory / ABOUT, content)
 
     @classmethod
     def load(cls, stored: StoredModel) -> Self | None:
-        """The directions that stand beside a model; None if there are none.
+        """The directions that are stored beside a model; None if there are none.
 
         Raises:
-            InputError: If they're damaged, or for other weights than the model's.
+            InputError: If they are damaged, or were found with other weights.
         """
         directory = stored.home
         if not (directory / ABOUT).is_file():
             return None
         content = load_json(directory / ABOUT)
         vectors = weights.load_tensors(directory / VECTORS).get("vectors", torch.empty(0)).float()
-        found = content.get("directions")
-        about: list[Any] = found if isinstance(found, list) else []
-        known = all(isinstance(facts, dict) and isinstance(facts.get("name"), str) for facts in about)
         try:
             usual = Usual.read(content.get("usual"))
-        except (TypeError, ValueError):
-            known, usual = False, None
-        if (
-            not known
-            or content.get("format_version") != FORMAT_VERSION
-            or content.get("vectors") != digest(directory / VECTORS)  # those that were written with it
-            or vectors.ndim != 2
-            or len(about) != len(vectors)
-        ):
-            raise InputError(f"{directory / ABOUT} is damaged, or from another version of glowflow: fit them again.")
+            about = tuple(dict(facts) for facts in content["directions"])
+            names = tuple(facts.pop("name") for facts in about)
+            fits = content["format_version"] == FORMAT_VERSION and content["vectors"] == digest(directory / VECTORS)
+        except (KeyError, TypeError, ValueError):
+            fits = False
+        if not fits or vectors.ndim != 2 or len(vectors) != len(names) or not all(isinstance(n, str) for n in names):
+            raise InputError(f"{directory / ABOUT} is damaged, or of another version: find the directions again.")
         if content.get("model") != stored.digest:
             raise InputError(
-                f"The directions in {directory} were found for other weights of {stored.name}, which has been trained "
-                f"since: find them again (glowflow attributes {quoted(stored.name)})."
+                f"The directions in {directory} were found before {stored.name} was trained further: find them again "
+                f"(glowflow attributes {quoted(stored.name)})."
             )
-        names = tuple(facts.pop("name") for facts in about)
-        return cls(names, vectors, tuple(about), usual)
+        return cls(names, vectors, about, usual)
 
 
 def directions_of(model: str | Path | StoredModel) -> Directions:
-    """The directions that stand beside a model.
+    """The directions that are stored beside a model.
 
     >>> directions_of("faces").names[:2]
     ('Smiling', 'Mouth_Open')
 
     Raises:
-        InputError: If there are none, or they don't fit it.
+        InputError: If there are none, or they don't fit the model.
     """
     stored = StoredModel.open(model)
     found = Directions.load(stored)
     if found is None:
         raise InputError(
-            f"{stored.name} has no directions for attributes yet: find them with "
-            f"glowflow attributes {quoted(stored.name)} --data IMAGES."
+            f"{stored.name} has no directions for attributes yet: find them with glowflow attributes "
+            f"{quoted(stored.name)} --data IMAGES."
         )
     return found
 
 
 def _without(vector: Tensor, others: Tensor) -> Tensor:
-    """What remains of a vector (D,) that is orthogonal to others (N, D)."""
+    """The component of a vector (D,) that is orthogonal to others (N, D)."""
+    if not len(others):
+        return vector
     basis = torch.linalg.svd(others, full_matrices=False)
     spanned = basis.Vh[NEARLY_ZERO * basis.S[0] < basis.S]
     return vector - spanned.T @ (spanned @ vector)

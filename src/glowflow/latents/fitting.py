@@ -1,4 +1,4 @@
-"""Attributes' directions from examples: the original's difference of means, and a logistic regression's."""
+"""Directions of attributes from examples, by the original's difference of means or by logistic regression."""
 
 import tempfile
 from typing import Literal
@@ -19,19 +19,19 @@ from glowflow.progress import progress
 Method = Literal["means", "logistic"]
 
 FEWEST = 2
-"""Examples with an attribute, and without."""
+"""The fewest examples with an attribute, and the fewest without."""
 PASSES = 60
-"""Over the latents, at most, until the regression has converged."""
+"""The most passes that the regression makes over the latents."""
 BATCH = 500
 
 Truths = NDArray[np.bool_]
 
 
 def truths(dataset: Dataset) -> tuple[tuple[str, ...], Truths]:
-    """Names of a data set's attributes, and which image has which, (N, A): its attributes, else one for each label.
+    """The names of a data set's attributes, and which image has which (N, A). Labels serve if it has no attributes.
 
     Raises:
-        InputError: If it has neither.
+        InputError: If the data set has neither.
     """
     if dataset.attributes is not None:
         return dataset.attribute_names, np.asarray(dataset.attributes)
@@ -43,21 +43,21 @@ def truths(dataset: Dataset) -> tuple[tuple[str, ...], Truths]:
 
 
 class Means:
-    """Means of latents with and without each attribute, gathered batch by batch."""
+    """The means of latents with and without each attribute, computed batch by batch."""
 
     def __init__(self, num_attributes: int, num_dims: int) -> None:
         self.sums = torch.zeros(2, num_attributes, num_dims, dtype=torch.float64)
         self.counts = torch.zeros(2, num_attributes, dtype=torch.float64)
 
     def add(self, z: Tensor, has: Tensor) -> None:
-        """Take latents (B, D) into account, and which of them has which attribute, bool (B, A)."""
+        """Add latents (B, D); `has`, bool (B, A), says which of them has which attribute."""
         for index, mask in enumerate((~has, has)):
             self.sums[index] += mask.T.double() @ z.double()
             self.counts[index] += mask.sum(0)
 
     @property
     def differences(self) -> Tensor:
-        """Mean with minus mean without, float32 (A, D): the original's directions."""
+        """The mean with each attribute minus the mean without it, float32 (A, D)."""
         without, having = self.sums / self.counts[:, :, None]
         return (having - without).float()
 
@@ -66,15 +66,13 @@ class Means:
 def fit(model: Glow, dataset: Dataset, names: tuple[str, ...] | None = None, method: Method = "means") -> Directions:
     """The direction of each attribute, from images that have it and images that don't.
 
-    Adding the direction moves the mean of images without an attribute, so far as the direction sees it, to the mean of
-    those with it:
+    - "means" gives mean(z | attribute) - mean(z | not), as in the original's demonstration.
+    - "logistic" gives the part of this difference along w, the normal of a logistic regression's boundary. A regression
+      tells attributes apart that often occur together.
 
-    - "means": mean(z | attribute) - mean(z | not), as in the original's demonstration;
-    - "logistic": along w, normal to the boundary of a logistic regression, for which attributes that come together
-      are not the same; as long as the difference of means is along it.
-
-    Latents are of images with dequantisation noise, in float32, and pass by in batches: however many there are, they
-    needn't fit into memory ("logistic" keeps them in a temporary file, 2 D bytes each).
+    Adding a direction to latents without the attribute moves their mean, measured along the direction, to the mean of
+    those with it. Latents are of images with dequantisation noise, in float32. They are computed in batches and needn't
+    fit into memory ("logistic" keeps them in a temporary file, 2 D bytes each).
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -83,13 +81,13 @@ def fit(model: Glow, dataset: Dataset, names: tuple[str, ...] | None = None, met
     (('3',), torch.Size([1, 784]))
 
     Args:
-        model: Any.
+        model: The model that gives the latents.
         dataset: Images with attributes or labels.
-        names: Of the attributes; all that have examples by default.
-        method: How.
+        names: Names of attributes; by default those of all that have enough examples.
+        method: "means" or "logistic".
 
     Raises:
-        InputError: If there is no attribute of a name, or too few examples.
+        InputError: If an attribute is unknown, or has too few examples.
     """
     attributes, has = _chosen(dataset, names)
     means = Means(len(attributes), model.config.num_dims)
@@ -113,13 +111,12 @@ def fit(model: Glow, dataset: Dataset, names: tuple[str, ...] | None = None, met
 
 
 def _chosen(dataset: Dataset, names: tuple[str, ...] | None) -> tuple[tuple[str, ...], Truths]:
-    """The attributes asked for, or those with examples of both kinds."""
+    """The named attributes, or all that have enough examples, and which image has which."""
     every, has = truths(dataset)
-    for name in names or ():
-        if name not in every:
-            raise InputError(f"{dataset.name} doesn't tell which images are {name!r}; it tells {listed(every, 40)}.")
     fewest = np.minimum(has.sum(0), len(has) - has.sum(0))
     for name in names or ():
+        if name not in every:
+            raise InputError(f"{dataset.name} has no attribute {name!r}; it has {listed(every, 40)}.")
         if fewest[every.index(name)] < FEWEST:
             raise InputError(f"{dataset.name} has too few examples for {name}: it takes {FEWEST} with it and without.")
     columns = [index for index, name in enumerate(every) if (name in names if names else fewest[index] >= FEWEST)]
@@ -130,9 +127,9 @@ def _chosen(dataset: Dataset, names: tuple[str, ...] | None) -> tuple[tuple[str,
 
 @torch.enable_grad()
 def _regression(latents: NDArray[np.float16], has: Truths) -> Tensor:
-    """Weights (A, D) of a logistic regression for each attribute, by L-BFGS; rarer answers weigh more.
+    """Weights (A, D) of a logistic regression for each attribute, fitted by L-BFGS.
 
-    What is minimised is the sum of the losses plus half the squared weights.
+    It minimises the sum of the losses plus half the squared weights. Images with and without have equal total weight.
     """
     weight = torch.zeros(has.shape[1], latents.shape[1], requires_grad=True)
     bias = torch.zeros(has.shape[1], requires_grad=True)
@@ -146,10 +143,8 @@ def _regression(latents: NDArray[np.float16], has: Truths) -> Tensor:
             total.backward()
             for start in range(0, len(latents), BATCH):
                 rows = slice(start, start + BATCH)
-                wanted = torch.from_numpy(has[rows]).float()
-                balance = torch.where(wanted > 0, 0.5 / share, 0.5 / (1 - share))
-                said = F.linear(torch.from_numpy(latents[rows]).float(), weight, bias)
-                part = F.binary_cross_entropy_with_logits(said, wanted, balance, reduction="sum")
+                logits = F.linear(torch.from_numpy(latents[rows]).float(), weight, bias)
+                part = _balanced_loss(logits, torch.from_numpy(has[rows]).float(), share)
                 part.backward()
                 total = total.detach() + part.detach()
             advance(1)
@@ -159,6 +154,12 @@ def _regression(latents: NDArray[np.float16], has: Truths) -> Tensor:
     return weight.detach()
 
 
+def _balanced_loss(logits: Tensor, wanted: Tensor, share: Tensor) -> Tensor:
+    """The summed cross-entropy (B, A), weighted by the share (A,) of images with an attribute."""
+    balance = torch.where(wanted > 0, 0.5 / share, 0.5 / (1 - share))
+    return F.binary_cross_entropy_with_logits(logits, wanted, balance, reduction="sum")
+
+
 def _along(normals: Tensor, differences: Tensor) -> Tensor:
-    """The parts of differences of means (A, D) that are along normals (A, D)."""
+    """The projections of differences of means (A, D) onto normals (A, D)."""
     return normals * ((normals * differences).sum(1) / normals.square().sum(1))[:, None]

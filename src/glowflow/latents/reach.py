@@ -1,4 +1,4 @@
-"""How far a strength of 1 goes along a direction: as far as edited pictures stay like those that the model knows."""
+"""The lengths of directions: edits of strength 1 go as far as pictures stay like those that the model knows."""
 
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean, median
@@ -19,25 +19,25 @@ from glowflow.model import Glow
 from glowflow.progress import progress
 
 STAY = 0.9
-"""The share of edited pictures that are to stay in the usual range."""
+"""The share of edited pictures that must stay in the usual range."""
 MIDDLE_RISE = 0.4
-"""How far the bits/dim of half of the edited pictures may rise, at most: 1 is from the middle of the usual range to its
-end. A rise is measured against the same picture before the edit, so it tells more of a few pictures than the range."""
+"""The largest median rise of bits/dim in an edit, where 1 is from the middle of the usual range to its end. A rise is
+measured against the same picture before the edit, so it needs fewer pictures than the range."""
 SCALES = tuple(2 ** (power / 4) for power in range(-12, 9))
-"""Candidates, as multiples of a direction: from an eighth to 4."""
+"""Multiples of a direction to choose from."""
 MOST_KNOWN, MOST_EDITED = 300, 100
-"""Pictures that the usual range is taken from, and those that are edited along each direction."""
+"""The most pictures that the usual range is measured on, and the most that are edited along each direction."""
 
 
 def reaching(
     model: Glow, dataset: Dataset, directions: Directions, scale: float | None = None, known: Usual | None = None
 ) -> Directions:
-    """The directions made as long as edits of strength 1 may go, with the range that usual pictures keep to.
+    """The directions, made as long as edits of strength 1 may go, and the range of usual pictures.
 
-    Pictures without an attribute are moved towards it, and those with it away from it. The longest of `SCALES` is
-    chosen with which bits/dim rise moderately, enough pictures stay in the usual range, and none falls apart. The
-    search takes it that all of this only gets worse with the distance. What becomes of pictures that are moved further
-    in their own label is measured too, but doesn't limit the choice: a dark picture may have no room to become darker.
+    Pictures without an attribute are moved towards it, and pictures with it away from it. The largest of `SCALES` is
+    chosen for which bits/dim rise moderately, enough pictures stay in the usual range, and none falls apart. The
+    search assumes that all of this gets worse with distance. Pictures are also moved the other way, but the outcome
+    doesn't limit the choice: a dark picture may have no room to become darker.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> from glowflow.latents import fit
@@ -47,12 +47,12 @@ def reaching(
     (True, 0.5)
 
     Args:
-        model: In its inference form.
-        dataset: Pictures, at least one, that the model wasn't trained on, with the directions' attributes or labels.
-        directions: As they were found.
-        scale: A multiple to take in place of the choice; what becomes of edited pictures is measured all the same.
-        known: The range that the model's training found. It holds where the pictures' own range reaches further, as
-            that of pictures unlike those of the training does.
+        model: A frozen model.
+        dataset: One or more pictures that the model wasn't trained on, with the directions' attributes or labels.
+        directions: The directions, of any lengths.
+        scale: A multiple to use instead of choosing one. The outcome is measured all the same.
+        known: The range that the model's training stored. It is used if the pictures' own range reaches further,
+            because pictures unlike those of the training take more bits.
     """
     trial = Trial.on(model, dataset, known)
     plain = directions.scaled([1.0] * len(directions.names))
@@ -69,13 +69,13 @@ def reaching(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What becomes of pictures when they are edited.
+    """The outcome of editing pictures: an attribute is given to those without it, and taken from those with it.
 
     Attributes:
-        stay: The share that doesn't leave the usual range when moved towards the other label.
-        fall: The share that falls apart on this way.
-        rise: How far bits/dim rise on this way, the median: 1 is from the middle of the usual range to its end.
-        further: The share that falls apart when moved the other way, further in the label that it has.
+        stay: The share that doesn't leave the usual range.
+        fall: The share that falls apart.
+        rise: The median rise of bits/dim, where 1 is from the middle of the usual range to its end.
+        further: The share that falls apart when moved the other way, for instance when a dark picture is darkened.
     """
 
     stay: float
@@ -85,7 +85,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether edits may go so far."""
+        """True if edits may go so far."""
         return self.stay >= STAY and not self.fall and self.rise <= MIDDLE_RISE
 
 
@@ -94,13 +94,13 @@ class Trial:
     """Pictures to try directions on.
 
     Attributes:
-        model: In its inference form.
+        model: A frozen model.
         images: uint8 (N, C, H, W).
         y: Their labels (N,), for a class-conditional model.
-        names: Of attributes.
+        names: The names of the A attributes.
         has: Which picture has which attribute, bool (N, A).
-        usual: The range that they keep to.
-        before: What is measured of them, N items.
+        usual: The range of usual pictures.
+        before: The measurements of each picture before any edit.
     """
 
     model: Glow
@@ -113,11 +113,10 @@ class Trial:
 
     @classmethod
     def on(cls, model: Glow, dataset: Dataset, range_of_training: Usual | None = None) -> Self:
-        """Some pictures of a data set."""
+        """A trial on some pictures of a data set."""
         known = dataset.thinned(MOST_KNOWN)
         images, labels = known.batch(range(len(known)))
-        y = labels if model.config.num_classes else None
-        y = None if y is None else y.to(model.device)
+        y = None if labels is None or not model.config.num_classes else labels.to(model.device)
         before = look(model, images, y)
         usual = Usual.of(before)
         if range_of_training is not None and range_of_training.highest < usual.highest:
@@ -125,7 +124,7 @@ class Trial:
         return cls(model, images, y, *truths(known), usual, before)
 
     def furthest(self, name: str, vector: Tensor) -> float:
-        """The largest of the scales with a good outcome, else the smallest there is."""
+        """The largest scale with a good outcome, or the smallest scale if none has one."""
         low, high = 0, len(SCALES)
         while high - low > 1:
             middle = (low + high) // 2
@@ -135,7 +134,7 @@ class Trial:
 
     @torch.no_grad()
     def outcome(self, name: str, vector: Tensor) -> Outcome:
-        """What becomes of pictures when an attribute is given to them by adding a vector (D,), or taken from them."""
+        """The outcome when adding a vector (D,) gives pictures an attribute, and subtracting it takes it from them."""
         has = torch.from_numpy(self.has[:, self.names.index(name)])
         rows = _balanced(has)
         towards = torch.where(has, -1.0, 1.0)[:, None]
@@ -148,14 +147,14 @@ class Trial:
         )
 
     def _pairs(self, rows: Tensor, strengths: Tensor, vector: Tensor) -> list[tuple[Seen, Seen]]:
-        """What is measured of some pictures before and after each is moved by its strength (N, 1) times a vector."""
+        """Measurements of some pictures, before and after each is moved by its strength (N, 1) times a vector."""
         after: list[Seen] = []
         for part in rows.split(batch_size(self.model.config)):
             after += look(self.model, *self._edited(part, strengths[part] * vector))
         return list(zip([self.before[row] for row in rows.tolist()], after, strict=True))
 
     def _edited(self, rows: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Some of the pictures with their latents moved by shifts (B, D), and their labels."""
+        """Pictures with their latents moved by shifts (B, D), and their labels."""
         y = None if self.y is None else self.y[rows.to(self.y.device)]
         x = dequantize(self.images[rows], self.model.config.num_bits).to(self.model.device)
         z = self.model.flatten(self.model(x, y)[0])
@@ -163,5 +162,5 @@ class Trial:
 
 
 def _balanced(has: Tensor) -> Tensor:
-    """Rows of some pictures with an attribute, and of some without it."""
+    """The first rows with an attribute, and the first without it."""
     return torch.cat([torch.where(side)[0][: MOST_EDITED // 2] for side in (has, ~has)])

@@ -1,4 +1,4 @@
-"""The range that pictures keep to which a model knows. An edited picture outside of it has gone too far."""
+"""The range of usual pictures: their bits/dim and extreme values. An edit that leaves this range went too far."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,25 +14,25 @@ from glowflow.images import quantize
 from glowflow.model import Glow
 
 SHARES = (50, 99)
-"""Percentiles of the bits/dim of usual pictures. Those that fell apart take more bits; a plain picture isn't wrong."""
+"""Percentiles of the bits/dim of usual pictures. There is no lower bound, because a plain picture isn't wrong."""
 MORE_EXTREMES = 0.1
-"""An edited picture may have so many more extreme values than usual ones: hair may turn white."""
+"""An edited picture may exceed the usual share of extreme values by this much: hair may turn white."""
 NOTABLY = 0.25
-"""A picture that was outside before an edit has left the range where its excess grew by so much."""
+"""A picture that was outside before an edit counts as having left the range if its excess grew by more than this."""
 FALLEN = 1.0
-"""A picture whose excess grew by more in an edit fell apart."""
+"""A picture fell apart if its excess grew by more than this in an edit."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is measured of a picture.
+    """The measurements of a picture.
 
     >>> Usual(middle=3.0, highest=4.0).excess(Seen(bits_per_dim=4.5, extremes=0.0))
     0.5
 
     Attributes:
-        bits_per_dim: Under the model; infinite or not a number where the model can't tell.
-        extremes: The share of its values that are 0 or the highest level: of a picture that fell apart, many.
+        bits_per_dim: Its bits/dim under the model. Numerical overflow makes them infinite or not a number.
+        extremes: The share of its values that are 0 or the highest level. A picture that fell apart has many.
     """
 
     bits_per_dim: float
@@ -41,14 +41,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Usual:
-    """The range that usual pictures keep to.
+    """The range of usual pictures.
 
     >>> Usual.of([Seen(1.0, 0.0), Seen(2.0, 0.0), Seen(3.0, 0.0)]).middle
     2.0
 
     Attributes:
-        middle: Bits/dim that half of them exceed.
-        highest: Bits/dim that 1 of 100 exceeds.
+        middle: The bits/dim that half of them exceed.
+        highest: The bits/dim that 1 of 100 exceeds.
         extremes: The largest share of extreme values that isn't suspicious.
     """
 
@@ -58,7 +58,7 @@ class Usual:
 
     @classmethod
     def of(cls, seen: Sequence[Seen]) -> Self:
-        """The range of some pictures, at least one."""
+        """The range of one or more pictures."""
         middle, highest = np.percentile([one.bits_per_dim for one in seen], SHARES)
         extremes = np.percentile([one.extremes for one in seen], SHARES[1])
         return cls(float(middle), float(highest), min(1.0, float(extremes) + MORE_EXTREMES))
@@ -71,16 +71,16 @@ class Usual:
 
     @classmethod
     def read(cls, content: object) -> Self | None:
-        """The range that a file holds, None if it holds none; ValueError if it's damaged."""
+        """The range that a file holds, or None if it holds none; ValueError if it's damaged."""
         if content is None:
             return None
         names = {field.name for field in fields(cls)}
         if not isinstance(content, dict) or set(content) != names or not content["extremes"] > 0:
-            raise ValueError(f"A usual range has numbers {', '.join(sorted(names))}.")
+            raise ValueError(f"A usual range has the numbers {', '.join(sorted(names))}.")
         return cls(**{name: float(value) for name, value in content.items()})
 
     def excess(self, seen: Seen) -> float:
-        """How far outside of the range a picture is, 0 inside: 1 is as far again as from the range's middle to its end.
+        """How far a picture is outside the range: 0 is inside, and 1 is as far as from the range's middle to its end.
 
         >>> usual = Usual(middle=1.0, highest=2.0, extremes=0.25)
         >>> usual.excess(Seen(0.5, 0.1)), usual.excess(Seen(2.5, 0.0)), usual.excess(Seen(1.5, 0.75))
@@ -92,7 +92,7 @@ class Usual:
         return max(0.0, bits, seen.extremes / self.extremes - 1)
 
     def rise(self, before: Seen, after: Seen) -> float:
-        """By how much the bits/dim rose in an edit: 1 is as far as from the range's middle to its end.
+        """The rise of bits/dim in an edit, where 1 is from the range's middle to its end.
 
         >>> Usual(middle=1.0, highest=3.0).rise(Seen(1.5, 0.0), Seen(2.5, 0.0))
         0.5
@@ -101,12 +101,12 @@ class Usual:
         return rise if isfinite(rise) else inf
 
     def left(self, before: Seen, after: Seen) -> bool:
-        """Whether an edit has led a picture out of the range, or, if it was outside before, notably further out."""
+        """True if an edit led a picture out of the range, or notably further out if it was outside before."""
         was = self.excess(before)
         return self.excess(after) > (was + NOTABLY if was else 0)
 
     def fell(self, before: Seen, after: Seen) -> bool:
-        """Whether a picture fell apart in an edit."""
+        """True if a picture fell apart in an edit."""
         return self.excess(after) > self.excess(before) + FALLEN
 
     @property
@@ -114,7 +114,7 @@ class Usual:
         return max(self.highest - self.middle, 1e-9)
 
     def compared(self, seen: Seen) -> str:
-        """What follows "it takes" in a sentence about a picture outside of the range.
+        """The end of a sentence "it takes ..." about a picture outside the range.
 
         >>> Usual(middle=1.0, highest=2.0, extremes=0.1).compared(Seen(2.5, 0.3))
         '2.50 bits/dim, where at most 2.00 are usual, and 30% of its values are the lowest or the highest possible'
@@ -128,7 +128,7 @@ class Usual:
 
 @torch.no_grad()
 def look(model: Glow, images: Tensor, y: Tensor | None = None) -> list[Seen]:
-    """What is measured of images (N, C, H, W), uint8, each with its label (N,) for a class-conditional model.
+    """The measurements of images (N, C, H, W), uint8. A class-conditional model takes their labels (N,) too.
 
     >>> from glowflow import Glow, GlowConfig
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -145,7 +145,7 @@ def look(model: Glow, images: Tensor, y: Tensor | None = None) -> list[Seen]:
 
 
 def _extremes(images: Tensor, num_bits: int) -> Tensor:
-    """The share (N,) of values at either end."""
+    """The share (N,) of values that are 0 or the highest level."""
     highest = 256 - 2 ** (8 - num_bits)
     levels = quantize(images, num_bits).flatten(1)
     return ((levels == 0) | (levels == highest)).double().mean(1)

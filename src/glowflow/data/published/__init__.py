@@ -1,4 +1,4 @@
-"""Data sets as published: read from their files once, and from the cache ever after."""
+"""Published data sets, which are read from their files once, and then from the cache."""
 
 from glowflow.data.published.source import fetch, prepared_shapes, source
 from glowflow.data.published.table import PUBLISHED, Published

@@ -1,8 +1,8 @@
 """The pickled batches of CIFAR, read without letting them run anything.
 
-A pickle names functions for its reader to call. Here the only names are those that pickled arrays have, and they stand
-for functions of this file: what a batch says is at most that there is an array of bytes. NumPy's own functions aren't
-among them, since a forged type can make them read memory that isn't theirs.
+A pickle names functions that its reader calls. Here the only names are those in pickled arrays, and they stand for
+functions of this file, so a batch can only make an array of bytes. NumPy's own functions aren't called, because a
+forged type can make them read foreign memory.
 """
 
 import pickle
@@ -39,7 +39,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _admitted() -> dict[tuple[str, str], Callable[..., object]]:
-    """What each name stands for. It's made again for each file, so that no file can change it for the next."""
+    """The function of each name. The table is made again for each file, so that no file can change it for the next."""
     return {
         ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
         ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),
@@ -50,7 +50,7 @@ def _admitted() -> dict[tuple[str, str], Callable[..., object]]:
 
 
 class _Type:
-    """Takes a pickled dtype."""
+    """Stands for a pickled dtype."""
 
     __slots__ = ("name",)
 
@@ -58,11 +58,11 @@ class _Type:
         self.name = name
 
     def __setstate__(self, state: object) -> None:
-        """Byte order, fields and the like don't matter for bytes."""
+        """Byte order and fields don't matter for bytes."""
 
 
 class _Array:
-    """Takes a pickled array."""
+    """Stands for a pickled array."""
 
     __slots__ = ("array",)
     array: Images

@@ -26,11 +26,11 @@ _NAMES = (
     "Wearing_Necktie Young"
 )
 ATTRIBUTE_NAMES = tuple(_NAMES.split())
-"""In the order of the list, for files that have only the values."""
+"""The attributes in the order of the list, for files that have only values."""
 
 
 def read(files: Path) -> Reading:
-    """The data set in `files`, where it lies plainly or in a folder celeba."""
+    """The data set in the folder `files`, or in its sub-folder celeba."""
     attribute_list = found(files, f"celeba/{ATTRIBUTES}", ATTRIBUTES)
     partition, images = (found(attribute_list.parent, name) for name in (PARTITION, IMAGES))
     names, attribute_names, attributes = _attributes(attribute_list)
@@ -47,14 +47,14 @@ def read(files: Path) -> Reading:
 
 def _attributes(path: Path) -> tuple[list[str], tuple[str, ...], NDArray[np.bool_]]:
     """The files' names, the attributes' names, and the values (N, A)."""
-    attribute_names = tuple(" ".join(_lines(path)[1:2]).split())  # the line before says how many images there are
+    attribute_names = tuple(" ".join(_lines(path)[1:2]).split())  # the line before has the number of images
     count = len(attribute_names)
     table = _table(path, 2, [-1, 1], count, f"{count} values, each 1 or -1")
     return table["name"].tolist(), attribute_names, table["values"] == 1
 
 
 def _splits(path: Path, names: list[str]) -> NDArray[np.int8]:
-    """For each file the number of its split in SPLITS."""
+    """The position in SPLITS of each file's split."""
     table = _table(path, 0, [0, 1, 2], 1, "a file's name and 0, 1 or 2")
     split_of = dict(zip(table["name"].tolist(), table["values"][:, 0].tolist(), strict=True))
     for name in names:

@@ -28,15 +28,15 @@ PIXELS = 3 * 32 * 32
 
 @dataclass(frozen=True)
 class Version:
-    """How one version of a data set is laid out.
+    """The layout of one version of a data set.
 
     Attributes:
-        folder: what its archive unpacks to.
+        folder: the folder that its archive unpacks to.
         train: the files of training images.
         test: the file of test images.
         names: the file with the classes' names.
         keys: in a pickle, the keys of the labels and of the classes' names; empty for the binary version.
-        label_bytes: of the binary version, how many labels each image has, the last of them the class.
+        label_bytes: the number of labels of each image in the binary version. The last is the class.
     """
 
     folder: str
@@ -69,11 +69,11 @@ MD5 = {
     "train": "16019d7e3df5f24257cddd939b257f8d",
     "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
 }
-"""Published digests; the binary versions have none."""
+"""Published digests, which the binary versions don't have."""
 
 
 def read(name: str, files: Path) -> Reading:
-    """The data set in the folder `files`, which is the unpacked folder, or holds it."""
+    """The data set in `files`, the unpacked folder or the folder that holds it."""
     for version in VERSIONS[name]:
         for folder in (files / version.folder, files):
             if (folder / version.names).exists():

@@ -1,4 +1,4 @@
-"""Data sets that are read where they lie: into the cache, or for a glimpse that keeps nothing on the disk."""
+"""Data sets that are read in place, into the cache or for a glimpse that stores nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

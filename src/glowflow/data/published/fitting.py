@@ -1,4 +1,4 @@
-"""From an image as published to the shape that a model takes: what each data set's protocol says."""
+"""Conversion of a published image to a model's shape, by each data set's protocol."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,12 +15,12 @@ from glowflow.data.published.reading import Images, Item
 from glowflow.errors import InputError
 
 Fit = Callable[[Image.Image, Shape, Item], Images]
-"""Gives uint8 (H, W, C) of an image that has C channels; the item tells its key, and what to call it in a message."""
+"""Makes uint8 (H, W, C) of an image with C channels. The item gives its key and its name in messages."""
 
 CELEBA_BOX = (15, 40, 163, 188)
-"""(left, top, right, bottom) of the 148x148 pixels of 178x218 that RealNVP's code takes: [40:188, 15:163]."""
+"""(left, top, right, bottom) of the 148x148 pixels that RealNVP's code crops from 178x218: [40:188, 15:163]."""
 REDUCED = 96
-"""The shorter side, in pixels, from which RealNVP's code crops images of LSUN."""
+"""The shorter side, in pixels, to which RealNVP's code reduces images of LSUN before it crops."""
 
 
 def centre(image: Image.Image, image_shape: Shape, item: Item) -> Images:
@@ -29,7 +29,7 @@ def centre(image: Image.Image, image_shape: Shape, item: Item) -> Images:
 
 
 def padded(image: Image.Image, image_shape: Shape, item: Item) -> Images:
-    """The image in the middle of zeros."""
+    """The image amid zeros."""
     channels, height, width = image_shape
     if image.width > width or image.height > height:
         raise InputError(f"{item.where} is {image.height}x{image.width}, which {height}x{width} pixels can't hold.")
@@ -46,7 +46,7 @@ def face(image: Image.Image, image_shape: Shape, item: Item) -> Images:
 def random_crop(image: Image.Image, image_shape: Shape, item: Item) -> Images:
     """A piece of the image reduced to 96 pixels on its shorter side: RealNVP's protocol (Dinh et al. 2017, 4.1).
 
-    The image's key decides where the piece is, once and for all. The original draws another piece each time.
+    The image's key decides where the piece is, so it's always the same. The original draws a new piece each time.
     """
     if min(image.size) < REDUCED:
         raise InputError(f"{item.where} is {image.width}x{image.height} pixels: each side should have {REDUCED}.")
@@ -54,7 +54,7 @@ def random_crop(image: Image.Image, image_shape: Shape, item: Item) -> Images:
 
 
 def piece_or_all(image: Image.Image, image_shape: Shape, item: Item) -> Images:
-    """A piece of a larger image, at a place that its key decides; an image of the right shape as it is."""
+    """A piece of a larger image, at a place that its key decides. An image of the right shape stays as it is."""
     return piece(np.asarray(image).reshape(image.height, image.width, -1), image_shape, item)
 
 
@@ -69,7 +69,7 @@ def piece(pixels: Images, image_shape: Shape, item: Item) -> Images:
 
 
 def _drawn(key: str, most: int) -> int:
-    """A whole number from 0 to `most`, as good as drawn at random and always the same for a key."""
+    """A pseudo-random whole number from 0 to `most` that depends only on the key."""
     digest = blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") * (most + 1) >> 64
 
@@ -77,14 +77,14 @@ def _drawn(key: str, most: int) -> int:
 def reduce(image: Images) -> Images:
     """An image (h, w, C) reduced to 96 pixels on its shorter side as RealNVP's and Glow's code do it.
 
-    That is scikit-image's `pyramid_reduce`: a Gaussian of standard deviation factor / 3, linear interpolation, and what
-    is behind the point cut off. Both are linear, and act on rows and columns alike: a matrix for each side.
+    This is scikit-image's `pyramid_reduce`: a Gaussian of standard deviation factor / 3 and linear interpolation, both
+    of which are linear, so there is a matrix for each side. Values are then rounded down.
     """
     height, width, _ = image.shape
     factor = min(height, width) / REDUCED
     rows, columns = _reduction(height, factor), _reduction(width, factor)
     planes = rows @ image.transpose(2, 0, 1).astype(np.float32) @ columns.T
-    return (planes.clip(0, 255) + 1e-3).astype(np.uint8).transpose(1, 2, 0)  # 128, but for rounding, stays 128
+    return (planes.clip(0, 255) + 1e-3).astype(np.uint8).transpose(1, 2, 0)  # rounding errors must not make 127 of 128
 
 
 @lru_cache(maxsize=256)
@@ -99,7 +99,7 @@ def _reduction(size: int, factor: float) -> NDArray[np.float32]:
 
 
 def _gaussian(size: int, deviation: float) -> NDArray[np.float64]:
-    """The matrix (size, size) that smooths a side, mirrored at its borders, with a Gaussian cut off at 4 deviations."""
+    """The matrix (size, size) that smooths a side by a Gaussian cut off at 4 deviations. Borders are mirrored."""
     radius = int(4 * deviation + 0.5)
     offsets = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (offsets / deviation) ** 2)

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub by name, hf:OWNER/NAME, and those that its library has written to a folder."""
+"""Data sets of the Hugging Face hub, hf:OWNER/NAME, and folders that its library has written."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +21,13 @@ from glowflow.packages import imported
 
 PREFIX = "hf:"
 LABELS = ("label", "labels", "fine_label")
-"""Columns of labels, the likeliest first, where there are several."""
+"""Names of columns of labels. If there are several, the first in this order is taken."""
 
 
 def source(name: str, image_shape: Shape, value_ranges: Mapping[str, Range] = UNKNOWN) -> Source:
-    """The data set hf:NAME, cropped and reduced to `image_shape`; fetched when it's prepared, and not again.
+    """The data set hf:NAME, cropped and reduced to `image_shape`. It's fetched once, when it's prepared.
 
-    Values of more than 8 bits are read by the ranges given, or by all that their type can hold.
+    Values of more than 8 bits are read by the given ranges, or by the whole range of their type.
     """
     check_channels(image_shape)
     form = Form(image_shape, centre, value_ranges={**WHOLE_RANGES, **value_ranges})
@@ -43,8 +43,8 @@ def _read(name: str) -> Reading:
         folder = name.removeprefix(PREFIX)
         is_saved = (Path(folder) / "dataset_dict.json").exists()  # by the library itself
         found = library.load_from_disk(folder) if is_saved else library.load_dataset(folder)
-    except Exception as error:  # whatever the network, the hub and its library may raise
-        raise InputError(f"{name} can't be had from the hub ({one_line(error)}): check it.") from error
+    except Exception as error:  # the network, the hub and its library raise many things
+        raise InputError(f"{name} can't be fetched from the hub ({one_line(error)}): check it.") from error
     names = splits_among(found, name)
     if "train" not in names:
         raise InputError(f"{name} has the splits {', '.join(found)}: it should have train.")
@@ -58,7 +58,7 @@ def _read(name: str) -> Reading:
 
 
 def _part(table: Any, image: str, label: str, classes: tuple[str, ...] | None, where: str) -> Part:  # noqa: ANN401
-    """A split. Its images stay encoded until they are asked for; their keys are the rows' numbers."""
+    """A split. Its images are decoded when they are read, and their keys are the rows' numbers."""
     numbers = _numbers(table.features[label].names, classes, where) if classes else ()
     encoded = table.cast_column(image, type(table.features[image])(decode=False))
     rows = encoded.select_columns([image, *([label] if label else [])])
@@ -74,7 +74,7 @@ def _part(table: Any, image: str, label: str, classes: tuple[str, ...] | None, w
 
 
 def _numbers(names: Sequence[str], classes: Sequence[str], where: str) -> tuple[int, ...]:
-    """The number that each class of a split has in the training split, where the order may be another."""
+    """The number in the training split of each class of another split, whose order may differ."""
     for name in names:
         if name not in classes:
             raise InputError(
@@ -84,7 +84,7 @@ def _numbers(names: Sequence[str], classes: Sequence[str], where: str) -> tuple[
 
 
 def _columns(library: Any, columns: Mapping[str, Any], name: str) -> tuple[str, str]:  # noqa: ANN401
-    """The column of images, and that of labels if there is one."""
+    """The names of the column of images, and of the column of labels if there is one."""
     images = [column for column, kind in columns.items() if isinstance(kind, library.Image)]
     labels = [column for column, kind in columns.items() if isinstance(kind, library.ClassLabel)]
     if not images:

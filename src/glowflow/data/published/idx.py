@@ -38,7 +38,7 @@ MD5: Mapping[str, tuple[str, ...]] = {
 
 
 def read(folder: str, class_names: tuple[str, ...], files: Path) -> Reading:
-    """The data set in `files`, where it lies plainly or in torchvision's layout, FOLDER/raw."""
+    """The data set in the folder `files`, or in FOLDER/raw below it, as torchvision has it."""
     paths = {split: [_path(files, folder, name) for name in names] for split, names in FILES.items()}
     parts = {split: batches([images], partial(_load, labels)) for split, (images, labels) in paths.items()}
     read_files = [path for pair in paths.values() for path in pair]

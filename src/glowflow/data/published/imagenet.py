@@ -1,7 +1,7 @@
-"""ImageNet at 32x32 and 64x64, of which there are two, made with different filters.
+"""ImageNet at 32x32 and 64x64, in two versions made with different filters.
 
-The folders of PNG files are those of van den Oord et al. 2016 (PixelRNN), on which the density models of the literature
-are compared. The .npz batches are those of Chrabaszcz et al. 2017, reduced with a box filter, and with labels.
+The folders of PNG files are from van den Oord et al. 2016 (PixelRNN); the literature compares density models on them.
+The .npz batches are from Chrabaszcz et al. 2017, reduced with a box filter, and have labels.
 """
 
 import zipfile
@@ -20,7 +20,7 @@ from glowflow.errors import InputError
 
 NUM_CLASSES = 1000
 ROWS = 1024
-"""Images of a batch that are read at a time."""
+"""The number of images that are read at a time."""
 
 
 def read_png(size: int, files: Path) -> Reading:
@@ -45,7 +45,7 @@ def _batches(paths: Sequence[Path], size: int) -> Part:
 
 
 def _rows(size: int, path: Path, start: int) -> Iterator[tuple[Images, int]]:
-    """The images of a file (N, 3 S S) from number `start` on with their labels; few of them are in memory at a time."""
+    """The images of a file (N, 3 S S) from number `start` on, with their labels. Few are in memory at a time."""
     labels, length = _labels(path), 3 * size * size
     with refused(path), _data(path) as (file, _):
         file.seek(start * length, 1)
@@ -82,4 +82,4 @@ def _count(path: Path, size: int) -> int:
 
 def _labels(path: Path) -> Labels:
     with refused(path), np.load(path, allow_pickle=False) as content:
-        return np.asarray(content["labels"]).reshape(-1).astype(np.int64) - 1  # they count from 1
+        return np.asarray(content["labels"]).reshape(-1).astype(np.int64) - 1  # labels count from 1

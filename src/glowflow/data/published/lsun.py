@@ -1,6 +1,6 @@
-"""LSUN (Yu et al. 2015), a category at a time: lmdb databases of image files, or folders exported from them.
+"""Categories of LSUN (Yu et al. 2015): lmdb databases of image files, or folders exported from them.
 
-`fitting` makes the centre of an image of it, or a random crop as in RealNVP's protocol.
+`fitting` takes the centre of an image, or a random crop as in RealNVP's protocol.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _part(path: Path) -> Part:
 def _database(path: Path) -> Part:
     """A database whose values are image files, in the order of its keys.
 
-    One that is cut off is refused: reading a page behind the end of its file would end the process (SIGBUS).
+    A truncated database is refused: reading a page behind the end of its file would kill the process (SIGBUS).
     """
     with refused(path), _opened(path) as database:
         status, size = database.stat(), (path / "data.mdb").stat().st_size

@@ -1,4 +1,4 @@
-"""Image files in a folder, as a part of a published data set."""
+"""Parts of published data sets that are folders of image files."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ def picture_files(
     attributes: NDArray[np.bool_] | None = None,
     key: Callable[[str], str] = str,
 ) -> Part:
-    """Image files by their names within a folder, with their attributes (N, A); `key` makes a key of a name."""
+    """A part of image files, given by names within a folder and attributes (N, A). `key` makes a key of a name."""
 
     def items(start: int) -> Iterator[Item]:
         for row in range(start, len(names)):
@@ -31,7 +31,7 @@ def picture_files(
 
 
 def every_picture(folder: Path, key: Callable[[str], str] = str) -> Part:
-    """Every image file below a folder, by name."""
+    """A part of all image files below a folder, by name."""
     names = _names(folder)
     if not names:
         raise MissingError(f"images in {folder.name}")
@@ -39,7 +39,7 @@ def every_picture(folder: Path, key: Callable[[str], str] = str) -> Part:
 
 
 def read_folder(files: Path) -> Reading:
-    """A folder of images, perhaps laid out in splits; images beside the splits, and labels, are left out."""
+    """A folder of images, perhaps with splits. Labels, and images outside of splits, are left out."""
     files_found = arranged(_names(files))
     names = {split: [file.name for file in files_found if file.split == split] for split in SPLITS}
     if not names["train"]:

@@ -1,7 +1,7 @@
-"""What a reader makes of files as they were published: parts, which are whole splits, of items, which are images.
+"""The result of reading published files: parts, which are whole splits, made of items, which are images.
 
-Each reader is a function from the folder of the files to a `Reading`. It raises MissingError if a file isn't there, and
-InputError if a file is broken, or a package that reads it isn't installed.
+A reader is a function from the folder of files to a `Reading`. It raises MissingError if a file is missing, and
+InputError if a file is broken or a package that it needs isn't installed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,24 +21,24 @@ from glowflow.errors import InputError
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 Load = Callable[[Path], tuple[Images, Labels]]
-"""Gives all images of a file, (N, h, w) or (N, h, w, c), and their labels, (N,)."""
+"""Returns all images of a file, (N, h, w) or (N, h, w, c), and their labels, (N,)."""
 Rows = Callable[[Path, int], Iterator[tuple[Images, int]]]
-"""Gives the images of a file, (h, w) or (h, w, c), from some number on, each with its label."""
+"""Yields the images of a file, (h, w) or (h, w, c), from some number on, each with its label."""
 
 
 class MissingError(Exception):
-    """A file or folder that a data set is published with isn't there; the message names it."""
+    """A file or folder of a published data set is missing. The message names it."""
 
 
 class Item(NamedTuple):
     """One image as published.
 
     Attributes:
-        key: its name, unlike any other's in its part; it decides whether the image is held out, and how it's cropped.
-        where: what to call it in a message.
-        picture: uint8 (h, w) or (h, w, c), or an image file by its path or its content.
-        label: index into the classes; None where it's kept secret.
-        attributes: one truth for each attribute.
+        key: its name, unique in its part. It decides whether the image is held out, and how it's cropped.
+        where: its name in messages.
+        picture: uint8 (h, w) or (h, w, c), or the path or the content of an image file.
+        label: the index of its class; None if it's kept secret.
+        attributes: the value of each attribute.
     """
 
     key: str
@@ -53,9 +53,9 @@ class Part:
     """The images of one split as published, always in the same order.
 
     Attributes:
-        count: how many there are.
-        each_key: gives each image's key, without reading the images.
-        items: gives the images from some number on, read as they are asked for.
+        count: the number of images.
+        each_key: yields each image's key, without reading the images.
+        items: yields the images from some number on, and reads each when it's needed.
     """
 
     count: int
@@ -63,22 +63,22 @@ class Part:
     items: Callable[[int], Iterator[Item]]
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return self.count
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A data set as published, found and about to be read.
+    """A published data set, ready to be read.
 
     Attributes:
-        parts: the published splits; those that aren't there are held out of "train".
-        files: what is read, to tell whether it has changed: files, and folders of images.
-        class_names: what the labels are called, None for no labels, empty for classes that are but numbers.
-        attribute_names: what the attributes are called.
-        md5: the digests that were published of some of the files.
-        named: whether the keys are names by which people know the images.
-        remark: what is added to the data set's name about how it was read.
+        parts: the published splits. Missing ones are held out of "train".
+        files: the files, and folders of images, that are read. Changes of them are noticed.
+        class_names: the names of labels; None without labels, and empty if classes are only numbers.
+        attribute_names: the names of attributes.
+        md5: the published digests of some of the files.
+        named: True if the keys are names by which people know the images.
+        remark: an addition to the data set's name that says how it was read.
     """
 
     parts: Mapping[Split, Part]
@@ -91,9 +91,9 @@ class Reading:
 
 
 def batches(paths: Sequence[Path], load: Load) -> Part:
-    """A part in files that are each read whole.
+    """A part of files that are each read at once.
 
-    Each is read once right away, so that a broken one is found before anything is written.
+    Each file is read once beforehand, so that a broken one is found before anything is written.
     """
 
     def loaded(path: Path) -> tuple[Images, Labels]:
@@ -110,7 +110,7 @@ def batches(paths: Sequence[Path], load: Load) -> Part:
 
 
 def in_files(paths: Sequence[Path], counts: Sequence[int], rows: Rows) -> Part:
-    """A part in several files, of which each has so many images; the images' keys are their numbers."""
+    """A part of several files, with the number of images in each. The keys of images are their numbers."""
     total = sum(counts)
     return Part(total, lambda: map(str, range(total)), partial(_items, paths, counts, rows))
 
@@ -124,12 +124,12 @@ def _items(paths: Sequence[Path], counts: Sequence[int], rows: Rows, start: int)
 
 
 def record(path: Path, number: int) -> str:
-    """What to call a record of a file in a message."""
+    """The name of a file's record in messages."""
     return f"{path}, record {number} (counting from 0)"
 
 
 def found(folder: Path, *places: str) -> Path:
-    """The first of some paths within a folder that exists; a MissingError with the first one's name if none does."""
+    """The first existing path of some within a folder; a MissingError names the first of them if none exists."""
     for path in (folder / place for place in places):
         if path.exists():
             return path
@@ -138,7 +138,7 @@ def found(folder: Path, *places: str) -> Path:
 
 @contextmanager
 def refused(where: object) -> Iterator[None]:
-    """Make one sentence, an InputError, of whatever a broken file makes a library raise."""
+    """Turn any exception that a broken file causes in a library into an InputError."""
     try:
         yield
     except InputError:

@@ -27,7 +27,7 @@ Feature = bytes | list[int]
 
 
 def offsets(path: Path) -> NDArray[np.int64]:
-    """Where each record of a file starts, by the records' lengths; InputError if one is wrong or the file cut off."""
+    """The start of each record of a file; InputError if a length is wrong or the file is cut off."""
     found, at, size = [], 0, path.stat().st_size
     with refused(path), path.open("rb") as file:
         while at < size:
@@ -40,7 +40,7 @@ def offsets(path: Path) -> NDArray[np.int64]:
 
 
 def contents(path: Path, start: int, at: int) -> Iterator[bytes]:
-    """The records of a file from number `start` on, which begins at byte `at`; InputError if one is corrupt."""
+    """The records of a file from number `start`, at byte `at`, on; InputError if one is corrupt."""
     with refused(path), path.open("rb") as file:
         file.seek(at)
         number = start
@@ -63,14 +63,14 @@ def _length(header: bytes, where: str) -> int:
 
 
 def _masked(content: bytes) -> int:
-    """The checksum as TFRecord files store it."""
+    """The masked checksum, which TFRecord files store."""
     crc = _crc32c()(content)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 @cache
 def _crc32c() -> Callable[[bytes], int]:
-    """The function of the package google-crc32c where there is one, which is a hundred times as fast as ours."""
+    """The function of the package google-crc32c, which is a hundred times as fast as ours, if it's installed."""
     try:
         from google_crc32c import value  # noqa: PLC0415
     except ImportError:
@@ -92,7 +92,7 @@ def slow_crc32c(content: bytes) -> int:
 
 @cache
 def _table() -> tuple[int, ...]:
-    """What each byte does to the checksum."""
+    """The change of the checksum by each byte."""
     values = list(range(256))
     for _ in range(8):
         values = [value >> 1 ^ (CASTAGNOLI if value & 1 else 0) for value in values]
@@ -100,7 +100,7 @@ def _table() -> tuple[int, ...]:
 
 
 def features(content: bytes, where: str) -> dict[str, Feature]:
-    """The features of a record by name: bytes (the first of a list) or whole numbers; for other numbers, no number."""
+    """The features of a record by name: bytes (the first of a list) or whole numbers. Other numbers are left out."""
     with refused(where):
         maps = _fields(content)[1]
         entries = [_fields(entry) for part in maps for entry in _fields(part)[1]]
@@ -116,7 +116,7 @@ def _feature(values: Sequence[Value]) -> Feature:
 
 
 def _integers(value: Value) -> Iterator[int]:
-    """The integers of a list's field, which has one, or packs several."""
+    """The integers of a list's field, which holds one integer or several packed ones."""
     if isinstance(value, int):
         yield _signed(value)
         return
@@ -145,7 +145,7 @@ def _fields(message: Value) -> defaultdict[int, list[Value]]:
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and where it ends."""
+    """A number stored with seven bits in a byte, lowest first, and the position behind it."""
     number = shift = 0
     while True:
         byte = content[at]

@@ -1,4 +1,4 @@
-"""From the name of a published data set, and perhaps the folder of its files, to its `Source`."""
+"""The `Source` of a published data set, and downloads by torchvision."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from glowflow.errors import InputError, one_line
 from glowflow.packages import imported
 
 VERSION = 1
-"""Part of the cache's key. It is raised whenever other images are made of the same files."""
+"""A part of the cache's key. Raise it when the same files give other images."""
 ARCHIVES = ("*.zip", "*.tar", "*.tgz", "*.tar.gz", "*.7z")
 
 
 def source(name: str, image_shape: Shape, files: Path | None = None) -> Source:
-    """The published data set `name` at `image_shape`: from the cache, or from its files in the folder `files`."""
+    """The published data set `name` at `image_shape`, from the cache or from its files in the folder `files`."""
     entry = PUBLISHED[name]
     _check_shape(name, entry, image_shape)
     key = f"{name}-{shape_text(image_shape)}-v{VERSION}"
@@ -37,7 +37,7 @@ def source(name: str, image_shape: Shape, files: Path | None = None) -> Source:
 
 
 def fetch(name: str, folder: Path | None = None) -> Path:
-    """Have torchvision download a data set's files; the folder that they are in, by default one in the cache.
+    """Let torchvision download a data set's files, and return their folder, by default one in the cache.
 
     Raises:
         InputError: torchvision doesn't have the data set, isn't installed, or can't get the files.
@@ -51,7 +51,7 @@ def fetch(name: str, folder: Path | None = None) -> Path:
     try:
         for options in calls:
             getattr(datasets, dataset)(str(folder), download=True, **options)
-    except Exception as error:  # whatever the network and the servers may do
+    except Exception as error:  # the network and the servers raise many things
         raise InputError(
             f"{dataset} can't be downloaded ({one_line(error)}): fetch its files by hand, and give their "
             "folder with --files."
@@ -60,12 +60,12 @@ def fetch(name: str, folder: Path | None = None) -> Path:
 
 
 def prepared_shapes(name: str) -> dict[str, str]:
-    """What the cache has of a published data set: the image shapes, such as 3x32x32, and what it's called there."""
+    """The image shapes, such as 3x32x32, of a published data set in the cache, with its title for each."""
     pattern = re.compile(rf"{re.escape(name)}-(\d+x\d+x\d+)-v{VERSION}")
     try:
         cache = cache_directory()
         keys = sorted(os.listdir(cache))
-    except (InputError, OSError):  # there is no cache, or none that can be read
+    except (InputError, OSError):  # there is no readable cache
         return {}
     return {match[1]: _title(cache / key) for key in keys if (match := pattern.fullmatch(key))}
 
@@ -102,7 +102,7 @@ def _how_to_prepare(name: str, entry: Published, image_shape: Shape) -> str:
 
 def _read(name: str, entry: Published, files: Path) -> Reading:
     if not files.is_dir():
-        raise InputError(f"{files} is no folder: --files takes the folder that holds {entry.layout}.")
+        raise InputError(f"{files} isn't a folder: --files takes the folder that holds {entry.layout}.")
     try:
         return entry.read(files)
     except MissingError as error:
@@ -111,7 +111,7 @@ def _read(name: str, entry: Published, files: Path) -> Reading:
 
 
 def _hint(files: Path, entry: Published) -> str:
-    """What may be wrong with a folder that lacks a file."""
+    """A hint at what may be wrong with a folder that lacks a file."""
     if files.name in re.split(r"[\s,]+", entry.layout):
         return f" (perhaps {files.parent} is meant)"
     archives = [path for pattern in ARCHIVES for path in sorted(files.glob(pattern))]

@@ -1,4 +1,4 @@
-"""The data sets that are prepared from their published files: what each is, and what its files are."""
+"""The table of published data sets, with their files and shapes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from glowflow.data.published.reading import Reading
 
 @dataclass(frozen=True)
 class Published:
-    """A data set of which the files are to be had elsewhere.
+    """A data set whose files are published elsewhere.
 
     Attributes:
         description: one sentence, with the source.
-        layout: what the folder given with --files should hold.
-        shapes: the image shapes (C, H, W) it's mostly used in, the first by default.
-        sides: the fewest and the most pixels that a side of the shape may have.
-        num_images: how many images each published split has.
-        read: finds the files in a folder.
-        fit: brings an image to the shape.
-        native: (height, width) of each image as published, None if that varies.
+        layout: what the folder for --files should hold.
+        shapes: the usual image shapes (C, H, W). The first is the default.
+        sides: the fewest and the most pixels that a side may have.
+        num_images: the number of images in each published split.
+        read: the reader of a folder of its files.
+        fit: the function that gives an image its shape.
+        native: (height, width) of each published image; None if it varies.
         torchvision: the class that downloads it, and the options of each call; empty if there is none.
     """
 
@@ -43,7 +43,7 @@ BOTH = ({"train": True}, {"train": False})
 DIGITS = tuple("0123456789")
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 LSUN = {"bedroom": ("bedroom", 3_033_042), "tower": ("tower", 708_264), "church": ("church_outdoor", 126_227)}
-"""The part of our name, LSUN's own name of the category, and its number of training images."""
+"""The end of our name, LSUN's name of the category, and its number of training images."""
 
 
 def _cifar(name: str, title: str, classes: str) -> Published:

@@ -1,8 +1,8 @@
 """Shards of images as the original's scripts wrote them (openai/glow, data_loaders/generate_tfr).
 
-A folder has `train` and `validation`, and these `train-r05-s-0000-of-2000.tfrecords` and so on: r05 for images of 2^5
-pixels a side. A record has `shape` and `data`, and perhaps `label` and `attr`. Files of Karras et al. 2018 (one for
-each resolution, channels first), from which the original made its CelebA-HQ, are read as well.
+A folder has sub-folders `train` and `validation` with files such as `train-r05-s-0000-of-2000.tfrecords`, where r05
+stands for images of 2^5 pixels a side. A record has `shape` and `data`, and perhaps `label` and `attr`. Files of Karras
+et al. 2018 (one for each resolution, channels first), from which the original made its CelebA-HQ, are read too.
 """
 
 import os
@@ -29,12 +29,12 @@ from glowflow.data.published.writer import Form
 from glowflow.errors import InputError
 
 FOLDERS: Mapping[str, Split] = {"train": "train", "validation": "test"}
-"""The validation images are those that the original's figures are of: they are the test split."""
+"""The validation images are the test split, because the original's figures are for them."""
 NAME = re.compile(r".*?(-r(?P<level>\d\d))?(-s-\d+-of-(?P<shards>\d+))?\.tfrecords")
 
 
 def has_shards(folder: Path) -> bool:
-    """Whether a folder holds such files."""
+    """True if a folder holds such files."""
     try:
         return any(_shards(place) for place in (folder, folder / "train"))
     except PermissionError:
@@ -42,7 +42,7 @@ def has_shards(folder: Path) -> bool:
 
 
 def _shards(folder: Path) -> list[Path]:
-    """The files of a folder by name; a pipe of such a name isn't one."""
+    """The regular files of a folder, sorted by name."""
     return sorted(path for path in folder.glob("*.tfrecords") if path.is_file())
 
 
@@ -57,10 +57,10 @@ def source(folder: Path, image_shape: Shape) -> Source:
 
 
 def _find(folder: Path, image_shape: Shape) -> dict[Split, list[Path]]:
-    """The shards of each split, or those right in the folder as training images."""
+    """The shards of each split. Shards directly in the folder are training images."""
     by_split: dict[Split, list[Path]] = {split: _shards(folder / name) for name, split in FOLDERS.items()}
     every: dict[Split, list[Path]] = by_split if by_split["train"] else {"train": _shards(folder)}
-    level = min(image_shape[1:]).bit_length() - 1  # the original, too, looks for 96x96 pixels under r06
+    level = min(image_shape[1:]).bit_length() - 1  # like the original, which looks for 96x96 pixels under r06
     chosen = {split: [path for path in paths if _level(path) in {None, level}] for split, paths in every.items()}
     if not chosen["train"]:
         there = sorted({2 ** (_level(path) or 0) for path in every["train"]})
@@ -90,14 +90,14 @@ def _read(shards: Mapping[Split, Sequence[Path]], form: Form) -> Reading:
 
 
 def _lacking(paths: Sequence[Path], split: Split) -> str:
-    """What to say of a split of which not all shards are there; nothing where all are."""
+    """A remark on a split of which shards are missing; empty if none is."""
     match = NAME.fullmatch(paths[0].name)
     promised = int(match["shards"]) if match and match["shards"] else len(paths)
     return f"{len(paths)} of {promised} {split} shards" if len(paths) != promised else ""
 
 
 def _part(paths: Sequence[Path]) -> Part:
-    """The records of several files; a record's key is the name of its file with its number there."""
+    """The records of several files. A record's key is the name of its file and its number in it."""
     starts = [offsets(path) for path in paths]
 
     def keys() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a prepared data set is called: its name, and how it differs from what was published."""
+"""The title of a prepared data set: its name, and how it differs from the published data set."""
 
 import gzip
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ WORDS: Mapping[Split, str] = {"train": "training", "validation": "validation", "
 
 
 def title(name: str, reading: Reading, num_images: Mapping[Split, int]) -> str:
-    """The name, with the counts, or the files, that aren't the published ones; they are also said aloud."""
+    """The name, with counts and files that differ from the published ones, which are also reported."""
     differences = _counts(reading, num_images) or _digests(reading)
     whole = ", ".join(filter(None, (name, reading.remark, differences)))
     if differences:
-        say(f"{whole}: what is found on these images can't be compared with published figures.")
+        say(f"{whole}: results on these images can't be compared with published figures.")
     return whole
 
 
 def _counts(reading: Reading, num_images: Mapping[Split, int]) -> str:
-    if len(num_images) == 1:  # published without a division into splits
+    if len(num_images) == 1:  # published without splits
         found, published = sum(map(len, reading.parts.values())), next(iter(num_images.values()))
         return f"{found:,} of {published:,} images" if found != published else ""
     counts = {split: len(reading.parts[split]) if split in reading.parts else 0 for split in num_images}
@@ -34,12 +34,12 @@ def _digests(reading: Reading) -> str:
     for path, published in reading.md5.items():
         found = _md5(path)
         if found != published:
-            say(f"{path} isn't the published file: its MD5 is {found}, and not {published}.")
+            say(f"{path} isn't the published file: its MD5 is {found}, not {published}.")
             return f"with another {path.name}"
     return ""
 
 
 def _md5(path: Path) -> str:
-    """The digest of a file's content, as it is when decompressed."""
+    """The digest of a file's decompressed content."""
     with refused(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         return file_digest(file, lambda: md5(usedforsecurity=False)).hexdigest()

@@ -1,4 +1,4 @@
-"""From a reading to the cache: one stream over the images, a block at a time, that goes on after an interruption."""
+"""Writing a reading into the cache, a block of images at a time. An interrupted build goes on where it was."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +27,11 @@ from glowflow.errors import InputError
 from glowflow.progress import progress, say
 
 BLOCK_BYTES = 2**24
-"""About how many bytes of images are in memory at a time. An interruption can lose as many."""
+"""About the number of bytes of images in memory at a time. An interruption can lose as many."""
 TASK = 32
-"""Images that a thread is given at a time."""
+"""The number of images that a thread gets at a time."""
 MOST_HELD_OUT = 10_000
-"""About how many images are held out for a split that isn't published; a tenth of the training images if fewer."""
+"""About the number of images held out for a split that isn't published, or a tenth of the training images if fewer."""
 
 Columns = Mapping[str, np.memmap[Any, Any]]
 Block = Mapping[str, NDArray[Any]]
@@ -39,13 +39,13 @@ Block = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Form:
-    """What the images are to become.
+    """The form that the images get.
 
     Attributes:
         image_shape: (C, H, W).
-        fit: brings an image to it.
-        native: (height, width) that each published image should have, None for any.
-        value_ranges: for each kind of values of more than 8 bits, those that become black and white.
+        fit: the function that gives an image this shape.
+        native: (height, width) that each published image must have; None for any.
+        value_ranges: the values that become black and white, for each kind of values of more than 8 bits.
     """
 
     image_shape: Shape
@@ -55,9 +55,9 @@ class Form:
 
 
 def build(builder: Builder, reading: Reading, form: Form, name: str, num_images: Mapping[Split, int] = {}) -> Names:
-    """Write every split of a reading; InputError if an image is broken, too small, or has a class that there isn't.
+    """Write all splits of a reading; InputError if an image is broken or too small, or has an unknown class.
 
-    What differs from the published data set, whose splits have so many images, is said first.
+    Differences from the published data set, whose splits have `num_images`, are reported first.
     """
     whole_name = title(name, reading, num_images)
     writer = _Writer(builder, reading, form)
@@ -79,7 +79,7 @@ def build(builder: Builder, reading: Reading, form: Form, name: str, num_images:
 
 
 def divided(reading: Reading, split: Split) -> dict[Split, Rows]:
-    """The rows of a published split that each split takes: all of them, unless others are held out of "train"."""
+    """The rows of a published split that each split takes: all, or a part if some are held out of "train"."""
     part = reading.parts[split]
     missing = [other for other in SPLITS if other not in reading.parts] if split == "train" else []
     if missing and len(part) > len(missing):
@@ -89,14 +89,14 @@ def divided(reading: Reading, split: Split) -> dict[Split, Rows]:
 
 @dataclass(frozen=True)
 class _Output:
-    """A split being written: which rows of a part it takes, ascending, and its columns."""
+    """A split being written: the rows of a part that it takes, ascending, and its columns."""
 
     split: Split
     rows: Rows
     columns: Columns
 
     def write(self, start: int, block: Block) -> None:
-        """Bring to the disk the split's rows of a block that begins at row `start` of the part."""
+        """Write the split's rows of a block, which begins at row `start` of the part."""
         first, last = np.searchsorted(self.rows, [start, start + len(block["images"])])
         for name, column in self.columns.items():
             column[first:last] = block[name][self.rows[first:last] - start]
@@ -111,13 +111,13 @@ class _Writer:
     ranges_used: dict[str, Range] = field(default_factory=dict)
 
     def outputs(self, split: Split) -> list[_Output]:
-        """What a published split is written to: itself, and if it's the training split those that are held out."""
+        """The splits that a published split is written to: itself, and those held out of the training split."""
         part, rows = self.reading.parts[split], divided(self.reading, split)
         width = max((len(os.fsencode(key)) for key in part.each_key()), default=1) if self.reading.named else 0
         return [_Output(to, taken, self.columns(to, len(taken), width)) for to, taken in rows.items()]
 
     def columns(self, split: Split, count: int, key_width: int) -> Columns:
-        """The columns of a split; the labels are kept apart until all are known."""
+        """The columns of a split. Labels are kept apart until all are known."""
         create, (channels, height, width) = partial(self.builder.create, split), self.form.image_shape
         columns = {"images": create("images", (count, height, width, channels), np.uint8)}
         if self.reading.class_names is not None:
@@ -131,7 +131,7 @@ class _Writer:
     def write(
         self, part: Part, outputs: Sequence[_Output], done: NDArray[np.int64], threads: Executor
     ) -> Iterator[int]:
-        """Write what isn't done yet of a part, a block at a time: count it in `done`, and give its number of images."""
+        """Write the rest of a part, a block at a time. Count images in `done`, and yield their number in each block."""
         items, size = part.items(int(done[0])), _block_size(self.form.image_shape)
         while taken := list(islice(items, size)):
             block = self.block(taken, threads)
@@ -140,10 +140,10 @@ class _Writer:
             done += len(taken)
             yield len(taken)
         if done[0] != len(part):
-            raise InputError(f"The files changed while they were read: {len(part)} images were there, now {done[0]}.")
+            raise InputError(f"The files changed while they were read: of {len(part)} images, {done[0]} are left.")
 
     def block(self, items: Sequence[Item], threads: Executor) -> Block:
-        """The columns of some images; Pillow decodes outside of Python's lock."""
+        """The columns of some images. Threads are of use because Pillow releases Python's lock."""
         tasks = (items[first : first + TASK] for first in range(0, len(items), TASK))
         images = threads.map(lambda task: np.stack([self.fitted(item) for item in task]), tasks)
         return {
@@ -157,7 +157,7 @@ class _Writer:
         """The image at its shape, (H, W, C)."""
         channels, height, width = self.form.image_shape
         if isinstance(item.picture, np.ndarray) and item.picture.shape == (height, width, channels):
-            return item.picture  # fast, and what every fit of an array gives then
+            return item.picture  # every fit would give the same
         if isinstance(item.picture, np.ndarray):
             return self.brought(_as_image(item.picture, channels), item)
         try:
@@ -176,7 +176,7 @@ class _Writer:
         return self.form.fit(image, self.form.image_shape, item)
 
     def label(self, item: Item) -> int:
-        """The item's label, -1 where it's kept secret."""
+        """The item's label; -1 if it's kept secret."""
         names = self.reading.class_names
         if item.label is None:
             return -1
@@ -193,7 +193,7 @@ class _Writer:
         return item.attributes
 
     def finish(self, outputs: Sequence[_Output]) -> Names:
-        """Keep the labels of each split that has them, unless there is but one class."""
+        """Keep the labels of each split that has them, unless there is only one class."""
         classes, attributes = self.reading.class_names, self.reading.attribute_names
         if classes == ():
             most = max(int(output.columns["labels"].max(initial=0)) for output in outputs)
@@ -207,7 +207,7 @@ class _Writer:
 
 
 def _block_size(image_shape: Shape) -> int:
-    """How many images a block has."""
+    """The number of images in a block."""
     return max(TASK, BLOCK_BYTES // prod(image_shape))
 
 
