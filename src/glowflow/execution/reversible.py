@@ -99,7 +99,7 @@ class _Undone(torch.autograd.Function):
 
 def _unmixings(matrices: Tensor, biases: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Matrix and bias of the map that undoes the mixing of each step, computed in float64."""
-    inverses = torch.linalg.inv(float64(matrices))
+    inverses = torch.linalg.inv_ex(float64(matrices)).inverse  # without a check, which would wait for the device
     unbiases = -(inverses @ float64(biases)[:, :, None])[:, :, 0]
     return list(zip(inverses.to(matrices).unbind(), unbiases.to(biases).unbind(), strict=True))
 
