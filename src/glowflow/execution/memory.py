@@ -91,4 +91,6 @@ class Checkpoint(Store):
         def again(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
             return run_step(x, *prepare([step]))
 
-        return super().run(steps, x, list, lambda x, step: checkpoint(again, x, step, use_reentrant=False, preserve_rng_state=False))
+        return super().run(
+            steps, x, list, lambda x, step: checkpoint(again, x, step, use_reentrant=False, preserve_rng_state=False)
+        )

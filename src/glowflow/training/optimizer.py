@@ -202,6 +202,19 @@ class _MuonUpdate(_Update):
         torch.mul(direction, -group["lr"] * length * share, out=self.change.vector)
 
 
+def set_learning_rate(optimizer: Optimizer, lr: float) -> None:
+    """Set the learning rate of every parameter. On a GPU it's kept as a tensor, which a captured step reads."""
+    for group in optimizer.param_groups:
+        device = group["params"][0].device
+        if device.type == "cuda" and isinstance(optimizer, GlowAdamax):
+            rate = (
+                group["lr"] if isinstance(group["lr"], Tensor) else torch.empty((), dtype=torch.float64, device=device)
+            )
+            group["lr"] = rate.fill_(lr)
+        else:
+            group["lr"] = lr
+
+
 def update_if(finite: Tensor, optimizer: Optimizer) -> None:
     """Make a step of an optimiser, unless `finite`, a boolean tensor (), is false. Those of torch.optim wait for it."""
     if isinstance(optimizer, GlowAdamax):

@@ -20,10 +20,11 @@ from glowflow.provenance import provenance
 from glowflow.stored import StoredModel
 from glowflow.training.averaging import Average
 from glowflow.training.batches import Batch
+from glowflow.training.captured import Captured
 from glowflow.training.checkpoints import OPTIMIZER, PROGRESS, optimizer_tensors, present, restore_optimizer
 from glowflow.training.gradient import Gradient
 from glowflow.training.objective import Objective
-from glowflow.training.optimizer import build_optimizer, learning_rate, update_if
+from glowflow.training.optimizer import GlowAdamax, build_optimizer, learning_rate, set_learning_rate, update_if
 from glowflow.training.options import Options
 from glowflow.training.results import LAGS, StepResult
 from glowflow.training.run import LAST, PREVIOUS
@@ -69,6 +70,8 @@ class TrainingState:
     """How many of the latest steps, without a break, had no finite loss or gradient."""
     lag: int = 0
     """How many steps late `progress.updates` and the two counts of skipped steps may be; see `settle`."""
+    captured: Captured | None = None
+    """`compute` as a CUDA graph, where there is CUDA."""
     unread: deque[StepResult] = field(default_factory=deque)
     """Results that aren't counted yet."""
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
@@ -95,7 +98,10 @@ class TrainingState:
         objective = Objective(model, settings.weight_y)
         gradient = Gradient(objective, settings.batch_size, options.micro_batch, options.processes)
         optimizer, lag = build_optimizer(model, settings, execution.precision), LAGS.get(model.device.type, 0)
-        return cls(settings, model, averaged, optimizer, gradient, lag=lag)
+        state = cls(settings, model, averaged, optimizer, gradient, lag=lag)
+        if model.device.type == "cuda" and options.processes.count == 1 and isinstance(optimizer, GlowAdamax):
+            state.captured = Captured(state.compute)
+        return state
 
     @property
     def evaluated(self) -> Glow:
@@ -121,12 +127,18 @@ class TrainingState:
         Args:
             batch: This process's share of `settings.batch_size` images.
         """
-        settings = self.settings
+        lr = learning_rate(self.settings, self.progress.position)
+        set_learning_rate(self.optimizer, lr)
+        numbers = self.compute(batch) if self.captured is None else self.captured(batch)
+        self.progress.position += self.settings.batch_size
+        result = StepResult(numbers, lr)
+        self.unread.append(result)
+        self.settle(self.lag)
+        return result
 
+    def compute(self, batch: Batch) -> Tensor:
+        """What a step does on the device, and the numbers (4,) of its `StepResult`. No value is read on the way."""
         # Loss and gradient over all processes
-        lr = learning_rate(settings, self.progress.position)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.gradient.accumulate(batch)
         gradients = [w.grad for w in self.model.parameters() if w.grad is not None]
@@ -134,18 +146,12 @@ class TrainingState:
 
         # Update, unless something isn't finite
         finite = loss[0].isfinite() & norm.isfinite()
-        if settings.grad_clip is not None:
-            torch._foreach_mul_(gradients, (settings.grad_clip / norm).clamp(max=1))
+        if self.settings.grad_clip is not None:
+            torch._foreach_mul_(gradients, (self.settings.grad_clip / norm).clamp(max=1))
         update_if(finite, self.optimizer)
         if self.averaged is not None:
             self.averaged.update(self.model, finite)
-
-        # Counters
-        self.progress.position += settings.batch_size
-        result = StepResult(torch.cat([loss, norm[None]]), lr)
-        self.unread.append(result)
-        self.settle(self.lag)
-        return result
+        return torch.cat([loss, norm[None]])
 
     def settle(self, behind: int = 0) -> None:
         """Count which steps were skipped, except for the latest `behind` steps. This waits for the counted ones."""
