@@ -475,7 +475,7 @@ def test_attributes_with_commas(home: Path, capsys: pytest.CaptureFixture[str]) 
     picture = str(home / "pictures" / "dark" / "0.png")
     assert main(["edit", "abroad", picture, "--by.Paris, France", "0.5", "--by", "a,b=c=-1"]) == 0
     sentence = fails(capsys, "attributes", "abroad", "--data", "places", "--names", "Paris, Texas")
-    assert "images are 'Texas'; it tells Paris, 'Paris, France', a,b=c." in sentence
+    assert "places has no attribute 'Texas'; it has Paris, 'Paris, France', a,b=c." in sentence
 
 
 def test_small_images_are_enlarged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
