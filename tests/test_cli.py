@@ -388,7 +388,7 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert np.array_equal(pixels_in("edited.png"), once)
     assert "--scale is 0" in fails(capsys, "attributes", "run", "--scale", "0")
     assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
-    assert "tell which images are 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
+    assert "pictures has no attribute 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
 
 
 def test_an_edit_that_goes_too_far_is_reported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -475,7 +475,7 @@ def test_attributes_with_commas(home: Path, capsys: pytest.CaptureFixture[str]) 
     picture = str(home / "pictures" / "dark" / "0.png")
     assert main(["edit", "abroad", picture, "--by.Paris, France", "0.5", "--by", "a,b=c=-1"]) == 0
     sentence = fails(capsys, "attributes", "abroad", "--data", "places", "--names", "Paris, Texas")
-    assert "images are 'Texas'; it tells Paris, 'Paris, France', a,b=c." in sentence
+    assert "places has no attribute 'Texas'; it has Paris, 'Paris, France', a,b=c." in sentence
 
 
 def test_small_images_are_enlarged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -435,7 +435,9 @@ def test_an_upload_is_reconstructed_and_judged(page: Page, tmp_path: Path) -> No
     upload(page, file)
     np.testing.assert_array_equal(pixels(page), expected)
     playwright.expect(page.locator("#measure")).to_contain_text("bits/dim (usual: 1.00 to 2.00); reconstructed exactly")
-    playwright.expect(page.locator("#warning")).to_contain_text("unlike those that the model was trained on (faces)")
+    playwright.expect(page.locator("#warning")).to_contain_text(
+        "unlike the images that the model was trained on (faces)"
+    )
     assert "#" not in page.url
     page.get_by_role("button", name="Share").click()
     status(page, "save the latents")
@@ -444,7 +446,7 @@ def test_an_upload_is_reconstructed_and_judged(page: Page, tmp_path: Path) -> No
 def test_an_image_to_blend_in_is_judged(page: Page, tmp_path: Path) -> None:
     page.get_by_label("to blend in").check(force=True)
     page.set_input_files("#file", image_file(tmp_path, "mine.png")[0])
-    status(page, "unlike those that the model was trained on")
+    status(page, "unlike the images that the model was trained on")
 
 
 def test_a_large_image_is_reduced(page: Page) -> None:

@@ -29,8 +29,8 @@ SHARED = {
     "split": "Which part of the data.",
     "label": "The images' class, by name or number, for a class-conditional model.",
     "draws": "The number of draws of the dequantisation noise to average over.",
-    "enlarge": "How many times as large each image is drawn: a whole number. By default images suit a screen. 1 draws "
-    "them pixel for pixel, without captions.",
+    "enlarge": "How many times as large each image is drawn: a whole number. By default images are enlarged "
+    "to suit a screen. 1 draws them pixel for pixel, without captions.",
     "image_shape": "[channels, height, width]; by default the first that a data set is listed with.",
     "value_range": "LOW,HIGH: the values that become black and white in image files of more than 8 bits. The default "
     "is the range of the model's training, if there is a model that has one. Otherwise it's a usual range that holds "

@@ -28,6 +28,7 @@ PLAIN: dict[Any, str] = {
     tuple[int, int, int]: "three whole numbers, such as 3,32,32",
     tuple[int, ...]: "a list of whole numbers",
     tuple[float, ...]: "a list of numbers",
+    tuple[dict[str, Any] | str, ...]: "a list of these",
     tuple[str, ...]: "a list of names",
     tuple[tuple[str, ...], ...]: "a list of lists of names",
 }

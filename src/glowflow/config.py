@@ -28,13 +28,14 @@ class GlowConfig:
     (3, {{'kind': 'residual', 'blocks': 1}}, 'affine')
 
     Args:
-        image_shape: (C, H, W) of the images; any number of channels, height and width even.
-        levels: L, how often the image is squeezed; None takes the largest number that leaves a top of at least 4x4.
-        steps: K, steps of flow (actnorm, permutation, coupling) in each level; or a list, one number for each level.
-        width: Channels of the hidden layers in each coupling's network; or a list, one number for each level.
+        image_shape: The shape (C, H, W) of the images: channels, height and width. Height and width are even.
+        levels: L, the number of levels. None takes the largest number that leaves a top of at least 4x4.
+        steps: K, the steps of flow (actnorm, permutation, coupling) in each level. One number, or a list of one per
+            level.
+        width: The channels of the hidden layers in each coupling's network. One number, or a list of one per level.
         coupling: The map of the changing half: {couplings}.
         permutation: The layer that mixes the channels: {permutations}.
-        num_bits: Bits n per channel that images are quantised to, 1 to 8.
+        num_bits: The bits n, 1 to 8, that each value of an image is quantised to.
         learn_top: True if the prior of the top latent has a learned mean and scale.
         num_classes: The number of classes of a class-conditional prior; 0 for an unconditional model.
         classifier: True if a class-conditional model also predicts the class from its top latent.
@@ -209,21 +210,22 @@ class TrainConfig:
             shards, or an .npy/.npz file.
         images: Length of the training: the number of images drawn, including repetitions.
         batch_size: Images per step, over all processes.
-        init_batch_size: Images that the data-dependent initialisation sees; 0 leaves it out.
-        augment: "flip" mirrors at random, "shift" moves by up to 10% with the border repeated.
+        init_batch_size: The number of images for the data-dependent initialisation; 0 turns it off.
+        augment: "flip" mirrors images at random. "shift" moves them by up to 10%, and repeats the border.
         optimizer: "glow-adamax" is the original's; "muon" is the same with Muon for the kernels of convolutions; the
             others are torch.optim's.
         lr: Learning rate after the warm-up.
         warmup_images: The learning rate grows linearly from 0 over this many images.
         decay_from: After this many images, the learning rate falls as 1 / sqrt(images drawn), however long the training
             is. None leaves it constant.
-        cooldown_images: The learning rate falls linearly to 0 over this many last images.
+        cooldown_images: The learning rate falls linearly to 0 over the last images of the training, this many.
         beta1: Decay of the mean of the gradients.
         beta2: Decay of the second statistic of the gradients: in adamax and glow-adamax, their running maximum.
-        grad_clip: Largest gradient norm; None doesn't clip.
-        averaging: Decay, per step, of the averaged weights that are evaluated and sampled from; None turns them off.
+        grad_clip: The largest norm of the gradient. A larger gradient is scaled down to it. None turns this off.
+        averaging: Decay, per step, of the average of the weights, which evaluation and sampling use. None turns it off.
         weight_y: Weight of the classifier's loss (bits per image) beside bits/dim, for a model with a classifier.
-        validate_every: Images between validations (bits/dim, sample grids, best and last checkpoints).
+        validate_every: The number of images between validations, which measure bits/dim, draw samples and save
+            checkpoints.
         validation_images: The largest number of validation images that are used while training.
         seed: The seed of the weights, the order of the images and all noise.
         value_range: [low, high]: the values that become black and white in image files of more than 8 bits. None takes

@@ -93,7 +93,7 @@ def scores(model: Glow, dataset: Dataset, num_draws: int = 1, seed: int = 0, pro
 
 
 def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
-    """Median, 1st and 99th percentile of images' bits/dim, the range of images like these. Empty for too few images.
+    """Percentiles 1, 50 and 99 of the images' bits/dim, which tell what is usual. Empty for too few images.
 
     >>> from glowflow import load
     >>> values = np.linspace(1, 3, 101)
@@ -200,7 +200,7 @@ def reconstruction_error(model: Glow, dataset: Dataset, processes: Processes = A
 def dequantized(
     model: Glow, dataset: Dataset, rows: range, draw: int = 0, seed: int = 0
 ) -> Iterator[tuple[int, Tensor, Tensor | None]]:
-    """For each batch of some rows: the first row, continuous images, and labels for a class-conditional model.
+    """Yield each batch of `rows`: the index of its first row, continuous images, and class labels if the model has any.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -222,7 +222,7 @@ def dequantized(
 def _noisy(
     model: Glow, dataset: Dataset, rows: range, draw: int, seed: int
 ) -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
-    """For each batch of some rows: the first row, images, noise and labels."""
+    """Yield each batch of `rows`: the index of its first row, images, noise and labels."""
     for start, images, y in _batches(model, dataset, rows):
         position = draw * len(dataset) + start
         noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), model.config.image_shape)
@@ -230,7 +230,7 @@ def _noisy(
 
 
 def _batches(model: Glow, dataset: Dataset, rows: range) -> Iterator[tuple[int, Tensor, Tensor | None]]:
-    """For each batch of some rows: the first row, images and labels."""
+    """Yield each batch of `rows`: the index of its first row, images and labels."""
     size = batch_size(model.config)
     for start in range(rows.start, rows.stop, size):
         images, labels = dataset.batch(range(start, min(start + size, rows.stop)))

@@ -75,8 +75,8 @@ class Flow(nn.Module):
         """Class logits (B, num_classes) of continuous images x.
 
         The classifier computes them from the spatial mean of the top latent. A class-conditional model without a
-        classifier gives ln p(x | y), up to a constant, for each class y. By Bayes' rule these are the logits if all
-        classes are equally frequent.
+        classifier gives ln p(x | y) for each class y, up to a constant that all classes share. By Bayes' rule these
+        are the logits if all classes are equally frequent.
         """
         return self._logits(self._flow(x)[-2])
 

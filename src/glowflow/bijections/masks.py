@@ -33,7 +33,10 @@ class Mask(ABC):
 
     @abstractmethod
     def num_channels(self, channels: int) -> int:
-        """How many of `channels` channels the conditioner takes, which is also how many it gives parameters for."""
+        """The number of channels of the conditioner's input, for an x with `channels` channels.
+
+        The conditioner's output has parameters for as many channels.
+        """
 
 
 class Halves(Mask):

@@ -22,7 +22,7 @@ def bench(
     json: Path | None = None,
     plot: Path | None = None,
 ) -> None:
-    """Measure training, sampling and memory here, next to the bare convolutions (and normflows, if installed).
+    """Measure training, sampling and memory here, and the bare convolutions (and normflows, if installed).
 
     Example: glowflow bench --preset faces32 --json bench.json --plot memory.png
 

@@ -33,9 +33,9 @@ def attributes(
     Example: glowflow attributes runs/mine --data my_photos
 
     A direction leads from images without an attribute to images with it. The attributes are those of a data set, or the
-    sub-folders of a folder. Edits of validation images decide how far a strength of 1 goes: as far as they stay like
-    the images that the model knows. The directions are written into MODEL's directory, beside those that it has; one of
-    the same name is replaced.
+    sub-folders of a folder. A strength of 1 goes as far as edited validation images stay like the images that the
+    model knows. The directions are written into MODEL's directory. A new direction replaces an older one of the same
+    name.
 
     Args:
         model: A run's directory, or a directory made by save_pretrained.
@@ -45,11 +45,11 @@ def attributes(
         method: "means" takes the difference of the mean latents with and without the attribute, as the original's
             demonstration does. "logistic" takes the normal of a logistic regression's boundary, which separates
             attributes that often occur together.
-        orthogonal_to: Attributes that should not change, given like `names`. Each direction loses what it shares with
-            theirs.
+        orthogonal_to: Attributes that should not change, in the form of `names`. What a direction shares with the
+            directions of these attributes is removed from it.
         scale: How far a strength of 1 goes, as a multiple of the direction that was found. By default it's the largest
-            up to 4 with which 9 of 10 edited validation images stay like those that the model knows, and none falls
-            apart.
+            multiple, up to 4, at which 9 of 10 edited validation images stay like images that the model knows, and none
+            falls apart.
         split: The part of the data that has the examples.
         num_images: The largest number of examples to use, chosen at random.
     """

@@ -44,7 +44,7 @@ def interpolate(
     value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
-    """Turn one image into another through the latents between theirs.
+    """Turn one image into another along a path between their latents.
 
     Example: glowflow interpolate faces a.png b.png --out between.webp
 
@@ -85,7 +85,7 @@ def vary(
     value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
-    """Draw variations of images, which keep their coarsest levels: each row starts with an image.
+    """Draw variations that keep the coarsest levels of images. Each row starts with an image.
 
     Example: glowflow vary faces a.png --keep 2
 

@@ -40,8 +40,9 @@ def sample(
     Args:
         out: The picture: .png, or another kind that Pillow writes.
         num: The number of images.
-        temperature: The standard deviation of the latents: 0 always gives the same image, 1 the model's distribution.
-            Each of several ("[0, 0.5, 1]") has rows of its own, from the same `num` latents.
+        temperature: The standard deviation of the latents. 0 always gives the same image. 1 gives the model's
+            distribution. A list, such as "[0, 0.5, 1]", draws rows for each temperature, always from the same random
+            numbers.
         label: The class, by name or number, for a class-conditional model. By default the rows go through all classes.
         columns: The number of images in a row; by default the picture is about square.
     """

@@ -34,9 +34,9 @@ def train(
         model: The architecture. The preset supplies what you don't give.
         train: The training. The preset supplies what you don't give.
         out: The run's directory, by default runs/PRESET. The same command continues the run in it.
-        memory: What a step keeps for its backward pass. "store" keeps everything, "checkpoint" the input of each step
-            of flow, and "reversible" the output of each level. The last two need a third more arithmetic. Their memory
-            hardly grows with depth ("checkpoint") or doesn't grow at all ("reversible").
+        memory: What a training step keeps for its backward pass. "store" keeps everything. "checkpoint" keeps the input
+            of each step of flow, so its memory grows slowly with depth. "reversible" keeps little more than the output
+            of each level, so its memory hardly grows. Both need a third more arithmetic than "store".
         precision: The precision of the couplings' networks and of Muon's matrix products; "auto" is bfloat16 if the
             device is much faster in it.
         micro_batch: The largest number of images that go through the model together. Fewer take less memory, and the

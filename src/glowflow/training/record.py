@@ -67,7 +67,8 @@ class Record:
     def finish(self) -> None:
         """Report a final state that wasn't saved because it isn't finite; OSError if it couldn't be written."""
         if self.failure is None and self.saved_at != self.state.progress.position:
-            say(f"The final state isn't finite, so {self.out / LAST} keeps the state at {self.saved_at:,} images.")
+            kept = f"{self.out / LAST} keeps the state at {self.saved_at:,} images"
+            say(f"The training ended with a loss or bits/dim that isn't a finite number, so {kept}.")
         if self.failure is not None:
             reason = self.failure.strerror or self.failure
             advice = f"with room, the same command goes on from {self.saved_at:,} images"

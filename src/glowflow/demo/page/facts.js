@@ -34,14 +34,14 @@ export function warning({ bitsPerDim }, usual) {
   const high = usual.bits_per_dim["99%"];
   if (bitsPerDim === null || bitsPerDim > high) {
     return (
-      `This image is unlike those that the model was trained on (${usual.data}): 99 of 100 such images take at most ` +
-      `${high.toFixed(2)} bits/dim. Edits and blends of it may look strange.`
+      `This image is unlike the images that the model was trained on (${usual.data}). 99% of those take at most ` +
+      `${high.toFixed(2)} bits/dim, and this one takes more. Edits and blends of it may look strange.`
     );
   }
   if (bitsPerDim < low) {
     return (
-      `This image is plainer than those that the model was trained on (${usual.data}): 99 of 100 such images take at ` +
-      `least ${low.toFixed(2)} bits/dim. Edits and blends of it may look strange.`
+      `This image is plainer than the images that the model was trained on (${usual.data}). 99% of those take at ` +
+      `least ${low.toFixed(2)} bits/dim, and this one takes less. Edits and blends of it may look strange.`
     );
   }
   return "";
