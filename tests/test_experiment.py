@@ -235,7 +235,7 @@ def test_what_another_process_trains_is_left_to_it(capsys: pytest.CaptureFixture
         assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     said = capsys.readouterr().err
     assert "Another process is running this training" in said
-    assert "1 training remains" in said
+    assert "Trainings that remain: 1" in said
     assert [json.loads(line)["variation"] for line in lines()] == ["1x1"]
     assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     assert len(lines()) == 2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glowflow.config import TrainConfig
@@ -12,6 +12,7 @@ from glowflow.order import shuffled
 from glowflow.training.augmentation import augment, shift
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers(1, 40), st.integers(0, 200), st.integers(1, 90), st.integers(0, 3))
 def test_a_batch_is_a_slice_of_one_endless_order(size: int, start: int, count: int, seed: int) -> None:
     whole = shuffled(seed, 0, start + count, size)
@@ -25,6 +26,7 @@ def test_epochs_and_seeds_differ() -> None:
     assert len(orders) == 9
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers(0, 10_000), st.integers(1, 9), st.sampled_from([(1,), (3, 5), (1, 28, 28), (3, 8, 8)]))
 def test_noise_belongs_to_its_position(start: int, count: int, shape: tuple[int, ...]) -> None:
     together = uniform_noise(7, Stream.TRAINING, start, count, shape)
