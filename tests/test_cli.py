@@ -525,9 +525,7 @@ def test_encode_and_decode(home: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "empty.safetensors has no latents in it" in fails(capsys, "decode", "run", "empty.safetensors")
     assert "end in .safetensors" in fails(capsys, "encode", "run", pictures[0], "--out", "z.npy")
     save_file({"z": z}, "others.safetensors")
-    assert "latents of another model, or of other weights, than run" in fails(
-        capsys, "decode", "run", "others.safetensors"
-    )
+    assert "latents of another model, or of other weights" in fails(capsys, "decode", "run", "others.safetensors")
     Path("short.f64").write_bytes(b"12345678")
     for name in ("short.f64", "none.f64"):
         assert f"{name} has no latents of run" in fails(capsys, "decode", "run", name)
