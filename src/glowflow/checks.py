@@ -1,6 +1,6 @@
 """Checks of settings. Each raises an InputError that names the setting in one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from math import isfinite
 from numbers import Integral
@@ -103,6 +103,19 @@ def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 (a type)
     if origin in {int, float}:
         return is_whole(value) or (origin is float and isinstance(value, float))
     return kind not in {*PLAIN, NoneType} or isinstance(value, origin)
+
+
+def typed(value: object) -> str:
+    """A value as one types it on the command line.
+
+    >>> typed((8, 16)), typed(True), typed({"kind": "residual", "blocks": 1}), typed(0.001)
+    ('8,16', 'true', '{kind: residual, blocks: 1}', '0.001')
+    """
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name}: {typed(each)}' for name, each in value.items())}}}"
+    if isinstance(value, tuple | list):
+        return ",".join(map(typed, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def described(kind: Any) -> str:  # noqa: ANN401 (a type)
