@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LARGEST_WHOLE = 2**63 - 1
 
+PART = "a name, or {kind: NAME, option: value}"
+
 PLAIN: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -30,6 +32,8 @@ PLAIN: dict[Any, str] = {
     tuple[float, ...]: "a list of numbers",
     tuple[str, ...]: "a list of names",
     tuple[tuple[str, ...], ...]: "a list of lists of names",
+    dict[str, Any] | str: PART,
+    dict[str, Any] | str | tuple[dict[str, Any] | str, ...]: f"{PART}; or a list with one for each level",
 }
 """Types in plain words."""
 
@@ -124,7 +128,7 @@ def described(kind: Any) -> str:  # noqa: ANN401 (a type)
     >>> described(float | tuple[float, ...] | None), described(Literal["store", "checkpoint"])
     ('a number or a list of numbers', 'one of store, checkpoint')
     """
-    if get_origin(kind) in {Union, UnionType}:
+    if kind not in PLAIN and get_origin(kind) in {Union, UnionType}:
         return " or ".join(described(each) for each in get_args(kind) if each is not NoneType)
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
