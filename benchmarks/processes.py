@@ -27,7 +27,7 @@ from statistics import median
 from benchmarks.lines import Line, complete
 from glowflow.durable import load_lines
 
-SETTINGS = ("--train.validation_images=100", "--train.init_batch_size=64", "--train.validate_every=160")
+SETTINGS = ("--train.validation-images=100", "--train.init-batch-size=64", "--train.validate-every=160")
 BATCH = 16
 STEPS = 3
 POSITIONS = [160, 480, 960, 1920]
@@ -60,7 +60,7 @@ def same(preset: str, processes: int, positions: list[int]) -> Line:
 
 def drift(preset: str, steps: int, *, control: bool) -> Line:
     """Compare trainings that differ only in rounding: by 2 processes, or by another order of adding gradients."""
-    how = (1, "--micro_batch=4") if control else (2,)
+    how = (1, "--micro-batch=4") if control else (2,)
     with tempfile.TemporaryDirectory() as folder:
         one = train(Path(folder) / "one", preset, 1, steps * BATCH)
         other = train(Path(folder) / "other", preset, how[0], steps * BATCH, *how[1:])
@@ -75,7 +75,7 @@ def speed(preset: str, rounds: int) -> Line:
     of two processes has half of it, for which one process alone takes more than half the time.
     """
     rates: dict[str, list[float]] = {"one": [], "two": [], "two_apart": [], "one_of_half_a_batch": []}
-    half = f"--train.batch_size={BATCH // 2}"
+    half = f"--train.batch-size={BATCH // 2}"
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
         for number in range(rounds):
             folder = Path(name) / str(number)
@@ -90,7 +90,7 @@ def speed(preset: str, rounds: int) -> Line:
 
 def rate(out: Path, preset: str, processes: int, *options: str) -> float:
     """The images per second in the metrics of a training, except for the first records."""
-    lines = train(out, preset, processes, 960, "--train.validate_every=1600", *options)
+    lines = train(out, preset, processes, 960, "--train.validate-every=1600", *options)
     return median(line["images_per_second"] for line in lines[5:] if line["kind"] == "train")
 
 

@@ -316,6 +316,12 @@ def test_squeeze_orders_its_channels_as_the_original() -> None:
     assert y[0, :, 0, 0].tolist() == [0, 1, 4, 5]  # 2 dy + dx
 
 
+def test_squeeze_refuses_vectors() -> None:
+    for squeeze in (Squeeze(), Squeeze().inverse):
+        with pytest.raises(ValueError, match=r"takes images \(B, C, H, W\), not a tensor of shape \(2, 8\)"):
+            squeeze(torch.zeros(2, 8))
+
+
 def test_extreme_conditioners_stay_finite() -> None:
     class Extreme(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -234,17 +234,17 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("sample run --out a.xyz", "a.xyz can't be written"),
         ("reconstruct run tiny.yaml", "tiny.yaml"),
         ("reconstruct run", "images"),
-        ("data show pictures", "--image_shape"),
+        ("data show pictures", "--image-shape"),
         ("train digits --lr 0.1", "perhaps --train.lr is meant"),
         (
             "train digits --value_range low,high",
-            "--train.value_range is low,high; it takes two numbers, such as 0,4095.",
+            "--train.value-range is low,high; it takes two numbers, such as 0,4095.",
         ),
         (
             "train digits --train.value_range -5,-10",
             "The value range is -5,-10; it takes two numbers, the smaller first",
         ),
-        ("train digits --model.learn_top maybe", "--model.learn_top is maybe; it takes true or false."),
+        ("train digits --model.learn_top maybe", "--model.learn-top is maybe; it takes true or false."),
         ("train digits --model.steps [1,x]", "is [1,x]; it takes a whole number or a list of whole numbers."),
         ("train digits --train.lr", "--train.lr: expected one argument; see glowflow train --help"),
         ("train digits --model.coupling no", "coupling is 'no'; it takes one of affine,"),
@@ -257,6 +257,8 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("interpolate run a.png b.png --path round", "--path is round; it takes one of linear, spherical."),
         ("demo run extra", "extra means nothing to glowflow demo: see glowflow demo --help."),
         ("sample run --temprature 1", "--temprature means nothing to glowflow sample: perhaps --temperature is meant."),
+        ("export openai run --out a", "--out means nothing to glowflow export openai: OUT is given without a name."),
+        ("reconstruct run --imags a.png", "see glowflow reconstruct --help"),
         ("", "takes one of train"),
     ],
 )
@@ -387,7 +389,7 @@ def test_attributes_and_edits(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["edit", "run", picture, "--by.bright", "0.5", *BARE]) == 0
     assert np.array_equal(pixels_in("edited.png"), once)
     assert "--scale is 0" in fails(capsys, "attributes", "run", "--scale", "0")
-    assert "--num_images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
+    assert "--num-images is -1" in fails(capsys, "attributes", "run", "--num_images", "-1")
     assert "pictures has no attribute 'blue'" in fails(capsys, "attributes", "run", "--names", "bright,blue")
 
 

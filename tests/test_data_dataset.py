@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from glowflow import load
 from glowflow.data.dataset import Dataset
 from glowflow.data.identity import digest_of
 from glowflow.errors import InputError
@@ -123,3 +124,14 @@ def test_accents_match_in_either_form() -> None:
     matched = named.with_classes(["tea", "caf\u00e9"])
     assert matched.labels is not None
     assert matched.labels.tolist() == [1, 0]
+
+
+def test_load_of_a_model_points_to_the_function_for_models() -> None:
+    with pytest.raises(InputError, match=r"'runs/digits' is a model, load it by Glow\.from_pretrained"):
+        load("runs/digits")
+
+
+def test_a_data_set_prints_as_one_line(dataset: Dataset) -> None:
+    assert repr(dataset) == "Dataset(tiny, train: 5 images 3x2x3)"
+    named = replace(dataset, class_names=tuple("abcde"), attribute_names=("red",))
+    assert repr(named) == "Dataset(tiny, train: 5 images 3x2x3, 5 classes, 1 attribute)"

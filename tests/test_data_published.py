@@ -147,7 +147,7 @@ def test_what_is_not_prepared_says_how(tmp_path: Path, capsys: pytest.CaptureFix
         assert ("(or --download)" in sentence) == bool(entry.torchvision[0])
     assert not list(tmp_path.iterdir())  # asking leaves nothing behind
     line = fails(capsys, "data", "show", "mnist", "--image_shape", "[3, 32, 32]")
-    assert 'glowflow data prepare mnist --image_shape "[3, 32, 32]" --files DIR' in line
+    assert 'glowflow data prepare mnist --image-shape "[3, 32, 32]" --files DIR' in line
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,7 +132,7 @@ def test_a_pipe_is_no_shard(tmp_path: Path) -> None:
 def test_the_resolution_is_chosen_by_the_name(imagenet: tuple[Path, Images, NDArray[np.int64]]) -> None:
     folder, images, _ = imagenet
     assert as_rows(prepare(folder, (3, 16, 16))["test"].images) == as_rows(images[30:, ::2, ::2])
-    with pytest.raises(InputError, match="no training images of 64x64 pixels: --image_shape may have 16x16, 32x32"):
+    with pytest.raises(InputError, match="no training images of 64x64 pixels: --image-shape may have 16x16, 32x32"):
         prepare(folder, (3, 64, 64))
 
 

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from glowflow import Glow, GlowConfig, execution
 from glowflow.bijections import ActNorm, AffineCoupling, Chain, Conv1x1, Step
 from glowflow.bijections.step import mixing
+from glowflow.errors import InputError
 from glowflow.execution import Execution, forward
 from glowflow.execution.compilation import Compiled
 from glowflow.images import dequantize
@@ -211,6 +212,12 @@ def test_fast_precision_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> N
         assert execution.fast_precision("cpu") is None
     monkeypatch.undo()
     assert execution.fast_precision("cpu") in {None, torch.bfloat16}
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", torch.int8])
+def test_a_precision_that_is_no_type_of_numbers_is_refused_at_once(precision: Any) -> None:  # noqa: ANN401 (wrong)
+    with pytest.raises(InputError, match="it takes None or a type"):
+        Execution(precision=precision)
 
 
 class Clock(TorchFunctionMode):

@@ -127,6 +127,23 @@ def test_a_card_tells_what_is_known(hub: Hub, config: RunConfig, tmp_path: Path)
         assert row in card.text
 
 
+def test_a_card_lists_every_part_with_its_options(tmp_path: Path) -> None:
+    conditioners = ("conv", {"kind": "residual", "blocks": 1})
+    config = GlowConfig((3, 8, 8), 2, (1, 2), 8, conditioner=conditioners, layout={"kind": "glow", "logit": True})
+    Glow(config).save_pretrained(tmp_path)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    for row in (
+        "| steps of flow in each level | 1,2 |",
+        "| coupling | affine |",
+        "| permutation | conv1x1 |",
+        "| conditioner | conv, residual (blocks 1) |",
+        "| layout | glow (logit true) |",
+        "| dequantizer | uniform |",
+    ):
+        assert row in card
+    assert "--plugins" not in card
+
+
 def test_no_licence_is_made_up(tmp_path: Path) -> None:
     model().save_pretrained(tmp_path)
     card = ModelCard.load(tmp_path / "README.md")

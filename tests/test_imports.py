@@ -46,5 +46,5 @@ finally:
     sys.stderr.write(str("torch" in sys.modules))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "--model.image_shape" in result.stdout
+    assert "--model.image-shape" in result.stdout
     assert result.stderr == "False"

@@ -61,7 +61,7 @@ def test_a_training_says_what_takes_less_memory_and_goes_on_from_its_checkpoint(
         patch.setattr(Objective, "forward", lambda *args: original(*args) if next(steps) < 12 else at_last())
         assert cli.main([*train, "cut"]) == 1
     told = capsys.readouterr().err.splitlines()[-1]
-    for option in ("--micro-batch", "--memory reversible", "--train.batch_size", "last checkpoint is as it was"):
+    for option in ("--micro-batch", "--memory reversible", "--train.batch-size", "last checkpoint is as it was"):
         assert option in told
     assert "Traceback" not in told
     assert cli.main([*train, "cut"]) == 0

@@ -342,6 +342,8 @@ def test_wrong_images_are_refused() -> None:
         model.sample(1, torch.ones(5))
     with pytest.raises(ValueError, match="uint8"):
         model.encode(torch.zeros(2, 3, 16, 16))
+    with pytest.raises(ValueError, match="bits_per_dim takes uint8 images"):
+        model.bits_per_dim(torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 16, 16))
     with pytest.raises(ValueError, match="768"):
         model.decode(torch.zeros(2, 5))
 

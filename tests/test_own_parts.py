@@ -38,6 +38,8 @@ def test_the_commands_of_the_page() -> None:
     shortened = [[*words, *(SHORTER if words[0] == "train" else [])] for words in commands]
     run(f"from glowflow.cli import main\nfor words in {shortened!r}:\n    assert main(words) == 0, words")
     assert Path("samples.png").is_file()
+    (card,) = (path.read_text(encoding="utf-8") for path in Path("runs").glob("*/best/README.md"))
+    assert re.search(r"doesn't have these parts of the model: .*\n.* `--plugins FILE`", card)
 
 
 def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import glowflow
+from glowflow.provenance import provenance
+
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 MODULES = ("", ".bijections", ".conditioners", ".dequantizers", ".evaluate", ".latents")
 
@@ -39,3 +42,12 @@ def test_what_the_reference_names_exists() -> None:
     for directive in DIRECTIVES:
         module, _, name = directive.rpartition(".")
         assert hasattr(import_module(module), name) if name[0].isupper() else import_module(directive)
+
+
+def test_dir_shows_the_public_names_alone() -> None:
+    assert dir(glowflow) == sorted(glowflow.__all__)
+
+
+def test_a_result_names_the_version_of_this_code() -> None:
+    """The metadata of an editable installation may be older than the code."""
+    assert provenance()["glowflow"] == glowflow.__version__

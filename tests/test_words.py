@@ -119,7 +119,7 @@ def test_a_date_for_a_number(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     Path("mine.yaml").write_text(f"{PRESET}  {{lr: 2024-01-01}}")
     assert "lr is 2024-01-01; it takes a number" in sentence(capsys, "train", "mine.yaml")
     message = sentence(capsys, "train", "tiny.yaml", "--model.image_shape", "3x8x8")
-    assert "--model.image_shape is 3x8x8; it takes three whole numbers, such as 3,32,32." in message
+    assert "--model.image-shape is 3x8x8; it takes three whole numbers, such as 3,32,32." in message
 
 
 @pytest.mark.parametrize("word", [*READ, "é", "caf\udce9", "a: b", "- x", "'", '"', "#", " x ", "a\nb", ""])

@@ -2,7 +2,7 @@
 
 import re
 from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from inspect import Parameter, cleandoc, get_annotations, signature
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from glowflow import plugins, presets, threads
-from glowflow.checks import check_type, described, fits
+from glowflow.checks import check_type, described, fits, typed
 from glowflow.errors import InputError, meant, one_line
 from glowflow.paths import expanded
 from glowflow.presets import documents
 
 Command = Callable[..., None]
 
-SHORT = {"list_all": "--list", "train.data": "--data", "train.start": "--from", "train.value_range": "--value_range"}
+SHORT = {"list_all": "--list", "train.data": "--data", "train.start": "--from", "train.value_range": "--value-range"}
 """Options whose names differ from their parameters'."""
 OPTIONAL = {"model", "name"}
 """Parameters that are positional although they may have a default, and may then be left out."""
@@ -66,21 +66,31 @@ class Argument:
 
     def add_to(self, group: Any) -> None:  # noqa: ANN401 (argparse hides the type of its groups)
         """Add it to a parser: as a positional word, as a flag, or as an option with a value."""
-        default = "" if self.default in {None, Parameter.empty} else f"; by default {self.default}"
+        default = "" if self.default in {None, Parameter.empty} else f"; by default {typed(self.default)}"
         about = self.text.replace("%", "%%")
         text = f"{about} ({described(self.kind)}{default})"
-        names = sorted({f"--{self.name}", SHORT.get(self.name, f"--{self.name}")})
         number = "+" if self.kind == list[Path] else None if self.default is Parameter.empty else "?"
-        if self._is_placed:
+        if self.is_placed:
             group.add_argument(self.name, nargs=number, default=SUPPRESS, help=text)
         elif self.kind is bool and "." not in self.name:
-            group.add_argument(*names, dest=self.name, action="store_true", default=SUPPRESS, help=about)
+            group.add_argument(*self.names, dest=self.name, action="store_true", default=SUPPRESS, help=about)
         else:
             action, shown = "append" if self.kind == list[str] | None else "store", self.name.rpartition(".")[2].upper()
-            group.add_argument(*names, dest=self.name, action=action, metavar=shown, default=SUPPRESS, help=text)
+            group.add_argument(*self.names, dest=self.name, action=action, metavar=shown, default=SUPPRESS, help=text)
 
     @property
-    def _is_placed(self) -> bool:
+    def option(self) -> str:
+        """Its option, as help texts and messages show it."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def names(self) -> list[str]:
+        """All names of the option, the shortest first."""
+        return sorted({self.option, SHORT.get(self.name, self.option)}, key=len)
+
+    @property
+    def is_placed(self) -> bool:
+        """True if it's given without a name."""
         return self.name in OPTIONAL or (self.default is Parameter.empty and "." not in self.name)
 
     def value(self, said: Any) -> Any:  # noqa: ANN401 (of its kind)
@@ -88,7 +98,7 @@ class Argument:
         return [self._read(word) for word in said] if isinstance(said, list) else said is True or self._read(said)
 
     def _read(self, word: str) -> Any:  # noqa: ANN401
-        option = self.name if self._is_placed else f"--{self.name}"
+        option = self.name if self.is_placed else self.option
         if Path in {self.kind, *get_args(self.kind)}:
             return Path(place(option, word))
         if described(self.kind) == "text":
@@ -124,13 +134,20 @@ def given(name: str, command: Command, words: Sequence[str]) -> dict[str, Any]:
     found, unknown = _parser(name, command, takes.values()).parse_known_intermixed_args(_normal(words))
     if unknown:
         wrong = unknown[0].partition("=")[0]
-        whole = {short: f"--{each}" for each in takes for short in (each, each.rpartition(".")[2])}
-        hint = meant(wrong.removeprefix("--"), whole, f"see {name} --help")
-        raise InputError(f"{wrong} means nothing to {name}: {hint}.")
+        raise InputError(f"{wrong} means nothing to {name}: {_hint(name, wrong.removeprefix('--'), takes)}.")
     values = {each: takes[each].value(said) for each, said in vars(found).items()}
     for file in values.pop("plugins", ()):
         plugins.load(Path(file))  # first, because the configuration may name their parts
     return _configured(command, values)
+
+
+def _hint(name: str, wrong: str, takes: Mapping[str, Argument]) -> str:
+    """What a user may have meant by a word that the command `name` doesn't know."""
+    if wrong in takes and takes[wrong].is_placed:
+        return f"{wrong.upper()} is given without a name"
+    options = [argument.option.removeprefix("--") for argument in takes.values() if not argument.is_placed]
+    whole = {short: f"--{option}" for option in options for short in (option, option.rpartition(".")[2])}
+    return meant(wrong, whole, f"see {name} --help")
 
 
 def _configured(command: Command, values: dict[str, Any]) -> dict[str, Any]:
@@ -188,12 +205,12 @@ def told(described: Command | type) -> dict[str, str]:
 
 
 def _normal(words: Sequence[str]) -> list[str]:
-    """Write options' names with underscores, and join strengths and negative numbers to their options."""
+    """Write options' names with hyphens, and join strengths and negative numbers to their options."""
     normal, rest = [], list(words)
     while rest:
         name, equals, value = _with_strength(rest.pop(0), rest).partition("=")
         if name.startswith("--"):
-            name = f"--{name[2:].replace('-', '_')}"
+            name = f"--{name[2:].replace('_', '-')}"
             if not equals and rest and re.match(r"-[\d.]", rest[0]):
                 equals, value = "=", rest.pop(0)
         normal.append(f"{name}{equals}{value}")

@@ -1,17 +1,18 @@
 """The model card: a README.md that describes a stored model, in English for people and in YAML for the hub."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
 
 from glowflow import weights
+from glowflow.checks import typed
 from glowflow.config import GlowConfig
 from glowflow.durable import load_json, save_text
 from glowflow.errors import InputError, counted, listed, one_line
-from glowflow.parts import COUPLINGS, PERMUTATIONS
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Kind, Part
 from glowflow.stored import StoredModel
 
 FILE, PICTURE = "README.md", "samples.png"
@@ -43,7 +44,7 @@ Or use it on the command line:
 ```
 glowflow sample {place} --out new.png
 ```
-
+{foreign}
 ## Results
 
 {results}
@@ -75,6 +76,13 @@ MEANING = """
 
 Bits/dim is the mean number of bits that the model needs for one value (one channel of one pixel). Less is better. Two
 models can be compared by it only if their images have the same size and the same number of bits per channel."""
+
+FOREIGN = """
+glowflow doesn't have these parts of the model: {names}. Ask the model's author for the Python file that registers them.
+Import it before you load the model, or name it on the command line by `--plugins FILE`.
+"""
+
+PARTS = (COUPLINGS, PERMUTATIONS, CONDITIONERS, LAYOUTS, DEQUANTIZERS)
 
 CHOSEN = (
     " The validation\nimages were also used to choose the best weights, so the result on them is slightly too good."
@@ -149,6 +157,7 @@ class Card:
             imports="import torch\n" if classes else "",
             place=self.name or "path/to/this/folder",
             y=f", y=torch.arange(16) % {classes}" if classes else "",
+            foreign=_foreign(self.config),
             results=self._results(),
             model=_table(self._model()),
             training=self._training(),
@@ -193,10 +202,9 @@ class Card:
             "parameters": f"{self.parameters:,}",
             "classes": classes,
             "levels": str(config.num_levels),
-            "steps of flow in each level": str(config.steps),
-            "width of the networks": str(config.width),
-            "coupling": COUPLINGS.name_of(config.coupling),
-            "permutation": PERMUTATIONS.name_of(config.permutation),
+            "steps of flow in each level": typed(config.steps),
+            "width of the networks": typed(config.width),
+            **{kind.name: ", ".join(_told(kind, part) for part in _chosen(config, kind)) for kind in PARTS},
             "weights": "averaged over the training" if self.weights == "averaged" else "not averaged",
         }
 
@@ -228,6 +236,29 @@ def own(directory: Path) -> str | None:
 def _size(config: GlowConfig) -> str:
     channels, height, width = config.image_shape
     return f"{width}x{height} pixels and {counted(channels, 'channel')}"
+
+
+def _chosen(config: GlowConfig, kind: Kind) -> Sequence[Part]:
+    """The parts of a kind: one, or one for each level."""
+    value = getattr(config, kind.name)
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _told(kind: Kind, part: Part) -> str:
+    """A part's name with its options, such as residual (blocks 2)."""
+    options = [f"{name} {typed(value)}" for name, value in asdict(kind.options(part)).items()]
+    return kind.name_of(part) + (f" ({', '.join(options)})" if options else "")
+
+
+def _foreign(config: GlowConfig) -> str:
+    """How to get the parts that glowflow doesn't have."""
+    names = {
+        f"{kind.name} {kind.name_of(part)}"
+        for kind in PARTS
+        for part in _chosen(config, kind)
+        if not type(kind.options(part)).__module__.startswith("glowflow.")
+    }
+    return FOREIGN.format(names=", ".join(sorted(names))) if names else ""
 
 
 def _entry(result: Result) -> dict[str, Any]:

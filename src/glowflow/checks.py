@@ -1,6 +1,6 @@
 """Checks of settings. Each raises an InputError that names the setting in one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from math import isfinite
 from numbers import Integral
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 LARGEST_WHOLE = 2**63 - 1
+
+PART = "a name, or {kind: NAME, option: value}"
 
 PLAIN: dict[Any, str] = {
     int: "a whole number",
@@ -31,6 +33,8 @@ PLAIN: dict[Any, str] = {
     tuple[dict[str, Any] | str, ...]: "a list of these",
     tuple[str, ...]: "a list of names",
     tuple[tuple[str, ...], ...]: "a list of lists of names",
+    dict[str, Any] | str: PART,
+    dict[str, Any] | str | tuple[dict[str, Any] | str, ...]: f"{PART}; or a list with one for each level",
 }
 """Types in plain words."""
 
@@ -106,13 +110,26 @@ def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 (a type)
     return kind not in {*PLAIN, NoneType} or isinstance(value, origin)
 
 
+def typed(value: object) -> str:
+    """A value as one types it on the command line.
+
+    >>> typed((8, 16)), typed(True), typed({"kind": "residual", "blocks": 1}), typed(0.001)
+    ('8,16', 'true', '{kind: residual, blocks: 1}', '0.001')
+    """
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name}: {typed(each)}' for name, each in value.items())}}}"
+    if isinstance(value, tuple | list):
+        return ",".join(map(typed, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def described(kind: Any) -> str:  # noqa: ANN401 (a type)
     """Describe the values of a type in plain words.
 
     >>> described(float | tuple[float, ...] | None), described(Literal["store", "checkpoint"])
     ('a number or a list of numbers', 'one of store, checkpoint')
     """
-    if get_origin(kind) in {Union, UnionType}:
+    if kind not in PLAIN and get_origin(kind) in {Union, UnionType}:
         return " or ".join(described(each) for each in get_args(kind) if each is not NoneType)
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"

@@ -44,10 +44,11 @@ def meant(word: str, possible: Mapping[str, str], otherwise: str) -> str:
 def counted(number: int, noun: str) -> str:
     """A number of things, in words.
 
-    >>> counted(1, "image"), counted(2000, "image")
-    ('1 image', '2,000 images')
+    >>> counted(1, "image"), counted(2000, "image"), counted(2, "class")
+    ('1 image', '2,000 images', '2 classes')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 def one_line(text: object) -> str:

@@ -93,9 +93,7 @@ class Flow(nn.Module):
             generator: Draws the dequantisation noise. Without a generator, values stand at the centres of their bins,
                 and decoding gives the quantised images back exactly.
         """
-        images = as_tensor(images)
-        if images.dtype != torch.uint8:
-            raise ValueError(f"encode takes uint8 images, not {images.dtype}.")
+        images = _checked_uint8("encode", images)
         noise = BIN_CENTRE if generator is None else _uniform_like(images, generator).to(self.device)
         exact = self._in_float64()
         x = dequantize(images.to(self.device), self.config.num_bits, noise).to(exact.dtype)
@@ -212,8 +210,8 @@ class Flow(nn.Module):
 
     def _dequantized(self, images: Array, noise: Array) -> tuple[Tensor, Tensor]:
         """Continuous images x, and log q, see `Dequantizer`."""
-        on_device = (as_tensor(values).to(self.device) for values in (images, noise))
-        return self.dequantizer(*on_device)
+        images = _checked_uint8("bits_per_dim", images)
+        return self.dequantizer(images.to(self.device), as_tensor(noise).to(self.device))
 
     def _check_images(self, x: Tensor) -> None:
         if not x.is_floating_point():
@@ -241,6 +239,14 @@ class Flow(nn.Module):
 def channels_last(x: Tensor) -> Tensor:
     """The images in channels-last memory."""
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def _checked_uint8(function: str, images: Array) -> Tensor:
+    """Images as a tensor; ValueError if they aren't uint8."""
+    images = as_tensor(images)
+    if images.dtype != torch.uint8:
+        raise ValueError(f"{function} takes uint8 images, not {images.dtype}.")
+    return images
 
 
 def _uniform_like(images: Tensor, generator: torch.Generator) -> Tensor:

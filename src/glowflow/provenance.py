@@ -4,21 +4,25 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from glowflow.errors import counted
 
 
 def provenance() -> dict[str, Any]:
     """Versions, glowflow's commit (None outside a checkout), machine and time (UTC)."""
     import torch  # noqa: PLC0415 (heavy)
 
+    threads = counted(torch.get_num_threads(), "thread")
+
     return {
-        "glowflow": version("glowflow"),
+        "glowflow": import_module("glowflow").__version__,  # installed metadata may be older
         "commit": _commit(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {_processor()}, {torch.get_num_threads()} threads",
+        "machine": f"{platform.system()} {platform.machine()}, {_processor()}, {threads}",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

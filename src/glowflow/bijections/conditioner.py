@@ -30,7 +30,7 @@ class Conditioner(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """H of x."""
+        """The parameters h (B, C_out, H, W), given x (B, C_in, H, W)."""
 
     @classmethod
     def prepare(cls, networks: Sequence[Self], size: Sequence[int], precision: torch.dtype | None) -> Sequence[Weights]:

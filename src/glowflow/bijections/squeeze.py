@@ -27,7 +27,7 @@ class Squeeze(Bijection):
 
 def space_to_channels(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, 4 C, H / 2, W / 2), a channel for each pixel of a 2x2 block, row by row."""
-    batch, channels, height, width = x.shape
+    batch, channels, height, width = _sizes(x)
     if not batch:  # torch would leave the shape as it is
         return x.reshape(0, 4 * channels, height // 2, width // 2)
     return F.pixel_unshuffle(x, 2)
@@ -35,7 +35,15 @@ def space_to_channels(x: Tensor) -> Tensor:
 
 def channels_to_space(y: Tensor) -> Tensor:
     """The x that `space_to_channels` maps to y."""
-    batch, channels, height, width = y.shape
+    batch, channels, height, width = _sizes(y)
     if not batch:
         return y.reshape(0, channels // 4, 2 * height, 2 * width)
     return F.pixel_shuffle(y, 2)
+
+
+def _sizes(x: Tensor) -> tuple[int, int, int, int]:
+    """The shape of images; ValueError if x has another number of dimensions."""
+    if x.ndim != 4:
+        raise ValueError(f"A squeeze takes images (B, C, H, W), not a tensor of shape {tuple(x.shape)}.")
+    batch, channels, height, width = x.shape
+    return batch, channels, height, width

@@ -116,7 +116,7 @@ def show(
     from glowflow.pictures import check_count, grid, save
 
     if num < 1 or not 1 <= num_bits <= 8:
-        raise InputError("--num takes a number of at least 1, and --num_bits one from 1 to 8.")
+        raise InputError("--num takes a number of at least 1, and --num-bits one from 1 to 8.")
     check_picture(out)
     found = look_at(data, _shape_of(data, image_shape), split, num, value_ranges=for_all_kinds(value_range))
     if not len(found.shown):
@@ -134,7 +134,7 @@ def _shape_of(data: str, image_shape: tuple[int, int, int] | None) -> tuple[int,
 
     entry: BuiltIn | Published | None = BUILT_IN.get(data) or PUBLISHED.get(data)
     if image_shape is None and entry is None and (is_name(data) or Path(data).exists()):
-        raise InputError(f'Give the images of {data} a size: --image_shape "[channels, height, width]".')
+        raise InputError(f'Give the images of {data} a size: --image-shape "[channels, height, width]".')
     return image_shape or (entry.shapes[0] if entry else (3, 32, 32))
 
 

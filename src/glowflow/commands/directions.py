@@ -59,7 +59,7 @@ def attributes(
     from glowflow.stored import StoredModel
 
     if num_images is not None and num_images < 1:
-        raise InputError(f"--num_images is {num_images}; it takes a number of at least 1.")
+        raise InputError(f"--num-images is {num_images}; it takes a number of at least 1.")
     if scale is not None and not 0 < scale < inf:
         raise InputError(f"--scale is {scale:g}; it takes a number above 0, such as 2.")
     stored = StoredModel.open(model)

@@ -44,7 +44,7 @@ def experiment(
         seeds: The number of seeds to train, instead of the experiment's.
         images: The images of each training, instead of the experiment's. The results have a directory of their own.
         slice: Save and stop after about this many minutes. The same command continues.
-        list_all: List the experiments (--list for short).
+        list_all: List the experiments.
         dry_run: Measure a few steps, and report which trainings would run here, and for how long.
         figure_only: Draw the figure from the stored results, without any training.
         no_figure: Don't draw, so that matplotlib isn't needed.

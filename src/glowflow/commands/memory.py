@@ -24,7 +24,7 @@ SIGNS = (
 
 HELPS = {
     "train": "--micro-batch 8 or --memory reversible, for the same result; or, in another --out, a smaller "
-    "--train.batch_size, --train.init_batch_size or --model.width",
+    "--train.batch-size, --train.init-batch-size or --model.width",
     "batch": "a smaller --batch",
     "num": "a smaller --num",
     "num_images": "a smaller --num-images",

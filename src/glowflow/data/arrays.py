@@ -151,5 +151,5 @@ def _as_images(array: NDArray[Any], image_shape: Shape, where: str) -> NDArray[n
     grey = f" or (N, {height}, {width})" if channels == 1 else ""
     raise InputError(
         f"{where}, has shape {array.shape}: it should be (N, {height}, {width}, {channels}) or "
-        f"(N, {channels}, {height}, {width}){grey}, or --model.image_shape another."
+        f"(N, {channels}, {height}, {width}){grey}, or --model.image-shape another."
     )

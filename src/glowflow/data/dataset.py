@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from glowflow.config import Shape
 from glowflow.data.value_range import Range
-from glowflow.errors import InputError, in_a_row, listed, quoted_name
+from glowflow.errors import InputError, counted, in_a_row, listed, quoted_name
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Dataset:
     >>> images, labels = dataset.batch([0, 3])
     >>> images.shape, labels
     (torch.Size([2, 3, 8, 8]), tensor([0, 3]))
+    >>> dataset
+    Dataset(mine, train: 5 images 3x8x8, 5 classes)
 
     Attributes:
         name: the name of the data set.
@@ -57,6 +59,13 @@ class Dataset:
     sources: NDArray[np.bytes_] | None = None
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
     digest: str = ""
+
+    def __repr__(self) -> str:
+        """One line: its name, its split, and what it holds."""
+        held = [f"{counted(len(self), 'image')} {'x'.join(map(str, self.image_shape))}"]
+        for names, noun in ((self.class_names, "class"), (self.attribute_names, "attribute")):
+            held += [counted(len(names), noun)] if names else []
+        return f"Dataset({self.name}, {self.split}: {', '.join(held)})"
 
     def __len__(self) -> int:
         """The number of images."""

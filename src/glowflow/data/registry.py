@@ -66,12 +66,12 @@ BUILT_IN: Mapping[str, BuiltIn] = {
 
 def load(
     source: str | Path,
-    image_shape: Shape,
-    split: Split,
+    image_shape: Shape | None = None,
+    split: Split | None = None,
     cache: Path | None = None,
     value_ranges: Mapping[str, Range] = UNKNOWN,
 ) -> Dataset:
-    """One split of a data set. It's prepared first if the cache doesn't have it.
+    """One split of a data set. It's prepared first if the cache doesn't have it. `Glow.from_pretrained` loads models.
 
     >>> digits = load("digits", image_shape=(1, 28, 28), split="test")
     >>> len(digits), digits.image_shape
@@ -80,8 +80,8 @@ def load(
     Args:
         source: the name of a built-in or published data set, hf:NAME for one on the Hugging Face hub, a folder of
             images or of TFRecord shards, or an .npy or .npz file.
-        image_shape: (C, H, W), the shape that the images will have.
-        split: "train", "validation" or "test".
+        image_shape: (C, H, W), the shape that the images will have; always needed.
+        split: "train", "validation" or "test"; always needed.
         cache: the directory of prepared data, instead of `cache_directory()`.
         value_ranges: the values that become black and white, for each kind of values of more than 8 bits (such as those
             of another `Dataset`). For other kinds they are chosen from the values of all files.
@@ -89,6 +89,11 @@ def load(
     Raises:
         InputError: there is no such data, it can't give images of this shape, or its files are missing.
     """
+    if image_shape is None or split is None:
+        raise InputError(
+            "glowflow.load loads images, and takes a data set, an image_shape and a split. "
+            f"If {str(source)!r} is a model, load it by Glow.from_pretrained."
+        )
     if split not in SPLITS:
         raise InputError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
     return prepare(source, image_shape, cache, value_ranges=value_ranges)[split]

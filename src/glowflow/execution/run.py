@@ -16,6 +16,7 @@ from torch import Tensor
 from glowflow.bijections import Bijection, Step
 from glowflow.bijections.conditioner import prepared
 from glowflow.bijections.step import FrozenStep, mixing
+from glowflow.errors import InputError
 from glowflow.execution.compilation import Compiled
 from glowflow.execution.memory import MemoryMode, MixedStep, run_step
 from glowflow.parts import MEMORIES, Part
@@ -34,6 +35,11 @@ class Execution:
     memory: Part = "store"
     precision: torch.dtype | None = None
     compiled: bool = False
+
+    def __post_init__(self) -> None:
+        is_type = isinstance(self.precision, torch.dtype) and self.precision.is_floating_point
+        if self.precision is not None and not is_type:
+            raise InputError(f"precision is {self.precision!r}; it takes None or a type such as torch.bfloat16.")
 
     @cached_property
     def mode(self) -> MemoryMode:

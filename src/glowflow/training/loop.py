@@ -215,5 +215,5 @@ def _advice(out: Path, where: str, settings: TrainConfig) -> str:
     return (
         f"{MAX_SKIPPED_IN_A_ROW} steps in a row had no finite loss or gradient, the last in {where}; {out / 'last'} is "
         f"the last good checkpoint: try again in another --out with a lower --train.lr (it was {settings.lr:g}), a "
-        f"longer --train.warmup_images or a --train.grad_clip."
+        f"longer --train.warmup-images or a --train.grad-clip."
     )

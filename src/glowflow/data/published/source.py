@@ -92,7 +92,7 @@ def _check_shape(name: str, entry: Published, image_shape: Shape) -> None:
 
 
 def _how_to_prepare(name: str, entry: Published, image_shape: Shape) -> str:
-    shape = "" if image_shape == entry.shapes[0] else f' --image_shape "{list(image_shape)}"'
+    shape = "" if image_shape == entry.shapes[0] else f' --image-shape "{list(image_shape)}"'
     download_instead = " (or --download)" if entry.torchvision[0] else ""
     return (
         f"{name} isn't prepared at {shape_text(image_shape)} yet: run glowflow data prepare {name}{shape} --files DIR"

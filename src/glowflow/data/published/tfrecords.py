@@ -65,7 +65,7 @@ def _find(folder: Path, image_shape: Shape) -> dict[Split, list[Path]]:
     if not chosen["train"]:
         there = sorted({2 ** (_level(path) or 0) for path in every["train"]})
         raise InputError(
-            f"{folder} has no training images of {image_shape[1]}x{image_shape[2]} pixels: --image_shape may have "
+            f"{folder} has no training images of {image_shape[1]}x{image_shape[2]} pixels: --image-shape may have "
             f"{', '.join(f'{side}x{side}' for side in there)}."
         )
     return {split: paths for split, paths in chosen.items() if paths}
