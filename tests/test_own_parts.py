@@ -34,7 +34,7 @@ def test_the_python_of_the_page() -> None:
 
 def test_the_commands_of_the_page() -> None:
     commands = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("glowflow ")]
-    assert [words[0] for words in commands] == ["train", "evaluate", "sample"]
+    assert [words[0] for words in commands] == ["train", "evaluate", "sample", "train"]
     shortened = [[*words, *(SHORTER if words[0] == "train" else [])] for words in commands]
     run(f"from glowflow.cli import main\nfor words in {shortened!r}:\n    assert main(words) == 0, words")
     assert Path("samples.png").is_file()
@@ -44,6 +44,16 @@ def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixtur
     Path("mine.yaml").write_text("model: {image_shape: [1, 28, 28], coupling: theirs}", encoding="utf-8")
     assert main(["train", "mine.yaml"]) == 2
     assert "coupling is 'theirs'" in capsys.readouterr().err
+
+
+def test_a_memory_mode_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    for memory, told in [
+        ("theirs", "memory is 'theirs'; it takes one of store, checkpoint, reversible"),
+        ("{kind: reversible, interval: 4}", "has no option 'interval'"),
+        ("{kind: reversible, anchor_interval: 0}", "anchor_interval is 0"),
+    ]:
+        assert main(["train", "digits", "--memory", memory]) == 2
+        assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
