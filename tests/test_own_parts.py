@@ -56,12 +56,61 @@ def test_a_memory_mode_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -
         assert told in capsys.readouterr().err
 
 
+MISTAKES = """
+from dataclasses import dataclass
+from glowflow.bijections import Coupling
+from glowflow.parts import COUPLINGS
+
+def options(name):
+    @COUPLINGS.option(name)
+    @dataclass(frozen=True)
+    class Options:
+        "A mistake."
+
+for name in ("falling", "unbuilt", "wordless"):
+    options(name)
+
+@COUPLINGS.builds("falling")
+class Falling(Coupling):
+    params_per_channel = 1
+    def transform(self, x_b, h):
+        return h - x_b, 0 * x_b
+
+@COUPLINGS.builds("wordless")
+class Wordless(Coupling):
+    def transform(self, x_b, h):
+        return h + x_b, 0 * x_b
+"""
+
+
+@pytest.mark.parametrize(
+    ("coupling", "told"),
+    [
+        ("falling", "The map can't be inverted: it doesn't increase"),
+        ("unbuilt", "Nothing builds the coupling 'unbuilt'"),
+        ("wordless", "Wordless doesn't define params_per_channel"),
+    ],
+)
+def test_a_mistake_in_a_part_is_one_sentence(coupling: str, told: str) -> None:
+    Path("mistakes.py").write_text(MISTAKES, encoding="utf-8")
+    settings = ["--model.steps=1", "--model.width=8", f"--model.coupling={coupling}", "--train.validation_images=50"]
+    words = ["-m", "glowflow", "train", "digits", "--plugins", "mistakes.py", *settings, *SHORTER]
+    found = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr.count("Traceback")) == (2, 0), found.stderr
+    assert told in found.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
         (None, "it takes a Python file"),
         ("x = 1\ny = 1 / 0\n", "line 2, can't be used: ZeroDivisionError"),
         ("x = 1\nif x\n", "line 2, can't be used: SyntaxError"),
+        (
+            "from dataclasses import make_dataclass\nfrom glowflow.parts import COUPLINGS\n"
+            "COUPLINGS.option('hungry')(make_dataclass('Hungry', [('size', int)]))\n",
+            "line 3, can't be used: The coupling hungry has the option 'size' and no default for it.",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used(content: str | None, told: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,13 +33,15 @@ class Bent:
 class BentCoupling(Coupling):
     """y = x + a tanh(strength x) + shift, with a in (0, 1); its inverse is left to bisection."""
 
+    params_per_channel = 2
+
     def __init__(self, conditioner: nn.Module, mask: Mask, strength: float) -> None:
         super().__init__(conditioner, mask)
         self.strength = strength
 
     @classmethod
     def build(cls, options: Bent, conditioner: Callable[[int], nn.Module], mask: Mask) -> "BentCoupling":  # type: ignore[override]
-        return cls(conditioner(2), mask, options.strength)
+        return cls(conditioner(cls.params_per_channel), mask, options.strength)
 
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         shift, a = h[:, 0::2], h[:, 1::2].sigmoid()

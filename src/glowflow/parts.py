@@ -6,7 +6,7 @@ your own has both in your own file.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
@@ -57,14 +57,19 @@ class Kind:
             module: The module of its builder, which is imported when the part is first built.
 
         Raises:
-            ValueError: If another part has this name.
+            InputError: If another part has this name, if this isn't a dataclass, or if an option has no default.
         """
 
         def register(options: Options) -> Options:
             if not is_dataclass(options):
-                raise ValueError(f"The options of {name!r} aren't a dataclass: use @dataclass(frozen=True).")
+                raise InputError(f"The options of {name!r} aren't a dataclass: use @dataclass(frozen=True).")
+            for field in fields(options):
+                if field.default is field.default_factory is MISSING:
+                    raise InputError(
+                        f"The {self.name} {name} has the option {field.name!r} and no default for it."
+                    )
             if repr(self._options.get(name, options)) != repr(options):  # a notebook may register one again
-                raise ValueError(f"There is a {self.name} {name!r} already: choose another name.")
+                raise InputError(f"There is a {self.name} {name!r} already: choose another name.")
             self._options[name] = options
             if module:
                 self._modules[name] = module
@@ -87,7 +92,7 @@ class Kind:
         if name not in self._builders and name in self._modules:
             import_module(self._modules[name])
         if name not in self._builders:
-            raise ValueError(f"Nothing builds the {self.name} {name!r}: register a class or function with .builds.")
+            raise InputError(f"Nothing builds the {self.name} {name!r}: register a class or function with .builds.")
         return self._builders[name](options, *args)
 
     def options(self, part: object) -> Any:  # noqa: ANN401 (a dataclass)

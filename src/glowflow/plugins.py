@@ -29,7 +29,8 @@ def load(path: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         line = _line_in(path, error)
-        raise InputError(f"{path}{line} can't be used: {type(error).__name__}: {error}") from error
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        raise InputError(f"{path}{line} can't be used: {kind}{error}") from error
 
 
 def _line_in(path: Path, error: Exception) -> str:
