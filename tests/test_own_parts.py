@@ -11,6 +11,7 @@ import pytest
 from glowflow.cli import main
 
 PAGE = (Path(__file__).parents[1] / "docs" / "parts.md").read_text(encoding="utf-8")
+GLOWFLOW = [sys.executable, "-m", "glowflow"]
 SHORTER = ["--train.images=100", "--train.validate_every=100", "--threads=1"]
 
 
@@ -34,16 +35,38 @@ def test_the_python_of_the_page() -> None:
 
 def test_the_commands_of_the_page() -> None:
     commands = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("glowflow ")]
-    assert [words[0] for words in commands] == ["train", "evaluate", "sample", "train"]
+    assert [words[0] for words in commands] == ["train", "evaluate", "sample", "demo", "train"]
+    demo = commands.pop(3)
     shortened = [[*words, *(SHORTER if words[0] == "train" else [])] for words in commands]
     run(f"from glowflow.cli import main\nfor words in {shortened!r}:\n    assert main(words) == 0, words")
     assert Path("samples.png").is_file()
+    with subprocess.Popen([*GLOWFLOW, *demo, "--port=0"], stderr=subprocess.PIPE, text=True) as page:
+        assert page.stderr is not None
+        assert "runs/bent is at http" in page.stderr.readline()
+        page.terminate()
+
+
+def test_a_stored_model_with_own_parts(capfd: pytest.CaptureFixture[str]) -> None:
+    with Path("my_parts.py").open("a", encoding="utf-8") as file:
+        file.write("import beside\nassert beside.HERE\n")
+    Path("beside.py").write_text("HERE = True\n", encoding="utf-8")
+    plugins = ["--plugins", "my_parts.py"]
+    subprocess.run([*GLOWFLOW, "train", "mine.yaml", *plugins, "--out=run", *SHORTER], check=True)
+    told = capfd.readouterr().err
+    assert "evaluate run --plugins my_parts.py; glowflow sample run --plugins my_parts.py --out samples.png" in told
+    for command in (["evaluate", "run"], ["export", "openai", "run", "here"]):
+        assert subprocess.run([*GLOWFLOW, *command], check=False).returncode == 2
+        assert "The model in run has the coupling 'bent', which isn't registered" in capfd.readouterr().err
+    assert subprocess.run([*GLOWFLOW, "export", "openai", "run", "here", *plugins], check=False).returncode == 2
+    assert "The original can't express this model" in capfd.readouterr().err
 
 
 def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text("model: {image_shape: [1, 28, 28], coupling: theirs}", encoding="utf-8")
     assert main(["train", "mine.yaml"]) == 2
-    assert "coupling is 'theirs'" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "coupling is 'theirs'" in error
+    assert "--plugins FILE" in error
 
 
 def test_a_memory_mode_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,8 +117,8 @@ class Wordless(Coupling):
 def test_a_mistake_in_a_part_is_one_sentence(coupling: str, told: str) -> None:
     Path("mistakes.py").write_text(MISTAKES, encoding="utf-8")
     settings = ["--model.steps=1", "--model.width=8", f"--model.coupling={coupling}", "--train.validation_images=50"]
-    words = ["-m", "glowflow", "train", "digits", "--plugins", "mistakes.py", *settings, *SHORTER]
-    found = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    words = [*GLOWFLOW, "train", "digits", "--plugins", "mistakes.py", *settings, *SHORTER]
+    found = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr.count("Traceback")) == (2, 0), found.stderr
     assert told in found.stderr
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from glowflow.checks import check_whole, described, fits
-from glowflow.errors import InputError
+from glowflow.errors import InputError, UnregisteredPartError
 
 Part: TypeAlias = dict[str, Any] | str
 """A part in a configuration: its name, or a mapping with its name as `kind` and options that aren't the defaults."""
@@ -65,9 +65,7 @@ class Kind:
                 raise InputError(f"The options of {name!r} aren't a dataclass: use @dataclass(frozen=True).")
             for field in fields(options):
                 if field.default is field.default_factory is MISSING:
-                    raise InputError(
-                        f"The {self.name} {name} has the option {field.name!r} and no default for it."
-                    )
+                    raise InputError(f"The {self.name} {name} has the option {field.name!r} and no default for it.")
             if repr(self._options.get(name, options)) != repr(options):  # a notebook may register one again
                 raise InputError(f"There is a {self.name} {name!r} already: choose another name.")
             self._options[name] = options
@@ -128,12 +126,11 @@ class Kind:
 
     def name_of(self, part: object) -> str:
         """The name of a part as it stands in a configuration; InputError if there is none of this name."""
-        name = part.get("kind") if isinstance(part, Mapping) else part
+        if isinstance(part, Mapping) and "kind" not in part:
+            raise InputError(f"{self.name} is {dict(part)}, where kind is missing: one of {', '.join(self.names)}.")
+        name = part["kind"] if isinstance(part, Mapping) else part
         if not isinstance(name, str) or name not in self._options:
-            raise InputError(
-                f"{self.name} is {name!r}; it takes one of {', '.join(self.names)}. "
-                "Register a part of your own with --plugins FILE, or import its file first."
-            )
+            raise UnregisteredPartError(self.name, name, self.names)
         return name
 
 

@@ -51,9 +51,7 @@ def _bracket(f: Elementwise, y: Tensor) -> tuple[Tensor, Tensor]:
         if not (too_high | too_low).any():
             return low, high
         low, high = torch.where(too_high, 2 * low, low), torch.where(too_low, 2 * high, high)
-    raise InputError(
-        "The map can't be inverted: it doesn't increase, or some values lie outside the map's range."
-    )
+    raise InputError("The map can't be inverted: it doesn't increase, or some values lie outside the map's range.")
 
 
 def _bisected(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from glowflow import plugins
 from glowflow.commands.inputs import Precision, device_named, precision_named, wide_console
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
@@ -67,7 +68,8 @@ def train(
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
         f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "
-        f"Next: glowflow evaluate {quoted(out)}; glowflow sample {quoted(out)} --out samples.png"
+        f"Next: glowflow evaluate {quoted(out)}{plugins.said()}; "
+        f"glowflow sample {quoted(out)}{plugins.said()} --out samples.png"
     )
 
 
