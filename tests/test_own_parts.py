@@ -11,6 +11,7 @@ import pytest
 from glowflow.cli import main
 
 PAGE = (Path(__file__).parents[1] / "docs" / "parts.md").read_text(encoding="utf-8")
+GLOWFLOW = [sys.executable, "-m", "glowflow"]
 SHORTER = ["--train.images=100", "--train.validate_every=100", "--threads=1"]
 
 
@@ -34,18 +35,94 @@ def test_the_python_of_the_page() -> None:
 
 def test_the_commands_of_the_page() -> None:
     commands = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("glowflow ")]
-    assert [words[0] for words in commands] == ["train", "evaluate", "sample"]
+    assert [words[0] for words in commands] == ["train", "evaluate", "sample", "demo", "train"]
+    demo = commands.pop(3)
     shortened = [[*words, *(SHORTER if words[0] == "train" else [])] for words in commands]
     run(f"from glowflow.cli import main\nfor words in {shortened!r}:\n    assert main(words) == 0, words")
     assert Path("samples.png").is_file()
-    (card,) = (path.read_text(encoding="utf-8") for path in Path("runs").glob("*/best/README.md"))
+    card = Path("runs/bent/best/README.md").read_text(encoding="utf-8")
     assert re.search(r"doesn't have these parts of the model: .*\n.* `--plugins FILE`", card)
+    with subprocess.Popen([*GLOWFLOW, *demo, "--port=0"], stderr=subprocess.PIPE, text=True) as page:
+        assert page.stderr is not None
+        assert "runs/bent is at http" in page.stderr.readline()
+        page.terminate()
+
+
+def test_a_stored_model_with_own_parts(capfd: pytest.CaptureFixture[str]) -> None:
+    with Path("my_parts.py").open("a", encoding="utf-8") as file:
+        file.write("import beside\nassert beside.HERE\n")
+    Path("beside.py").write_text("HERE = True\n", encoding="utf-8")
+    plugins = ["--plugins", "my_parts.py"]
+    subprocess.run([*GLOWFLOW, "train", "mine.yaml", *plugins, "--out=run", *SHORTER], check=True)
+    told = capfd.readouterr().err
+    assert "evaluate run --plugins my_parts.py; glowflow sample run --plugins my_parts.py --out samples.png" in told
+    for command in (["evaluate", "run"], ["export", "openai", "run", "here"]):
+        assert subprocess.run([*GLOWFLOW, *command], check=False).returncode == 2
+        assert "The model in run has the coupling 'bent', which isn't registered" in capfd.readouterr().err
+    assert subprocess.run([*GLOWFLOW, "export", "openai", "run", "here", *plugins], check=False).returncode == 2
+    assert "The original can't express this model" in capfd.readouterr().err
 
 
 def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text("model: {image_shape: [1, 28, 28], coupling: theirs}", encoding="utf-8")
     assert main(["train", "mine.yaml"]) == 2
-    assert "coupling is 'theirs'" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "coupling is 'theirs'" in error
+    assert "--plugins FILE" in error
+
+
+def test_a_memory_mode_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    for memory, told in [
+        ("theirs", "memory is 'theirs'; it takes one of store, checkpoint, reversible"),
+        ("{kind: reversible, interval: 4}", "has no option 'interval'"),
+        ("{kind: reversible, anchor_interval: 0}", "anchor_interval is 0"),
+    ]:
+        assert main(["train", "digits", "--memory", memory]) == 2
+        assert told in capsys.readouterr().err
+
+
+MISTAKES = """
+from dataclasses import dataclass
+from glowflow.bijections import Coupling
+from glowflow.parts import COUPLINGS
+
+def options(name):
+    @COUPLINGS.option(name)
+    @dataclass(frozen=True)
+    class Options:
+        "A mistake."
+
+for name in ("falling", "unbuilt", "wordless"):
+    options(name)
+
+@COUPLINGS.builds("falling")
+class Falling(Coupling):
+    params_per_channel = 1
+    def transform(self, x_b, h):
+        return h - x_b, 0 * x_b
+
+@COUPLINGS.builds("wordless")
+class Wordless(Coupling):
+    def transform(self, x_b, h):
+        return h + x_b, 0 * x_b
+"""
+
+
+@pytest.mark.parametrize(
+    ("coupling", "told"),
+    [
+        ("falling", "The map can't be inverted: it doesn't increase"),
+        ("unbuilt", "Nothing builds the coupling 'unbuilt'"),
+        ("wordless", "Wordless doesn't define params_per_channel"),
+    ],
+)
+def test_a_mistake_in_a_part_is_one_sentence(coupling: str, told: str) -> None:
+    Path("mistakes.py").write_text(MISTAKES, encoding="utf-8")
+    settings = ["--model.steps=1", "--model.width=8", f"--model.coupling={coupling}", "--train.validation_images=50"]
+    words = [*GLOWFLOW, "train", "digits", "--plugins", "mistakes.py", *settings, *SHORTER]
+    found = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr.count("Traceback")) == (2, 0), found.stderr
+    assert told in found.stderr
 
 
 @pytest.mark.parametrize(
@@ -54,6 +131,11 @@ def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixtur
         (None, "it takes a Python file"),
         ("x = 1\ny = 1 / 0\n", "line 2, can't be used: ZeroDivisionError"),
         ("x = 1\nif x\n", "line 2, can't be used: SyntaxError"),
+        (
+            "from dataclasses import make_dataclass\nfrom glowflow.parts import COUPLINGS\n"
+            "COUPLINGS.option('hungry')(make_dataclass('Hungry', [('size', int)]))\n",
+            "line 3, can't be used: The coupling hungry has the option 'size' and no default for it.",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used(content: str | None, told: str, capsys: pytest.CaptureFixture[str]) -> None:

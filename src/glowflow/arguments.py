@@ -185,6 +185,7 @@ def taken(described: Command | type, part: str = "") -> list[Argument]:
             found.append(Argument(part + name, each.annotation, each.default, texts[name]))
     if "device" in parameters:  # commands that compute with a model
         found.append(Argument("threads", str | None, None, SHARED["threads"]))
+    if {"device", "model"} & parameters.keys():  # and those that only open one
         found.append(Argument("plugins", list[str] | None, None, SHARED["plugins"]))
     return found
 

@@ -33,6 +33,7 @@ from glowflow.errors import (
     ProcessLostError,
     TrainingDivergedError,
     TrainingInterruptedError,
+    UnregisteredPartError,
     meant,
     one_line,
 )
@@ -102,7 +103,8 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         finally:
             sys.stdout.flush()
     except InputError as error:
-        return _fail(str(error), USER_ERROR)
+        hint = " Give its file by --plugins FILE." if isinstance(error, UnregisteredPartError) else ""
+        return _fail(f"{error}{hint}", USER_ERROR)
     except OSError as error:
         return _os_error(error)
     except (TrainingDivergedError, ProcessLostError, MemoryShortError) as error:

@@ -82,6 +82,21 @@ class InputError(ValueError):
     """
 
 
+class UnregisteredPartError(InputError):
+    """A configuration names a part that isn't registered.
+
+    Args:
+        kind: The kind of part, such as "coupling".
+        name: What the configuration calls the part.
+        names: The registered parts of this kind.
+    """
+
+    def __init__(self, kind: str, name: object, names: Sequence[str]) -> None:
+        known = ", ".join(names)
+        super().__init__(f"{kind} is {name!r}; it takes one of {known}, or a part of your own that is registered.")
+        self.kind, self.name = kind, name
+
+
 class RunBusyError(InputError):
     """Another process is training in the run's directory."""
 

@@ -17,6 +17,7 @@ from glowflow.bijections import (
     Squeeze,
     Step,
 )
+from glowflow.bijections.coupling import check_contract
 from glowflow.conditioners import Conditioner, ZeroConv
 from glowflow.config import GlowConfig, Level
 from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, GlowLayout, RealNVPLayout
@@ -94,4 +95,6 @@ def _coupling(config: GlowConfig, level: Level, channels: int, size: tuple[int, 
     def conditioner(params_per_channel: int) -> Conditioner:
         return CONDITIONERS.build(level.conditioner, inputs, params_per_channel * inputs, level.width, size)
 
-    return COUPLINGS.build(config.coupling, conditioner, mask)
+    coupling: Coupling = COUPLINGS.build(config.coupling, conditioner, mask)
+    check_contract(coupling)
+    return coupling

@@ -6,12 +6,12 @@ your own has both in your own file.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from glowflow.checks import check_whole, described, fits
-from glowflow.errors import InputError
+from glowflow.errors import InputError, UnregisteredPartError
 
 Part: TypeAlias = dict[str, Any] | str
 """A part in a configuration: its name, or a mapping with its name as `kind` and options that aren't the defaults."""
@@ -57,14 +57,17 @@ class Kind:
             module: The module of its builder, which is imported when the part is first built.
 
         Raises:
-            ValueError: If another part has this name.
+            InputError: If another part has this name, if this isn't a dataclass, or if an option has no default.
         """
 
         def register(options: Options) -> Options:
             if not is_dataclass(options):
-                raise ValueError(f"The options of {name!r} aren't a dataclass: use @dataclass(frozen=True).")
+                raise InputError(f"The options of {name!r} aren't a dataclass: use @dataclass(frozen=True).")
+            for field in fields(options):
+                if field.default is field.default_factory is MISSING:
+                    raise InputError(f"The {self.name} {name} has the option {field.name!r} and no default for it.")
             if repr(self._options.get(name, options)) != repr(options):  # a notebook may register one again
-                raise ValueError(f"There is a {self.name} {name!r} already: choose another name.")
+                raise InputError(f"There is a {self.name} {name!r} already: choose another name.")
             self._options[name] = options
             if module:
                 self._modules[name] = module
@@ -87,7 +90,7 @@ class Kind:
         if name not in self._builders and name in self._modules:
             import_module(self._modules[name])
         if name not in self._builders:
-            raise ValueError(f"Nothing builds the {self.name} {name!r}: register a class or function with .builds.")
+            raise InputError(f"Nothing builds the {self.name} {name!r}: register a class or function with .builds.")
         return self._builders[name](options, *args)
 
     def options(self, part: object) -> Any:  # noqa: ANN401 (a dataclass)
@@ -123,12 +126,11 @@ class Kind:
 
     def name_of(self, part: object) -> str:
         """The name of a part as it stands in a configuration; InputError if there is none of this name."""
-        name = part.get("kind") if isinstance(part, Mapping) else part
+        if isinstance(part, Mapping) and "kind" not in part:
+            raise InputError(f"{self.name} is {dict(part)}, where kind is missing: one of {', '.join(self.names)}.")
+        name = part["kind"] if isinstance(part, Mapping) else part
         if not isinstance(name, str) or name not in self._options:
-            raise InputError(
-                f"{self.name} is {name!r}; it takes one of {', '.join(self.names)}. "
-                "Register a part of your own with --plugins FILE, or import its file first."
-            )
+            raise UnregisteredPartError(self.name, name, self.names)
         return name
 
 

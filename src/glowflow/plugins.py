@@ -1,21 +1,31 @@
 """A user's own files that register parts. They are imported only if the user names them on the command line."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from glowflow.errors import InputError
+from glowflow.paths import quoted
 
 HELP = (
     "A Python file that registers your own parts, which the model uses. The option may be given several times. Nothing "
     "else imports such a file."
 )
 
+_loaded: list[Path] = []
+
+
+def said() -> str:
+    """The options that name the files loaded so far, as a further command needs them; empty without files."""
+    return "".join(f" --plugins {quoted(path)}" for path in _loaded)
+
 
 def load(path: Path) -> None:
     """Run a Python file, which registers parts with the registries of `glowflow.parts`.
 
-    A stored model can't cause this: it names its parts, and never a file.
+    A stored model can't cause this: it names its parts, and never a file. The file may import those beside it.
 
     Raises:
         InputError: If there is no such file, or it fails.
@@ -26,10 +36,24 @@ def load(path: Path) -> None:
     module = module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)  # dataclasses look up their module there
     try:
-        spec.loader.exec_module(module)
+        with _importable(path.resolve().parent):
+            spec.loader.exec_module(module)
     except Exception as error:
         line = _line_in(path, error)
-        raise InputError(f"{path}{line} can't be used: {type(error).__name__}: {error}") from error
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        raise InputError(f"{path}{line} can't be used: {kind}{error}") from error
+    if path not in _loaded:
+        _loaded.append(path)
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let a file import the files beside it."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 def _line_in(path: Path, error: Exception) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 from glowflow import weights
 from glowflow.config import GlowConfig, migrated
 from glowflow.durable import digest, is_sealed, load_json, parsed_json, verify
-from glowflow.errors import InputError
+from glowflow.errors import InputError, UnregisteredPartError
 from glowflow.paths import expanded
 from glowflow.weights import CONFIG, FORMAT_VERSION, MODEL, RAW, USUAL, VALUE_RANGES
 
@@ -50,6 +50,11 @@ class StoredModel:
         """Its architecture."""
         try:
             return GlowConfig(**migrated(self._about["model"]))
+        except UnregisteredPartError as error:
+            raise InputError(
+                f"The model in {self.name} has the {error.kind} {error.name!r}, which isn't registered: "
+                "give its file by --plugins FILE, or import it first."
+            ) from None
         except TypeError as error:
             raise InputError(f"{self.directory / CONFIG} doesn't describe a model: {error}.") from None
 

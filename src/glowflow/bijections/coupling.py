@@ -13,6 +13,7 @@ from glowflow.bijections.base import Bijection, per_image
 from glowflow.bijections.conditioner import Conditioner, PlainConditioner, Weights
 from glowflow.bijections.masks import Halves, Mask
 from glowflow.bijections.numerical import inverse_of_increasing
+from glowflow.errors import InputError
 from glowflow.parts import COUPLINGS
 
 HALVES = Halves()
@@ -60,6 +61,7 @@ class Coupling(Bijection):
             conditioner: Takes a number of parameters per channel, and makes the network that gives them.
             mask: Divides x into x_a and x_b.
         """
+        check_contract(cls)
         return cls(conditioner(cls.params_per_channel), mask)
 
     @abstractmethod
@@ -107,6 +109,15 @@ class Coupling(Bijection):
         x_a, x_b = self.mask.split(x)
         h = self.conditioner.initialize(x_a)
         return self.mask.join(x_a, self.transform(x_b, self.mask.select(h))[0])
+
+
+def check_contract(coupling: object) -> None:
+    """Refuse a coupling, or its class, without `params_per_channel`."""
+    if not hasattr(coupling, "params_per_channel"):
+        name = coupling.__name__ if isinstance(coupling, type) else type(coupling).__name__
+        raise InputError(
+            f"{name} doesn't define params_per_channel: how many numbers its map takes for each number that changes."
+        )
 
 
 @COUPLINGS.builds("additive")

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from glowflow.errors import InputError
+
 DOUBLINGS = 1024
 """How often the interval that is searched may be doubled: enough to reach every float64 number."""
 HALVINGS = 128
@@ -29,7 +31,7 @@ def inverse_of_increasing(f: Elementwise, y: Tensor) -> Tensor:
     tensor([-1.,  0.,  2.], dtype=torch.float64)
 
     Raises:
-        ValueError: If some y is larger, or smaller, than every value of f.
+        InputError: If some y is larger, or smaller, than every value of f, or if f decreases.
     """
     with torch.no_grad():
         low, high = _bracket(f, y)
@@ -49,7 +51,7 @@ def _bracket(f: Elementwise, y: Tensor) -> tuple[Tensor, Tensor]:
         if not (too_high | too_low).any():
             return low, high
         low, high = torch.where(too_high, 2 * low, low), torch.where(too_low, 2 * high, high)
-    raise ValueError("The map can't be inverted: some of the values lie outside the map's range.")
+    raise InputError("The map can't be inverted: it doesn't increase, or some values lie outside the map's range.")
 
 
 def _bisected(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from glowflow import plugins
 from glowflow.commands.inputs import SplitName, dataset_for, names_in, opened, print_rows
 from glowflow.errors import InputError, counted
 from glowflow.paths import expanded, quoted
@@ -78,7 +79,7 @@ def attributes(
     _added(found, stored, directory).save(stored)
     print_rows(dict(zip(found.names, map(described, found.about), strict=True)))
     say_too_far(found, was_given=scale is not None)
-    example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}"
+    example = f"glowflow edit {quoted(model)} IMAGE {shlex.quote(f'--by.{found.names[0]}=1')}{plugins.said()}"
     say(f"{counted(len(found.names), 'direction')} in {directory}. Next: {example}")
 
 

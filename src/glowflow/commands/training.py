@@ -1,14 +1,14 @@
 """The command that trains, and the one that lists the presets."""
 
 from pathlib import Path
-from typing import Literal
 
 from rich.table import Table
 
+from glowflow import plugins
 from glowflow.commands.inputs import Precision, device_named, precision_named, wide_console
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
-from glowflow.parts import LAYOUTS
+from glowflow.parts import LAYOUTS, MEMORIES, Part
 from glowflow.paths import quoted
 from glowflow.progress import say
 
@@ -19,7 +19,7 @@ def train(
     train: TrainConfig,
     out: Path | None = None,
     device: str | None = None,
-    memory: Literal["store", "checkpoint", "reversible"] = "store",
+    memory: Part = MEMORIES.names[0],
     precision: Precision = "auto",
     compiled: bool = False,
     micro_batch: int | None = None,
@@ -37,6 +37,7 @@ def train(
         memory: What a training step keeps for its backward pass. "store" keeps everything. "checkpoint" keeps the input
             of each step of flow, so its memory grows slowly with depth. "reversible" keeps little more than the output
             of each level, so its memory hardly grows. Both need a third more arithmetic than "store".
+            A mapping gives options, such as {kind: reversible, anchor_interval: 4}.
         precision: The precision of the couplings' networks and of Muon's matrix products; "auto" is bfloat16 if the
             device is much faster in it.
         micro_batch: The largest number of images that go through the model together. Fewer take less memory, and the
@@ -51,8 +52,9 @@ def train(
     from glowflow.training import Options
     from glowflow.training import train as run
 
-    if compiled and memory == "reversible":
-        raise InputError("--compiled doesn't go with --memory reversible, whose backward pass can't be compiled.")
+    if not Execution(memory).mode.can_compile and compiled:
+        mode = MEMORIES.name_of(memory)
+        raise InputError(f"--compiled doesn't go with --memory {mode}, whose backward pass can't be compiled.")
     out = out or Path("runs") / Path(preset).stem
     where = device_named(device)
     with joined(where) as processes:
@@ -66,7 +68,8 @@ def train(
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     say(
         f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "
-        f"Next: glowflow evaluate {quoted(out)}; glowflow sample {quoted(out)} --out samples.png"
+        f"Next: glowflow evaluate {quoted(out)}{plugins.said()}; "
+        f"glowflow sample {quoted(out)}{plugins.said()} --out samples.png"
     )
 
 
