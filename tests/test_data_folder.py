@@ -194,7 +194,7 @@ def test_too_many_unreadable_files_stop_it(make: Callable[..., Path], tmp_path: 
     [
         ([], (8, 8), (1, 8, 8), "has no images"),
         (_names(4), (8, 8), (2, 8, 8), "can't give 2 channels"),
-        (_names(4), (8, 6), (1, 8, 8), r"0\.png is smaller, at 8x6 pixels.*8x8.*image_shape"),
+        (_names(4), (8, 6), (1, 8, 8), r"0\.png is smaller, at 8x6 pixels.*8x8.*image-shape"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_one_sentence(
