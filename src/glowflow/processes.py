@@ -168,7 +168,7 @@ def _is_lost_connection(error: RuntimeError) -> bool:
 
 
 def _fresh_store(processes: Processes) -> Store:
-    """A new part of torchrun's store, by which the processes find each other.
+    """A new part of torchrun's store. The processes find each other through it.
 
     If torchrun has restarted the processes, the store still holds the addresses of the old ones. So the first process
     chooses a new name for its part of the store. Each other process asks for this name with a new random question, so

@@ -54,11 +54,6 @@ class ActNorm(Bijection):
         """Natural logarithm of each channel's scale, (C,)."""
         return LOGS_FACTOR * self.logs
 
-    def folded_into(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
-        """Kernel and bias of the one convolution that equals a convolution with `kernel` followed by this actnorm."""
-        scale = self.log_scale.exp()
-        return kernel * scale[:, None, None, None], self.bias * scale
-
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
         """Set bias and scale so that each channel of x gets mean 0 and variance 1; an empty batch changes nothing."""

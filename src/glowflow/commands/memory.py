@@ -20,7 +20,7 @@ SIGNS = (
     "maximum allowed dimension",  # numpy's
     "array is too big",
 )
-"""Words, in upper or lower case, by which an error's message shows that there isn't enough memory."""
+"""An error whose message has one of these words, in upper or lower case, means that there isn't enough memory."""
 
 HELPS = {
     "train": "--micro-batch 8 or --memory reversible, for the same result; or, in another --out, a smaller "

@@ -137,7 +137,7 @@ class TrainingState:
         return result
 
     def compute(self, batch: Batch) -> Tensor:
-        """What a step does on the device, and the numbers (4,) of its `StepResult`. No value is read on the way."""
+        """Do a step on the device, and return the numbers (4,) of its `StepResult`. It reads no value on the way."""
         # Loss and gradient over all processes
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.gradient.accumulate(batch)
