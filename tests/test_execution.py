@@ -123,7 +123,7 @@ def test_a_mixing_is_the_steps_first_layers(level: Chain) -> None:
 
 
 class Kernels(TorchDispatchMode):
-    """Records the shapes of the kernels of convolutions, by type."""
+    """Records the shapes of the kernels of convolutions, and of the matrices that mix channels, by type."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -136,8 +136,9 @@ class Kernels(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> object:
-        if function is torch.ops.aten.convolution.default:
-            self.noted.setdefault(args[1].dtype, set()).add(tuple(args[1].shape))
+        positions: dict[object, int] = {torch.ops.aten.convolution.default: 1, torch.ops.aten.addmm.default: 2}
+        if position := positions.get(function):
+            self.noted.setdefault(args[position].dtype, set()).add(tuple(args[position].shape))
         return function(*args, **kwargs or {})
 
 
@@ -148,7 +149,7 @@ def test_low_precision_is_that_of_the_networks_alone() -> None:
         assert model.log_prob(torch.rand(2, 3, 8, 8) - 0.5).dtype == torch.float32
     networks = {shape for shapes in kernels.noted.values() for shape in shapes if width in shape[:2]}
     assert kernels.noted[torch.bfloat16] == networks
-    assert {(12, 12, 1, 1), (12, 6, 3, 3)} < kernels.noted[torch.float32]  # a mixing, and the split's prior
+    assert {(12, 12), (12, 6, 3, 3)} < kernels.noted[torch.float32]  # a mixing, and the split's prior
 
 
 def test_low_precision_changes_little_and_encoding_nothing() -> None:

@@ -114,22 +114,15 @@ class Conv1x1LU(Invertible1x1):
 
 
 def mix(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
-    """W x + bias for each pixel's channels, in the type of x."""
-    matrix = matrix.to(x)
-    if x.ndim == 4:
-        return F.conv2d(x, matrix[:, :, None, None], bias)
-    return F.linear(x.movedim(1, -1), matrix, bias).movedim(-1, 1)
+    """W x + bias for each pixel's channels, in the type of x.
+
+    With so few channels, a product of matrices takes half of the time of a convolution.
+    """
+    return F.linear(x.movedim(1, -1), matrix.to(x), bias).movedim(-1, 1)
 
 
 def mix_backward(grad: Tensor, x: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of x, matrix and bias, given the gradient of `mix(x, matrix, bias)`."""
-    if x.ndim == 4:
-        one, zero, transposed = [1, 1], [0, 0], False
-        kernel, biases, wanted = matrix[:, :, None, None], [len(matrix)], [True, True, True]
-        grad_x, grad_kernel, grad_bias = torch.ops.aten.convolution_backward(
-            grad, x, kernel, biases, one, zero, one, transposed, zero, 1, wanted
-        )
-        return grad_x, grad_kernel[:, :, 0, 0], grad_bias
     grads, values = (tensor.movedim(1, -1).flatten(0, -2) for tensor in (grad, x))
     return mix(grad, matrix.T), grads.T @ values, grads.sum(0)
 

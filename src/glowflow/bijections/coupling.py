@@ -159,7 +159,8 @@ class AffineCoupling(Coupling):
 
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Shift, then scale."""
-        return _Affine.apply(x_b, h)  # type: ignore[no-untyped-call]
+        y_b, log_scale, _ = _Affine.apply(x_b, h)  # type: ignore[no-untyped-call]
+        return y_b, log_scale
 
     def untransform(self, y_b: Tensor, h: Tensor) -> Tensor:
         """Unscale, then unshift."""
@@ -225,25 +226,29 @@ class AffineTanhCoupling(Coupling):
 
 
 class _Affine(torch.autograd.Function):
-    """`AffineCoupling.transform`, whose backward pass takes five operations; autograd's own would take nine.
+    """`AffineCoupling.transform`, whose backward pass takes four operations; autograd's own would take nine.
 
-    It saves only its outputs, so the backward pass can be differentiated, too.
+    It saves only its outputs, so the backward pass can be differentiated, too. That's why the scale is an output.
     """
 
     @staticmethod
-    def forward(ctx: Any, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 (torch's context)
+    def forward(ctx: Any, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401 (torch's context)
         shift, s = deinterleave(h)
         log_scale = F.logsigmoid(s + 2)
-        y_b = (x_b + shift) * log_scale.exp()
-        ctx.save_for_backward(y_b, log_scale)
-        return y_b, log_scale
+        scale = log_scale.exp()
+        y_b = (x_b + shift) * scale
+        ctx.save_for_backward(y_b, scale)
+        ctx.set_materialize_grads(False)
+        return y_b, log_scale, scale
 
     @staticmethod
-    def backward(ctx: Any, grad_y: Tensor, grad_log_scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-        y_b, log_scale = ctx.saved_tensors
-        scale = log_scale.exp()
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+        (y_b, scale), grad_scale = ctx.saved_tensors, grads[2]
+        grad_y, grad_log_scale = (torch.zeros_like(y_b) if grad is None else grad for grad in grads[:2])
         grad_x = grad_y * scale  # also the gradient of the shift
         grad_log_scale = torch.addcmul(grad_log_scale, grad_y, y_b)
+        if grad_scale is not None:  # only where the backward pass itself is differentiated
+            grad_log_scale = torch.addcmul(grad_log_scale, grad_scale, scale)
         grad_s = torch.addcmul(grad_log_scale, grad_log_scale, scale, value=-1)  # d ln sigmoid(s + 2) / ds
         return grad_x, interleave(grad_x, grad_s)
 

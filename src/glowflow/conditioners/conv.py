@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from glowflow.bijections import ActNorm, Conditioner
 from glowflow.bijections.actnorm import LOGS_FACTOR
 from glowflow.bijections.conditioner import Weights
-from glowflow.conditioners.edge import HIDDEN_STD, EdgeConv, FrozenEdgeConv, ZeroConv, border, constant, kept
+from glowflow.conditioners.edge import HIDDEN_STD, EdgeConv, FrozenEdgeConv, ZeroConv, constant, kept
 from glowflow.parts import CONDITIONERS
 
 
@@ -54,10 +54,12 @@ class ConvConditioner(Conditioner):
         of the bias, which therefore depends on the position.
         """
         kernel1, bias1, kernel2, bias2, kernel3, bias3 = _folded(networks)
-        edge = border(kernel1, size)
-        together = [kernel1, bias1, kernel2, bias2, kernel3[..., :-1], _edge_biases(edge, kernel3[..., -1], bias3)]
-        together = [tensor.to(precision or tensor.dtype).contiguous() for tensor in together]
-        frame = _frame(edge, kernel1.shape[-1] - 1).to(together[0])
+        frame = _frame(kernel1, kernel1.shape[-1], size)
+        biases3 = _edge_biases(frame[:, -1:], kernel3[..., -1], bias3)
+        together = [kernel1, bias1, kernel2, bias2, kernel3[..., :-1], biases3]
+        kind, layout = precision or kernel1.dtype, torch.contiguous_format
+        together = [tensor.to(kind, memory_format=layout).contiguous() for tensor in together]
+        frame = frame.to(kind)
         each = zip(*(tensor.unbind() for tensor in together), strict=True)
         return [(frame, *map(_channels_first, tensors)) for tensors in each]
 
@@ -98,7 +100,7 @@ class FrozenConvConditioner(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
         kernel1, bias1, kernel2, bias2 = self.buffers(recurse=False)
-        frame = kept(self.frames, x, lambda x: _frame(border(x, x.shape[2:]), x.shape[1]))
+        frame = kept(self.frames, x, lambda x: _frame(x, x.shape[1] + 1, x.shape[2:]))
         return self.conv3(_two_convolutions(_framed(x, frame), kernel1, bias1, kernel2, bias2))
 
 
@@ -159,9 +161,12 @@ def _two_convolutions(framed: Tensor, kernel1: Tensor, bias1: Tensor, kernel2: T
     return F.conv2d(h, kernel2, bias2).relu_()
 
 
-def _frame(edge: Tensor, channels: int) -> Tensor:
-    """C channels of zeros, then the edge channel: (1, C + 1, H + 2, W + 2)."""
-    return torch.cat([edge.new_zeros(1, channels, *edge.shape[2:]), edge], dim=1)
+def _frame(like: Tensor, channels: int, size: Sequence[int]) -> Tensor:
+    """Zeros for images of a size (H, W), with their padding, whose last channel is the edge channel."""
+    frame = like.new_zeros(1, channels, size[0] + 2, size[1] + 2)
+    frame[:, -1].fill_(1)
+    frame[:, -1, 1:-1, 1:-1].fill_(0)
+    return frame
 
 
 def _framed(x: Tensor, frame: Tensor) -> Tensor:
