@@ -73,7 +73,9 @@ def test_the_floor_has_the_networks_convolutions_and_no_border(batch_size: int) 
 
 def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = ["--preset", "digits", "--batch", "2", "--rounds", "1", "--depths", "[1, 2]", "--json", "bench.json"]
+    settings = "{image_shape: [1, 28, 28], levels: 2, steps: 2, width: 8}"
+    Path("mine.yaml").write_text(f"model: {settings}\ntrain: {{optimizer: muon}}\n")
+    arguments = ["--preset", "mine.yaml", "--batch", "2", "--rounds", "1", "--depths", "1", "--json", "bench.json"]
     assert main(["bench", *arguments]) == 0
     figures = json.loads(Path("bench.json").read_text())
     names = [row["name"] for row in figures["training"]]

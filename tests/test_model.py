@@ -1,6 +1,7 @@
 """The whole model: exact inverses, exact density, and its behaviour at the edges."""
 
 import json
+from copy import deepcopy
 from dataclasses import asdict, replace
 from math import log
 from pathlib import Path
@@ -202,6 +203,20 @@ def test_the_first_images_do_not_depend_on_how_many_there_are(shape: tuple[int, 
     assert torch.equal(two, five[:2])
     two, five = (model.encode(batch, generator=torch.Generator().manual_seed(0)) for batch in (images[:2], images))
     torch.testing.assert_close(two, five[:2])
+
+
+def test_a_frozen_model_stays_what_it_is() -> None:
+    frozen = Glow(GlowConfig((3, 8, 8), 2, 1, 8)).freeze()
+    assert frozen.freeze() is frozen
+
+
+def test_bits_of_a_model_in_float64_and_noise_of_another_shape() -> None:
+    model, images = Glow(GlowConfig((3, 8, 8), 2, 1, 8)), torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    noise = torch.rand(images.shape)
+    found = model.bits_per_dim(images, noise)
+    torch.testing.assert_close(deepcopy(model).double().bits_per_dim(images, noise), found.double(), rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match="noise has shape"):
+        model.bits_per_dim(images, noise[:1])
 
 
 def test_the_frozen_model_is_the_same() -> None:

@@ -68,7 +68,8 @@ class Argument:
         """Add it to a parser: as a positional word, as a flag, or as an option with a value."""
         default = "" if self.default in {None, Parameter.empty} else f"; by default {typed(self.default)}"
         about = self.text.replace("%", "%%")
-        text = f"{about} ({described(self.kind)}{default})"
+        kind = "a name or a path" if self.name in FILES else described(self.kind)
+        text = f"{about} ({kind}{default})"
         number = "+" if self.kind == list[Path] else None if self.default is Parameter.empty else "?"
         if self.is_placed:
             group.add_argument(self.name, nargs=number, default=SUPPRESS, help=text)
@@ -104,7 +105,7 @@ class Argument:
         if described(self.kind) == "text":
             return place(option, word) if self.name in FILES else word
         value = _from_yaml(word)
-        value = value if fits(value, self.kind) else word  # a part may be called no
+        value = next((each for each in (value, [value]) if fits(each, self.kind)), word)  # a part may be called no
         check_type(option, value, self.kind)
         return tuple(value) if isinstance(value, list) else value
 
@@ -164,8 +165,8 @@ def _configured(command: Command, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parser(name: str, command: Command, takes: Iterable[Argument]) -> Parser:
-    summary, example, *_ = paragraphs(command)
-    parser = Parser(name, description=summary, epilog=example, allow_abbrev=False)
+    summary, example, *more = (text for text in paragraphs(command) if not text.startswith("Args:"))
+    parser = Parser(name, description=" ".join([summary, *more]), epilog=example, allow_abbrev=False)
     groups: dict[str, Any] = {"": parser}
     for argument in takes:
         part = argument.name.rpartition(".")[0]

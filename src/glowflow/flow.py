@@ -94,10 +94,12 @@ class Flow(nn.Module):
                 and decoding gives the quantised images back exactly.
         """
         images = _checked_uint8("encode", images)
-        noise = BIN_CENTRE if generator is None else _uniform_like(images, generator).to(self.device)
         exact = self._in_float64()
-        x = dequantize(images.to(self.device), self.config.num_bits, noise).to(exact.dtype)
-        return self.flatten(exact(x, y)[0])
+        if generator is None:
+            x = dequantize(images.to(self.device), self.config.num_bits, BIN_CENTRE)
+        else:
+            x, _ = self._dequantized(images, _uniform_like(images, generator))
+        return self.flatten(exact(x.to(exact.dtype), y)[0])
 
     @torch.no_grad()
     def decode(self, z: Array, y: Array | None = None, *, exact: bool = True) -> Tensor:
@@ -210,8 +212,11 @@ class Flow(nn.Module):
 
     def _dequantized(self, images: Array, noise: Array) -> tuple[Tensor, Tensor]:
         """Continuous images x, and log q, see `Dequantizer`."""
-        images = _checked_uint8("bits_per_dim", images)
-        return self.dequantizer(images.to(self.device), as_tensor(noise).to(self.device))
+        images, noise = _checked_uint8("bits_per_dim", images), as_tensor(noise)
+        if noise.shape != images.shape:
+            raise ValueError(f"The noise has shape {tuple(noise.shape)}; that of the images is {tuple(images.shape)}.")
+        x, log_q = self.dequantizer(images.to(self.device), noise.to(self.device))
+        return x.to(self.dtype), log_q
 
     def _check_images(self, x: Tensor) -> None:
         if not x.is_floating_point():

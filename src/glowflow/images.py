@@ -40,6 +40,9 @@ def dequantize(images: Array, num_bits: int, noise: Tensor | float = BIN_CENTRE)
 
     With uniform noise in [0, 1), the mean of -log2 p(x), plus n for each value, is an upper bound for the bits of the
     quantised image. The default places each value at its bin's centre, where rounding errors in x do no harm.
+
+    >>> dequantize(torch.tensor([0, 128], dtype=torch.uint8), num_bits=1)
+    tensor([-0.2500,  0.2500])
     """
     levels = (as_tensor(images) >> (8 - num_bits)).float()
     return (levels + torch.as_tensor(noise).clamp(max=LARGEST_NOISE)) / 2**num_bits - 0.5

@@ -189,6 +189,10 @@ class FrozenGlow(Glow):
             self._exact = [self._exact[0]._in_float64().freeze()]
         return self._exact[0] if self._exact else self
 
+    def freeze(self) -> "FrozenGlow":
+        """The model itself, which is frozen already."""
+        return self
+
     def execute(self, execution: Execution) -> Self:
         """Refused."""
         raise ValueError("A frozen model can't be executed otherwise: call execute before freeze.")

@@ -59,12 +59,13 @@ class TopPrior(Bijection):
         return _unstandardize(y, *self.network(labels).chunk(2, dim=1))
 
 
-def standard_normal_log_prob(latents: Sequence[Tensor]) -> Tensor:
-    """Log-density (B,) in nats of standard normal latents (B, ...), summed over the levels.
+def standard_normal_log_prob(latents: Tensor | Sequence[Tensor]) -> Tensor:
+    """Log-density (B,) in nats of standard normal latents (B, ...), summed over the levels if there are several.
 
-    >>> standard_normal_log_prob([torch.zeros(1, 2)])  # -ln(2 pi)
+    >>> standard_normal_log_prob(torch.zeros(1, 2))  # -ln(2 pi)
     tensor([-1.8379])
     """
+    latents = [latents] if isinstance(latents, Tensor) else latents
     return torch.stack([-0.5 * (eps.square() + log(2 * pi)).flatten(1).sum(1) for eps in latents]).sum(0)
 
 

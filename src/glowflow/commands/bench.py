@@ -27,7 +27,7 @@ def bench(
     Example: glowflow bench --preset faces32 --json bench.json --plot memory.png
 
     Args:
-        preset: The configuration to measure.
+        preset: The configuration to measure: a preset's name, or a YAML file with the same keys.
         batch: Images per step.
         rounds: How often each is timed, in turn with the others; the result is the median.
         depths: The numbers of steps K for which activation memory is measured.
@@ -42,7 +42,7 @@ def bench(
     from glowflow.durable import save_json
     from glowflow.execution import Execution
     from glowflow.experiments.canvas import canvas
-    from glowflow.presets import load
+    from glowflow.presets import load_run
     from glowflow.provenance import provenance
 
     if batch < 1 or rounds < 1 or not depths or min(depths) < 1:
@@ -53,7 +53,7 @@ def bench(
         check_picture(plot)
         canvas(6, 4)  # refuses before anything is measured
     where = device_named(device)
-    chosen, run = precision_named(precision, where), load(preset).run
+    chosen, run = precision_named(precision, where), load_run(preset)
     x = torch.rand(batch, *run.model.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5
     execution, x = Execution(precision=chosen, compiled=compiled), x.contiguous(memory_format=torch.channels_last)
     _settle_threads(training(run.model, Execution(precision=chosen), x, run.train), where)

@@ -78,22 +78,31 @@ def presets() -> None:
 
     Example: glowflow presets
     """
-    from glowflow.presets import load, names
-    from glowflow.presets.size import size
+    from glowflow.presets import names
+    from glowflow.progress import progress
 
     table = Table(title="Presets (parameters in millions; GFLOP of a forward pass per image)")
     for column in ("name", "data", "C x H x W", "L", "K", "width", "layers", "bits", "batch", "beta2", "warm-up"):
         table.add_column(column, no_wrap=True)
     for column in ("GPUs", "M param.", "GFLOP", "published bits/dim"):
         table.add_column(column, justify="right")
-    for name in names():
-        preset = load(name)
-        model, settings, cost = preset.run.model, preset.run.train, size(preset.run.model)
-        shape = "x".join(map(str, model.image_shape))
-        layers = "RealNVP" if LAYOUTS.name_of(model.layout) == "realnvp" else f"{model.permutation}, {model.coupling}"
-        architecture = (shape, str(model.num_levels), str(model.steps), str(model.width), layers)
-        training = (str(model.num_bits), str(settings.batch_size), f"{settings.beta2:g}", f"{settings.warmup_images:,}")
-        sizes = (f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}")
-        gpus = str(preset.about.gpus or "-")
-        table.add_row(name, settings.data, *architecture, *training, gpus, *sizes, preset.about.published or "-")
+    with progress("Sizes", len(names()), "presets") as advance:
+        for name in names():
+            table.add_row(*_preset_row(name))
+            advance(1)
     wide_console().print(table)
+
+
+def _preset_row(name: str) -> list[str]:
+    from glowflow.presets import load
+    from glowflow.presets.size import size
+
+    preset = load(name)
+    model, settings, cost = preset.run.model, preset.run.train, size(preset.run.model)
+    shape = "x".join(map(str, model.image_shape))
+    layers = "RealNVP" if LAYOUTS.name_of(model.layout) == "realnvp" else f"{model.permutation}, {model.coupling}"
+    architecture = [shape, str(model.num_levels), str(model.steps), str(model.width), layers]
+    training = [str(model.num_bits), str(settings.batch_size), f"{settings.beta2:g}", f"{settings.warmup_images:,}"]
+    sizes = [f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}"]
+    gpus = str(preset.about.gpus or "-")
+    return [name, settings.data, *architecture, *training, gpus, *sizes, preset.about.published or "-"]

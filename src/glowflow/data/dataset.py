@@ -1,5 +1,6 @@
 """One split of a data set: memory-mapped images with their labels, attributes and names."""
 
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -72,8 +73,8 @@ class Dataset:
         return len(self.images)
 
     def __getitem__(self, index: int) -> "tuple[Tensor, int] | Tensor":
-        """One image, uint8 (C, H, W), with its label if there are labels, for a `DataLoader`."""
-        images, labels = self.batch([index])
+        """One image, uint8 (C, H, W), with its label if there are labels, for a `DataLoader`; `batch` gives several."""
+        images, labels = self.batch([operator.index(index)])
         return images[0] if labels is None else (images[0], int(labels[0]))
 
     @property

@@ -21,17 +21,18 @@ class Size:
 def size(config: GlowConfig) -> Size:
     """The size of a model. It is linear in the number of steps of each level, so it follows from small models.
 
+    Levels with equally many steps grow together.
+
     >>> size(GlowConfig((3, 32, 32))).parameters  # the original's CIFAR-10 model
     44603604
     """
-    levels = range(config.num_levels)
+    steps = [config.at(level).steps for level in range(config.num_levels)]
     base = _measure(replace(config, steps=1))
     parameters, flops = base.parameters, base.flops
-    for level in levels:
-        longer = _measure(replace(config, steps=tuple(1 + (level == other) for other in levels)))
-        more = config.at(level).steps - 1
-        parameters += more * (longer.parameters - base.parameters)
-        flops += more * (longer.flops - base.flops)
+    for count in set(steps):
+        longer = _measure(replace(config, steps=tuple(1 + (each == count) for each in steps)))
+        parameters += (count - 1) * (longer.parameters - base.parameters)
+        flops += (count - 1) * (longer.flops - base.flops)
     return Size(parameters, flops)
 
 

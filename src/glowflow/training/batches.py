@@ -42,7 +42,14 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches of a data set. Each is a function of the configuration, which has the seed, and a position."""
+    """Batches of a data set. Each is a function of the configuration, which has the seed, and a position.
+
+    >>> from glowflow import GlowConfig, TrainConfig, load
+    >>> digits = load("digits", (1, 28, 28), "train")
+    >>> config = RunConfig(GlowConfig((1, 28, 28)), TrainConfig(data="digits"))
+    >>> Batches(digits, config, "cpu").at(position=64, count=32).images.shape
+    torch.Size([32, 1, 28, 28])
+    """
 
     dataset: Dataset
     config: RunConfig
