@@ -6,7 +6,10 @@ from typing import Any, Literal
 
 from glowflow.checks import check_number, check_types, check_whole, checked_range, is_whole, make_plain
 from glowflow.errors import InputError
-from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Part
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Kind, Part
+
+PARTS = (COUPLINGS, PERMUTATIONS, CONDITIONERS, LAYOUTS, DEQUANTIZERS)
+"""The kinds of parts that a `GlowConfig` names."""
 
 Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
@@ -91,6 +94,17 @@ class GlowConfig:
         if len(value) != self.num_levels:
             raise InputError(f"{name} has {len(value)} values for {self.num_levels} levels: give one for each level.")
         return tuple(_checked(name, each) for each in value)
+
+    def parts(self, kind: Kind) -> tuple[Part, ...]:
+        """The parts of a kind: one, or one for each level."""
+        value = getattr(self, kind.name)
+        return value if isinstance(value, tuple) else (value,)
+
+    @property
+    def foreign_parts(self) -> list[str]:
+        """The parts that glowflow doesn't have, such as "coupling bent"."""
+        chosen = [(kind, part) for kind in PARTS for part in self.parts(kind)]
+        return sorted({f"{kind.name} {kind.name_of(part)}" for kind, part in chosen if not kind.is_built_in(part)})
 
     @property
     def num_levels(self) -> int:

@@ -34,10 +34,14 @@ class Kind:
     ('vanilla', {'kind': 'vanilla', 'beans': 3})
     >>> FLAVOURS.options("vanilla")
     Vanilla(beans=2)
+
+    Args:
+        name: What configurations call the kind.
+        base: MODULE:CLASS of what its builders give.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, base: str = "builtins:object") -> None:
+        self.name, self._base = name, base
         self._options: dict[str, type] = {}
         self._modules: dict[str, str] = {}
         self._builders: dict[str, Callable[..., Any]] = {}
@@ -79,19 +83,32 @@ class Kind:
         """Register the builder of a part: a function of the options and more, or a class with such a method `build`."""
 
         def register(builder: Builder) -> Builder:
+            if isinstance(builder, type) and not hasattr(builder, "build"):
+                raise InputError(f"{builder.__name__} can't build the {self.name} {name!r}: it has no method build.")
             self._builders[name] = getattr(builder, "build", builder)
             return builder
 
         return register
 
     def build(self, part: Part, *args: Any) -> Any:  # noqa: ANN401 (each kind has its own)
-        """Build a part from its options and the other arguments of its kind."""
+        """Build a part from its options and the other arguments of its kind.
+
+        Raises:
+            InputError: If there is no such part, or nothing builds it, or what is built isn't of the kind's class.
+        """
         options, name = self.options(part), self.name_of(part)
         if name not in self._builders and name in self._modules:
             import_module(self._modules[name])
         if name not in self._builders:
             raise InputError(f"Nothing builds the {self.name} {name!r}: register a class or function with .builds.")
-        return self._builders[name](options, *args)
+        try:
+            built = self._builders[name](options, *args)
+        except TypeError as error:  # such as an abstract class, or a wrong number of arguments
+            raise InputError(f"The {self.name} {name} can't be built: {error}.") from error
+        module, _, base = self._base.partition(":")
+        if not isinstance(built, getattr(import_module(module), base)):
+            raise InputError(f"The {self.name} {name} is built as a {type(built).__name__}; it should be a {base}.")
+        return built
 
     def options(self, part: object) -> Any:  # noqa: ANN401 (a dataclass)
         """The options of a part as it stands in a configuration.
@@ -119,6 +136,10 @@ class Kind:
         changed = {key: value for key, value in asdict(options).items() if value != default[key]}
         return {"kind": name, **changed} if changed else name
 
+    def is_built_in(self, part: object) -> bool:
+        """True for a part of glowflow's own."""
+        return self._options[self.name_of(part)].__module__.startswith("glowflow.")
+
     def described(self) -> str:
         """Every part's name with the first sentence about it, for help texts."""
         about = {name: (kind.__doc__ or "").strip().partition("\n")[0] for name, kind in self._options.items()}
@@ -134,18 +155,18 @@ class Kind:
         return name
 
 
-COUPLINGS = Kind("coupling")
+COUPLINGS = Kind("coupling", "glowflow.bijections:Coupling")
 """Elementwise maps; built by (options, conditioner, mask), where `conditioner(n)` makes a network with n outputs for
 each number that changes."""
-CONDITIONERS = Kind("conditioner")
+CONDITIONERS = Kind("conditioner", "torch.nn:Module")
 """Networks inside couplings; built by (options, inputs, outputs, width, size): channels, hidden channels, (H, W)."""
-PERMUTATIONS = Kind("permutation")
+PERMUTATIONS = Kind("permutation", "glowflow.bijections:Bijection")
 """Layers that mix the channels between two couplings; built by (options, channels)."""
-DEQUANTIZERS = Kind("dequantizer")
+DEQUANTIZERS = Kind("dequantizer", "glowflow.dequantizers:Dequantizer")
 """Maps from uint8 images to continuous ones; built by (options, config)."""
-MEMORIES = Kind("memory")
+MEMORIES = Kind("memory", "glowflow.execution:MemoryMode")
 """Choices of what a training step keeps for its backward pass; built by (options)."""
-LAYOUTS = Kind("layout")
+LAYOUTS = Kind("layout", "builtins:list")
 """Arrangements of the layers, level by level; built by (options, config)."""
 
 

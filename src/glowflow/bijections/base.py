@@ -64,12 +64,13 @@ def per_channel(values: Tensor, x: Tensor) -> Tensor:
 
 
 def checked(part: object, given: Any, *shapes: Sequence[int]) -> Any:  # noqa: ANN401 (a tensor, or a tuple of tensors)
-    """What a part has given, unless it isn't one tensor of each of these shapes: then InputError."""
+    """What a part, or the part of a name, has given: a tensor of each of these shapes. InputError for anything else."""
     several = given if isinstance(given, tuple) else (given,)
     found = [tuple(each.shape) if isinstance(each, Tensor) else type(each).__name__ for each in several]
     if found != [tuple(shape) for shape in shapes]:
         told, expected = (" and ".join(map(str, each)) for each in (found, map(tuple, shapes)))
-        raise InputError(f"{type(part).__name__} gives {told}; it should give {expected}.")
+        name = part if isinstance(part, str) else type(part).__name__
+        raise InputError(f"{name} gives {told}; it should give {expected}.")
     return given
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from glowflow.bijections import Bijection, Coupling
+from glowflow.bijections.base import checked
 from glowflow.bijections.conditioner import Weights
 from glowflow.bijections.conv1x1 import mix
 from glowflow.parts import MEMORIES
@@ -68,7 +69,7 @@ def run_step(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
     """Mix the channels, then couple."""
     x, others = mix(x, step.matrix, step.bias), None
     if step.permutation is not None:
-        x, others = step.permutation(x)
+        x, others = checked(step.permutation, step.permutation(x), x.shape, x.shape[:1])
     y, log_det = step.coupling(x, step.weights)
     return y, log_det if others is None else log_det + others
 
