@@ -55,6 +55,8 @@ class BentCoupling(Coupling):
 class Linear:
     """One 1x1 convolution."""
 
+    factors: tuple[float, ...] = (1.0, 1.0)
+
 
 @CONDITIONERS.builds("linear")
 class LinearConditioner(Conditioner):
@@ -202,6 +204,14 @@ def test_equal_parts_have_one_form_which_json_keeps() -> None:
     config = GlowConfig((3, 8, 8), coupling={"kind": "affine"}, conditioner={"kind": "residual", "blocks": 2})
     assert (config.coupling, config.conditioner) == ("affine", "residual")
     assert json.loads(json.dumps({"kind": "bent", "strength": 0.25})) == OWN.coupling
+
+
+def test_a_list_in_an_option_is_a_tuple_as_it_is_elsewhere(tmp_path: Path) -> None:
+    assert CONDITIONERS.normal({"kind": "linear", "factors": [1.0, 1.0]}) == "linear"
+    config = replace(OWN, conditioner={"kind": "linear", "factors": [1.0, 2.0]})
+    assert CONDITIONERS.options(config.conditioner) == Linear((1.0, 2.0))
+    Glow(config).save_pretrained(tmp_path)
+    assert Glow.from_pretrained(tmp_path).config == config
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

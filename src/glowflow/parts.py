@@ -10,7 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
-from glowflow.checks import check_whole, described, fits
+from glowflow.checks import check_whole, described, fits, plain
 from glowflow.errors import InputError, UnregisteredPartError
 
 Part: TypeAlias = dict[str, Any] | str
@@ -127,7 +127,7 @@ class Kind:
                 raise InputError(f"The {self.name} {name} has no option {key!r}: {takes}.")
             if not fits(value, types[key]):
                 raise InputError(f"The {self.name} {name} has {key} = {value!r}; it takes {described(types[key])}.")
-        return kind(**given)
+        return kind(**{key: plain(value) for key, value in given.items()})
 
     def normal(self, part: object) -> Part:
         """The shortest form of a part: its name alone if all options are the defaults. Equal parts have equal forms."""
