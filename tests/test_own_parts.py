@@ -81,6 +81,43 @@ def test_a_memory_mode_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -
         assert told in capsys.readouterr().err
 
 
+def test_files_of_one_name_are_told_apart_and_one_file_may_be_loaded_twice() -> None:
+    page = Path("my_parts.py").read_text(encoding="utf-8")
+    for folder, content in [("other", page), ("third", page.replace('"bent"', '"curved"').split("@CONDITIONERS")[0])]:
+        Path(folder).mkdir()
+        Path(folder, "my_parts.py").write_text(content, encoding="utf-8")
+    Path("third/colorsys.py").write_text(KERNELS, encoding="utf-8")
+    run(
+        """
+from pathlib import Path
+import pytest
+from glowflow import InputError, plugins
+from glowflow.parts import CONDITIONERS, COUPLINGS
+for path in ("my_parts.py", "./my_parts.py", "third/colorsys.py", "third/my_parts.py", "third/my_parts.py"):
+    plugins.load(Path(path))
+assert {"bent", "curved"} < set(COUPLINGS.names)
+assert CONDITIONERS.options({"kind": "kernels", "sizes": [3]}).sizes == (3,)
+with pytest.raises(InputError, match="my_parts has a coupling 'bent' already: choose another name"):
+    plugins.load(Path("other/my_parts.py"))
+import colorsys
+assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+"""
+    )
+
+
+KERNELS = """
+from __future__ import annotations
+from dataclasses import dataclass
+import my_parts
+from glowflow.parts import CONDITIONERS
+
+@CONDITIONERS.option("kernels")
+@dataclass(frozen=True)
+class Kernels:
+    sizes: tuple[int, ...] = (3, 3)
+"""
+
+
 MISTAKES = """
 from dataclasses import dataclass
 from glowflow.bijections import Coupling

@@ -242,6 +242,14 @@ def test_a_name_is_taken_once() -> None:
         COUPLINGS.option("undecorated")(int)
 
 
+def test_a_part_is_built_by_one_module_alone() -> None:
+    with pytest.raises(InputError, match=r"glowflow\.bijections\.coupling builds the coupling 'affine' already"):
+        COUPLINGS.builds("affine")(BentCoupling)
+    with pytest.raises(InputError, match="There is no coupling 'bnet' to build"):
+        COUPLINGS.builds("bnet")(BentCoupling)
+    COUPLINGS.builds("bent")(BentCoupling)  # as when a notebook's cell runs again
+
+
 def test_levels_can_differ_in_steps_width_and_conditioner() -> None:
     config = GlowConfig((3, 16, 16), levels=2, steps=(1, 3), width=(4, 8), conditioner=("conv", "residual"))
     model = Glow(config)

@@ -70,8 +70,8 @@ class Kind:
             for field in fields(options):
                 if field.default is field.default_factory is MISSING:
                     raise InputError(f"The {self.name} {name} has the option {field.name!r} and no default for it.")
-            if repr(self._options.get(name, options)) != repr(options):  # a notebook may register one again
-                raise InputError(f"There is a {self.name} {name!r} already: choose another name.")
+            if repr(known := self._options.get(name, options)) != repr(options):  # a notebook may register one again
+                raise InputError(f"{known.__module__} has a {self.name} {name!r} already: choose another name.")
             self._options[name] = options
             if module:
                 self._modules[name] = module
@@ -80,11 +80,19 @@ class Kind:
         return register
 
     def builds(self, name: str) -> Callable[[Builder], Builder]:
-        """Register the builder of a part: a function of the options and more, or a class with such a method `build`."""
+        """Register the builder of a part: a function of the options and more, or a class with such a method `build`.
+
+        Raises:
+            InputError: If no options have this name, if another module builds the part, or if a class has no `build`.
+        """
 
         def register(builder: Builder) -> Builder:
             if isinstance(builder, type) and not hasattr(builder, "build"):
                 raise InputError(f"{builder.__name__} can't build the {self.name} {name!r}: it has no method build.")
+            if name not in self._options:
+                raise InputError(f"There is no {self.name} {name!r} to build: register its options first, by .option.")
+            if (home := self._modules.setdefault(name, builder.__module__)) != builder.__module__:
+                raise InputError(f"{home} builds the {self.name} {name!r} already: choose another name.")
             self._builders[name] = getattr(builder, "build", builder)
             return builder
 
