@@ -221,6 +221,12 @@ def test_a_precision_that_is_no_type_of_numbers_is_refused_at_once(precision: An
         Execution(precision=precision)
 
 
+def test_an_execution_has_the_shortest_form_of_its_memory_mode_and_refuses_another_at_once() -> None:
+    assert Execution({"kind": "reversible", "anchor_interval": 8}) == Execution("reversible")
+    with pytest.raises(InputError, match="memory is 'chekpoint': perhaps checkpoint is meant"):
+        Execution("chekpoint")
+
+
 class Clock(TorchFunctionMode):
     """Goes on by so many seconds with each multiplication of matrices, and by many more with the first of a type."""
 

@@ -37,6 +37,7 @@ class Execution:
     compiled: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", MEMORIES.normal(self.memory))
         is_type = isinstance(self.precision, torch.dtype) and self.precision.is_floating_point
         if self.precision is not None and not is_type:
             raise InputError(f"precision is {self.precision!r}; it takes None or a type such as torch.bfloat16.")
