@@ -34,7 +34,15 @@ def test_default_levels_leave_a_top_of_at_least_four_by_four(shape: tuple[int, i
         ({"image_shape": (3, 32, 32), "levels": 1.0}, "it can have 1, 2, 3, 4, 5"),
         ({"image_shape": (3, 32, 32), "steps": True}, "steps is True; it takes a whole number"),
         ({"image_shape": (3, 32, 32), "steps": 0}, "steps is 0; it takes a whole number at least 1."),
-        ({"image_shape": (3, 32, 32), "coupling": "afine"}, "one of affine, affine-exp, affine-tanh, additive"),
+        (
+            {"image_shape": (3, 32, 32), "coupling": "afine"},
+            "'afine': perhaps affine is meant; it takes one of",
+        ),
+        ({"image_shape": (3, 32, 32), "coupling": "foo"}, "coupling is 'foo'; it takes one of affine, affine-exp, "),
+        (
+            {"image_shape": (3, 32, 32), "coupling": ["affine", "additive"]},
+            "coupling is affine,additive; it takes one value for all levels.",
+        ),
         ({"image_shape": (3, 32, 32), "permutation": "conv"}, "one of conv1x1, conv1x1-lu, shuffle, reverse"),
         ({"image_shape": (3, 32, 32), "classifier": True}, "needs num_classes"),
     ],

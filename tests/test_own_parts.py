@@ -69,6 +69,10 @@ def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "coupling is 'theirs'" in error
     assert "--plugins FILE" in error
+    assert main(["train", "digits", "--model.coupling=afine"]) == 2
+    error = capsys.readouterr().err
+    assert "coupling is 'afine': perhaps affine is meant" in error
+    assert "--plugins" not in error
 
 
 def test_a_memory_mode_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from glowflow.checks import check_number, check_types, check_whole, checked_range, is_whole, make_plain
+from glowflow.checks import check_number, check_types, check_whole, checked_range, is_whole, make_plain, typed
 from glowflow.errors import InputError
 from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Kind, Part
 
@@ -72,7 +72,9 @@ class GlowConfig:
         check_whole("num_bits", self.num_bits, 1, 8)
         check_whole("num_classes", self.num_classes, 0)
         for kind in (COUPLINGS, PERMUTATIONS, LAYOUTS, DEQUANTIZERS):
-            object.__setattr__(self, kind.name, kind.normal(getattr(self, kind.name)))
+            if isinstance(value := getattr(self, kind.name), tuple):
+                raise InputError(f"{kind.name} is {typed(value)}; it takes one value for all levels.")
+            object.__setattr__(self, kind.name, kind.normal(value))
         for name in ("steps", "width", "conditioner"):
             object.__setattr__(self, name, self._per_level(name))
         check_types(self)
