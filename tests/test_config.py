@@ -53,6 +53,16 @@ def test_impossible_models_are_refused(fields: dict[str, Any], sentence: str) ->
     assert sentence in str(error.value)
 
 
+def test_configurations_with_options_are_hashed_and_keep_what_they_were_given() -> None:
+    given: dict[str, Any] = {"kind": "residual", "blocks": 1}
+    config, same = (GlowConfig((3, 8, 8), levels=2, conditioner=(part, "conv")) for part in (given, dict(given)))
+    assert {config: 1, same: 2} == {config: 2}
+    others = [GlowConfig((3, 8, 8), levels=2, conditioner=part) for part in ("conv", "residual", given)]
+    assert len({config, *others}) == 4
+    given["blocks"] = 9
+    assert config == same
+
+
 def test_numbers_of_numpy_are_numbers() -> None:
     """NumPy's numbers are stored as Python's, which JSON and YAML can write."""
     numbers: dict[str, Any] = {"levels": 2, "steps": 4, "width": 8, "num_bits": 5, "num_classes": 2, "classifier": True}

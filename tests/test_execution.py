@@ -21,7 +21,7 @@ from glowflow.execution import Execution, forward
 from glowflow.execution.compilation import Compiled
 from glowflow.images import dequantize
 from glowflow.layouts import levels
-from glowflow.parts import MEMORIES
+from glowflow.parts import MEMORIES, Part
 from tests.helpers import randomize
 
 REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "blocks": 1}
@@ -223,6 +223,8 @@ def test_a_precision_that_is_no_type_of_numbers_is_refused_at_once(precision: An
 
 def test_an_execution_has_the_shortest_form_of_its_memory_mode_and_refuses_another_at_once() -> None:
     assert Execution({"kind": "reversible", "anchor_interval": 8}) == Execution("reversible")
+    modes: list[Part] = ["store", "reversible", {"kind": "reversible", "anchor_interval": 4}]
+    assert len({Execution(memory) for memory in modes * 2}) == 3
     with pytest.raises(InputError, match="memory is 'chekpoint': perhaps checkpoint is meant"):
         Execution("chekpoint")
 

@@ -81,6 +81,11 @@ class GlowConfig:
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
 
+    def __hash__(self) -> int:
+        """Equal configurations have equal hashes; of parts, which may be mappings, only the names count."""
+        others = (value for name, value in vars(self).items() if name not in {kind.name for kind in PARTS})
+        return hash((*others, *(kind.name_of(part) for kind in PARTS for part in self.parts(kind))))
+
     def at(self, level: int) -> "Level":
         """The choices for one level, 0 to L - 1."""
         channels, height, width = self.image_shape

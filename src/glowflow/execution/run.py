@@ -42,6 +42,9 @@ class Execution:
         if self.precision is not None and not is_type:
             raise InputError(f"precision is {self.precision!r}; it takes None or a type such as torch.bfloat16.")
 
+    def __hash__(self) -> int:
+        return hash((MEMORIES.name_of(self.memory), self.precision, self.compiled))
+
     @cached_property
     def mode(self) -> MemoryMode:
         """The memory mode that `memory` names."""
