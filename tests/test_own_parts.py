@@ -60,7 +60,10 @@ def test_a_stored_model_with_own_parts(capfd: pytest.CaptureFixture[str]) -> Non
         assert subprocess.run([*GLOWFLOW, *command], check=False).returncode == 2
         assert "The model in run has the coupling 'bent', which isn't registered" in capfd.readouterr().err
     assert subprocess.run([*GLOWFLOW, "export", "openai", "run", "here", *plugins], check=False).returncode == 2
-    assert "The original can't express this model" in capfd.readouterr().err
+    assert (
+        "The original can't express this model: its coupling is {kind: bent, strength: 0.25}, and"
+        in capfd.readouterr().err
+    )
 
 
 def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
