@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import cast
 
@@ -95,7 +96,7 @@ class Stretched(Bijection):
         self.log_scale = nn.Parameter(torch.tensor(0.7))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x * self.log_scale.exp(), (x[0].numel() * self.log_scale).expand(len(x))
+        return x * self.log_scale.exp(), (prod(x.shape[1:]) * self.log_scale).expand(len(x))
 
     def inverse(self, y: Tensor) -> Tensor:
         return y * (-self.log_scale).exp()
