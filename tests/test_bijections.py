@@ -269,6 +269,39 @@ def test_couplings_are_differentiable_twice(name: str) -> None:
     assert torch.autograd.gradgradcheck(coupled.transform, (x_b, h))
 
 
+class Summed(AffineCoupling):
+    def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        y_b, log_derivative = super().transform(x_b, h)
+        return y_b, log_derivative.flatten(1).sum(1, keepdim=True)
+
+
+class Broadcast(AffineCoupling):
+    def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        y_b, log_derivative = super().transform(x_b, h)
+        return y_b, log_derivative[:, :1]
+
+
+class Halved(AffineCoupling):
+    def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        return super().transform(x_b, h)[0]  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "told"),
+    [
+        (Summed, 4, r"Summed gives \(2, 2, 2, 6\) and \(2, 1\); it should give \(2, 2, 2, 6\) and \(2, 2, 2, 6\)\."),
+        (Broadcast, 4, r"Broadcast gives \(2, 2, 2, 6\) and \(2, 1, 2, 6\)"),
+        (Halved, 4, r"Halved gives \(2, 2, 2, 6\); it should give \(2, 2, 2, 6\) and \(2, 2, 2, 6\)\."),
+        (AffineCoupling, 6, r"PlainConditioner gives \(2, 6, 2, 6\); it should give \(2, 4, 2, 6\)\."),
+    ],
+)
+def test_a_coupling_that_gives_a_wrong_shape_is_refused(kind: type[Coupling], outputs: int, told: str) -> None:
+    wrong, x = kind(nn.Conv2d(2, outputs, 1)), torch.randn(2, *SHAPE)
+    for run in (wrong, wrong.initialize):
+        with pytest.raises(InputError, match=told):
+            run(x)
+
+
 def test_priors_follow_their_equations(x: Tensor) -> None:
     split = randomize(SplitPrior(ZeroConv(2, 4)).double())
     x_a, x_b, h = halves_and_parameters(split, x)

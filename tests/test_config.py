@@ -34,7 +34,15 @@ def test_default_levels_leave_a_top_of_at_least_four_by_four(shape: tuple[int, i
         ({"image_shape": (3, 32, 32), "levels": 1.0}, "it can have 1, 2, 3, 4, 5"),
         ({"image_shape": (3, 32, 32), "steps": True}, "steps is True; it takes a whole number"),
         ({"image_shape": (3, 32, 32), "steps": 0}, "steps is 0; it takes a whole number at least 1."),
-        ({"image_shape": (3, 32, 32), "coupling": "afine"}, "one of affine, affine-exp, affine-tanh, additive"),
+        (
+            {"image_shape": (3, 32, 32), "coupling": "afine"},
+            "'afine': perhaps affine is meant; it takes one of",
+        ),
+        ({"image_shape": (3, 32, 32), "coupling": "foo"}, "coupling is 'foo'; it takes one of affine, affine-exp, "),
+        (
+            {"image_shape": (3, 32, 32), "coupling": ["affine", "additive"]},
+            "coupling is affine,additive; it takes one value for all levels.",
+        ),
         ({"image_shape": (3, 32, 32), "permutation": "conv"}, "one of conv1x1, conv1x1-lu, shuffle, reverse"),
         ({"image_shape": (3, 32, 32), "classifier": True}, "needs num_classes"),
     ],
@@ -43,6 +51,16 @@ def test_impossible_models_are_refused(fields: dict[str, Any], sentence: str) ->
     with pytest.raises(InputError) as error:
         GlowConfig(**fields)
     assert sentence in str(error.value)
+
+
+def test_configurations_with_options_are_hashed_and_keep_what_they_were_given() -> None:
+    given: dict[str, Any] = {"kind": "residual", "blocks": 1}
+    config, same = (GlowConfig((3, 8, 8), levels=2, conditioner=(part, "conv")) for part in (given, dict(given)))
+    assert {config: 1, same: 2} == {config: 2}
+    others = [GlowConfig((3, 8, 8), levels=2, conditioner=part) for part in ("conv", "residual", given)]
+    assert len({config, *others}) == 4
+    given["blocks"] = 9
+    assert config == same
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

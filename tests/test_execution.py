@@ -21,7 +21,7 @@ from glowflow.execution import Execution, forward
 from glowflow.execution.compilation import Compiled
 from glowflow.images import dequantize
 from glowflow.layouts import levels
-from glowflow.parts import MEMORIES
+from glowflow.parts import MEMORIES, Part
 from tests.helpers import randomize
 
 REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "blocks": 1}
@@ -222,6 +222,14 @@ def test_fast_precision_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_precision_that_is_no_type_of_numbers_is_refused_at_once(precision: Any) -> None:  # noqa: ANN401 (wrong)
     with pytest.raises(InputError, match="it takes None or a type"):
         Execution(precision=precision)
+
+
+def test_an_execution_has_the_shortest_form_of_its_memory_mode_and_refuses_another_at_once() -> None:
+    assert Execution({"kind": "reversible", "anchor_interval": 8}) == Execution("reversible")
+    modes: list[Part] = ["store", "reversible", {"kind": "reversible", "anchor_interval": 4}]
+    assert len({Execution(memory) for memory in modes * 2}) == 3
+    with pytest.raises(InputError, match="memory is 'chekpoint': perhaps checkpoint is meant"):
+        Execution("chekpoint")
 
 
 class Clock(TorchFunctionMode):

@@ -131,10 +131,17 @@ def test_inverse_indices_must_be_those_of_the_indices() -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (GlowConfig((3, 8, 8), coupling="affine-exp", steps=1, width=8), "no affine-exp coupling"),
-        (GlowConfig((3, 8, 8), layout="realnvp", steps=1, width=8), "no RealNVP layout"),
-        (GlowConfig((3, 8, 8), conditioner="residual", steps=1, width=8), "no residual networks"),
-        (GlowConfig((3, 8, 8), layout={"kind": "glow", "logit": True}, steps=1, width=8), "no logit"),
+        (
+            GlowConfig((3, 8, 8), coupling="affine-exp", steps=1, width=8),
+            "coupling is affine-exp, and .* only affine and",
+        ),
+        (GlowConfig((3, 8, 8), layout="realnvp", steps=1, width=8), "its layout is realnvp, and"),
+        (GlowConfig((3, 8, 8), conditioner="residual", steps=1, width=8), "its conditioner is residual, and"),
+        (
+            GlowConfig((3, 8, 8), layout={"kind": "glow", "logit": True}, steps=1, width=8),
+            "is {kind: glow, logit",
+        ),
+        (GlowConfig((3, 8, 8), levels=2, steps=(1, 2), width=8), "its levels differ in steps"),
         (GlowConfig((1, 8, 8), steps=1, width=8), "three channels"),
         (GlowConfig((3, 8, 12), steps=1, width=8), "square"),
     ],

@@ -60,7 +60,10 @@ def test_a_stored_model_with_own_parts(capfd: pytest.CaptureFixture[str]) -> Non
         assert subprocess.run([*GLOWFLOW, *command], check=False).returncode == 2
         assert "The model in run has the coupling 'bent', which isn't registered" in capfd.readouterr().err
     assert subprocess.run([*GLOWFLOW, "export", "openai", "run", "here", *plugins], check=False).returncode == 2
-    assert "The original can't express this model" in capfd.readouterr().err
+    assert (
+        "The original can't express this model: its coupling is {kind: bent, strength: 0.25}, and"
+        in capfd.readouterr().err
+    )
 
 
 def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +72,10 @@ def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "coupling is 'theirs'" in error
     assert "--plugins FILE" in error
+    assert main(["train", "digits", "--model.coupling=afine"]) == 2
+    error = capsys.readouterr().err
+    assert "coupling is 'afine': perhaps affine is meant" in error
+    assert "--plugins" not in error
 
 
 def test_a_memory_mode_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,6 +86,43 @@ def test_a_memory_mode_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -
     ]:
         assert main(["train", "digits", "--memory", memory]) == 2
         assert told in capsys.readouterr().err
+
+
+def test_files_of_one_name_are_told_apart_and_one_file_may_be_loaded_twice() -> None:
+    page = Path("my_parts.py").read_text(encoding="utf-8")
+    for folder, content in [("other", page), ("third", page.replace('"bent"', '"curved"').split("@CONDITIONERS")[0])]:
+        Path(folder).mkdir()
+        Path(folder, "my_parts.py").write_text(content, encoding="utf-8")
+    Path("third/colorsys.py").write_text(KERNELS, encoding="utf-8")
+    run(
+        """
+from pathlib import Path
+import pytest
+from glowflow import InputError, plugins
+from glowflow.parts import CONDITIONERS, COUPLINGS
+for path in ("my_parts.py", "./my_parts.py", "third/colorsys.py", "third/my_parts.py", "third/my_parts.py"):
+    plugins.load(Path(path))
+assert {"bent", "curved"} < set(COUPLINGS.names)
+assert CONDITIONERS.options({"kind": "kernels", "sizes": [3]}).sizes == (3,)
+with pytest.raises(InputError, match="my_parts has a coupling 'bent' already: choose another name"):
+    plugins.load(Path("other/my_parts.py"))
+import colorsys
+assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+"""
+    )
+
+
+KERNELS = """
+from __future__ import annotations
+from dataclasses import dataclass
+import my_parts
+from glowflow.parts import CONDITIONERS
+
+@CONDITIONERS.option("kernels")
+@dataclass(frozen=True)
+class Kernels:
+    sizes: tuple[int, ...] = (3, 3)
+"""
 
 
 MISTAKES = """
@@ -123,6 +167,78 @@ def test_a_mistake_in_a_part_is_one_sentence(coupling: str, told: str) -> None:
     found = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr.count("Traceback")) == (2, 0), found.stderr
     assert told in found.stderr
+
+
+WRONG = r"""
+from dataclasses import dataclass, make_dataclass
+import pytest
+import torch
+from torch import nn
+from glowflow import Execution, Glow, GlowConfig, InputError
+from glowflow.bijections import Bijection, Chain, Coupling, Squeeze
+from glowflow.conditioners import Conditioner
+from glowflow.dequantizers import Dequantizer
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, MEMORIES, PERMUTATIONS
+
+class Adding(Coupling):
+    params_per_channel = 1
+
+class Halved(Adding):
+    def transform(self, x_b, h):
+        return x_b + h
+
+class Unpaired(Bijection):
+    def forward(self, x):
+        return x
+    def inverse(self, y):
+        return y
+
+class Bare(Unpaired):
+    def forward(self, x):
+        return x, 0.0
+
+class Certain(Dequantizer):
+    def forward(self, images, noise):
+        return images / 256 - 0.5
+
+class Detailed(Dequantizer):
+    def forward(self, images, noise):
+        return images / 256 - 0.5, 0 * noise
+
+class Unbuilt(Conditioner):
+    pass
+
+def say(kind, build, told):
+    name = f"wrong{len(kind.names)}"
+    kind.option(name)(make_dataclass("Wrong", [], frozen=True))
+    with pytest.raises(InputError, match=told):
+        kind.builds(name)(build)
+        if kind is MEMORIES:
+            Glow(GlowConfig((1, 8, 8), steps=1, width=4)).execute(Execution(name))(torch.zeros(1, 1, 8, 8))
+        Glow(GlowConfig((1, 8, 8), levels=2, steps=1, width=4, **{kind.name: name}))
+
+say(COUPLINGS, Adding, "The coupling wrong4 can't be built: Can't instantiate abstract class Adding .*transform")
+say(COUPLINGS, Halved, r"Halved gives \(2, 2, 4, 4\); it should give \(2, 2, 4, 4\) and \(2, 2, 4, 4\)")
+say(COUPLINGS, lambda *_: None, "The coupling wrong6 is built as a NoneType; it should be a Coupling")
+say(COUPLINGS, lambda options, network: None, "The coupling wrong7 can't be built: .* takes 2 positional arguments")
+say(CONDITIONERS, Unbuilt, "Unbuilt can't build the conditioner 'wrong2': it has no method build")
+say(CONDITIONERS, lambda _, inputs, *more: nn.Conv2d(inputs, 3, 1), r"\(2, 3, 4, 4\); .* \(2, 4, 4, 4\)")
+say(CONDITIONERS, lambda *_: "conv", "is built as a str; it should be a Module")
+say(PERMUTATIONS, lambda *_: Unpaired(), r"Unpaired gives \(2, 4, 4, 4\); it should give \(2, 4, 4, 4\) and \(2,\)")
+say(PERMUTATIONS, lambda *_: Bare(), r"Bare gives \(2, 4, 4, 4\) and float")
+say(PERMUTATIONS, lambda *_: nn.Identity(), "is built as a Identity; it should be a Bijection")
+say(DEQUANTIZERS, lambda *_: Certain(), r"Certain gives \(2, 1, 8, 8\); it should give \(2, 1, 8, 8\) and \(2,\)")
+say(DEQUANTIZERS, lambda *_: Detailed(), r"Detailed gives \(2, 1, 8, 8\) and \(2, 1, 8, 8\)")
+say(LAYOUTS, lambda *_: [Chain(Squeeze())], "wrong2 gives Chain; it should give a Chain for each of 2 levels")
+say(LAYOUTS, lambda *_: [Squeeze(), Squeeze()], "gives Squeeze, Squeeze; it should give a Chain for each of 2 levels")
+say(LAYOUTS, lambda *_: [Chain(Squeeze(), Squeeze()), Chain(Squeeze())], r"wrong4 gives \(2, 8, 2, 2\) and .*should")
+say(LAYOUTS, lambda *_: Chain(Squeeze()), "is built as a Chain; it should be a list")
+say(MEMORIES, lambda *_: "store", "The memory wrong3 is built as a str; it should be a MemoryMode")
+"""
+
+
+def test_a_part_that_is_not_what_its_kind_says_is_refused_when_a_model_is_built() -> None:
+    run(WRONG)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,20 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from glowflow import Glow, GlowConfig, InputError
-from glowflow.bijections import Bijection, Coupling, Mask, Reverse
+from glowflow.bijections import Bijection, Chain, Conv1x1, Coupling, Mask, Reverse
 from glowflow.conditioners import Conditioner
 from glowflow.config import RunConfig
-from glowflow.execution import Execution
-from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, Kind
+from glowflow.execution import Execution, forward
+from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, Kind, Part
 from glowflow.training import train
 from tests.helpers import jacobian_log_det, randomize
 
@@ -54,6 +56,8 @@ class BentCoupling(Coupling):
 class Linear:
     """One 1x1 convolution."""
 
+    factors: tuple[float, ...] = (1.0, 1.0)
+
 
 @CONDITIONERS.builds("linear")
 class LinearConditioner(Conditioner):
@@ -84,6 +88,67 @@ def turned(_: Turned, _channels: int) -> Bijection:
     return Reverse()
 
 
+class Stretched(Bijection):
+    """y = scale x; its log_det isn't 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(0.7))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x * self.log_scale.exp(), (prod(x.shape[1:]) * self.log_scale).expand(len(x))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return y * (-self.log_scale).exp()
+
+
+class Shifted(Reverse):
+    """The reversal plus a constant, which no matrix gives."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.flip(1) + 1, x.new_zeros(len(x))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return (y - 1).flip(1)
+
+
+class Rolled(Bijection):
+    """Moves the pixels, too."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.roll((1, 1, 1), (1, 2, 3)), x.new_zeros(len(x))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return y.roll((-1, -1, -1), (1, 2, 3))
+
+
+class Shortened(Conv1x1):
+    """Another matrix of the same weight."""
+
+    def matrix(self) -> Tensor:
+        return super().matrix() / 2
+
+    def log_abs_det(self) -> Tensor:
+        return torch.linalg.slogdet(self.matrix()).logabsdet
+
+
+@PERMUTATIONS.option("general")
+@dataclass(frozen=True)
+class General:
+    """A layer between two couplings that may be any bijection."""
+
+    which: str = "stretched"
+
+
+@PERMUTATIONS.builds("general")
+def general(options: General, channels: int) -> Bijection:
+    made: dict[str, Callable[[], Bijection]] = {"stretched": Stretched, "shifted": Shifted, "rolled": Rolled}
+    return made[options.which]() if options.which in made else Shortened(channels)
+
+
+PERMUTED = [{"kind": "general", "which": which} for which in ("stretched", "shifted", "rolled", "shortened")]
+
+
 OWN = GlowConfig(
     (2, 8, 8),
     levels=2,
@@ -95,26 +160,28 @@ OWN = GlowConfig(
 )
 
 
-def test_own_parts_have_the_likelihood_of_the_jacobian_and_decode_exactly() -> None:
+@pytest.mark.parametrize("permutation", ["turned", *PERMUTED])
+def test_own_parts_have_the_likelihood_of_the_jacobian_and_decode_exactly(permutation: Part) -> None:
     torch.manual_seed(0)
-    model = randomize(Glow(replace(OWN, image_shape=(1, 4, 4)))).double()
+    model = randomize(Glow(replace(OWN, image_shape=(1, 4, 4), permutation=permutation))).double()
     x = torch.rand(2, 1, 4, 4, dtype=torch.float64) - 0.5
     expected = jacobian_log_det(lambda batch: model.flatten(model(batch)[0]), x)
-    torch.testing.assert_close(model(x)[1], expected, rtol=0, atol=1e-8)
     images = torch.randint(256, (5, 1, 4, 4), dtype=torch.uint8)
     for form in (model, model.freeze()):
+        torch.testing.assert_close(form(x)[1], expected, rtol=0, atol=1e-8)
         assert torch.equal(form.decode(form.encode(images)), images)
 
 
+@pytest.mark.parametrize("permutation", ["turned", *PERMUTED])
 @pytest.mark.parametrize("memory", ["store", "checkpoint", "reversible"])
-def test_own_parts_train_in_every_memory_mode(memory: str) -> None:
+def test_own_parts_have_the_plain_layers_gradients_in_every_memory_mode(memory: str, permutation: Part) -> None:
     torch.manual_seed(0)
-    model, x = randomize(Glow(OWN)).double(), torch.rand(3, 2, 8, 8, dtype=torch.float64) - 0.5
+    model, x = randomize(Glow(replace(OWN, permutation=permutation))).double(), torch.rand(3, 2, 8, 8).double() - 0.5
+    level = model.levels[0]
     gradients = []
-    for chosen in ("store", memory):
-        model.execute(Execution(memory=chosen)).zero_grad()
-        model.log_prob(x).sum().backward()
-        gradients.append([w.grad.clone() for w in model.parameters() if w.grad is not None])
+    for run in (level, lambda x: forward(cast("Chain", level), x, Execution(memory))):
+        y, log_det = run(x)
+        gradients.append(torch.autograd.grad(log_det.sum() + y.square().sum(), list(level.parameters())))
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-6, atol=1e-8)
 
 
@@ -138,6 +205,14 @@ def test_equal_parts_have_one_form_which_json_keeps() -> None:
     config = GlowConfig((3, 8, 8), coupling={"kind": "affine"}, conditioner={"kind": "residual", "blocks": 2})
     assert (config.coupling, config.conditioner) == ("affine", "residual")
     assert json.loads(json.dumps({"kind": "bent", "strength": 0.25})) == OWN.coupling
+
+
+def test_a_list_in_an_option_is_a_tuple_as_it_is_elsewhere(tmp_path: Path) -> None:
+    assert CONDITIONERS.normal({"kind": "linear", "factors": [1.0, 1.0]}) == "linear"
+    config = replace(OWN, conditioner={"kind": "linear", "factors": [1.0, 2.0]})
+    assert CONDITIONERS.options(config.conditioner) == Linear((1.0, 2.0))
+    Glow(config).save_pretrained(tmp_path)
+    assert Glow.from_pretrained(tmp_path).config == config
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -166,6 +241,14 @@ def test_a_name_is_taken_once() -> None:
         COUPLINGS.option("affine")(Other)
     with pytest.raises(ValueError, match="aren't a dataclass"):
         COUPLINGS.option("undecorated")(int)
+
+
+def test_a_part_is_built_by_one_module_alone() -> None:
+    with pytest.raises(InputError, match=r"glowflow\.bijections\.coupling builds the coupling 'affine' already"):
+        COUPLINGS.builds("affine")(BentCoupling)
+    with pytest.raises(InputError, match="There is no coupling 'bnet' to build"):
+        COUPLINGS.builds("bnet")(BentCoupling)
+    COUPLINGS.builds("bent")(BentCoupling)  # as when a notebook's cell runs again
 
 
 def test_levels_can_differ_in_steps_width_and_conditioner() -> None:

@@ -9,10 +9,10 @@ import yaml
 
 from glowflow import weights
 from glowflow.checks import typed
-from glowflow.config import GlowConfig
+from glowflow.config import PARTS, GlowConfig
 from glowflow.durable import load_json, save_text
 from glowflow.errors import InputError, counted, listed, one_line
-from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Kind, Part
+from glowflow.parts import Kind, Part
 from glowflow.stored import StoredModel
 
 FILE, PICTURE = "README.md", "samples.png"
@@ -81,8 +81,6 @@ FOREIGN = """
 glowflow doesn't have these parts of the model: {names}. Ask the model's author for the Python file that registers them.
 Import it before you load the model, or name it on the command line by `--plugins FILE`.
 """
-
-PARTS = (COUPLINGS, PERMUTATIONS, CONDITIONERS, LAYOUTS, DEQUANTIZERS)
 
 CHOSEN = (
     " The validation\nimages were also used to choose the best weights, so the result on them is slightly too good."
@@ -204,7 +202,7 @@ class Card:
             "levels": str(config.num_levels),
             "steps of flow in each level": typed(config.steps),
             "width of the networks": typed(config.width),
-            **{kind.name: ", ".join(_told(kind, part) for part in _chosen(config, kind)) for kind in PARTS},
+            **{kind.name: ", ".join(_told(kind, part) for part in config.parts(kind)) for kind in PARTS},
             "weights": "averaged over the training" if self.weights == "averaged" else "not averaged",
         }
 
@@ -238,12 +236,6 @@ def _size(config: GlowConfig) -> str:
     return f"{width}x{height} pixels and {counted(channels, 'channel')}"
 
 
-def _chosen(config: GlowConfig, kind: Kind) -> Sequence[Part]:
-    """The parts of a kind: one, or one for each level."""
-    value = getattr(config, kind.name)
-    return value if isinstance(value, tuple) else (value,)
-
-
 def _told(kind: Kind, part: Part) -> str:
     """A part's name with its options, such as residual (blocks 2)."""
     options = [f"{name} {typed(value)}" for name, value in asdict(kind.options(part)).items()]
@@ -252,13 +244,7 @@ def _told(kind: Kind, part: Part) -> str:
 
 def _foreign(config: GlowConfig) -> str:
     """How to get the parts that glowflow doesn't have."""
-    names = {
-        f"{kind.name} {kind.name_of(part)}"
-        for kind in PARTS
-        for part in _chosen(config, kind)
-        if not type(kind.options(part)).__module__.startswith("glowflow.")
-    }
-    return FOREIGN.format(names=", ".join(sorted(names))) if names else ""
+    return FOREIGN.format(names=", ".join(config.foreign_parts)) if config.foreign_parts else ""
 
 
 def _entry(result: Result) -> dict[str, Any]:

@@ -67,13 +67,13 @@ def check_type(name: str, value: object, kind: Any, said: str = "") -> None:  # 
 def make_plain(config: "DataclassInstance") -> None:
     """Convert every field of a configuration to Python's own types, which JSON and YAML can hold."""
     for field in fields(config):
-        object.__setattr__(config, field.name, _plain(getattr(config, field.name)))
+        object.__setattr__(config, field.name, plain(getattr(config, field.name)))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
+def plain(value: Any) -> Any:  # noqa: ANN401 (of any type)
     """Convert a value: arrays and numbers of NumPy and torch by their `tolist`, sequences to tuples."""
     value = value.tolist() if hasattr(value, "tolist") else value
-    return tuple(map(_plain, value)) if isinstance(value, tuple | list) else value
+    return tuple(map(plain, value)) if isinstance(value, tuple | list) else value
 
 
 def check_types(config: "DataclassInstance") -> None:

@@ -103,7 +103,8 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         finally:
             sys.stdout.flush()
     except InputError as error:
-        hint = " Give its file by --plugins FILE." if isinstance(error, UnregisteredPartError) else ""
+        is_unknown = isinstance(error, UnregisteredPartError) and not error.near
+        hint = " Give its file by --plugins FILE." if is_unknown else ""
         return _fail(f"{error}{hint}", USER_ERROR)
     except OSError as error:
         return _os_error(error)

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from glowflow.checks import check_number, check_types, check_whole, checked_range, is_whole, make_plain
+from glowflow.checks import check_number, check_types, check_whole, checked_range, is_whole, make_plain, typed
 from glowflow.errors import InputError
-from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Part
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Kind, Part
+
+PARTS = (COUPLINGS, PERMUTATIONS, CONDITIONERS, LAYOUTS, DEQUANTIZERS)
+"""The kinds of parts that a `GlowConfig` names."""
 
 Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
@@ -69,12 +72,19 @@ class GlowConfig:
         check_whole("num_bits", self.num_bits, 1, 8)
         check_whole("num_classes", self.num_classes, 0)
         for kind in (COUPLINGS, PERMUTATIONS, LAYOUTS, DEQUANTIZERS):
-            object.__setattr__(self, kind.name, kind.normal(getattr(self, kind.name)))
+            if isinstance(value := getattr(self, kind.name), tuple):
+                raise InputError(f"{kind.name} is {typed(value)}; it takes one value for all levels.")
+            object.__setattr__(self, kind.name, kind.normal(value))
         for name in ("steps", "width", "conditioner"):
             object.__setattr__(self, name, self._per_level(name))
         check_types(self)
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
+
+    def __hash__(self) -> int:
+        """Equal configurations have equal hashes; of parts, which may be mappings, only the names count."""
+        others = (value for name, value in vars(self).items() if name not in {kind.name for kind in PARTS})
+        return hash((*others, *(kind.name_of(part) for kind in PARTS for part in self.parts(kind))))
 
     def at(self, level: int) -> "Level":
         """The choices for one level, 0 to L - 1."""
@@ -91,6 +101,17 @@ class GlowConfig:
         if len(value) != self.num_levels:
             raise InputError(f"{name} has {len(value)} values for {self.num_levels} levels: give one for each level.")
         return tuple(_checked(name, each) for each in value)
+
+    def parts(self, kind: Kind) -> tuple[Part, ...]:
+        """The parts of a kind: one, or one for each level."""
+        value = getattr(self, kind.name)
+        return value if isinstance(value, tuple) else (value,)
+
+    @property
+    def foreign_parts(self) -> list[str]:
+        """The parts that glowflow doesn't have, such as "coupling bent"."""
+        chosen = [(kind, part) for kind in PARTS for part in self.parts(kind)]
+        return sorted({f"{kind.name} {kind.name_of(part)}" for kind, part in chosen if not kind.is_built_in(part)})
 
     @property
     def num_levels(self) -> int:

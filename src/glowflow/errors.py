@@ -92,9 +92,10 @@ class UnregisteredPartError(InputError):
     """
 
     def __init__(self, kind: str, name: object, names: Sequence[str]) -> None:
+        self.kind, self.name, self.near = kind, name, meant(str(name), {each: each for each in names}, "")
+        told = f"{name!r}: {self.near}" if self.near else repr(name)
         known = ", ".join(names)
-        super().__init__(f"{kind} is {name!r}; it takes one of {known}, or a part of your own that is registered.")
-        self.kind, self.name = kind, name
+        super().__init__(f"{kind} is {told}; it takes one of {known}, or a part of your own that is registered.")
 
 
 class RunBusyError(InputError):

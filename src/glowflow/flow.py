@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from glowflow import execution
 from glowflow.bijections import Chain, TopPrior, standard_normal_log_prob
+from glowflow.bijections.base import checked
 from glowflow.conditioners import ZeroLinear
 from glowflow.config import GlowConfig
 from glowflow.dequantizers import Dequantizer
 from glowflow.execution import Execution
 from glowflow.images import BIN_CENTRE, Array, as_tensor, bits_per_dim, dequantize, to_uint8
 from glowflow.noise import normal, uniform
+from glowflow.parts import LAYOUTS
 
 
 class Flow(nn.Module):
@@ -196,6 +198,8 @@ class Flow(nn.Module):
             latents.append(eps)
             log_det = log_det + term
         top, term = execution.forward(last, x, self.execution)
+        shapes = ((len(x), *shape) for shape in self.config.latent_shapes)
+        checked(f"The layout {LAYOUTS.name_of(self.config.layout)}", (*latents, top), *shapes)
         return (*latents, top, log_det + term)
 
     def _logits(self, top: Tensor) -> Tensor:
@@ -215,7 +219,8 @@ class Flow(nn.Module):
         images, noise = _checked_uint8("bits_per_dim", images), as_tensor(noise)
         if noise.shape != images.shape:
             raise ValueError(f"The noise has shape {tuple(noise.shape)}; that of the images is {tuple(images.shape)}.")
-        x, log_q = self.dequantizer(images.to(self.device), noise.to(self.device))
+        given = self.dequantizer(images.to(self.device), noise.to(self.device))
+        x, log_q = checked(self.dequantizer, given, images.shape, images.shape[:1])
         return x.to(self.dtype), log_q
 
     def _check_images(self, x: Tensor) -> None:

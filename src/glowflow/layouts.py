@@ -20,6 +20,7 @@ from glowflow.bijections import (
 from glowflow.bijections.coupling import check_contract
 from glowflow.conditioners import Conditioner, ZeroConv
 from glowflow.config import GlowConfig, Level
+from glowflow.errors import InputError, counted
 from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, GlowLayout, RealNVPLayout
 
 DIAGONALS = (0, 3, 1, 2)
@@ -28,7 +29,12 @@ DIAGONALS = (0, 3, 1, 2)
 
 def levels(config: GlowConfig) -> list[Chain]:
     """The bijections of each level. The latent of a level is half of its output; the last level's is all of it."""
-    return LAYOUTS.build(config.layout, config)
+    chains: list[Chain] = LAYOUTS.build(config.layout, config)
+    if len(chains) != config.num_levels or not all(isinstance(chain, Chain) for chain in chains):
+        name, found = LAYOUTS.name_of(config.layout), ", ".join(type(each).__name__ for each in chains) or "nothing"
+        right = f"a Chain for each of {counted(config.num_levels, 'level')}"
+        raise InputError(f"The layout {name} gives {found}; it should give {right}.")
+    return chains
 
 
 @LAYOUTS.builds("glow")

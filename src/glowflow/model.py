@@ -58,6 +58,16 @@ class Glow(Flow):
         self.prior = TopPrior(TopNetwork(top, learned=config.learn_top, num_classes=config.num_classes))
         self.classifier = ZeroLinear(top[0], config.num_classes) if config.classifier else None
         self.execution = Execution()
+        if config.foreign_parts and self.device.type != "meta":
+            self._try()
+
+    @torch.no_grad()
+    def _try(self) -> None:
+        """Compute two images, so that a part that gives something wrong is refused at once."""
+        images = torch.zeros(2, *self.config.image_shape, dtype=torch.uint8, device=self.device)
+        y = images.new_zeros(2, dtype=torch.int64) if self.config.num_classes else None
+        with torch.random.fork_rng(devices=[]):
+            self.bits_per_dim(images, torch.full_like(images, 0.5, dtype=torch.float32), y)
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> None:

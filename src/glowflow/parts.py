@@ -10,7 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
-from glowflow.checks import check_whole, described, fits
+from glowflow.checks import check_whole, described, fits, plain
 from glowflow.errors import InputError, UnregisteredPartError
 
 Part: TypeAlias = dict[str, Any] | str
@@ -34,10 +34,14 @@ class Kind:
     ('vanilla', {'kind': 'vanilla', 'beans': 3})
     >>> FLAVOURS.options("vanilla")
     Vanilla(beans=2)
+
+    Args:
+        name: What configurations call the kind.
+        base: MODULE:CLASS of what its builders give.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, base: str = "builtins:object") -> None:
+        self.name, self._base = name, base
         self._options: dict[str, type] = {}
         self._modules: dict[str, str] = {}
         self._builders: dict[str, Callable[..., Any]] = {}
@@ -66,8 +70,8 @@ class Kind:
             for field in fields(options):
                 if field.default is field.default_factory is MISSING:
                     raise InputError(f"The {self.name} {name} has the option {field.name!r} and no default for it.")
-            if repr(self._options.get(name, options)) != repr(options):  # a notebook may register one again
-                raise InputError(f"There is a {self.name} {name!r} already: choose another name.")
+            if repr(known := self._options.get(name, options)) != repr(options):  # a notebook may register one again
+                raise InputError(f"{known.__module__} has a {self.name} {name!r} already: choose another name.")
             self._options[name] = options
             if module:
                 self._modules[name] = module
@@ -76,22 +80,43 @@ class Kind:
         return register
 
     def builds(self, name: str) -> Callable[[Builder], Builder]:
-        """Register the builder of a part: a function of the options and more, or a class with such a method `build`."""
+        """Register the builder of a part: a function of the options and more, or a class with such a method `build`.
+
+        Raises:
+            InputError: If no options have this name, if another module builds the part, or if a class has no `build`.
+        """
 
         def register(builder: Builder) -> Builder:
+            if isinstance(builder, type) and not hasattr(builder, "build"):
+                raise InputError(f"{builder.__name__} can't build the {self.name} {name!r}: it has no method build.")
+            if name not in self._options:
+                raise InputError(f"There is no {self.name} {name!r} to build: register its options first, by .option.")
+            if (home := self._modules.setdefault(name, builder.__module__)) != builder.__module__:
+                raise InputError(f"{home} builds the {self.name} {name!r} already: choose another name.")
             self._builders[name] = getattr(builder, "build", builder)
             return builder
 
         return register
 
     def build(self, part: Part, *args: Any) -> Any:  # noqa: ANN401 (each kind has its own)
-        """Build a part from its options and the other arguments of its kind."""
+        """Build a part from its options and the other arguments of its kind.
+
+        Raises:
+            InputError: If there is no such part, or nothing builds it, or what is built isn't of the kind's class.
+        """
         options, name = self.options(part), self.name_of(part)
         if name not in self._builders and name in self._modules:
             import_module(self._modules[name])
         if name not in self._builders:
             raise InputError(f"Nothing builds the {self.name} {name!r}: register a class or function with .builds.")
-        return self._builders[name](options, *args)
+        try:
+            built = self._builders[name](options, *args)
+        except TypeError as error:  # such as an abstract class, or a wrong number of arguments
+            raise InputError(f"The {self.name} {name} can't be built: {error}.") from error
+        module, _, base = self._base.partition(":")
+        if not isinstance(built, getattr(import_module(module), base)):
+            raise InputError(f"The {self.name} {name} is built as a {type(built).__name__}; it should be a {base}.")
+        return built
 
     def options(self, part: object) -> Any:  # noqa: ANN401 (a dataclass)
         """The options of a part as it stands in a configuration.
@@ -110,7 +135,7 @@ class Kind:
                 raise InputError(f"The {self.name} {name} has no option {key!r}: {takes}.")
             if not fits(value, types[key]):
                 raise InputError(f"The {self.name} {name} has {key} = {value!r}; it takes {described(types[key])}.")
-        return kind(**given)
+        return kind(**{key: plain(value) for key, value in given.items()})
 
     def normal(self, part: object) -> Part:
         """The shortest form of a part: its name alone if all options are the defaults. Equal parts have equal forms."""
@@ -118,6 +143,10 @@ class Kind:
         default = asdict(self._options[name]())
         changed = {key: value for key, value in asdict(options).items() if value != default[key]}
         return {"kind": name, **changed} if changed else name
+
+    def is_built_in(self, part: object) -> bool:
+        """True for a part of glowflow's own."""
+        return self._options[self.name_of(part)].__module__.startswith("glowflow.")
 
     def described(self) -> str:
         """Every part's name with the first sentence about it, for help texts."""
@@ -134,18 +163,18 @@ class Kind:
         return name
 
 
-COUPLINGS = Kind("coupling")
+COUPLINGS = Kind("coupling", "glowflow.bijections:Coupling")
 """Elementwise maps; built by (options, conditioner, mask), where `conditioner(n)` makes a network with n outputs for
 each number that changes."""
-CONDITIONERS = Kind("conditioner")
+CONDITIONERS = Kind("conditioner", "torch.nn:Module")
 """Networks inside couplings; built by (options, inputs, outputs, width, size): channels, hidden channels, (H, W)."""
-PERMUTATIONS = Kind("permutation")
+PERMUTATIONS = Kind("permutation", "glowflow.bijections:Bijection")
 """Layers that mix the channels between two couplings; built by (options, channels)."""
-DEQUANTIZERS = Kind("dequantizer")
+DEQUANTIZERS = Kind("dequantizer", "glowflow.dequantizers:Dequantizer")
 """Maps from uint8 images to continuous ones; built by (options, config)."""
-MEMORIES = Kind("memory")
+MEMORIES = Kind("memory", "glowflow.execution:MemoryMode")
 """Choices of what a training step keeps for its backward pass; built by (options)."""
-LAYOUTS = Kind("layout")
+LAYOUTS = Kind("layout", "builtins:list")
 """Arrangements of the layers, level by level; built by (options, config)."""
 
 

@@ -30,11 +30,12 @@ def load(path: Path) -> None:
     Raises:
         InputError: If there is no such file, or it fails.
     """
-    spec = spec_from_file_location(path.stem, path)
+    name = _module_name(path)
+    spec = spec_from_file_location(name, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise InputError(f"--plugins is {path}; it takes a Python file that registers parts, such as my_parts.py.")
     module = module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)  # dataclasses look up their module there
+    sys.modules[name] = module  # dataclasses look up their module there
     try:
         with _importable(path.resolve().parent):
             spec.loader.exec_module(module)
@@ -44,6 +45,14 @@ def load(path: Path) -> None:
         raise InputError(f"{path}{line} can't be used: {kind}{error}") from error
     if path not in _loaded:
         _loaded.append(path)
+
+
+def _module_name(path: Path) -> str:
+    """The name of a file's module: that of the file, or its whole path if another module has this name already."""
+    known = getattr(sys.modules.get(path.stem), "__file__", None)
+    is_same = known and Path(known).resolve() == path.resolve()
+    is_taken = path.stem in {*sys.modules, *sys.stdlib_module_names}
+    return path.stem if is_same or not is_taken else str(path.resolve())
 
 
 @contextmanager

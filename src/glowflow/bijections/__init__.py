@@ -3,7 +3,7 @@
 from glowflow.bijections.actnorm import ActNorm
 from glowflow.bijections.base import Bijection, Chain
 from glowflow.bijections.conditioner import Conditioner
-from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU
+from glowflow.bijections.conv1x1 import Conv1x1, Conv1x1LU, Invertible1x1
 from glowflow.bijections.coupling import (
     AdditiveCoupling,
     AffineCoupling,
@@ -33,6 +33,7 @@ __all__ = [
     "Coupling",
     "FrozenStep",
     "Halves",
+    "Invertible1x1",
     "Logit",
     "Mask",
     "Permute",

@@ -1,12 +1,14 @@
 """The contract that every layer of the flow keeps, and the composition of layers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from glowflow.errors import InputError
 
 
 class Bijection(nn.Module, ABC):
@@ -59,6 +61,17 @@ def per_image(values: Tensor) -> Tensor:
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
     """Values (C,) as a view that broadcasts along the channels of x (B, C, ...)."""
     return values.view(-1, *[1] * (x.ndim - 2))
+
+
+def checked(part: object, given: Any, *shapes: Sequence[int]) -> Any:  # noqa: ANN401 (a tensor, or a tuple of tensors)
+    """What a part, or the part of a name, has given: a tensor of each of these shapes. InputError for anything else."""
+    several = given if isinstance(given, tuple) else (given,)
+    found = [tuple(each.shape) if isinstance(each, Tensor) else type(each).__name__ for each in several]
+    if found != [tuple(shape) for shape in shapes]:
+        told, expected = (" and ".join(map(str, each)) for each in (found, map(tuple, shapes)))
+        name = part if isinstance(part, str) else type(part).__name__
+        raise InputError(f"{name} gives {told}; it should give {expected}.")
+    return given
 
 
 class Chain(Bijection):

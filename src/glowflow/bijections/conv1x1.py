@@ -15,7 +15,15 @@ class Invertible1x1(Bijection):
     """Mixes the channels of each pixel by one matrix: y[b, :, h, w] = W x[b, :, h, w].
 
     log_det = H W ln |det W|. (B, C, H, W) -> (B, C, H, W). Kingma & Dhariwal 2018, section 3.2.
-    Determinant and inverse are computed in float64.
+    Determinant and inverse are computed in float64. A subclass defines `matrix` and `log_abs_det`.
+
+    >>> class Swap(Invertible1x1):
+    ...     def matrix(self):
+    ...         return torch.eye(2, dtype=torch.float64).flip(0)
+    ...     def log_abs_det(self):
+    ...         return torch.zeros((), dtype=torch.float64)
+    >>> Swap()(torch.tensor([[1.0, 2.0]]))
+    (tensor([[2., 1.]]), tensor([0.]))
     """
 
     @classmethod

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glowflow.bijections.base import Bijection, per_image
+from glowflow.bijections.base import Bijection, checked, per_image
 from glowflow.bijections.conditioner import Conditioner, PlainConditioner, Weights
 from glowflow.bijections.masks import Halves, Mask
 from glowflow.bijections.numerical import inverse_of_increasing
@@ -75,7 +75,7 @@ class Coupling(Bijection):
     def forward(self, x: Tensor, weights: Weights = ()) -> tuple[Tensor, Tensor]:
         """Transform x_b, given x_a; `weights` are what the conditioner's `prepare` computed, if it was called."""
         x_a, x_b = self.mask.split(x)
-        y_b, log_derivative = self.transform(x_b, self.condition(x_a, weights))
+        y_b, log_derivative = self._transformed(x_b, self.condition(x_a, weights))
         return self.mask.join(x_a, y_b), per_image(log_derivative)
 
     def inverse(self, y: Tensor) -> Tensor:
@@ -108,7 +108,14 @@ class Coupling(Bijection):
         """Initialise the conditioner on x_a."""
         x_a, x_b = self.mask.split(x)
         h = self.conditioner.initialize(x_a)
-        return self.mask.join(x_a, self.transform(x_b, self.mask.select(h))[0])
+        return self.mask.join(x_a, self._transformed(x_b, self.mask.select(h))[0])
+
+    def _transformed(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """`transform`, after a check of the conditioner's output, and with one of the result."""
+        batch, channels, *size = x_b.shape
+        checked(self.conditioner, h, (batch, channels * self.params_per_channel, *size))
+        result: tuple[Tensor, Tensor] = checked(self, self.transform(x_b, h), x_b.shape, x_b.shape)
+        return result
 
 
 def check_contract(coupling: object) -> None:

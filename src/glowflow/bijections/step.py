@@ -11,7 +11,11 @@ from glowflow.bijections.actnorm import LOGS_FACTOR, ActNorm
 from glowflow.bijections.base import Bijection, Chain
 from glowflow.bijections.conv1x1 import Conv1x1, Invertible1x1, float64, mix
 from glowflow.bijections.coupling import Coupling
+from glowflow.bijections.permutation import Permute, Reverse
 from glowflow.errors import InputError
+
+LINEAR = {Invertible1x1.forward, Permute.forward, Reverse.forward}
+"""What layers do that multiply the channels of each pixel by one matrix."""
 
 
 class Step(Chain):
@@ -38,17 +42,24 @@ class Step(Chain):
         return layers[1] if len(layers) > 2 else None
 
     @property
+    def unmixed(self) -> Bijection | None:
+        """The permutation if no matrix stands for it, so that it has to run by itself."""
+        return None if self.permutation is None or type(self.permutation).forward in LINEAR else self.permutation
+
+    @property
     def coupling(self) -> Coupling:
         """The last layer."""
         return cast("Coupling", list(self)[-1])
 
     def freeze(self) -> "FrozenStep":
-        """The step with its first two layers as one map."""
+        """The step with the layers before the coupling as one map, if this map is linear."""
         return FrozenStep(self)
 
 
 class FrozenStep(Bijection):
     """The inference form of a `Step`. The first two layers are one map, whose inverse and determinant are constants.
+
+    A permutation that isn't linear runs by itself, in its own inference form.
 
     >>> import torch
     >>> from glowflow.bijections import AdditiveCoupling, Reverse
@@ -75,20 +86,20 @@ class FrozenStep(Bijection):
         constants = (matrix, bias, log_abs_det, inverse, -inverse @ float64(bias))
         for name, constant in zip(FrozenStep.__annotations__, constants, strict=True):
             self.register_buffer(name, constant.to(matrix))
-        self.coupling = step.coupling.freeze()
+        self.rest = (step.coupling if step.unmixed is None else Chain(step.unmixed, step.coupling)).freeze()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mix the channels, then couple."""
-        y, log_det = self.coupling(mix(x, self.matrix, self.bias))
+        y, log_det = self.rest(mix(x, self.matrix, self.bias))
         return y, log_det + prod(x.shape[2:]) * self.log_abs_det
 
     def inverse(self, y: Tensor) -> Tensor:
         """Uncouple, then unmix."""
-        return mix(self.coupling.inverse(y), self.inverse_matrix, self.inverse_bias)
+        return mix(self.rest.inverse(y), self.inverse_matrix, self.inverse_bias)
 
 
 class Mixing(NamedTuple):
-    """Actnorm and permutation of each of K steps, as one map of a pixel's channels: W x + bias."""
+    """Actnorm and linear permutation of each of K steps, as one map of a pixel's channels: W x + bias."""
 
     matrix: Tensor
     """W, (K, C, C)."""
@@ -104,26 +115,26 @@ def mixing(steps: Sequence[Step]) -> Mixing:
     bias, logs = (torch.stack(values) for values in zip(*((n.bias, n.logs) for n in norms), strict=True))
     log_scale = LOGS_FACTOR * logs
     scale = log_scale.exp()
-    permutations = [step.permutation for step in steps]
+    permutations = [step.permutation if step.unmixed is None else None for step in steps]
     matrix = torch.stack([_matrix(permutation, bias) for permutation in permutations]).to(bias)
-    log_abs_det = log_scale.sum(1) + _log_abs_dets(permutations).to(bias)
+    log_abs_det = log_scale.sum(1) + _log_abs_dets(permutations, bias).to(bias)
     return Mixing(matrix * scale[:, None], (matrix @ (bias * scale)[:, :, None])[:, :, 0], log_abs_det)
 
 
 def _matrix(permutation: Bijection | None, biases: Tensor) -> Tensor:
     """The permutation's matrix, output channels first."""
-    if isinstance(permutation, Conv1x1):
+    if type(permutation) is Conv1x1:  # a subclass may have another matrix
         return permutation.weight
     if isinstance(permutation, Invertible1x1):
         return permutation.matrix()
     identity = torch.eye(biases.shape[1], dtype=biases.dtype, device=biases.device)
-    return identity if permutation is None else permutation(identity[:, :, None, None])[0][:, :, 0, 0].T
+    return identity if permutation is None else permutation(identity)[0].T
 
 
-def _log_abs_dets(permutations: Sequence[Bijection | None]) -> Tensor:
+def _log_abs_dets(permutations: Sequence[Bijection | None], biases: Tensor) -> Tensor:
     """Ln |det W| of each permutation, float64; dense convolutions take one batched call."""
-    if all(isinstance(permutation, Conv1x1) for permutation in permutations):
+    if all(type(permutation) is Conv1x1 for permutation in permutations):
         weights = torch.stack([cast("Conv1x1", permutation).weight for permutation in permutations])
         return torch.linalg.slogdet(float64(weights).mT).logabsdet  # transposed: its gradient is laid out like W
-    zero = torch.zeros((), dtype=torch.float64)
+    zero = float64(biases.new_zeros(()))
     return torch.stack([p.log_abs_det() if isinstance(p, Invertible1x1) else zero for p in permutations])

@@ -8,20 +8,23 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from glowflow.bijections import Coupling
+from glowflow.bijections import Bijection, Coupling
+from glowflow.bijections.base import checked
 from glowflow.bijections.conditioner import Weights
 from glowflow.bijections.conv1x1 import mix
 from glowflow.parts import MEMORIES
 
 
 class MixedStep(NamedTuple):
-    """A step of flow whose first two layers are one map, which mixes the channels: matrix x + bias."""
+    """A step of flow whose linear layers are one map, which mixes the channels: matrix x + bias."""
 
     coupling: Coupling
     matrix: Tensor
     """(C, C)."""
     bias: Tensor
     """(C,)."""
+    permutation: Bijection | None = None
+    """A permutation that no matrix stands for. It runs after the mixing."""
     weights: Weights = ()
     """What the coupling's network takes besides its input; set by `Prepare`."""
 
@@ -30,7 +33,7 @@ Prepare: TypeAlias = Callable[[Sequence[MixedStep]], Sequence[MixedStep]]
 """Computes the `weights` of several steps together. They take as much memory as the parameters of the networks."""
 
 RunStep: TypeAlias = Callable[[Tensor, MixedStep], tuple[Tensor, Tensor]]
-"""From x and a prepared step to y and the coupling's log_det (B,): `run_step`."""
+"""From x and a prepared step to y and log_det (B,), which leaves out the mixing's: `run_step`."""
 
 
 class MemoryMode(ABC):
@@ -58,14 +61,17 @@ class MemoryMode(ABC):
             run_step: Runs one step.
 
         Returns:
-            The last step's output, and the sum (B,) of the couplings' log-determinants.
+            The last step's output, and the sum (B,) of the log-determinants that `run_step` gives.
         """
 
 
 def run_step(x: Tensor, step: MixedStep) -> tuple[Tensor, Tensor]:
     """Mix the channels, then couple."""
-    y, log_det = step.coupling(mix(x, step.matrix, step.bias), step.weights)
-    return y, log_det
+    x, others = mix(x, step.matrix, step.bias), None
+    if step.permutation is not None:
+        x, others = checked(step.permutation, step.permutation(x), x.shape, x.shape[:1])
+    y, log_det = step.coupling(x, step.weights)
+    return y, log_det if others is None else log_det + others
 
 
 @MEMORIES.builds("store")

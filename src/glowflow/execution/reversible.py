@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from glowflow.bijections import Bijection
 from glowflow.bijections.conv1x1 import float64, mix, mix_backward
 from glowflow.execution.memory import MemoryMode, MixedStep, Prepare, RunStep, run_step
 from glowflow.parts import MEMORIES
@@ -41,7 +42,7 @@ class Reversible(MemoryMode):
     def run(self, steps: Sequence[MixedStep], x: Tensor, prepare: Prepare, run_step: RunStep) -> tuple[Tensor, Tensor]:
         """One after the other, as a single function for autograd."""
         matrices, biases = (torch.stack(values) for values in zip(*((s.matrix, s.bias) for s in steps), strict=True))
-        parameters = [parameter for step in steps for parameter in step.coupling.parameters()]
+        parameters = _parameters(steps)
         return _Undone.apply(self, steps, prepare, x, matrices, biases, *parameters)  # type: ignore[no-untyped-call]
 
     def has_anchor(self, index: int) -> bool:
@@ -105,17 +106,32 @@ def _unmixings(matrices: Tensor, biases: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 
 class _Group:
-    """Steps that are prepared together, and the gradients of everything inside their couplings."""
+    """Steps that are prepared together, and the gradients of everything inside their couplings and permutations."""
 
     def __init__(self, steps: Sequence[MixedStep], prepare: Prepare) -> None:
         with torch.enable_grad():
             self.steps = prepare(steps)
-        self.parameters = [parameter for step in steps for parameter in step.coupling.parameters()]
+        self.parameters = _parameters(steps)
         self.grads: dict[Tensor, Tensor | None] = {}
         """The gradients found so far, of parameters and of prepared weights."""
 
     def undo(self, step: MixedStep, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor]:
-        """The input of a step's coupling and its gradient, given the output and its gradient.
+        """The output of a step's mixing and its gradient, given the step's output and its gradient."""
+        x, grad = self._uncouple(step, y, grad_y, grad_log_det)
+        return (x, grad) if step.permutation is None else self._unpermute(step.permutation, x, grad, grad_log_det)
+
+    def _unpermute(self, layer: Bijection, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor]:
+        """The input of a permutation and its gradient."""
+        trained = [parameter for parameter in layer.parameters() if parameter.requires_grad]
+        with torch.enable_grad():
+            x = layer.inverse(y).detach().requires_grad_()
+            outputs = layer(x)
+        grad_x, *grads = _gradients(outputs, (grad_y, grad_log_det), (x, *trained))
+        self.grads |= zip(trained, grads, strict=True)
+        return x.detach(), grad_x
+
+    def _uncouple(self, step: MixedStep, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor]:
+        """The input of a step's coupling and its gradient.
 
         The coupling's network runs once, for both.
         """
@@ -135,13 +151,19 @@ class _Group:
         return mask.join(y_a, x_b.detach()), mask.join(grad_a + through_h, grad_b)
 
     def gradients(self) -> Gradients:
-        """The gradients of all parameters in the couplings, including what they get through prepared weights."""
+        """The gradients of all parameters, including what they get through prepared weights."""
         prepared = [weight for step in self.steps for weight in step.weights if weight.requires_grad]
         if prepared:
             trained = [parameter for parameter in self.parameters if parameter.requires_grad]
             grads = _gradients(prepared, [self.grads[weight] for weight in prepared], trained)
             self.grads |= {w: grad for w, grad in zip(trained, grads, strict=True) if grad is not None}
         return [_like(self.grads.get(parameter), parameter) for parameter in self.parameters]
+
+
+def _parameters(steps: Sequence[MixedStep]) -> list[torch.nn.Parameter]:
+    """The parameters of all layers that aren't a part of a mixing."""
+    layers = [layer for step in steps for layer in (step.permutation, step.coupling) if layer is not None]
+    return [parameter for layer in layers for parameter in layer.parameters()]
 
 
 def _gradients(outputs: Sequence[Tensor], grads: Sequence[Tensor | None], inputs: Sequence[Tensor]) -> list[Tensor]:

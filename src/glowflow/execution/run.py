@@ -37,9 +37,13 @@ class Execution:
     compiled: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", MEMORIES.normal(self.memory))
         is_type = isinstance(self.precision, torch.dtype) and self.precision.is_floating_point
         if self.precision is not None and not is_type:
             raise InputError(f"precision is {self.precision!r}; it takes None or a type such as torch.bfloat16.")
+
+    def __hash__(self) -> int:
+        return hash((MEMORIES.name_of(self.memory), self.precision, self.compiled))
 
     @cached_property
     def mode(self) -> MemoryMode:
@@ -75,7 +79,8 @@ def _unstep(step: Bijection, y: Tensor) -> Tensor:
 
 def _steps(steps: Sequence[Step], x: Tensor, execution: Execution) -> tuple[Tensor, Tensor]:
     matrices, biases, log_abs_dets = mixing(steps)
-    mixed = map(MixedStep, (step.coupling for step in steps), matrices.unbind(), biases.unbind())
+    layers = ([step.coupling for step in steps], matrices.unbind(), biases.unbind(), [step.unmixed for step in steps])
+    mixed = list(map(MixedStep, *layers))
 
     def prepare(steps: Sequence[MixedStep]) -> list[MixedStep]:
         networks = [step.coupling.conditioner for step in steps]
@@ -83,7 +88,7 @@ def _steps(steps: Sequence[Step], x: Tensor, execution: Execution) -> tuple[Tens
         return [step._replace(weights=weights) for step, weights in zip(steps, together, strict=True)]
 
     is_compiled = execution.compiled and execution.mode.can_compile
-    y, log_det = execution.mode.run(list(mixed), x, prepare, COMPILED_STEP if is_compiled else run_step)
+    y, log_det = execution.mode.run(mixed, x, prepare, COMPILED_STEP if is_compiled else run_step)
     return y, log_det + prod(x.shape[2:]) * log_abs_dets.sum().to(x)
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glowflow.checks import typed
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError
 from glowflow.importers.matching import check_invertible, check_lu
 from glowflow.model import Glow
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Kind
 
 OPTIMIZER_SLOT = re.compile(r"Variable(_\d+)?|model/.*/ExponentialMovingAverage")
 """Names of the original's optimiser state, and of its averages, which it never evaluates."""
@@ -53,6 +55,15 @@ PERMUTATION = {
     "shuffle": [("permutation", "shuffle/indices", INDICES)],
     "reverse": [],
 }
+POSSIBLE: dict[Kind, tuple[str, ...]] = {
+    COUPLINGS: ("affine", "additive"),
+    PERMUTATIONS: tuple(PERMUTATION),
+    CONDITIONERS: ("conv",),
+    LAYOUTS: ("glow",),
+    DEQUANTIZERS: ("uniform",),
+}
+"""The parts that the original has, by kind."""
+
 Entry = tuple[str, str, Layout]
 """Our name, the original's name, and the conversion between their layouts."""
 
@@ -205,16 +216,17 @@ def _check_mixing(variables: Mapping[str, Tensor], name: str) -> None:
 
 
 def _check_expressible(config: GlowConfig) -> None:
+    """Refuse a configuration that the original doesn't have, and name what is different."""
     channels, height, width = config.image_shape
-    problem = ""
-    if config.layout != "glow" or config.conditioner != "conv":
-        problem = "it has no RealNVP layout, no residual networks, no logit"
-    elif config.permutation not in PERMUTATION or isinstance(config.steps, tuple) or isinstance(config.width, tuple):
-        permutations = ", ".join(PERMUTATION)
-        problem = f"its permutations are {permutations}, and all its levels have the same steps and width"
-    elif config.coupling not in {"affine", "additive"}:
-        problem = f"it has no {config.coupling} coupling"
-    elif channels != 3 or height != width:
-        problem = "its images are square and have three channels"
-    if problem:
-        raise InputError(f"The original can't express this model: {problem}.")
+    problems = [
+        f"its {kind.name} is {typed(part)}, and the original has only {' and '.join(possible)}"
+        for kind, possible in POSSIBLE.items()
+        for part in config.parts(kind)
+        if part not in possible
+    ]
+    if any(isinstance(each, tuple) and len(set(each)) > 1 for each in (config.steps, config.width)):
+        problems.append("its levels differ in steps or width")
+    if channels != 3 or height != width:
+        problems.append("the original's images are square and have three channels")
+    if problems:
+        raise InputError(f"The original can't express this model: {problems[0]}.")
