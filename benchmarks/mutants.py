@@ -53,6 +53,8 @@ TESTS = {
     "glowflow.execution.*": ("execution",),
     "glowflow.experiments.significance": ("significance",),
     "glowflow.order": ("order",),
+    "glowflow.noise": ("order",),
+    "glowflow.training.checkpoints": ("state", "faults"),
     "glowflow.training.state": ("state",),
     "glowflow.durable": ("durable", "file_systems"),
     "glowflow.demo.engine": ("engine",),
