@@ -236,8 +236,8 @@ def chosen(module: str, options: argparse.Namespace) -> tuple[int, int, list[Mut
     every = [Mutant(module, change) for change in changes(path_of(module).read_text(encoding="utf-8"))]
     if options.again:
         before = json.loads((options.out / f"{module}.json").read_text())
-        former = [(each["line"], each["before"], each["after"]) for each in before["survivors"]]
-        again = [m for m in every if (m.change.line, m.change.before, m.change.after) in former]
+        former = [(each["before"], each["after"]) for each in before["survivors"]]  # lines may have moved
+        again = [m for m in every if (m.change.before, m.change.after) in former]
         return len(every), before["tried"], again
     sample = len(every) if options.sample is None else min(options.sample, len(every))
     return len(every), sample, random.Random(0).sample(every, sample)
