@@ -32,6 +32,7 @@ from glowflow.bijections import (
     Step,
     TopPrior,
 )
+from glowflow.bijections.coupling import check_contract
 from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv
 from glowflow.parts import CONDITIONERS, COUPLINGS, PERMUTATIONS
 from tests.helpers import jacobian_log_det, randomize
@@ -132,6 +133,17 @@ def test_a_coupling_says_how_many_parameters_it_takes(bijection: Bijection, x: T
         x_a, x_b = coupling.mask.split(x)
         assert coupling.mask.num_channels(x.shape[1]) == x_a.shape[1]
         assert coupling.condition(x_a).numel() == coupling.params_per_channel * x_b.numel()
+
+
+def test_a_coupling_that_does_not_say_it_is_named() -> None:
+    class Wordless(Coupling):
+        def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+            return x_b + h, torch.zeros_like(x_b)
+
+    built = partial(Wordless.build, None, lambda _: nn.Identity(), Halves())
+    for call in (built, partial(check_contract, Wordless(nn.Identity()))):
+        with pytest.raises(InputError, match=r"^Wordless doesn't define params_per_channel: how many"):
+            call()
 
 
 def test_shapes_and_types(bijection: Bijection, x: Tensor) -> None:
