@@ -239,7 +239,7 @@ def chosen(module: str, options: argparse.Namespace) -> tuple[int, int, list[Mut
         before = json.loads((options.out / f"{module}.json").read_text())
         former = [(each["before"], each["after"]) for each in before["survivors"]]  # lines may have moved
         again = [m for m in every if (m.change.before, m.change.after) in former]
-        return len(every), before["tried"], again
+        return len(every), min(before["tried"], len(every)), again
     sample = len(every) if options.sample is None else min(options.sample, len(every))
     return len(every), sample, random.Random(0).sample(every, sample)
 
