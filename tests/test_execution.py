@@ -72,6 +72,17 @@ def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: s
     torch.testing.assert_close(found[1], found[0])
 
 
+@pytest.mark.parametrize(("anchor_interval", "num_anchors"), [(1, 18), (8, 2), (9, 2), (10, 1), (19, 0)])
+def test_a_reversible_level_keeps_its_output_and_an_anchor_after_every_so_many_steps(
+    anchor_interval: int, num_anchors: int
+) -> None:
+    level, x = levels(CONFIGS["deep"])[0], torch.rand(2, 1, 8, 8)
+    kept: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(kept.append, lambda _: x):
+        y, _ = forward(level, x, Execution({"kind": "reversible", "anchor_interval": anchor_interval}))
+    assert sum(tensor.shape == y.shape for tensor in kept) == 1 + num_anchors
+
+
 @pytest.mark.filterwarnings("default")  # PyTorch warns of its own doings
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 def test_compiled_steps_are_the_steps(capfd: pytest.CaptureFixture[str]) -> None:
