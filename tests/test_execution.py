@@ -83,6 +83,14 @@ def test_a_reversible_level_keeps_its_output_and_an_anchor_after_every_so_many_s
     assert sum(tensor.shape == y.shape for tensor in kept) == 1 + num_anchors
 
 
+def test_second_derivatives_of_a_reversible_level_are_refused() -> None:
+    level, x = levels(CONFIGS["shuffle"])[0], torch.rand(2, 3, 8, 8, requires_grad=True)
+    y, log_det = forward(level, x, Execution("reversible"))
+    (gradient,) = torch.autograd.grad(y.square().sum() + log_det.sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
 @pytest.mark.filterwarnings("default")  # PyTorch warns of its own doings
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 def test_compiled_steps_are_the_steps(capfd: pytest.CaptureFixture[str]) -> None:
