@@ -47,6 +47,7 @@ PARTS = ("src", "tests", "benchmarks", "tools")
 TESTS = {
     "glowflow.bijections.conditioner": ("conditioners", "optimizer"),
     "glowflow.bijections.numerical": ("numerical",),
+    "glowflow.bijections.conv1x1": ("bijections", "execution"),
     "glowflow.bijections.coupling": ("bijections", "execution"),
     "glowflow.bijections.step": ("bijections", "execution"),
     "glowflow.bijections.*": ("bijections", "layouts"),

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -59,10 +60,12 @@ def test_outputs_and_gradients_are_those_of_the_plain_layers(level: Chain, memor
 
 
 @pytest.mark.parametrize("memory", MEMORIES.names)
-def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: str) -> None:
+@pytest.mark.parametrize("length", [(), (6,)], ids=["vectors", "sequences"])
+def test_steps_without_images_have_the_same_gradients_in_every_memory_mode(memory: str, length: tuple[int]) -> None:
     torch.manual_seed(0)
-    steps = [Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Linear(2, 4))) for _ in range(3)]
-    flow, x = randomize(Chain(*steps)).double(), torch.randn(5, 4, dtype=torch.float64)
+    network = partial(nn.Conv1d, 2, 4, 1) if length else partial(nn.Linear, 2, 4)
+    steps = [Step(ActNorm(4), Conv1x1(4), AffineCoupling(network())) for _ in range(3)]
+    flow, x = randomize(Chain(*steps)).double(), torch.randn(5, 4, *length, dtype=torch.float64)
     found = []
     for run in (flow.forward, lambda x: forward(steps, x, Execution(memory))):
         flow.zero_grad()
