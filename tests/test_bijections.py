@@ -32,10 +32,11 @@ from glowflow.bijections import (
     Step,
     TopPrior,
 )
+from glowflow.bijections.conv1x1 import Invertible1x1
 from glowflow.bijections.coupling import check_contract
 from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv
 from glowflow.parts import CONDITIONERS, COUPLINGS, PERMUTATIONS
-from tests.helpers import jacobian_log_det, randomize
+from tests.helpers import assert_needed, jacobian_log_det, randomize
 
 SHAPE = (4, 2, 6)
 
@@ -238,6 +239,13 @@ def test_a_singular_convolution_is_named_when_it_is_frozen() -> None:
     step.get_parameter("1.weight").data.zero_()
     with pytest.raises(InputError, match="can't be inverted"):
         step.freeze()
+
+
+def test_a_layer_or_mask_of_one_s_own_has_every_method() -> None:
+    assert_needed(Bijection, "forward", "inverse")
+    assert_needed(Coupling, "transform")
+    assert_needed(Invertible1x1, "matrix", "log_abs_det")
+    assert_needed(Mask, "split", "join", "select", "num_channels")
 
 
 def test_actnorm_standardises() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from glowflow.bijections import Conditioner
 from glowflow.bijections.conditioner import PlainConditioner, matrices_of, prepared
 from glowflow.conditioners import ConvConditioner, EdgeConv, ResidualConditioner, TopNetwork, ZeroConv, ZeroLinear
-from tests.helpers import randomize
+from tests.helpers import assert_needed, randomize
 
 
 def with_edge_channel(x: Tensor) -> Tensor:
@@ -142,6 +142,10 @@ def test_matrices_are_what_conditioners_call_so_but_for_single_columns() -> None
     mixed = Mixed()
     shapes = [tuple(w.shape) for w in matrices_of(nn.Sequential(nn.Linear(3, 3), mixed))]
     assert shapes == [(1, 3), (4, 2), *(tuple(w.shape) for w in matrices_of(mixed.inner))]
+
+
+def test_a_conditioner_of_one_s_own_has_a_forward() -> None:
+    assert_needed(Conditioner, "forward")
 
 
 def test_any_network_is_a_conditioner() -> None:

@@ -20,10 +20,11 @@ from glowflow.bijections.step import mixing
 from glowflow.errors import InputError
 from glowflow.execution import Execution, forward
 from glowflow.execution.compilation import Compiled
+from glowflow.execution.memory import MemoryMode
 from glowflow.images import dequantize
 from glowflow.layouts import levels
 from glowflow.parts import MEMORIES
-from tests.helpers import randomize
+from tests.helpers import assert_needed, randomize
 
 REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "blocks": 1}
 CONFIGS = {
@@ -142,6 +143,10 @@ def test_a_mixing_is_the_steps_first_layers(level: Chain) -> None:
         y, log_det = Chain(*list(step)[:-1])(x)
         torch.testing.assert_close(torch.einsum("oi,bihw->bohw", matrix, x) + bias[:, None, None], y)
         torch.testing.assert_close((3 * 5 * log_abs_det).expand(2), log_det)
+
+
+def test_a_memory_mode_of_one_s_own_has_a_run() -> None:
+    assert_needed(MemoryMode, "run")
 
 
 class Kernels(TorchDispatchMode):
