@@ -110,7 +110,7 @@ def changes(source: str) -> list[Change]:
             if any(start <= place < end for start, end in annotated):
                 continue
             changed = mutate_code(source, operator, occurrence)
-            if changed not in {None, source} and _is_python(changed):
+            if changed and _differs(source, changed):
                 found.setdefault(changed, Change(name, place[0], *_difference(source, changed), changed))
     return list(found.values())
 
@@ -122,12 +122,12 @@ def _annotations(source: str) -> list[tuple[Place, Place]]:
     return [((a.lineno, a.col_offset), (a.end_lineno, a.end_col_offset)) for a in found if a is not None]
 
 
-def _is_python(source: str) -> bool:
+def _differs(source: str, changed: str) -> bool:
+    """Whether a changed source is Python, and other code than before: swapping equal arguments changes nothing."""
     try:
-        ast.parse(source)
+        return ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source))
     except SyntaxError:
         return False
-    return True
 
 
 def _difference(source: str, changed: str) -> tuple[str, str]:

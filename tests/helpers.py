@@ -25,6 +25,14 @@ def randomize(module: Module, std: float = 0.2) -> Module:
     return module
 
 
+def assert_needed(base: type, *methods: str) -> None:
+    """A subclass that lacks one of these methods is refused when it's made, and the error names the method."""
+    for missing in methods:
+        own = type("Own", (base,), {name: lambda *_: None for name in methods if name != missing})
+        with pytest.raises(TypeError, match=f"abstract method '?{missing}"):
+            own()
+
+
 def assert_same(first: TrainingState, second: TrainingState) -> None:
     """Weights, averages, optimisers and counters are equal, bit for bit."""
     torch.testing.assert_close(first.tensors(), second.tensors(), rtol=0, atol=0)

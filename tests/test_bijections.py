@@ -32,9 +32,11 @@ from glowflow.bijections import (
     Step,
     TopPrior,
 )
+from glowflow.bijections.conv1x1 import Invertible1x1
+from glowflow.bijections.coupling import check_contract
 from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv
 from glowflow.parts import CONDITIONERS, COUPLINGS, PERMUTATIONS
-from tests.helpers import jacobian_log_det, randomize
+from tests.helpers import assert_needed, jacobian_log_det, randomize
 
 SHAPE = (4, 2, 6)
 
@@ -134,6 +136,17 @@ def test_a_coupling_says_how_many_parameters_it_takes(bijection: Bijection, x: T
         assert coupling.condition(x_a).numel() == coupling.params_per_channel * x_b.numel()
 
 
+def test_a_coupling_that_does_not_say_it_is_named() -> None:
+    class Wordless(Coupling):
+        def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+            return x_b + h, torch.zeros_like(x_b)
+
+    built = partial(Wordless.build, None, lambda _: nn.Identity(), Halves())
+    for call in (built, partial(check_contract, Wordless(nn.Identity()))):
+        with pytest.raises(InputError, match=r"^Wordless doesn't define params_per_channel: how many"):
+            call()
+
+
 def test_shapes_and_types(bijection: Bijection, x: Tensor) -> None:
     y, log_det = bijection(x)
     assert prod(y.shape) == prod(x.shape)
@@ -226,6 +239,13 @@ def test_a_singular_convolution_is_named_when_it_is_frozen() -> None:
     step.get_parameter("1.weight").data.zero_()
     with pytest.raises(InputError, match="can't be inverted"):
         step.freeze()
+
+
+def test_a_layer_or_mask_of_one_s_own_has_every_method() -> None:
+    assert_needed(Bijection, "forward", "inverse")
+    assert_needed(Coupling, "transform")
+    assert_needed(Invertible1x1, "matrix", "log_abs_det")
+    assert_needed(Mask, "split", "join", "select", "num_channels")
 
 
 def test_actnorm_standardises() -> None:
@@ -325,10 +345,10 @@ def test_dense_convolution_is_a_matrix_product(x: Tensor) -> None:
 
 
 def test_wrong_channels_are_refused(x: Tensor) -> None:
-    with pytest.raises(ValueError, match="for 1 channels"):
+    with pytest.raises(ValueError, match="for 1 channels; the input has 4"):
         ActNorm(1)(x)
-    with pytest.raises(ValueError, match="even number of channels"):
-        AdditiveCoupling(nn.Identity())(x[:, :3])
+    with pytest.raises(ValueError, match="even number of channels; the input has 3"):
+        AdditiveCoupling(nn.Identity())(x[:2, :3])
 
 
 def test_lu_is_the_dense_convolution_with_its_matrix() -> None:

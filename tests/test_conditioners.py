@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from glowflow.bijections import Conditioner
 from glowflow.bijections.conditioner import PlainConditioner, matrices_of, prepared
 from glowflow.conditioners import ConvConditioner, EdgeConv, ResidualConditioner, TopNetwork, ZeroConv, ZeroLinear
-from tests.helpers import randomize
+from tests.helpers import assert_needed, randomize
 
 
 def with_edge_channel(x: Tensor) -> Tensor:
@@ -52,9 +52,11 @@ def test_networks_folded_together_are_each_its_layers_one_by_one() -> None:
             torch.testing.assert_close(*gradients)
 
 
-def test_networks_of_several_kinds_are_prepared_each_for_itself() -> None:
+@pytest.mark.parametrize("num_kinds", [1, 2, 3])
+def test_networks_of_several_kinds_are_prepared_each_for_itself(num_kinds: int) -> None:
     x = torch.randn(2, 3, 4, 4)
-    networks = [ConvConditioner(3, 6, 8), ResidualConditioner(3, 6, 8, num_blocks=1), ConvConditioner(3, 6, 4)]
+    kinds = [ResidualConditioner(3, 6, 8, num_blocks=1), ConvConditioner(3, 6, 8), ConvConditioner(3, 6, 4)]
+    networks = kinds[:num_kinds]
     for network, weights in zip(networks, prepared(networks, (4, 4), None), strict=True):
         torch.testing.assert_close(network.run(x, weights), network(x))
 
@@ -140,6 +142,10 @@ def test_matrices_are_what_conditioners_call_so_but_for_single_columns() -> None
     mixed = Mixed()
     shapes = [tuple(w.shape) for w in matrices_of(nn.Sequential(nn.Linear(3, 3), mixed))]
     assert shapes == [(1, 3), (4, 2), *(tuple(w.shape) for w in matrices_of(mixed.inner))]
+
+
+def test_a_conditioner_of_one_s_own_has_a_forward() -> None:
+    assert_needed(Conditioner, "forward")
 
 
 def test_any_network_is_a_conditioner() -> None:

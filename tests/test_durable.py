@@ -73,6 +73,9 @@ def test_an_open_file_gets_the_content_when_it_is_whole(tmp_path: Path) -> None:
             partial.write_text("whole")
             assert (tmp_path / "log").read_text() == ""
     assert (tmp_path / "log").read_text() == "whole"
+    with (tmp_path / "empty").open("w") as log, replacing(Path(f"/dev/fd/{log.fileno()}")):
+        pass
+    assert (tmp_path / "empty").read_text() == ""
 
 
 def test_a_place_that_cannot_be_taken_for_another_reason_is_an_error(
@@ -182,6 +185,12 @@ def test_a_directory_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -
     assert os.listdir(target.parent) == ["model"]
 
 
+def test_the_folders_above_a_directory_are_made(tmp_path: Path) -> None:
+    with replacing_directory(tmp_path / "runs" / "mine" / "model") as partial:
+        (partial / "content").write_text("new")
+    assert content(tmp_path / "runs" / "mine" / "model") == "new"
+
+
 def test_a_directory_s_old_content_is_kept_where_that_is_asked_for(tmp_path: Path) -> None:
     target, previous = fill(tmp_path / "last", "second"), fill(tmp_path / "previous", "first")
     with replacing_directory(target, previous) as partial:
@@ -217,6 +226,20 @@ def test_a_directory_that_cannot_be_filled_leaves_the_old_one_and_no_rest(tmp_pa
         raise OSError(errno.ENOSPC, "full")
     assert content(target) == "old"
     assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_failure_is_told_although_nothing_can_be_removed(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="full"), replacing_directory(tmp_path / "model") as partial:
+        partial.rmdir()
+        raise OSError(errno.ENOSPC, "full")
+
+
+def test_a_failure_costs_nothing_of_what_a_crash_left(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    fill(beside(target, "old"), "old")
+    with pytest.raises(OSError, match="full"), replacing_directory(target):
+        raise OSError(errno.ENOSPC, "full")
+    assert content(target) == "old"
 
 
 def test_a_replacement_that_was_cut_short_is_put_right(tmp_path: Path) -> None:
@@ -288,14 +311,22 @@ def test_lines_are_added_and_a_cut_one_gets_its_end(tmp_path: Path) -> None:
     append(path, '{"a": 1}\n')
     append(path, '{"a": 2}\n')
     assert path.read_text() == '{"a": 1}\n{"a": 2}\n'
+    path.write_text("{")
+    append(path, '{"a": 2}\n')
+    assert path.read_text() == '{\n{"a": 2}\n'
     path.write_text('{"a": 1}\n{"a"')
     append(path, '{"a": 3}\n')
     assert path.read_text() == '{"a": 1}\n{"a"\n{"a": 3}\n'
     assert load_lines(path) == [{"a": 1}, {"a": 3}]
 
 
-def test_a_line_that_does_not_fit_is_not_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    append(path := tmp_path / "metrics.jsonl", '{"a": 1}\n')
+@pytest.mark.parametrize("before", ["", '{"a": 1}\n'])
+def test_a_line_that_does_not_fit_is_not_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    if before:
+        append(path, before)
     opened = Path.open
 
     def full(self: Path, mode: str) -> object:
@@ -314,7 +345,7 @@ def test_a_line_that_does_not_fit_is_not_half_written(tmp_path: Path, monkeypatc
     with pytest.raises(OSError, match="No space left"):
         append(path, '{"a": 2}\n')
     monkeypatch.undo()
-    assert path.read_text() == '{"a": 1}\n'
+    assert path.read_text() == before
 
 
 @pytest.mark.parametrize(
@@ -349,6 +380,13 @@ def test_a_sealed_directory_is_verified_file_by_file(tmp_path: Path) -> None:
     save_text(tmp_path / DIGESTS, (tmp_path / DIGESTS).read_text() + " ")
     with pytest.raises(InputError, match=rf"{DIGESTS} is damaged"):
         verify(tmp_path)
+
+
+def test_digests_are_written_as_earlier_versions_wrote_them(tmp_path: Path) -> None:
+    """Otherwise their checkpoints would count as damaged."""
+    (tmp_path / DIGESTS).write_text('{\n  "b": "' + digest(b"b") + '"\n}\n')
+    (tmp_path / "b").write_text("b")
+    verify(tmp_path)
 
 
 def test_a_digest_is_the_published_one(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 import shutil
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch._dynamo.exc import BackendCompilerFailed
+from torch._dynamo.exc import TorchDynamoException
 from torch._dynamo.utils import counters
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -19,10 +20,11 @@ from glowflow.bijections.step import mixing
 from glowflow.errors import InputError
 from glowflow.execution import Execution, forward
 from glowflow.execution.compilation import Compiled
+from glowflow.execution.memory import MemoryMode
 from glowflow.images import dequantize
 from glowflow.layouts import levels
 from glowflow.parts import MEMORIES, Part
-from tests.helpers import randomize
+from tests.helpers import assert_needed, randomize
 
 REALNVP, ONE_BLOCK = {"kind": "realnvp", "logit": True}, {"kind": "residual", "blocks": 1}
 CONFIGS = {
@@ -59,10 +61,12 @@ def test_outputs_and_gradients_are_those_of_the_plain_layers(level: Chain, memor
 
 
 @pytest.mark.parametrize("memory", MEMORIES.names)
-def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: str) -> None:
+@pytest.mark.parametrize("length", [(), (6,)], ids=["vectors", "sequences"])
+def test_steps_without_images_have_the_same_gradients_in_every_memory_mode(memory: str, length: tuple[int]) -> None:
     torch.manual_seed(0)
-    steps = [Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Linear(2, 4))) for _ in range(3)]
-    flow, x = randomize(Chain(*steps)).double(), torch.randn(5, 4, dtype=torch.float64)
+    network = partial(nn.Conv1d, 2, 4, 1) if length else partial(nn.Linear, 2, 4)
+    steps = [Step(ActNorm(4), Conv1x1(4), AffineCoupling(network())) for _ in range(3)]
+    flow, x = randomize(Chain(*steps)).double(), torch.randn(5, 4, *length, dtype=torch.float64)
     found = []
     for run in (flow.forward, lambda x: forward(steps, x, Execution(memory))):
         flow.zero_grad()
@@ -70,6 +74,25 @@ def test_steps_on_vectors_have_the_same_gradients_in_every_memory_mode(memory: s
         (log_det.sum() + y.square().sum()).backward()
         found.append([w.grad.clone() for w in flow.parameters() if w.grad is not None])
     torch.testing.assert_close(found[1], found[0])
+
+
+@pytest.mark.parametrize(("anchor_interval", "num_anchors"), [(1, 18), (8, 2), (9, 2), (10, 1), (19, 0)])
+def test_a_reversible_level_keeps_its_output_and_an_anchor_after_every_so_many_steps(
+    anchor_interval: int, num_anchors: int
+) -> None:
+    level, x = levels(CONFIGS["deep"])[0], torch.rand(2, 1, 8, 8)
+    kept: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(kept.append, lambda _: x):
+        y, _ = forward(level, x, Execution({"kind": "reversible", "anchor_interval": anchor_interval}))
+    assert sum(tensor.shape == y.shape for tensor in kept) == 1 + num_anchors
+
+
+def test_second_derivatives_of_a_reversible_level_are_refused() -> None:
+    level, x = levels(CONFIGS["shuffle"])[0], torch.rand(2, 3, 8, 8, requires_grad=True)
+    y, log_det = forward(level, x, Execution("reversible"))
+    (gradient,) = torch.autograd.grad(y.square().sum() + log_det.sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
 
 
 @pytest.mark.filterwarnings("default")  # PyTorch warns of its own doings
@@ -106,14 +129,16 @@ def test_without_a_compiler_functions_run_as_they_are(
 ) -> None:
     def compile_(_function: object, **_: object) -> Callable[..., Tensor]:
         def fail(*_: object) -> Tensor:
-            raise BackendCompilerFailed(print, RuntimeError("no compiler"), None)
+            raise TorchDynamoException("no compiler\n\nSet a variable for the stack trace.\n")
 
         return fail
 
     monkeypatch.setattr(torch, "compile", compile_)
     add = Compiled(torch.add)
     assert add(torch.ones(1), torch.ones(1)).item() == add(torch.ones(1), torch.ones(1)).item() == 2
-    assert capfd.readouterr().err.count("runs uncompiled") == 1
+    first, second = capfd.readouterr().err.splitlines()
+    assert first.startswith("Compiling")
+    assert second.endswith("runs uncompiled, which changes only the speed: no compiler")
 
 
 def test_a_mixing_is_the_steps_first_layers(level: Chain) -> None:
@@ -123,6 +148,10 @@ def test_a_mixing_is_the_steps_first_layers(level: Chain) -> None:
         y, log_det = Chain(*list(step)[:-1])(x)
         torch.testing.assert_close(torch.einsum("oi,bihw->bohw", matrix, x) + bias[:, None, None], y)
         torch.testing.assert_close((3 * 5 * log_abs_det).expand(2), log_det)
+
+
+def test_a_memory_mode_of_one_s_own_has_a_run() -> None:
+    assert_needed(MemoryMode, "run")
 
 
 class Kernels(TorchDispatchMode):

@@ -1,13 +1,16 @@
 """Order and noise are functions of (seed, position)."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from glowflow.config import TrainConfig
-from glowflow.noise import Stream, uniform_noise
+from glowflow.noise import Stream, normal, uniform, uniform_noise
 from glowflow.order import shuffled
 from glowflow.training.augmentation import augment, shift
 
@@ -44,6 +47,17 @@ def test_noise_is_uniform_and_independent() -> None:
     assert torch.equal(noise[1:], following[:-1])
     correlation = torch.corrcoef(noise.view(1000, -1)[:, :2].T)[0, 1]
     assert correlation.abs() < 0.15
+
+
+@pytest.mark.parametrize(("draw", "mean", "std"), [(uniform, 0.5, 12**-0.5), (normal, 0.0, 1.0)])
+def test_drawn_numbers_of_an_image_do_not_depend_on_the_number_of_images(
+    draw: Callable[[int, int, torch.Generator], Tensor], mean: float, std: float
+) -> None:
+    few, many = (draw(num, 1001, torch.Generator().manual_seed(0)) for num in (2, 30))
+    assert torch.equal(few, many[:2])
+    assert many.shape == (30, 1001)
+    assert many.mean().item() == pytest.approx(mean, abs=5 * std / many.numel() ** 0.5)
+    assert many.std().item() == pytest.approx(std, rel=0.03)
 
 
 def test_streams_and_seeds_differ() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -63,12 +64,28 @@ def test_a_step_moves_the_weights_as_far_as_its_learning_rate_says() -> None:
 
 def test_gradients_are_clipped_where_that_is_asked_for() -> None:
     batch = Batch(torch.full((2, 1, 4, 4), 7, dtype=torch.uint8), torch.zeros(2, 1, 4, 4))
-    for clip, expected in ((1.5, 1.5), (None, None)):
+    for clip, expected in ((1.5, 1.5), (1e6, None), (None, None)):
         state = TrainingState.new(replace(CONFIG, train=replace(CONFIG.train, grad_clip=clip)), "cpu")
         before = state.step(batch).grad_norm
         after = float(torch.cat([w.grad.flatten() for w in state.model.parameters() if w.grad is not None]).norm())
         assert before > 1.5
         assert after == pytest.approx(expected or before, rel=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["glow-adamax", "muon", "adam"])
+def test_first_steps_without_a_finite_loss_change_no_weights_and_are_counted(optimizer: Any) -> None:  # noqa: ANN401
+    state = TrainingState.new(replace(CONFIG, train=replace(CONFIG.train, optimizer=optimizer)), "cpu")
+    before = weights_of(state)
+    images, noise = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(2, 1, 4, 4)
+    for times in (1, 2):
+        state.step(Batch(images, torch.full_like(noise, torch.nan)))
+        assert (state.progress.updates, state.progress.skipped, state.skipped_in_a_row) == (0, times, times)
+    assert torch.equal(weights_of(state), before)
+    assert not any(moments.any() for entry in state.optimizer.state.values() for moments in entry.values())
+    state.step(Batch(images, noise))
+    assert (state.progress.updates, state.progress.skipped, state.skipped_in_a_row) == (1, 2, 0)
+    assert weights_of(state).isfinite().all()
+    assert not torch.equal(weights_of(state), before)
 
 
 @pytest.mark.parametrize("config", [CONFIG, NOT_AVERAGED], ids=["averaged", "raw"])
@@ -108,6 +125,27 @@ def test_what_is_restored_does_not_hang_on_the_file(tmp_path: Path) -> None:
     for path in (tmp_path / "last").iterdir():
         path.write_bytes(bytes(path.stat().st_size))
     torch.testing.assert_close(state.tensors(), expected, rtol=0, atol=0)
+
+
+def test_a_checkpoint_counts_steps_whose_results_were_not_read_yet(tmp_path: Path) -> None:
+    """As on a GPU, whose host stays behind."""
+    state, found = TrainingState.new(CONFIG, "cpu"), TrainingState.new(CONFIG, "cpu")
+    state.lag = 2
+    for updates in (0, 0, 1):
+        advance(state)
+        assert state.progress.updates == updates
+    state.save(tmp_path)
+    found.restore(tmp_path)
+    assert found.progress.updates == 3
+
+
+def test_nothing_of_the_steps_after_a_checkpoint_stays_when_it_is_restored(tmp_path: Path) -> None:
+    config = replace(CONFIG, train=replace(CONFIG.train, optimizer="adam"))  # it has no momentum before its first step
+    state = trained(config, updates=0)
+    state.save(tmp_path)
+    advance(state)
+    state.restore(tmp_path)
+    assert_same(state, trained(config, updates=0))
 
 
 def test_everything_counts_in_a_comparison_between_processes() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from glowflow.errors import InputError
 
 DOUBLINGS = 1024
-"""How often the interval that is searched may be doubled: enough to reach every float64 number."""
+"""How often the interval that is searched may be doubled: up to 2^1023, since twice as much is infinite in float64."""
 HALVINGS = 128
 """How often this interval is halved at most. The search ends earlier if no number lies between the interval's ends."""
 

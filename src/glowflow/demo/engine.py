@@ -106,7 +106,7 @@ class Engine:
 
     def close(self) -> None:
         """End the thread."""
-        self._thread.shutdown(cancel_futures=True)
+        self._thread.shutdown()
 
     async def _result(self, work: Work, row: Tensor, label: int | None) -> Any:  # noqa: ANN401 (an item of the work's)
         if len(self._waiting) >= MOST_WAITING:

@@ -177,7 +177,7 @@ class _AdamaxUpdate(_Update):
     def update(self, gradient: Tensor, group: Mapping[str, Any], share: Tensor | float) -> None:
         beta1, beta2 = group["betas"]
         self.t += share
-        t = self.t + (group["first_t"] - 1)
+        t = (self.t + (group["first_t"] - 1)).clamp(min=1)  # it's 0 if the very first step is left out
         step_size = share * group["lr"] * (1 - beta2**t).sqrt() / (1 - beta1**t)
         self.m.lerp_(gradient, (1 - beta1) * share)
         self.v *= 1 - (1 - beta2) * share

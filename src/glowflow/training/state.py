@@ -65,11 +65,11 @@ class TrainingState:
     averaged: Average[Glow] | None
     optimizer: Optimizer
     gradient: Gradient
+    lag: int
+    """How many steps late `progress.updates` and the two counts of skipped steps may be; see `settle`."""
     progress: Progress = field(default_factory=Progress)
     skipped_in_a_row: int = 0
     """How many of the latest steps, without a break, had no finite loss or gradient."""
-    lag: int = 0
-    """How many steps late `progress.updates` and the two counts of skipped steps may be; see `settle`."""
     captured: Captured | None = None
     """`compute` as a CUDA graph, where there is CUDA."""
     unread: deque[StepResult] = field(default_factory=deque)
@@ -98,7 +98,7 @@ class TrainingState:
         objective = Objective(model, settings.weight_y)
         gradient = Gradient(objective, settings.batch_size, options.micro_batch, options.processes)
         optimizer, lag = build_optimizer(model, settings, execution.precision), LAGS.get(model.device.type, 0)
-        state = cls(settings, model, averaged, optimizer, gradient, lag=lag)
+        state = cls(settings, model, averaged, optimizer, gradient, lag)
         if model.device.type == "cuda" and options.processes.count == 1 and isinstance(optimizer, GlowAdamax):
             state.captured = Captured(state.compute)
         return state
