@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.filterwarnings("ignore:Please use the new API settings to control TF32:UserWarning")  # torch 2.9's own
 def test_a_dry_run_answers_every_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["gpu", "--dry-run", str(tmp_path / "gpu.json")])
     runpy.run_module("benchmarks.gpu", run_name="__main__")
