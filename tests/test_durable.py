@@ -229,12 +229,12 @@ def test_a_directory_that_cannot_be_filled_leaves_the_old_one_and_no_rest(tmp_pa
 
 
 def test_a_failure_is_told_although_nothing_can_be_removed(tmp_path: Path) -> None:
-    def fill(partial: Path) -> None:
+    def empty(partial: Path) -> None:
         partial.rmdir()
         raise OSError(errno.ENOSPC, "full")
 
     with pytest.raises(OSError, match="full"), replacing_directory(tmp_path / "model") as partial:
-        fill(partial)
+        empty(partial)
 
 
 def test_a_failure_costs_nothing_of_what_a_crash_left(tmp_path: Path) -> None:
