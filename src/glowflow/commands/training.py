@@ -79,17 +79,14 @@ def presets() -> None:
     Example: glowflow presets
     """
     from glowflow.presets import names
-    from glowflow.progress import progress
 
     table = Table(title="Presets (parameters in millions; GFLOP of a forward pass per image)")
     for column in ("name", "data", "C x H x W", "L", "K", "width", "layers", "bits", "batch", "beta2", "warm-up"):
         table.add_column(column, no_wrap=True)
     for column in ("GPUs", "M param.", "GFLOP", "published bits/dim"):
         table.add_column(column, justify="right")
-    with progress("Sizes", len(names()), "presets") as advance:
-        for name in names():
-            table.add_row(*_preset_row(name))
-            advance(1)
+    for name in names():
+        table.add_row(*_preset_row(name))
     wide_console().print(table)
 
 
