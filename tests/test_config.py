@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from glowflow import GlowConfig, InputError, TrainConfig
-from glowflow.config import default_levels
+from glowflow.shapes import default_levels
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import torch
 import yaml
 
 from glowflow import Glow
-from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.images import dequantize
+from glowflow.migration import migrated
 from glowflow.presets import load_run
 from glowflow.training import train
 

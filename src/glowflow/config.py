@@ -1,18 +1,15 @@
 """The settings of a model and of its training, as frozen dataclasses that don't need torch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from glowflow.checks import check_number, check_types, check_whole, checked_range, is_whole, make_plain, typed
+from glowflow.checks import check_number, check_types, check_whole, checked_range, make_plain, typed
 from glowflow.errors import InputError
 from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Kind, Part
+from glowflow.shapes import Shape, check_levels, check_shape, default_levels
 
 PARTS = (COUPLINGS, PERMUTATIONS, CONDITIONERS, LAYOUTS, DEQUANTIZERS)
 """The kinds of parts that a `GlowConfig` names."""
-
-Shape = tuple[int, int, int]
-"""An image's (channels, height, width)."""
 
 LARGEST_BATCH = 2**22
 """Images; merely choosing the images of a larger batch would take too long."""
@@ -67,8 +64,8 @@ class GlowConfig:
 
     def __post_init__(self) -> None:
         make_plain(self)
-        _check_shape(self.image_shape)
-        _check_levels(self.image_shape, self.levels)
+        check_shape(self.image_shape)
+        check_levels(self.image_shape, self.levels)
         check_whole("num_bits", self.num_bits, 1, 8)
         check_whole("num_classes", self.num_classes, 0)
         for kind in (COUPLINGS, PERMUTATIONS, LAYOUTS, DEQUANTIZERS):
@@ -165,58 +162,6 @@ def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 (a number or a part)
         return CONDITIONERS.normal(value)
     check_whole(name, value, 1)
     return value
-
-
-def migrated(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert fields of a `GlowConfig` that have the form of format 1 to the form of today.
-
-    >>> migrated({"layout": "realnvp", "residual_blocks": 2, "logit": True})
-    {'layout': {'kind': 'realnvp', 'logit': True}, 'conditioner': {'kind': 'residual', 'blocks': 2}}
-    """
-    fields = {name: value for name, value in model.items() if name not in {"residual_blocks", "logit"}}
-    if model.get("logit"):
-        fields["layout"] = {"kind": model.get("layout", "glow"), "logit": True}
-    if model.get("residual_blocks"):
-        fields["conditioner"] = {"kind": "residual", "blocks": model["residual_blocks"]}
-    return fields
-
-
-def valid_levels(image_shape: Shape) -> list[int]:
-    """Every number of levels that an image of (C, H, W) can be squeezed to, ascending.
-
-    >>> valid_levels((1, 28, 28))
-    [1, 2]
-    """
-    _, height, width = image_shape
-    return [n for n in range(1, 32) if height % 2**n == 0 and width % 2**n == 0]
-
-
-def default_levels(image_shape: Shape) -> int:
-    """The largest number of levels that leaves a top of at least 4x4, else the largest valid one.
-
-    >>> default_levels((3, 32, 32)), default_levels((3, 2, 8))
-    (3, 1)
-    """
-    _, height, width = image_shape
-    levels = valid_levels(image_shape)
-    return max((n for n in levels if min(height, width) >> n >= 4), default=levels[-1])
-
-
-def _check_shape(shape: Shape) -> None:
-    if not isinstance(shape, tuple) or len(shape) != 3 or not all(map(is_whole, shape)) or min(shape) < 1:
-        raise InputError(f"image_shape is {shape}; it takes three positive numbers: channels, height, width.")
-    if not valid_levels(shape):
-        _, height, width = shape
-        raise InputError(
-            f"An image of {height}x{width} can't be squeezed, since a side is odd; "
-            f"the nearest possible size is {height + height % 2}x{width + width % 2}."
-        )
-
-
-def _check_levels(shape: Shape, levels: int | None) -> None:
-    if levels is not None and not (is_whole(levels) and levels in valid_levels(shape)):
-        choices = ", ".join(map(str, valid_levels(shape)))
-        raise InputError(f"An image of {shape[1]}x{shape[2]} can't have {levels} levels; it can have {choices}.")
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from glowflow.config import Shape
 from glowflow.durable import replacing
 from glowflow.errors import InputError
 from glowflow.packages import imported
+from glowflow.shapes import Shape
 
 SMALLEST_TILE = 64
 """The smallest number of pixels of an image's longer side."""

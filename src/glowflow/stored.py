@@ -9,9 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from glowflow import weights
-from glowflow.config import GlowConfig, migrated
+from glowflow.config import GlowConfig
 from glowflow.durable import digest, is_sealed, load_json, parsed_json, verify
 from glowflow.errors import InputError, UnregisteredPartError
+from glowflow.migration import migrated
 from glowflow.paths import expanded
 from glowflow.weights import CONFIG, FORMAT_VERSION, MODEL, RAW, USUAL, VALUE_RANGES
 

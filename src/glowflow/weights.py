@@ -19,7 +19,7 @@ from glowflow.packages import imported
 from glowflow.paths import expanded
 
 FORMAT_VERSION = 2
-"""The format that is written. Format 1, which has other names of settings, can be read, too (`config.migrated`)."""
+"""The format that is written. Format 1, which has other names of settings, can be read, too (`migration.migrated`)."""
 
 CONFIG = "config.json"
 MODEL = "model.safetensors"

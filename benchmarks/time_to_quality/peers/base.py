@@ -17,9 +17,9 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from benchmarks.time_to_quality.contender import Task
-from glowflow.config import valid_levels
 from glowflow.errors import InputError, install
 from glowflow.images import bits_per_dim, dequantize, to_uint8
+from glowflow.shapes import valid_levels
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from glowflow.captions import Caption
-    from glowflow.config import Shape
+    from glowflow.shapes import Shape
 
 LARGEST_FACTOR = 64
 

@@ -1,6 +1,5 @@
 """Images to train on, memory-mapped and uint8: built-in and published data sets, and your own folders and files."""
 
-from glowflow.config import Shape
 from glowflow.data.cache import cache_directory
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse
@@ -8,6 +7,7 @@ from glowflow.data.image_file import read_image, read_images
 from glowflow.data.published import PUBLISHED, Published
 from glowflow.data.registry import BUILT_IN, BuiltIn, is_name, load, look_at, of_run, prepare
 from glowflow.data.value_range import Range, check_needed, described, for_all_kinds
+from glowflow.shapes import Shape
 
 __all__ = [
     "BUILT_IN",

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
@@ -16,6 +15,7 @@ from glowflow.data.keys import prefix
 from glowflow.data.splits import Rows, complete, split_named, splits_among
 from glowflow.errors import InputError
 from glowflow.progress import say
+from glowflow.shapes import Shape
 
 Arrays = dict[str, NDArray[Any]]
 LABELS = "labels"

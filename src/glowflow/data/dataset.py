@@ -10,10 +10,10 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from glowflow.config import Shape
 from glowflow.data.value_range import Range
 from glowflow.errors import InputError, counted, in_a_row, listed, quoted_name
 from glowflow.progress import say
+from glowflow.shapes import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor

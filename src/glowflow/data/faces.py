@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_drawing import render
@@ -21,6 +20,7 @@ from glowflow.data.keys import shape_text
 from glowflow.errors import InputError
 from glowflow.packages import require
 from glowflow.progress import progress
+from glowflow.shapes import Shape
 from glowflow.threads import cores
 
 VERSION = 1

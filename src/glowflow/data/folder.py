@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
@@ -26,6 +25,7 @@ from glowflow.data.splits import Rows, complete, split_named
 from glowflow.data.value_range import UNKNOWN, Range, Seen, together, told, usual
 from glowflow.errors import InputError, listed
 from glowflow.progress import progress, say
+from glowflow.shapes import Shape
 
 BATCH = 256
 """The number of files that are read at a time."""

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from glowflow.config import Shape
 from glowflow.data.formats import advice, open_image
 from glowflow.data.in_flight import InFlight
 from glowflow.data.samples import Samples, samples
 from glowflow.data.value_range import UNKNOWN, Range, Seen, check_needed, together, told, usual
 from glowflow.errors import InputError
+from glowflow.shapes import Shape
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""

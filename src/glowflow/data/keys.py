@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
-from glowflow.config import Shape
 from glowflow.data.value_range import UNKNOWN, Range
+from glowflow.shapes import Shape
 
 
 def shape_text(image_shape: Shape) -> str:

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
 from glowflow.data.keys import shape_text
 from glowflow.errors import InputError
 from glowflow.packages import package_file
+from glowflow.shapes import Shape
 
 SCENES = {
     "astronaut": ("skimage", "data/astronaut.png"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from glowflow.config import RunConfig, Shape
+from glowflow.config import RunConfig
 from glowflow.data import arrays, digits, faces, folder, photos, published
 from glowflow.data.cache import Source, prepared, stored
 from glowflow.data.dataset import SPLITS, Dataset, Split
@@ -17,6 +17,7 @@ from glowflow.data.value_range import UNKNOWN, Range, for_all_kinds
 from glowflow.errors import InputError
 from glowflow.paths import expanded
 from glowflow.progress import say
+from glowflow.shapes import Shape
 
 
 @dataclass(frozen=True)

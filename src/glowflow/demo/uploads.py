@@ -8,10 +8,10 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 from torch import Tensor
 
-from glowflow.config import Shape
 from glowflow.data.image_file import Picture, fit
 from glowflow.data.value_range import UNKNOWN, Range
 from glowflow.demo.alignment import FaceFinder
+from glowflow.shapes import Shape
 
 FORMATS = {
     "image/png": "PNG",

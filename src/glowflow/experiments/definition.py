@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from glowflow import presets
 from glowflow.checks import check_number, check_type, check_whole
-from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
+from glowflow.migration import migrated
 from glowflow.parts import MEMORIES, Part
 from glowflow.presets import documents
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow import weights
-from glowflow.config import RunConfig, Shape
+from glowflow.config import RunConfig
 from glowflow.data import Dataset, of_run
 from glowflow.durable import load_json, save_json
 from glowflow.experiments.kid import kid
@@ -18,6 +18,7 @@ from glowflow.images import quantize
 from glowflow.order import shuffled
 from glowflow.progress import progress
 from glowflow.provenance import provenance
+from glowflow.shapes import Shape
 
 VERSION = 3
 """Raise this number when the classifier changes, so that one trained in another way isn't taken from the cache."""

@@ -10,7 +10,6 @@ from statistics import median
 from typing import Any
 
 from glowflow import weights
-from glowflow.config import migrated
 from glowflow.data import of_run
 from glowflow.durable import append, load_json, load_lines, save_json
 from glowflow.errors import RunBusyError, TrainingDivergedError, TrainingInterruptedError
@@ -19,6 +18,7 @@ from glowflow.experiments.definition import Definition, Training, directory
 from glowflow.experiments.estimates import estimates, execution_of, step_seconds
 from glowflow.experiments.features import Judge, judge_for
 from glowflow.experiments.results import Line
+from glowflow.migration import migrated
 from glowflow.model import Glow
 from glowflow.pictures import grid
 from glowflow.presets.size import size

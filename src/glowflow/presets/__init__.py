@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import Any
 
-from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
+from glowflow.migration import migrated
 from glowflow.presets import documents
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
-from glowflow.config import GlowConfig, RunConfig, TrainConfig, migrated
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import is_name
 from glowflow.destinations import destination
 from glowflow.durable import save_text
 from glowflow.errors import InputError, RunBusyError
 from glowflow.locks import lock
+from glowflow.migration import migrated
 
 CONFIG = "config.yaml"
 MAY_CHANGE = {("train", "images"), ("train", "cooldown_images"), ("train", "data")}

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glowflow.config import Shape
 from glowflow.data.image_file import fit
 from glowflow.data.published.reading import Images, Item
 from glowflow.errors import InputError
+from glowflow.shapes import Shape
 
 Fit = Callable[[Image.Image, Shape, Item], Images]
 """Makes uint8 (H, W, C) of an image with C channels. The item gives its key and its name in messages."""

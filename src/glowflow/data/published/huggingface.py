@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glowflow.config import Shape
 from glowflow.data.cache import Source
 from glowflow.data.image_file import check_channels
 from glowflow.data.keys import digest, prefix, states
@@ -18,6 +17,7 @@ from glowflow.data.splits import splits_among
 from glowflow.data.value_range import UNKNOWN, WHOLE_RANGES, Range
 from glowflow.errors import InputError, listed, one_line
 from glowflow.packages import imported
+from glowflow.shapes import Shape
 
 PREFIX = "hf:"
 LABELS = ("label", "labels", "fine_label")

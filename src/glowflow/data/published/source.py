@@ -5,7 +5,6 @@ import os
 import re
 from pathlib import Path
 
-from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names, Source, cache_directory
 from glowflow.data.keys import digest, shape_text, states
 from glowflow.data.published.reading import MissingError, Reading
@@ -13,6 +12,7 @@ from glowflow.data.published.table import PUBLISHED, Published
 from glowflow.data.published.writer import Form, build
 from glowflow.errors import InputError, one_line
 from glowflow.packages import imported
+from glowflow.shapes import Shape
 
 VERSION = 1
 """A part of the cache's key. Raise it when the same files give other images."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from glowflow.config import Shape
 from glowflow.data.dataset import Split
 from glowflow.data.published import celeba, cifar, idx, imagenet, lsun, picture_files, svhn
 from glowflow.data.published.fitting import REDUCED, Fit, centre, face, padded, random_crop
 from glowflow.data.published.reading import Reading
+from glowflow.shapes import Shape
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glowflow.config import Shape
 from glowflow.data.cache import Source
 from glowflow.data.dataset import Split
 from glowflow.data.image_file import check_channels
@@ -27,6 +26,7 @@ from glowflow.data.published.reading import Images, Item, Part, Reading, record
 from glowflow.data.published.record_file import Feature, contents, features, offsets
 from glowflow.data.published.writer import Form
 from glowflow.errors import InputError
+from glowflow.shapes import Shape
 
 FOLDERS: Mapping[str, Split] = {"train": "train", "validation": "test"}
 """The validation images are the test split, because the original's figures are for them."""

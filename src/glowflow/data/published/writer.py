@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glowflow.config import Shape
 from glowflow.data.cache import Builder, Names
 from glowflow.data.dataset import SPLITS, Split
 from glowflow.data.image_file import MODES, UnreadableError, opened
@@ -25,6 +24,7 @@ from glowflow.data.splits import Rows, hold_out
 from glowflow.data.value_range import WHOLE_RANGES, Range, described
 from glowflow.errors import InputError
 from glowflow.progress import progress, say
+from glowflow.shapes import Shape
 
 BLOCK_BYTES = 2**24
 """About the number of bytes of images in memory at a time. An interruption can lose as many."""
