@@ -199,7 +199,7 @@ def _gradients(batch: int, averaging: float | None, execution: Execution, config
         operations.counts.clear()
         held = activation_bytes(lambda: objective(images, noise).total, ())
         if averaging is not None:
-            average.update(objective.model)
+            average.update()
     return Work(operations.counts, held)
 
 

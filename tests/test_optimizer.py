@@ -147,10 +147,10 @@ def averages(beta: float, values: Sequence[float]) -> list[float]:
     average, found = Average(model, beta), []
     for value in values:
         nn.init.constant_(model.weight, value)
-        average.update(model)
+        average.update()
         found.append(average.module(torch.ones(1)).item())
         nn.init.constant_(model.weight, 9.0)
-        average.update(model, torch.tensor(False))  # noqa: FBT003 (a step that wasn't finite)
+        average.update(torch.tensor(False))  # noqa: FBT003 (a step that wasn't finite)
     return found
 
 

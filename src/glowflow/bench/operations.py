@@ -60,7 +60,7 @@ def count(run: RunConfig, execution: Execution) -> dict[str, Any]:
     averages = 0
     if state.averaged is not None:
         with Operations() as averaging:
-            state.averaged.update(state.model, torch.ones((), dtype=torch.bool, device="meta"))
+            state.averaged.update(torch.ones((), dtype=torch.bool, device="meta"))
         averages = averaging.counts.total()
     step = whole.counts.total()
     update = step - forward - backward - averages

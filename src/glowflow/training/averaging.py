@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from glowflow.training.side_by_side import SideBySide
+from glowflow.training.side_by_side import laid_side_by_side
 
 SHARE = 0.1
 """The largest share of the steps so far that an average reaches back over."""
@@ -26,7 +26,7 @@ class Average(nn.Module, Generic[Model]):
     averages all weights at once and doesn't wait.
 
     Args:
-        model: The model whose weights are averaged.
+        model: The model whose weights are averaged. They become views of one vector.
         beta: The share of the old average in each update, late in the training.
     """
 
@@ -36,18 +36,16 @@ class Average(nn.Module, Generic[Model]):
         super().__init__()
         self.module: Model = deepcopy(model)
         self.beta = beta
-        self.averages = SideBySide([weight.detach() for weight in self.module.parameters()])
-        for weight, view in zip(self.module.parameters(), self.averages.views, strict=True):
-            weight.data = view
-        self.register_buffer("num_updates", torch.zeros((), device=self.averages.vector.device))
+        self.averages, self.weights = laid_side_by_side(self.module), laid_side_by_side(model)
+        self.trained_buffers = list(model.buffers())
+        self.register_buffer("num_updates", torch.zeros((), device=self.averages.device))
 
     @torch.no_grad()
-    def update(self, model: Model, finite: Tensor | None = None) -> None:
+    def update(self, finite: Tensor | None = None) -> None:
         """Update the average with the weights of the trained model, unless `finite`, a boolean tensor (), is false."""
         share = (1 / (1 + SHARE * self.num_updates)).clamp(min=1 - self.beta)
         counts = torch.ones_like(share) if finite is None else finite.to(share)
-        weights = self.averages.join([weight.detach() for weight in model.parameters()])
-        self.averages.vector.lerp_(weights, (share * counts).to(weights))
+        self.averages.lerp_(self.weights, (share * counts).to(self.weights))
         self.num_updates += counts
-        if buffers := list(self.module.buffers()):
-            torch._foreach_copy_(buffers, list(model.buffers()))
+        if self.trained_buffers:
+            torch._foreach_copy_(list(self.module.buffers()), self.trained_buffers)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class SideBySide:
@@ -32,3 +32,11 @@ class SideBySide:
         """Other tensors of the same shapes, as a new vector."""
         pairs = zip(tensors, self.is_permuted, strict=True)
         return torch.cat([(each.permute(0, 2, 3, 1) if is_permuted else each).flatten() for each, is_permuted in pairs])
+
+
+def laid_side_by_side(model: nn.Module) -> Tensor:
+    """Make the parameters of a model views of one vector, which is returned. Changes of either change the other."""
+    together = SideBySide([weight.detach() for weight in model.parameters()])
+    for weight, view in zip(model.parameters(), together.views, strict=True):
+        weight.data = view
+    return together.vector

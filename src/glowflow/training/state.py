@@ -150,7 +150,7 @@ class TrainingState:
             torch._foreach_mul_(gradients, (self.settings.grad_clip / norm).clamp(max=1))
         update_if(finite, self.optimizer)
         if self.averaged is not None:
-            self.averaged.update(self.model, finite)
+            self.averaged.update(finite)
         return torch.cat([loss, norm[None]])
 
     def settle(self, behind: int = 0) -> None:
