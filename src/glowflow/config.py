@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from glowflow.checks import check_number, check_types, check_whole, checked_range, is_whole, make_plain
 from glowflow.errors import InputError
-from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Part
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Fitted, Part
 
 Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
@@ -73,6 +73,8 @@ class GlowConfig:
         for name in ("steps", "width", "conditioner"):
             object.__setattr__(self, name, self._per_level(name))
         check_types(self)
+        for level in range(self.num_levels):
+            self.at(level).check()
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
 
@@ -136,6 +138,13 @@ class Level:
     steps: int
     width: int
     conditioner: Part
+
+    def check(self) -> None:
+        """Refuse options of the conditioner that don't fit the width, or the size of the squeezed images."""
+        _, height, width = self.shape
+        options = CONDITIONERS.options(self.conditioner)
+        if isinstance(options, Fitted):
+            options.check(self.width, (height // 2, width // 2))
 
 
 def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 (a number or a part)
