@@ -1,5 +1,6 @@
 """The conditioners with attention: what they compute, what they refuse, and a training with them."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from glowflow import Glow, GlowConfig, InputError
 from glowflow.bijections import Conditioner
 from glowflow.bijections.conditioner import matrices_of
+from glowflow.cli import main
 from glowflow.conditioners import AttentionConditioner, TransformerConditioner
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.execution import Execution
@@ -141,6 +143,17 @@ def test_a_command_says_what_does_not_fit(
     said = sentence(capsys, "train", "digits", "--model.conditioner", "{kind: attention, heads: 3}")
     assert said.endswith("heads is 3; it takes a divisor of the width, 64.")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_documents_example_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps, width and conditioner are lists there."""
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    ((name, content),) = re.findall(r'^```yaml title="(.+?)"\n(.*?)^```', page, re.MULTILINE | re.DOTALL)
+    Path(name).write_text(content, encoding="utf-8")
+    shorter = ["--train.images=16", "--train.validation-images=8", "--threads=1"]
+    assert main(["train", name, "--out", "run", *shorter]) == 0
+    assert Glow.from_pretrained("run").config.conditioner == ("conv", {"kind": "attention", "blocks": 1})
 
 
 def test_a_trained_model_is_exact_saved_and_sampled_from(config: RunConfig, tmp_path: Path) -> None:

@@ -221,8 +221,8 @@ class TrainConfig:
         batch_size: Images per step, over all processes.
         init_batch_size: The number of images for the data-dependent initialisation; 0 turns it off.
         augment: "flip" mirrors images at random. "shift" moves them by up to 10%, and repeats the border.
-        optimizer: "glow-adamax" is the original's; "muon" is the same with Muon for the kernels of convolutions; the
-            others are torch.optim's.
+        optimizer: "glow-adamax" is the original's; "muon" is the same with Muon for matrices, such as the kernels of
+            convolutions; the others are torch.optim's.
         lr: Learning rate after the warm-up.
         warmup_images: The learning rate grows linearly from 0 over this many images.
         decay_from: After this many images, the learning rate falls as 1 / sqrt(images drawn), however long the training

@@ -13,8 +13,8 @@ class AttentionConditioner(Conditioner):
     """Conv 3x3, blocks of a gated convolution and gated self-attention, conv 3x3 that is zero at first.
 
     (B, C_in, H, W) -> (B, C_out, H, W), with `width` hidden channels, for images of the given size (H, W). Ho et al.
-    2019, section 3.3, and their code, with SiLU in the place of ELU of h and -h, and without dropout: reversible
-    training runs a network twice, and both runs have to agree.
+    2019 (Flow++) and their code (flows.py), with SiLU in the place of the ELU of h and of -h, which would double the
+    channels; and without dropout, because reversible training runs a network twice, and both runs must agree.
 
     Raises:
         InputError: If the heads don't divide the width.
