@@ -51,6 +51,12 @@ def check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> N
         raise InputError(f"{name} is {value}; it takes a whole number {allowed}.")
 
 
+def check_divides(name: str, value: int, what: str, *wholes: int) -> None:
+    """Refuse a number that doesn't divide others, which are described by `what`."""
+    if any(whole % value for whole in wholes):
+        raise InputError(f"{name} is {value}; it takes a divisor of {what}, {' and '.join(map(str, wholes))}.")
+
+
 def check_number(name: str, value: float | None, low: float, below: float = float("inf")) -> None:
     """Refuse a value that isn't a number of at least `low` and less than `below`."""
     if not (isinstance(value, int | float) and low <= value < below):

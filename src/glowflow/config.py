@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from glowflow.checks import check_number, check_types, check_whole, checked_range, make_plain, typed
 from glowflow.errors import InputError
-from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Kind, Part
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Fitted, Kind, Part
 from glowflow.shapes import Shape, check_levels, check_shape, default_levels
 
 PARTS = (COUPLINGS, PERMUTATIONS, CONDITIONERS, LAYOUTS, DEQUANTIZERS)
@@ -75,6 +75,8 @@ class GlowConfig:
         for name in ("steps", "width", "conditioner"):
             object.__setattr__(self, name, self._per_level(name))
         check_types(self)
+        for level in range(self.num_levels):
+            self.at(level).check()
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
 
@@ -155,6 +157,13 @@ class Level:
     width: int
     conditioner: Part
 
+    def check(self) -> None:
+        """Refuse options of the conditioner that don't fit the width, or the size of the squeezed images."""
+        _, height, width = self.shape
+        options = CONDITIONERS.options(self.conditioner)
+        if isinstance(options, Fitted):
+            options.check(self.width, (height // 2, width // 2))
+
 
 def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 (a number or a part)
     """A value for one level."""
@@ -178,8 +187,8 @@ class TrainConfig:
         batch_size: Images per step, over all processes.
         init_batch_size: The number of images for the data-dependent initialisation; 0 turns it off.
         augment: "flip" mirrors images at random. "shift" moves them by up to 10%, and repeats the border.
-        optimizer: "glow-adamax" is the original's; "muon" is the same with Muon for the kernels of convolutions; the
-            others are torch.optim's.
+        optimizer: "glow-adamax" is the original's; "muon" is the same with Muon for matrices, such as the kernels of
+            convolutions; the others are torch.optim's.
         lr: Learning rate after the warm-up.
         warmup_images: The learning rate grows linearly from 0 over this many images.
         decay_from: After this many images, the learning rate falls as 1 / sqrt(images drawn), however long the training

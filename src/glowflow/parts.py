@@ -5,12 +5,13 @@ part are a frozen dataclass in this file. Its decorator names the module of the 
 your own has both in your own file.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
-from glowflow.checks import check_whole, described, fits, plain
+from glowflow.checks import check_divides, check_whole, described, fits, plain
 from glowflow.errors import InputError, UnregisteredPartError
 
 Part: TypeAlias = dict[str, Any] | str
@@ -163,6 +164,14 @@ class Kind:
         return name
 
 
+class Fitted(ABC):
+    """Options of a conditioner that must fit its width, or the size of the images that it sees."""
+
+    @abstractmethod
+    def check(self, width: int, size: tuple[int, int]) -> None:
+        """Raise an InputError if the options don't fit a number of hidden channels, or images of a size (H, W)."""
+
+
 COUPLINGS = Kind("coupling", "glowflow.bijections:Coupling")
 """Elementwise maps; built by (options, conditioner, mask), where `conditioner(n)` makes a network with n outputs for
 each number that changes."""
@@ -217,6 +226,37 @@ class Residual:
 
     def __post_init__(self) -> None:
         check_whole("residual blocks", self.blocks, 1)
+
+
+@CONDITIONERS.option("attention", "glowflow.conditioners.attention")
+@dataclass(frozen=True)
+class Attention(Fitted):
+    """The gated convolutions and self-attention of Flow++, with a number of `blocks` and attention `heads`."""
+
+    blocks: int = 2
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            check_whole(name, value, 1)
+
+    def check(self, width: int, size: tuple[int, int]) -> None:
+        """Each head has an equal share of the channels."""
+        check_divides("heads", self.heads, "the width", width)
+
+
+@CONDITIONERS.option("transformer", "glowflow.conditioners.transformer")
+@dataclass(frozen=True)
+class Transformer(Attention):
+    """The small vision transformer of Jet over patches of `patch` times `patch` pixels; `mlp_ratio` widens its MLPs."""
+
+    patch: int = 1
+    mlp_ratio: int = 4
+
+    def check(self, width: int, size: tuple[int, int]) -> None:
+        """Patches have no pixel left over, too."""
+        super().check(width, size)
+        check_divides("patch", self.patch, "the height and the width of the level's images", *size)
 
 
 @PERMUTATIONS.option("conv1x1", "glowflow.bijections.conv1x1")
