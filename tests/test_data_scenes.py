@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,15 @@ def test_the_same_photographs_give_the_same_patches(share: Path, tmp_path: Path,
     again = prepare("scenes", (3, 32, 32), tmp_path, files=share / "backgrounds")
     assert all((again[split].images == splits[split].images).all() for split in SPLITS)
     assert again["train"].digest == splits["train"].digest
+
+
+def test_an_interrupted_preparation_goes_on_with_the_same_patches(share: Path) -> None:
+    test = PUBLISHED["scenes"].read(share / "backgrounds").parts["test"]
+    whole = list(islice(test.items(0), 12))
+    for expected, found in zip(whole[7:], test.items(7), strict=False):
+        assert (found.key, found.group) == (expected.key, expected.group)
+        assert np.array_equal(np.asarray(found.picture), np.asarray(expected.picture))
+    assert [item.key for item in whole] == list(islice(test.each_key(), 12))
 
 
 def test_larger_and_grey_patches(share: Path, tmp_path: Path) -> None:

@@ -64,16 +64,15 @@ LARGEST = 128
 
 def read(files: Path, photographs: Mapping[Split, Mapping[str, str]] = PHOTOGRAPHS) -> Reading:
     """The patches of all photographs in the folder `files`. The data set is the same everywhere, or it's refused."""
-    paths = {split: [found(files, name) for name in photographs[split]] for split in SPLITS}
-    for split, of_split in paths.items():
-        for path, digest in zip(of_split, photographs[split].values(), strict=True):
-            _check(path, digest)
+    paths = {split: [_verified(files, *photo) for photo in photographs[split].items()] for split in SPLITS}
     every = [path for of_split in paths.values() for path in of_split]
     parts = {split: _part(of_split, every.index(of_split[0]), PER_SCENE[split]) for split, of_split in paths.items()}
     return Reading(parts, every, named=True, grouped=True)
 
 
-def _check(path: Path, digest: str) -> None:
+def _verified(files: Path, name: str, digest: str) -> Path:
+    """The path of a photograph."""
+    path = found(files, name)
     with refused(path), path.open("rb") as file:
         actual = file_digest(file, "sha256").hexdigest()
     if actual != digest:
@@ -81,6 +80,7 @@ def _check(path: Path, digest: str) -> None:
             f"{path} isn't the photograph that scenes is made of (its SHA-256 is {actual}, not {digest}): "
             f"take the one from Debian's packages {' and '.join(INSTALLED.packages)}."
         )
+    return path
 
 
 def _part(paths: Sequence[Path], first_group: int, per_scene: int) -> Part:
