@@ -38,6 +38,7 @@ Write = Callable[[Path], Miniature]
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))  # whatever this machine has installed
     return tmp_path / "cache"
 
 
@@ -148,6 +149,26 @@ def test_what_is_not_prepared_says_how(tmp_path: Path, capsys: pytest.CaptureFix
     assert not list(tmp_path.iterdir())  # asking leaves nothing behind
     line = fails(capsys, "data", "show", "mnist", "--image_shape", "[3, 32, 32]")
     assert 'glowflow data prepare mnist --image-shape "[3, 32, 32]" --files DIR' in line
+
+
+def test_files_of_an_installed_package_need_no_command(tmp_path: Path) -> None:
+    sentence = refusal("fashionmnist", (1, 28, 28))
+    assert sentence.endswith("; or run apt install dataset-fashion-mnist, on Debian.")
+    small = miniatures.mnist_gz(tmp_path / "share" / "datasets" / "fashion-mnist")
+    test = load("fashionmnist", (1, 28, 28), "test")
+    assert (test.images == small.splits["test"].images[:, 2:-2, 2:-2, :1]).all()
+    assert test.class_names[:2] == ("T-shirt/top", "Trouser")
+    shutil.rmtree(tmp_path / "share")
+    assert load("fashionmnist", (1, 28, 28), "train").name == test.name
+
+
+def test_prepared_images_stay_when_a_package_is_installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    miniatures.mnist_gz(tmp_path / "files")
+    before = prepare("fashionmnist", (1, 28, 28), files=tmp_path / "files")
+    shutil.copytree(tmp_path / "files", tmp_path / "share" / "datasets" / "fashion-mnist")
+    capsys.readouterr()
+    assert load("fashionmnist", (1, 28, 28), "test").digest == before["test"].digest
+    assert capsys.readouterr().err == ""
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,7 @@ class Item(NamedTuple):
         picture: uint8 (h, w) or (h, w, c), or the path or the content of an image file.
         label: the index of its class; None if it's kept secret.
         attributes: the value of each attribute.
+        group: the number of its cluster, such as the photograph that it's a piece of.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Item(NamedTuple):
     picture: Images | Path | bytes
     label: int | None = 0
     attributes: NDArray[np.bool_] | tuple[()] = ()
+    group: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Reading:
         class_names: the names of labels; None without labels, and empty if classes are only numbers.
         attribute_names: the names of attributes.
         md5: the published digests of some of the files.
+        grouped: True if the images have groups.
         named: True if the keys are names by which people know the images.
         remark: an addition to the data set's name that says how it was read.
     """
@@ -86,6 +89,7 @@ class Reading:
     class_names: tuple[str, ...] | None = None
     attribute_names: tuple[str, ...] = ()
     md5: Mapping[Path, str] = field(default_factory=dict)
+    grouped: bool = False
     named: bool = False
     remark: str = ""
 

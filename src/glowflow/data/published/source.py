@@ -20,20 +20,25 @@ ARCHIVES = ("*.zip", "*.tar", "*.tgz", "*.tar.gz", "*.7z")
 
 
 def source(name: str, image_shape: Shape, files: Path | None = None) -> Source:
-    """The published data set `name` at `image_shape`, from the cache or from its files in the folder `files`."""
+    """The published data set `name` at `image_shape`, from the cache or from its files.
+
+    Without the folder `files`, the files of an installed package are used.
+    """
     entry = PUBLISHED[name]
     _check_shape(name, entry, image_shape)
     key = f"{name}-{shape_text(image_shape)}-v{VERSION}"
-    if files is None:
-        return Source(name, key, _nothing, needs=_how_to_prepare(name, entry, image_shape))
-    reading, form = _read(name, entry, files), Form(image_shape, entry.fit, entry.native)
-    counts = [f"{split} {len(part)}" for split, part in reading.parts.items()]
-    return Source(
-        name,
-        key,
-        lambda builder: build(builder, reading, form, name, entry.num_images),
-        origin=digest(*counts, *states(reading.files)),
-    )
+
+    def write(builder: Builder, reading: Reading) -> Names:
+        return build(builder, reading, Form(image_shape, entry.fit, entry.native), name, entry.num_images)
+
+    if files is not None:
+        reading = _read(name, entry, files)
+        counts = [f"{split} {len(part)}" for split, part in reading.parts.items()]
+        origin = digest(*counts, *states(reading.files))
+        return Source(name, key, lambda builder: write(builder, reading), origin=origin)
+    if place := entry.installed and entry.installed.find():
+        return Source(name, key, lambda builder: write(builder, _read(name, entry, place)))
+    return Source(name, key, _nothing, needs=_how_to_prepare(name, entry, image_shape))
 
 
 def fetch(name: str, folder: Path | None = None) -> Path:
@@ -94,9 +99,10 @@ def _check_shape(name: str, entry: Published, image_shape: Shape) -> None:
 def _how_to_prepare(name: str, entry: Published, image_shape: Shape) -> str:
     shape = "" if image_shape == entry.shapes[0] else f' --image-shape "{list(image_shape)}"'
     download_instead = " (or --download)" if entry.torchvision[0] else ""
+    apt = f"; or run apt install {' '.join(entry.installed.packages)}, on Debian" if entry.installed else ""
     return (
         f"{name} isn't prepared at {shape_text(image_shape)} yet: run glowflow data prepare {name}{shape} --files DIR"
-        f"{download_instead}, where DIR holds {entry.layout}."
+        f"{download_instead}, where DIR holds {entry.layout}{apt}."
     )
 
 

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from glowflow.data.dataset import Split
-from glowflow.data.published import celeba, cifar, idx, imagenet, lsun, picture_files, svhn
-from glowflow.data.published.fitting import REDUCED, Fit, centre, face, padded, random_crop
+from glowflow.data.published import celeba, cifar, idx, imagenet, lsun, picture_files, scenes, svhn
+from glowflow.data.published.fitting import REDUCED, Fit, centre, face, padded, piece_or_all, random_crop
+from glowflow.data.published.installed import Installed
 from glowflow.data.published.reading import Reading
 from glowflow.shapes import Shape
 
@@ -26,6 +27,7 @@ class Published:
         fit: the function that gives an image its shape.
         native: (height, width) of each published image; None if it varies.
         torchvision: the class that downloads it, and the options of each call; empty if there is none.
+        installed: the packages of Debian that have the files, which then are found without --files; None if none has.
     """
 
     description: str
@@ -37,6 +39,7 @@ class Published:
     fit: Fit = centre
     native: tuple[int, int] | None = None
     torchvision: tuple[str, Sequence[Mapping[str, str | bool]]] = ("", ())
+    installed: Installed | None = None
 
 
 BOTH = ({"train": True}, {"train": False})
@@ -60,7 +63,7 @@ def _cifar(name: str, title: str, classes: str) -> Published:
     )
 
 
-def _idx(folder: str, description: str, class_names: tuple[str, ...]) -> Published:
+def _idx(folder: str, description: str, class_names: tuple[str, ...], installed: Installed | None = None) -> Published:
     return Published(
         description,
         f"{', '.join(name for names in idx.FILES.values() for name in names)} (or with .gz), perhaps in {folder}/raw",
@@ -71,6 +74,7 @@ def _idx(folder: str, description: str, class_names: tuple[str, ...]) -> Publish
         fit=padded,
         native=(28, 28),
         torchvision=(folder, BOTH),
+        installed=installed,
     )
 
 
@@ -118,7 +122,24 @@ PUBLISHED: Mapping[str, Published] = {
     "cifar100": _cifar("cifar100", "CIFAR-100", "100 classes"),
     "mnist": _idx("MNIST", "MNIST: handwritten digits, grey, labelled (LeCun et al. 1998).", DIGITS),
     "fashionmnist": _idx(
-        "FashionMNIST", "Fashion-MNIST: pieces of clothing, grey, labelled (Xiao et al. 2017).", CLOTHES
+        "FashionMNIST",
+        "Fashion-MNIST: pieces of clothing, grey, labelled (Xiao et al. 2017).",
+        CLOTHES,
+        Installed(
+            ("dataset-fashion-mnist",),
+            "datasets/fashion-mnist",
+            tuple(f"{name}.gz" for names in idx.FILES.values() for name in names),
+        ),
+    ),
+    "scenes": Published(
+        "Patches of 22 photographs (those of Debian's wallpapers), held out by photograph.",
+        f"the photographs of Debian's packages {' and '.join(scenes.INSTALLED.packages)}, as in /usr/share/backgrounds",
+        shapes=((3, 32, 32), (3, 64, 64)),
+        sides=(1, scenes.LARGEST),
+        num_images=scenes.NUM_IMAGES,
+        read=scenes.read,
+        fit=piece_or_all,
+        installed=scenes.INSTALLED,
     ),
     "svhn": Published(
         "SVHN: digits of house numbers, labelled (Netzer et al. 2011).",

@@ -124,6 +124,8 @@ class _Writer:
             columns["labels"] = self.builder.scratch(f"labels-{split}", (count,), np.int64)
         if names := self.reading.attribute_names:
             columns["attributes"] = create("attributes", (count, len(names)), np.bool_)
+        if self.reading.grouped:
+            columns["groups"] = create("groups", (count,), np.int64)
         if key_width:
             columns["sources"] = create("sources", (count,), f"S{key_width}")
         return columns
@@ -150,6 +152,7 @@ class _Writer:
             "images": np.concatenate(list(images)),
             "labels": np.array([self.label(item) for item in items]),
             "attributes": np.array([self.attributes(item) for item in items], np.bool_),
+            "groups": np.array([item.group for item in items]),
             "sources": np.array([os.fsencode(item.key) for item in items]),
         }
 
