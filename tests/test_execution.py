@@ -32,6 +32,7 @@ CONFIGS = {
     "reverse": GlowConfig((3, 8, 8), 2, 3, 8, "affine-tanh", "reverse"),
     "deep": GlowConfig((1, 4, 4), 1, 19, 4),
     "realnvp": GlowConfig((3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout=REALNVP, conditioner=ONE_BLOCK),
+    "mixture": GlowConfig((3, 8, 8), 2, 2, 4, "mixture", "reverse", layout=REALNVP, conditioner=ONE_BLOCK),
 }
 
 

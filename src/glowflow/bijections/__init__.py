@@ -13,6 +13,7 @@ from glowflow.bijections.coupling import (
 )
 from glowflow.bijections.logit import Logit
 from glowflow.bijections.masks import Checkerboard, Halves, Mask
+from glowflow.bijections.mixture import MixtureCoupling
 from glowflow.bijections.permutation import Permute, Reverse, Shuffle
 from glowflow.bijections.prior import SplitPrior, TopPrior, standard_normal_log_prob
 from glowflow.bijections.squeeze import Squeeze
@@ -35,6 +36,7 @@ __all__ = [
     "Halves",
     "Logit",
     "Mask",
+    "MixtureCoupling",
     "Permute",
     "Reverse",
     "Shuffle",
