@@ -36,6 +36,7 @@ CONFIGS = {
     "realnvp": GlowConfig((3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout=REALNVP, conditioner=ONE_BLOCK),
     "attention": GlowConfig((3, 8, 8), 2, 3, 8, conditioner="attention"),
     "transformer": GlowConfig((3, 8, 8), 2, 3, 8, conditioner={"kind": "transformer", "patch": 2}),
+    "mixture": GlowConfig((3, 8, 8), 2, 2, 4, "mixture", "reverse", layout=REALNVP, conditioner=ONE_BLOCK),
 }
 
 

@@ -18,6 +18,7 @@ from glowflow.bijections import (
     Conv1x1LU,
     Coupling,
     Logit,
+    MixtureCoupling,
     Reverse,
     Shuffle,
     Step,
@@ -36,6 +37,7 @@ COUPLED = {
     "affine": AffineCoupling,
     "affine-exp": AffineExpCoupling,
     "affine-tanh": AffineTanhCoupling,
+    "mixture": MixtureCoupling,
 }
 PERMUTED = {"conv1x1": Conv1x1, "conv1x1-lu": Conv1x1LU, "reverse": Reverse, "shuffle": Shuffle}
 

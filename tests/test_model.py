@@ -16,7 +16,7 @@ from glowflow.execution import Execution
 from glowflow.images import dequantize, quantize
 from tests.helpers import jacobian_log_det, randomize
 
-COUPLINGS = ("affine", "affine-exp", "affine-tanh", "additive")
+COUPLINGS = ("affine", "affine-exp", "affine-tanh", "additive", "mixture")
 PERMUTATIONS = ("conv1x1", "conv1x1-lu", "shuffle", "reverse")
 SMALL = GlowConfig((3, 16, 16), steps=2, width=16)
 

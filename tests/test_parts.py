@@ -33,7 +33,7 @@ class Bent:
 
 @COUPLINGS.builds("bent")
 class BentCoupling(Coupling):
-    """y = x + a tanh(strength x) + shift, with a in (0, 1); its inverse is left to bisection."""
+    """y = x + a tanh(strength x) + shift, with a in (0, 1); its inverse is left to a search."""
 
     params_per_channel = 2
 

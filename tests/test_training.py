@@ -172,12 +172,14 @@ def test_a_host_that_stays_behind_the_device_skips_counts_and_saves_the_same(
 
 @pytest.mark.parametrize("memory", MEMORIES.names)
 @pytest.mark.parametrize("precision", [None, torch.bfloat16])
-@pytest.mark.parametrize("optimizer", ["glow-adamax", "muon"])
+@pytest.mark.parametrize(
+    ("optimizer", "coupling"), [("glow-adamax", "affine"), ("muon", "affine"), ("muon", "mixture")]
+)
 def test_a_step_reads_no_value_on_the_way(
-    memory: str, precision: torch.dtype | None, optimizer: Literal["glow-adamax", "muon"]
+    memory: str, precision: torch.dtype | None, optimizer: Literal["glow-adamax", "muon"], coupling: str
 ) -> None:
     """The meta device has no values, so a step that reads one would fail."""
-    model = GlowConfig((3, 8, 8), levels=2, steps=2, width=8, num_classes=2, classifier=True)
+    model = GlowConfig((3, 8, 8), 2, 2, 8, coupling, num_classes=2, classifier=True)
     settings = TrainConfig(optimizer=optimizer, batch_size=2, grad_clip=1.0, weight_y=0.1)
     options = Options(execution=Execution(memory, precision))
     state = TrainingState.new(RunConfig(model, settings), "meta", ["a", "b"], options)

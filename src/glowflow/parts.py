@@ -211,6 +211,17 @@ class Additive:
     """A shift without a scale, as in NICE."""
 
 
+@COUPLINGS.option("mixture", "glowflow.bijections.mixture")
+@dataclass(frozen=True)
+class Mixture:
+    """The distribution function of a mixture of logistics, as in Flow++, with a number of `components`."""
+
+    components: int = 4
+
+    def __post_init__(self) -> None:
+        check_whole("mixture components", self.components, 2)
+
+
 @CONDITIONERS.option("conv", "glowflow.conditioners.conv")
 @dataclass(frozen=True)
 class Conv:

@@ -13,6 +13,7 @@ from glowflow.bijections.coupling import (
 )
 from glowflow.bijections.logit import Logit
 from glowflow.bijections.masks import Checkerboard, Halves, Mask
+from glowflow.bijections.mixture import MixtureCoupling
 from glowflow.bijections.permutation import Permute, Reverse, Shuffle
 from glowflow.bijections.prior import SplitPrior, TopPrior, standard_normal_log_prob
 from glowflow.bijections.squeeze import Squeeze
@@ -36,6 +37,7 @@ __all__ = [
     "Invertible1x1",
     "Logit",
     "Mask",
+    "MixtureCoupling",
     "Permute",
     "Reverse",
     "Shuffle",

@@ -28,7 +28,7 @@ class Coupling(Bijection):
     (B, C, H, W) -> (B, C, H, W). Dinh et al. 2015, section 3.2.
 
     A subclass defines `params_per_channel` and `transform`. It may define `untransform` too, if there is a formula.
-    Otherwise the inverse is found by bisection, which is exact in float64.
+    Otherwise the inverse is found by a search, which is exact in float64.
 
     >>> class Cubic(Coupling):
     ...     params_per_channel = 1

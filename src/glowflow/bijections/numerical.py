@@ -1,6 +1,7 @@
-"""Inverses by bisection, for maps whose inverse has no formula."""
+"""Inverses by search, for maps whose inverse has no formula."""
 
 from collections.abc import Callable
+from math import frexp
 
 import torch
 from torch import Tensor
@@ -9,22 +10,24 @@ from glowflow.errors import InputError
 
 DOUBLINGS = 1024
 """How often the interval that is searched may be doubled: up to 2^1023, since twice as much is infinite in float64."""
-HALVINGS = 128
-"""How often this interval is halved at most. The search ends earlier if no number lies between the interval's ends."""
+EXTRA_MOVES = 8
+"""A search takes at most as many moves as a number has binary digits, and so many more."""
 
 Elementwise = Callable[[Tensor], tuple[Tensor, Tensor]]
 """x -> (f(x), ln f'(x)), both of x's shape."""
 
 
-def inverse_of_increasing(f: Elementwise, y: Tensor) -> Tensor:
-    """Find x with f(x) = y, for a strictly increasing elementwise map of all numbers, by bisection in y's type.
+def inverse_of_increasing(f: Elementwise, y: Tensor, interval: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Find x with f(x) = y, for a strictly increasing elementwise map of all numbers, in y's type.
 
-    The gradient is exact, both with respect to y and to everything that f depends on. It's the gradient of one step of
-    Newton's method, which leaves the value as it is (the implicit function theorem).
+    Newton's method does this, and falls back on bisection where it doesn't converge. The gradient is exact, both with
+    respect to y and to everything that f depends on. It's the gradient of one step of Newton's method, which leaves
+    the value as it is (the implicit function theorem).
 
     Args:
         f: Gives f(x) and ln f'(x).
         y: Any shape; float64 for an exact inverse.
+        interval: Two numbers for each y, between which x lies. They are searched for if they aren't given.
 
     >>> y = torch.tensor([-2.0, 0.0, 10.0], dtype=torch.float64)
     >>> inverse_of_increasing(lambda x: (x**3 + x, (3 * x**2 + 1).log()), y)
@@ -34,13 +37,13 @@ def inverse_of_increasing(f: Elementwise, y: Tensor) -> Tensor:
         InputError: If some y is larger, or smaller, than every value of f, or if f decreases.
     """
     with torch.no_grad():
-        low, high = _bracket(f, y)
-        x = _bisected(f, y, low, high)
+        x = _searched(f, y, *(interval or _bracket(f, y)))
     if not torch.is_grad_enabled():
         return x
     value, log_derivative = f(x)
     residual = value - y
-    return x - (residual - residual.detach()) * (-log_derivative.detach()).exp()
+    slope = (-log_derivative.detach()).exp().clamp(max=torch.finfo(y.dtype).max)  # of the inverse
+    return x - (residual - residual.detach()) * slope
 
 
 def _bracket(f: Elementwise, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,16 +57,29 @@ def _bracket(f: Elementwise, y: Tensor) -> tuple[Tensor, Tensor]:
     raise InputError("The map can't be inverted: it doesn't increase, or some values lie outside the map's range.")
 
 
-def _bisected(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    for _ in range(HALVINGS):
-        middle = low + (high - low) / 2
-        if ((middle == low) | (middle == high)).all():
+def _searched(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The x between low and high, by moves to where the tangent reaches y.
+
+    A move that leaves the interval, or that isn't at most half of the one before it, goes to the interval's middle
+    instead. The search ends after small moves: near the solution each move along the tangent squares the error.
+    """
+    eps = torch.finfo(y.dtype).eps
+    largest = torch.maximum(low.abs(), high.abs())
+    x, last = low + (high - low) / 2, high - low
+    for _ in range(EXTRA_MOVES - frexp(eps)[1]):
+        value, log_derivative = f(x)
+        residual = value - y
+        low, high = torch.where(residual <= 0, x, low), torch.where(residual >= 0, x, high)
+        tangent, middle = x - residual * (-log_derivative).exp(), low + (high - low) / 2
+        move, small = (tangent - x).abs(), eps**0.8 * largest
+        is_good = (low <= tangent) & (tangent <= high) & (move <= torch.maximum(last / 2, small))
+        moved = torch.where(is_good, tangent, middle)
+        x, last = moved, (moved - x).abs()
+        if _can_be_read(x) and (last <= torch.where(is_good, small, eps * largest)).all():
             break
-        below = f(middle)[0] < y
-        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-    return _nearer(f, y, low, high)
+    return x
 
 
-def _nearer(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """The one end of the interval at which f is nearer to y."""
-    return torch.where((f(low)[0] - y).abs() <= (f(high)[0] - y).abs(), low, high)
+def _can_be_read(x: Tensor) -> bool:
+    """False for a tensor without values, and while operations are only recorded. Then all moves are made."""
+    return not (x.is_meta or (x.is_cuda and torch.cuda.is_current_stream_capturing()))
