@@ -108,7 +108,7 @@ def scores(  # noqa: PLR0913 (which images, and with which noise)
 
     The mean over many draws is an upper bound for the bits per dimension of the quantised image. With `importance` K,
     each draw is K draws of noise, combined by importance weights: -log2((1/K) sum_k p(x_k) / q(u_k)), plus n for each
-    value. This bound falls towards the exact value as K grows. Burda et al. 2016, section 3; Ho et al. 2019.
+    value. This upper bound falls towards the exact value as K grows. Hoogeboom et al. 2020.
 
     The noise is a function of (seed, draw, image), so the result doesn't depend on how the images are divided into
     batches, or among processes.
