@@ -1,5 +1,6 @@
 """Every dequantizer keeps the contract."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +129,17 @@ def test_encoding_is_exact_and_stands_at_the_centres_of_bins(frozen: bool) -> No
     model = model.freeze() if frozen else model
     torch.testing.assert_close(model.encode(images), z, rtol=0, atol=1e-9)
     assert torch.equal(model.decode(z), quantize(images, 5))
+
+
+def test_encoding_with_learned_noise_also_decodes_to_the_image() -> None:
+    torch.manual_seed(0)
+    model = randomize(Glow(MODEL), 0.05)
+    images = torch.randint(256, (8, 1, 8, 8), dtype=torch.uint8)
+    z, exact = (
+        each.encode(images, generator=torch.Generator().manual_seed(0)) for each in (model, deepcopy(model).double())
+    )
+    torch.testing.assert_close(z, exact, rtol=0, atol=1e-3)
+    assert torch.equal(model.decode(exact), quantize(images, 5))
 
 
 def test_a_training_learns_the_noise_and_resumes_exactly(

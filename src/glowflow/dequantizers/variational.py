@@ -71,8 +71,8 @@ class VariationalDequantizer(Dequantizer):
         return [cast("Step", step) for step in self.steps]
 
     def _run(self, images: Tensor, noise: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
-        eps = space_to_channels(_quantile(noise))
-        v, log_det = self._flow(eps, space_to_channels(dequantize(images, self.num_bits).to(noise)), condition)
+        eps = space_to_channels(_quantile(noise.to(self._steps[0].actnorm.bias)))
+        v, log_det = self._flow(eps, space_to_channels(dequantize(images, self.num_bits).to(eps)), condition)
         log_q = standard_normal_log_prob([eps]) - standard_normal_log_prob([v]) - log_det
         u = LARGEST_NOISE * channels_to_space(_cdf(v))
         return dequantize(images, self.num_bits, u), log_q - u[0].numel() * log(LARGEST_NOISE)
