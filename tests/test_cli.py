@@ -25,7 +25,7 @@ from glowflow import Glow, captions
 from glowflow.cli import main
 from glowflow.stored import StoredModel
 from tests import foreign_weights
-from tests.helpers import lay_out
+from tests.helpers import lay_out, sentence
 
 DATA = Path(__file__).parent / "data"
 
@@ -78,6 +78,17 @@ def test_evaluate(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert result.keys() >= {"commit", "torch", "machine", "seed", "split", "num_bits", "image_shape", "num_images"}
     assert main(["evaluate", "run", "--weights", "raw", "--json", "raw.json"]) == 0
     assert json.loads((home / "raw.json").read_text())["bits_per_dim"] != result["bits_per_dim"]
+
+
+def test_evaluate_with_importance_weights(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "run", "--json", "k.json", "--importance", "3", "--draws", "2"]) == 0
+    result = json.loads((home / "k.json").read_text())
+    assert (result["importance"], result["num_noise_draws"]) == (3, 2)
+    assert result["bound"] == "uniform dequantisation, 3 importance draws"
+    out = capsys.readouterr().out
+    assert f"{result['bits_per_dim']:.4f} (bound: {result['bound']}), standard error" in out
+    assert "2 estimates" in out
+    assert "--importance is 0; it takes a whole number" in sentence(capsys, "evaluate", "run", "--importance", "0")
 
 
 def test_evaluate_last_checkpoint_directly() -> None:

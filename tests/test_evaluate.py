@@ -1,5 +1,6 @@
 """Measurements: their values, their errors, and that they don't depend on how images are batched."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,8 @@ from glowflow.evaluate import (
     standard_error,
     usual,
 )
-from glowflow.images import Array
+from glowflow.images import Array, dequantize
+from glowflow.parts import Part
 from glowflow.pictures import grid, stacked
 from tests.helpers import randomize
 
@@ -54,6 +56,42 @@ def test_every_draw_and_seed_has_its_own_noise(model: Glow, dataset: Dataset) ->
     one, two, other = scores(model, dataset), scores(model, dataset, num_draws=2), scores(model, dataset, seed=1)
     assert (one != two).all()
     assert (one != other).all()
+
+
+def test_importance_weights_combine_the_draws_of_noise(model: Glow, dataset: Dataset) -> None:
+    draws = np.stack([scores(model, dataset, num_draws=n) * n for n in range(1, 5)])
+    draws[1:] -= draws[:-1].copy()  # of each draw alone
+    weights = torch.from_numpy(-draws * 192 * np.log(2))
+    combined = -(weights.logsumexp(0) - np.log(4)).numpy() / (192 * np.log(2))
+    np.testing.assert_allclose(scores(model, dataset, importance=4), combined, rtol=1e-4)
+    pairs = [-(pair.logsumexp(0) - np.log(2)).numpy() / (192 * np.log(2)) for pair in (weights[:2], weights[2:])]
+    np.testing.assert_allclose(scores(model, dataset, num_draws=2, importance=2), np.mean(pairs, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(scores(model, dataset, importance=1), scores(model, dataset), rtol=1e-12)
+    found = likelihood(model, dataset, importance=4)
+    assert (found.bits_per_dim, found.importance) == (scores(model, dataset, importance=4).mean(), 4)
+    assert found.bound == "uniform dequantisation, 4 importance draws"
+    assert not likelihood(model, dataset).bound
+
+
+@pytest.mark.parametrize(
+    ("dequantizer", "std"), [("uniform", 0.12), ({"kind": "variational", "steps": 2, "width": 8}, 0.05)]
+)
+def test_importance_weights_approach_the_exact_likelihood(dequantizer: Part, std: float) -> None:
+    """The exact likelihood of an image of four values is an integral over their bins, computed by quadrature."""
+    torch.manual_seed(0)
+    model = randomize(Glow(GlowConfig((1, 2, 2), 1, 2, 8, num_bits=2, dequantizer=dequantizer)), std)
+    image = torch.tensor([[[[0, 70], [140, 200]]]], dtype=torch.uint8)
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    u = torch.cartesian_prod(*[torch.tensor((nodes + 1) / 2)] * 4).view(-1, 1, 2, 2)
+    volume = torch.cartesian_prod(*[torch.tensor(weights / 2)] * 4).prod(1)
+    with torch.no_grad():
+        densities = deepcopy(model).double().log_prob(dequantize(image.expand(len(u), -1, -1, -1), 2, u)).exp()
+    exact = 2 - float((densities * volume).sum().log()) / (4 * np.log(2))
+    copies = Dataset("copies", "test", image.movedim(1, 3).expand(300, -1, -1, -1).numpy())
+    found = [scores(model, copies, importance=draws).mean() - exact for draws in (1, 4, 32)]
+    assert found[0] > 2 * found[1] > 0
+    assert found[0] > 0.01
+    assert found[2] == pytest.approx(0, abs=0.01)
 
 
 def test_usual_bits_per_dim(dataset: Dataset) -> None:

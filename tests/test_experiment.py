@@ -1,6 +1,7 @@
 """Sets of trainings: defined, run, interrupted, gone on with, and drawn again from what was stored."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +154,15 @@ def test_an_experiment_goes_on_without_repeating_and_is_drawn_from_what_is_store
     for name in pictures:
         np.testing.assert_array_equal(np.asarray(Image.open(results / name)), before[name])
     assert len(trained) == 5
+
+    # A bound is marked
+    bounded = [line | {"bound": "some dequantisation"} if line["variation"] == "reverse" else line for line in found]
+    (results / "trainings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in bounded))
+    assert main(["experiment", "mini.yaml", "--figure-only"]) == 0
+    page = capsys.readouterr().out
+    assert re.search(r"\| reverse \| 2 \| [\d.]+ ± [\d.]+ \(bound\) \|", page)
+    assert page.count("(bound)") == 1
+    assert "Some bits/dim are upper bounds (some dequantisation)" in page
 
 
 def test_slices_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,7 @@ glowflow doesn't have these parts of the model: {names}. Ask the model's author 
 Import it before you load the model, or name it on the command line by `--plugins FILE`.
 """
 
+BOUNDED = " A bound is an\nupper bound on the bits that the model needs. Compare it only with bounds of the same kind."
 CHOSEN = (
     " The validation\nimages were also used to choose the best weights, so the result on them is slightly too good."
 )
@@ -96,6 +97,8 @@ class Result:
     bits_per_dim: float
     standard_error: float | None
     num_images: int
+    bound: str = ""
+    """What makes it differ from the bits/dim with uniform noise (`evaluate.bound`)."""
 
     @classmethod
     def read(cls, content: Mapping[str, Any], source: Path) -> Self:
@@ -108,6 +111,7 @@ class Result:
                 float(content["bits_per_dim"]),
                 None if error is None else float(error),
                 int(content["num_images"]),
+                str(content.get("bound", "")),
             )
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{source} holds no result as glowflow evaluate --json writes it.") from None
@@ -189,7 +193,8 @@ class Card:
             return "The model's files hold no results. `glowflow evaluate` measures bits/dim."
         head = ["| images | number | bits/dim | standard error |", "|---|---|---|---|"]
         chosen = CHOSEN if any(result.split == "validation" for result in self.results) else ""
-        return "\n".join([*head, *map(_row, self.results)]) + MEANING + chosen
+        bounded = BOUNDED if any(result.bound for result in self.results) else ""
+        return "\n".join([*head, *map(_row, self.results)]) + MEANING + bounded + chosen
 
     def _model(self) -> dict[str, str]:
         config = self.config
@@ -252,14 +257,20 @@ def _entry(result: Result) -> dict[str, Any]:
     return {
         "task": {"type": TASK},
         "dataset": {"name": result.data, "type": result.data.removeprefix("hf:"), "split": result.split},
-        "metrics": [{"type": "bits_per_dim", "name": "bits/dim", "value": round(result.bits_per_dim, 4)}],
+        "metrics": [
+            {"type": "bits_per_dim", "name": f"bits/dim{_about(result)}", "value": round(result.bits_per_dim, 4)}
+        ],
     }
 
 
 def _row(result: Result) -> str:
     error = "unknown" if result.standard_error is None else f"{result.standard_error:.4f}"
-    cells = f"{_plain(result.data)}, {result.split} | {result.num_images:,} | {result.bits_per_dim:.4f} | {error}"
-    return f"| {cells} |"
+    bits = f"{result.bits_per_dim:.4f}{_plain(_about(result))}"
+    return f"| {_plain(result.data)}, {result.split} | {result.num_images:,} | {bits} | {error} |"
+
+
+def _about(result: Result) -> str:
+    return f" (bound: {result.bound})" if result.bound else ""
 
 
 def _table(rows: Mapping[str, str]) -> str:

@@ -300,6 +300,19 @@ class Uniform:
     """A uniform distribution over each bin."""
 
 
+@DEQUANTIZERS.option("variational", "glowflow.dequantizers")
+@dataclass(frozen=True)
+class Variational:
+    """A learned distribution over each bin, by a flow with its own `steps` and `width`; bits/dim are then a bound."""
+
+    steps: int = 4
+    width: int = 32
+
+    def __post_init__(self) -> None:
+        check_whole("steps of the dequantizer", self.steps, 1)
+        check_whole("width of the dequantizer", self.width, 1)
+
+
 @MEMORIES.option("store", "glowflow.execution.memory")
 @dataclass(frozen=True)
 class Store:

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,7 @@ def evaluate(
     data: str | None = None,
     split: SplitName = "test",
     draws: int = 1,
+    importance: int = 1,
     seed: int = 0,
     weights: Literal["averaged", "raw"] = "averaged",
     json: Path | None = None,
@@ -31,6 +33,8 @@ def evaluate(
     Example: glowflow evaluate runs/digits --json digits.json
 
     Args:
+        importance: The number K of noise draws that each draw combines by importance weights. The bits/dim are an
+            upper bound on those of the model, and the bound falls towards them as K grows. It takes K times as long.
         weights: The weights that were averaged over the training, if the model has them, or the raw ones.
         json: Also write the result into this file, with the commit, versions, seed and machine.
     """
@@ -38,7 +42,7 @@ def evaluate(
     from glowflow.processes import joined
     from glowflow.provenance import provenance
 
-    check_draws(draws, seed)
+    check_draws(draws, seed, importance)
     if json:
         check_parent(json)
     stored, glow = opened(model, device, raw=weights == "raw")
@@ -53,7 +57,7 @@ def evaluate(
     }
     with joined(str(glow.device)) as processes:
         raw = opened(stored, device, raw=True)[1] if about["weights"] == "averaged" and stored.has_raw else None
-        measured = about | _measured(glow, raw, dataset, draws, seed, processes)
+        measured = about | _measured(glow, raw, dataset, draws, importance, seed, processes)
     if not processes.is_first:
         return
     if about["weights"] == "raw":
@@ -64,14 +68,21 @@ def evaluate(
 
 
 def _measured(
-    glow: "Glow", raw: "Glow | None", dataset: "Dataset", draws: int, seed: int, processes: "Processes"
+    glow: "Glow",
+    raw: "Glow | None",
+    dataset: "Dataset",
+    draws: int,
+    importance: int,
+    seed: int,
+    processes: "Processes",
 ) -> dict[str, Any]:
     """Measure a model; `raw` is the model with its raw weights, if these are another."""
     from glowflow.evaluate import classification_error, likelihood, reconstruction_error
 
+    known = partial(likelihood, dataset=dataset, num_draws=draws, seed=seed, processes=processes, importance=importance)
     measured = {
-        **asdict(likelihood(glow, dataset, draws, seed, processes)),
-        "bits_per_dim_raw": likelihood(raw, dataset, draws, seed, processes).bits_per_dim if raw else None,
+        **asdict(known(glow)),
+        "bits_per_dim_raw": known(raw).bits_per_dim if raw else None,
         "seed": seed,
         "reconstruction_error_levels": reconstruction_error(glow, dataset, processes),
     }
@@ -87,15 +98,16 @@ def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     m = measured
     error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
     over = f"{m['num_clusters']} scenes" if clustered else "images"
-    draws = counted(m["num_noise_draws"], "noise draw")
+    draws = counted(m["num_noise_draws"], "noise draw" if m["importance"] == 1 else "estimate")
     has_both = m["weights"] == "averaged" and m["bits_per_dim_raw"] is not None
     beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if has_both else ""
+    about = f" (bound: {m['bound']})" if m["bound"] else ""
     worst, levels = m["reconstruction_error_levels"], 2 ** m["num_bits"]
     shape = "x".join(map(str, m["image_shape"]))
     rows = {
         "model": f"{m['model']} ({m['weights']} weights)",
         "images": f"{m['num_images']} of {m['data']}, {m['split']} split, {shape}, {m['num_bits']} bits",
-        "bits/dim": f"{m['bits_per_dim']:.4f}, standard error {error} over {over}, {draws}{beside}",
+        "bits/dim": f"{m['bits_per_dim']:.4f}{about}, standard error {error} over {over}, {draws}{beside}",
         "reconstruction": f"{'not ' if worst else ''}exact: largest difference {worst} of {levels} levels",
     }
     if "classification_error" in m:

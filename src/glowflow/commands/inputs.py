@@ -252,10 +252,11 @@ def check_picture(path: Path, *, may_move: bool = False) -> None:
         raise InputError(f"{path} can't be written: a picture's name ends in .png, .webp or the like.")
 
 
-def check_draws(draws: int, seed: int) -> None:
+def check_draws(draws: int, seed: int, importance: int = 1) -> None:
     """Refuse a number of noise draws, or a seed, that is out of range."""
-    if not 1 <= draws <= MOST_DRAWS:
-        raise InputError(f"--draws is {draws}; it takes a whole number from 1 to {MOST_DRAWS:,}.")
+    for name, number in (("draws", draws), ("importance", importance)):
+        if not 1 <= number <= MOST_DRAWS:
+            raise InputError(f"--{name} is {number}; it takes a whole number from 1 to {MOST_DRAWS:,}.")
     check_seed(seed)
 
 

@@ -46,6 +46,7 @@ def train(
     """
     import torch
 
+    from glowflow.evaluate import bound
     from glowflow.execution import Execution
     from glowflow.processes import joined
     from glowflow.threads import asked
@@ -66,8 +67,9 @@ def train(
         options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes, threads=asked())
         state = run(RunConfig(model, train), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
+    about = " (bound)" if bound(model) else ""
     say(
-        f"Done: {state.progress.position:,} images, {best} bits/dim on validation images at best. "
+        f"Done: {state.progress.position:,} images, {best} bits/dim{about} on validation images at best. "
         f"Next: glowflow evaluate {quoted(out)}{plugins.said()}; "
         f"glowflow sample {quoted(out)}{plugins.said()} --out samples.png"
     )

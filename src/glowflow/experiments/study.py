@@ -196,6 +196,7 @@ class Study:
         kids = {f"{t:g}": self._samples(line, model, t, judge) for t in temperatures}
         return {
             "bits_per_dim": found.bits_per_dim,
+            "bound": found.bound,
             "standard_error": found.standard_error,
             "num_images": found.num_images,
             "kid": kids if judge else None,

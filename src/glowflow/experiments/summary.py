@@ -57,6 +57,9 @@ def _about(lines: Sequence[Line]) -> str:
     line = lines[0]
     images = line["settings"]["train"].get("images", TrainConfig().images)
     parts = [f"{images:,} images per training, {images / line['training_images']:.1f} epochs."]
+    kinds = sorted({line["bound"] for line in lines if line.get("bound")})
+    if kinds:
+        parts.append(f"Some bits/dim are upper bounds ({'; '.join(kinds)}): compare them only with each other.")
     errors = [other["standard_error"] for other in lines if other.get("standard_error") is not None]
     scored = [other["num_images"] for other in lines if other.get("num_images")]
     if errors:
@@ -87,7 +90,8 @@ def _cells(lines: Sequence[Line], variation: str, temperatures: Sequence[float])
     skipped = sum(line["skipped"] or 0 for line in lines if line["diverged"] is None)
     seeds = f"{len(lines)}" + (f", {diverged} diverged" if diverged else "")
     seeds += f", {skipped} steps skipped" if skipped else ""
-    values = [mean_and_spread(list(by_seed(lines, variation, bits).values()), 3)]
+    bounded = " (bound)" if any(line.get("bound") for line in lines) else ""
+    values = [mean_and_spread(list(by_seed(lines, variation, bits).values()), 3) + bounded]
     values += [mean_and_spread(list(by_seed(lines, variation, kid_at(t)).values()), 4) for t in temperatures]
     speeds = [line["images_per_second"] for line in lines if line["images_per_second"]]
     return [seeds, *values, f"{lines[0]['parameters'] / 1e6:.2f}", f"{fmean(speeds):.0f}" if speeds else "-"]

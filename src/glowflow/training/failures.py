@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from glowflow.bijections import Bijection, Chain
+from glowflow.dequantizers import Dequantizer
 from glowflow.model import Glow
 from glowflow.training.batches import Batch
 from glowflow.training.results import StepResult
@@ -25,7 +26,7 @@ def find_failure(model: Glow, batch: Batch, result: StepResult) -> str:
     hooks = [
         module.register_forward_hook(_watch(name, failed))
         for name, module in model.named_modules()
-        if isinstance(module, Bijection) and not isinstance(module, Chain)
+        if isinstance(module, Bijection | Dequantizer) and not isinstance(module, Chain)
     ]
     try:
         with torch.no_grad():

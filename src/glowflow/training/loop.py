@@ -16,7 +16,7 @@ from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split, for_all_kinds
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import Floats, scores
+from glowflow.evaluate import Floats, bound, scores
 from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
@@ -167,7 +167,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
             healthy = state.skipped_in_a_row == 0
             if validates:
                 values, per_image = _validate(state, validation, processes)
-                say(f"{at.position:,} images: " + _describe(values))
+                say(f"{at.position:,} images: " + _describe(values, bound(state.model.config)))
                 healthy = all(map(isfinite, values.values()))
                 if record:
                     record.write("validation", values)
@@ -206,8 +206,8 @@ def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> t
     return values, per_image
 
 
-def _describe(values: dict[str, float]) -> str:
-    averaged = f"{values['bits_per_dim']:.3f} bits/dim on validation images"
+def _describe(values: dict[str, float], about: str) -> str:
+    averaged = f"{values['bits_per_dim']:.3f} bits/dim{f' (bound: {about})' if about else ''} on validation images"
     return averaged + (f" ({values['bits_per_dim_raw']:.3f} with raw weights)" if "bits_per_dim_raw" in values else "")
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from glowflow.data import Dataset
-from glowflow.evaluate import Floats, mean_of, sample, usual
+from glowflow.evaluate import Floats, bound, mean_of, sample, usual
 from glowflow.pictures import grid, stacked
 from glowflow.progress import say
 from glowflow.training.metrics import Metrics
@@ -49,7 +49,8 @@ class Record:
     def save_best(self, bits_per_dim: Floats, validation: Dataset) -> None:
         """Keep the model as the best one, with this result (N,) on validation images."""
         path, mean = self.out / "best", mean_of(bits_per_dim, validation)
-        result = {"data": validation.name, "split": validation.split, **asdict(mean)}
+        about = {"data": validation.name, "split": validation.split, "bound": bound(self.state.model.config)}
+        result = asdict(mean) | about
         if self._try(path, lambda: self.state.save_model(path, usual(bits_per_dim, validation), result)) is None:
             self.state.progress.best = mean.bits_per_dim
 

@@ -1,4 +1,4 @@
-"""Dequantisation: it turns the whole numbers of an image into continuous ones, which can have a density."""
+"""The contract that every dequantizer keeps."""
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
@@ -6,10 +6,6 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-
-from glowflow.config import GlowConfig
-from glowflow.images import dequantize
-from glowflow.parts import DEQUANTIZERS
 
 
 class Dequantizer(nn.Module, ABC):
@@ -19,6 +15,7 @@ class Dequantizer(nn.Module, ABC):
     -log2 P(image) is at most the mean over the noise of -log2 p(x) + n D + log2 q(u), for D values. So wherever bits
     are computed, log q is subtracted from log p(x). Theis et al. 2016, section 3.1; Ho et al. 2019, section 3.1.
 
+    >>> from glowflow.dequantizers import UniformDequantizer
     >>> black, noise = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.rand(1, 3, 4, 4)
     >>> x, log_q = UniformDequantizer(num_bits=5)(black, noise)
     >>> bool((x >= -1 / 2).all() and (x < -1 / 2 + 1 / 32).all())
@@ -42,28 +39,3 @@ class Dequantizer(nn.Module, ABC):
     def freeze(self) -> Self:
         """A separate, immutable form for inference."""
         return deepcopy(self).requires_grad_(requires_grad=False).eval()
-
-
-@DEQUANTIZERS.builds("uniform")
-class UniformDequantizer(Dequantizer):
-    """u is the noise itself, so q(u) = 1 and log q = 0. Theis et al. 2016.
-
-    >>> dequantizer = UniformDequantizer(num_bits=8)
-    >>> images = torch.zeros(1, 1, 1, 2, dtype=torch.uint8)
-    >>> dequantizer(images, torch.tensor([[[[0.0, 0.5]]]]))
-    (tensor([[[[-0.5000, -0.4980]]]]), tensor([0.]))
-    """
-
-    def __init__(self, num_bits: int) -> None:
-        super().__init__()
-        self.num_bits = num_bits
-
-    @classmethod
-    def build(cls, _: object, config: GlowConfig) -> "UniformDequantizer":
-        """The dequantizer that a configuration asks for."""
-        return cls(config.num_bits)
-
-    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the noise."""
-        x = dequantize(images, self.num_bits, noise)
-        return x, x.new_zeros(len(x))

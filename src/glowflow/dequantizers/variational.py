@@ -1,0 +1,103 @@
+"""Learned dequantisation: a small flow that sees the image shapes the noise in its bins."""
+
+from collections.abc import Callable, Sequence
+from math import log, sqrt
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from glowflow.bijections import ActNorm, AffineTanhCoupling, Conv1x1, Coupling, Step, standard_normal_log_prob
+from glowflow.bijections.base import per_image
+from glowflow.bijections.conditioner import prepared
+from glowflow.bijections.conv1x1 import mix
+from glowflow.bijections.squeeze import channels_to_space, space_to_channels
+from glowflow.bijections.step import mixing
+from glowflow.conditioners import ConvConditioner
+from glowflow.config import GlowConfig
+from glowflow.dequantizers.base import Dequantizer
+from glowflow.images import LARGEST_NOISE, dequantize
+from glowflow.parts import DEQUANTIZERS, Variational
+
+SMALLEST_NOISE = 2.0**-25
+"""Noise of 0 counts as this, half of the smallest positive number that `noise.uniform_noise` gives."""
+
+Condition = Callable[[Coupling, Tensor], Tensor]
+"""From a coupling and the input of its network to the network's output."""
+
+
+@DEQUANTIZERS.builds("variational")
+class VariationalDequantizer(Dequantizer):
+    """u = cdf(v), v = flow(eps; image), where the noise is cdf(eps), and cdf is that of the standard normal, N.
+
+    log q(u) = log N(eps) - log N(v) - log |det dv/deps|. The flow has a number of steps (actnorm, 1x1 convolution,
+    affine coupling) on squeezed noise. The network of each coupling also takes the squeezed image. At first the flow
+    only rotates eps, so u is uniform.
+
+    Ho et al. 2019, section 3.1, who have the logistic function instead of cdf, with which u isn't uniform at first.
+
+    >>> dequantizer = VariationalDequantizer(channels=1, num_bits=8)
+    >>> images, noise = torch.zeros(5, 1, 4, 4, dtype=torch.uint8), torch.rand(5, 1, 4, 4)
+    >>> x, log_q = dequantizer(images, noise)
+    >>> x.shape, bool(log_q.abs().max() < 0.01)
+    (torch.Size([5, 1, 4, 4]), True)
+    """
+
+    def __init__(self, channels: int, num_bits: int, steps: int = 4, width: int = 32) -> None:
+        super().__init__()
+        self.num_bits = num_bits
+        self.steps = nn.ModuleList([_step(4 * channels, width) for _ in range(steps)])
+
+    @classmethod
+    def build(cls, options: Variational, config: GlowConfig) -> "VariationalDequantizer":
+        """The dequantizer that a configuration asks for."""
+        return cls(config.image_shape[0], config.num_bits, options.steps, options.width)
+
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Shape the noise, and add it."""
+        couplings = [step.coupling for step in self._steps]
+        size = [length // 2 for length in images.shape[2:]]
+        together = prepared([coupling.conditioner for coupling in couplings], size, couplings[0].precision)
+        weights = dict(zip(couplings, together, strict=True))
+        return self._run(images, noise, lambda coupling, x: coupling.condition(x, weights[coupling]))
+
+    @torch.no_grad()
+    def initialize(self, images: Tensor, noise: Tensor) -> Tensor:
+        """Initialise each step's network on a batch, and return its x."""
+        return self._run(images, noise, lambda coupling, x: coupling.conditioner.initialize(x))[0]
+
+    @property
+    def _steps(self) -> Sequence[Step]:
+        return [cast("Step", step) for step in self.steps]
+
+    def _run(self, images: Tensor, noise: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
+        eps = space_to_channels(_quantile(noise.to(self._steps[0].actnorm.bias)))
+        v, log_det = self._flow(eps, space_to_channels(dequantize(images, self.num_bits).to(eps)), condition)
+        log_q = standard_normal_log_prob([eps]) - standard_normal_log_prob([v]) - log_det
+        u = LARGEST_NOISE * channels_to_space(_cdf(v))
+        return dequantize(images, self.num_bits, u), log_q - u[0].numel() * log(LARGEST_NOISE)
+
+    def _flow(self, z: Tensor, image: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
+        """v, and the log-determinant (B,)."""
+        matrices, biases, log_abs_dets = mixing(self._steps)
+        log_det = z[0, 0].numel() * log_abs_dets.sum().to(z).expand(len(z))
+        for step, matrix, bias in zip(self._steps, matrices, biases, strict=True):
+            z_a, z_b = mix(z, matrix, bias).chunk(2, dim=1)
+            z_b, log_derivative = step.coupling.transform(z_b, condition(step.coupling, torch.cat([z_a, image], dim=1)))
+            z, log_det = torch.cat([z_a, z_b], dim=1), log_det + per_image(log_derivative)
+        return z, log_det
+
+
+def _step(channels: int, width: int) -> Step:
+    network = ConvConditioner(channels // 2 + channels, channels, width)
+    return Step(ActNorm(channels), Conv1x1(channels), AffineTanhCoupling(network))
+
+
+def _quantile(p: Tensor) -> Tensor:
+    """The eps with cdf(eps) = p."""
+    return sqrt(2) * torch.erfinv(2 * p.clamp(min=SMALLEST_NOISE) - 1)
+
+
+def _cdf(v: Tensor) -> Tensor:
+    """The probability that a standard normal number is less than v."""
+    return 0.5 + 0.5 * torch.erf(v / sqrt(2))
