@@ -14,8 +14,8 @@ def precision_recall(samples: Tensor, images: Tensor, neighbours: int = NEIGHBOU
     """The share of samples that are among real images, and the share of real images that are among samples.
 
     A point is among others if it is in the ball around at least one of them. The ball of a point reaches to its k-th
-    nearest neighbour in its own set. Kynkäänniemi et al. 2019. Both shares grow with the number of points, so only
-    figures of equally many points can be compared.
+    nearest neighbour in its own set. With more points, balls are smaller, so only figures of equally many points can be
+    compared. Kynkäänniemi et al. 2019.
 
     >>> points = torch.arange(10.0)[:, None]
     >>> precision_recall(points[:5], points, neighbours=1)
