@@ -20,12 +20,13 @@ from PIL import Image
 from torch import Tensor
 
 from glowflow import Glow
-from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Split, load
 from glowflow.durable import save_json
 from glowflow.evaluate import batch_size
-from glowflow.experiments.features import Classifier, judge_for
 from glowflow.images import quantize
+from glowflow.judging.classifier import Classifier
+from glowflow.judging.task import Task
+from glowflow.judging.training import classifier_for
 from glowflow.latents import Directions, directions_of
 from glowflow.pictures import grid, stacked
 from glowflow.progress import progress
@@ -119,7 +120,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     options.add_argument("out", type=Path)
     options.add_argument("--data", default="faces")
     options.add_argument("--images", type=int, default=500)
-    options.add_argument("--classifier", type=Path, default=Path("runs/classifiers"), help="where they are")
     return options
 
 
@@ -127,13 +127,14 @@ def trial(options: argparse.Namespace, split: Split) -> tuple[Trial, dict[str, A
     """The trial for some options, and facts about the classifier."""
     model, directions = Glow.from_pretrained(options.model), directions_of(options.model)
     config = model.config
-    judge = judge_for(RunConfig(config, TrainConfig(data=options.data)), options.classifier)
     dataset = load(options.data, config.image_shape, split).thinned(options.images)
-    if judge is None or dataset.attributes is None:
+    if dataset.attributes is None:
         raise SystemExit(f"{options.data} has no attributes.")
+    classifier = classifier_for(Task(load(options.data, config.image_shape, "train"), config.num_bits))
+    about = {"classifies": "attributes", "accuracy": float(classifier.accuracy)}
     images = quantize(dataset.batch(range(len(dataset)))[0], config.num_bits)
     truth, names = torch.from_numpy(np.array(dataset.attributes)), list(dataset.attribute_names)
-    return Trial(model.freeze(), directions, judge.classifier, images, truth, names), judge.about
+    return Trial(model.freeze(), directions, classifier, images, truth, names), about
 
 
 def report(name: str, row: dict[str, Any]) -> str:

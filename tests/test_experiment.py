@@ -14,10 +14,10 @@ from PIL import Image
 from glowflow.bijections import ActNorm
 from glowflow.cli import main
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
-from glowflow.data import Dataset
+from glowflow.data import Dataset, Split
 from glowflow.durable import load_lines
-from glowflow.experiments import definition, features, study
-from glowflow.experiments.kid import kid
+from glowflow.experiments import definition, judges, study
+from glowflow.judging import training as classifiers
 from glowflow.presets import load as load_preset
 from glowflow.training import train
 from glowflow.training.run import claimed
@@ -46,7 +46,7 @@ GALLERY = "samples-digits-T1.png"
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(features, "TRAINING_IMAGES", 64)
+    monkeypatch.setattr(classifiers, "TRAINING_IMAGES", 64)
     monkeypatch.setattr(study, "SAMPLES_FOR_KID", 16)
 
 
@@ -339,58 +339,28 @@ def test_mistakes_of_a_user(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert not Path("results").exists()
 
 
-def test_kid_is_its_definition() -> None:
-    x, y = torch.randn(5, 3, dtype=torch.float64), torch.rand(4, 3, dtype=torch.float64)
-
-    def k(a: torch.Tensor, b: torch.Tensor) -> float:
-        return float((sum(p * q for p, q in zip(a, b, strict=True)) / 3 + 1) ** 3)
-
-    same_x = np.mean([k(x[i], x[j]) for i in range(5) for j in range(5) if i != j])
-    same_y = np.mean([k(y[i], y[j]) for i in range(4) for j in range(4) if i != j])
-    across = np.mean([k(a, b) for a in x for b in y])
-    assert kid(x, y) == pytest.approx(same_x + same_y - 2 * across)
+def test_samples_are_compared_with_validation_images() -> None:
+    judge = judges.judge_for(load_preset("digits").run)
+    assert (judge.about["classifies"], judge.about["reference"]) == ("labels", "validation images")
+    noise = torch.randint(0, 256, judge.images.shape, dtype=torch.uint8)
+    assert judge.kid(noise) > judge.kid(judge.images)
 
 
-def test_kid_is_unbiased() -> None:
-    generator = torch.Generator().manual_seed(0)
-    draws = [kid(*torch.randn(2, 10, 4, generator=generator)) for _ in range(2000)]
-    error = np.std(draws) / np.sqrt(len(draws))
-    assert abs(np.mean(draws)) < 4 * error
-    assert kid(torch.randn(50, 4, generator=generator), 1 + torch.randn(50, 4, generator=generator)) > 10 * error
+def test_samples_are_compared_with_unseen_training_images_if_validation_images_show_other_scenes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def scenes(_: RunConfig, split: Split) -> Dataset:
+        images = np.random.default_rng(len(split)).integers(0, 256, (80, 8, 8, 1), dtype=np.uint8)
+        return Dataset("scenes", split, images, groups=np.full(80, len(split)))
 
-
-def test_a_classifier_is_trained_once_on_what_images_are_labelled_with(tmp_path: Path) -> None:
-    run = load_preset("digits").run
-    judge, again = (features.judge_for(run, tmp_path) for _ in range(2))
-    assert judge is not None
-    assert again is not None
-    assert judge.about == again.about
-    assert judge.about["classifies"] == "labels"
-    noise = torch.randint(0, 256, judge.reference.shape, dtype=torch.uint8)
-    assert judge.kid(noise) == again.kid(noise) > judge.kid(judge.reference)
-
-
-def test_features_that_hardly_differ_are_not_blown_up() -> None:
-    classifier = features.Classifier((1, 8, 8), 2).eval()
-    torch.nn.init.zeros_(classifier.hidden.weight[0])
-    torch.nn.init.zeros_(classifier.hidden.bias[:1])  # the first feature is 0 on these images
-    images = torch.randint(0, 256, (50, 1, 8, 8), dtype=torch.uint8)
-    classifier.standardize(images)
-    assert classifier.features(images).std(0).max() <= 1.001
-    torch.nn.init.ones_(classifier.hidden.bias[:1])  # and 1 on others
-    torch.testing.assert_close(classifier.features(images)[0, 0], 1 / (features.LEAST_SPREAD * classifier.std.max()))
-
-
-def test_what_images_are_told_by() -> None:
-    images = np.zeros((4, 2, 2, 1), np.uint8)
-    assert features.targets(Dataset("none", "train", images)) is None
-    groups = features.targets(Dataset("scenes", "train", images, groups=np.array([5, 7, 5, 7])))
-    assert groups is not None
-    assert groups.tolist() == [0, 1, 0, 1]
-    attributes = features.targets(Dataset("faces", "train", images, attributes=np.ones((4, 3), bool)))
-    assert attributes is not None
-    assert features.accuracy(torch.ones(4, 3), attributes) == 1.0
-    assert features.accuracy(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 1])) == 0.5
+    monkeypatch.setattr(judges, "of_run", scenes)
+    run = RunConfig(GlowConfig((1, 8, 8)), TrainConfig())
+    judge = judges.judge_for(run)
+    possible = torch.from_numpy(scenes(run, "train").images).permute(0, 3, 1, 2)
+    assert len(judge.images) == 8
+    assert all((image == possible).all((1, 2, 3)).any() for image in judge.images)
+    assert "of other scenes" in judge.about["reference"]
+    assert judge.about["classifies"] == "rotations"
 
 
 def test_training_without_data_dependent_initialisation(config: RunConfig, tmp_path: Path) -> None:

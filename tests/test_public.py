@@ -12,7 +12,8 @@ import glowflow
 from glowflow.provenance import provenance
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
-MODULES = ("", ".bijections", ".conditioners", ".dequantizers", ".evaluate", ".latents")
+LAYERS = ("", ".bijections", ".conditioners", ".dequantizers")
+MODULES = (*LAYERS, ".evaluate", ".judging", ".judging.kid", ".judging.precision_recall", ".latents")
 
 
 def offered(module: str) -> list[str]:

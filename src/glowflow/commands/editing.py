@@ -1,7 +1,7 @@
 """The commands that change images through their latents."""
 
 from dataclasses import dataclass
-from math import inf, nan
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +13,7 @@ from glowflow.commands.inputs import (
     decoded,
     encoded,
     image_files,
+    listed_temperatures,
     needed_label,
     opened,
 )
@@ -101,8 +102,7 @@ def vary(
     from glowflow.stored import StoredModel
 
     check_num(num, 1, "a single variation")
-    if not 0 <= temperature < inf:
-        raise InputError(f"--temperature is {temperature:g}; it takes a number of at least 0.")
+    listed_temperatures(temperature)
     check_seed(seed)
     check_enlarge(enlarge)
     check_picture(out)

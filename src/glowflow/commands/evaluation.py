@@ -6,7 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from glowflow.commands.inputs import SplitName, check_draws, check_parent, dataset_for, opened, print_rows
+from glowflow.commands.inputs import (
+    SplitName,
+    check_draws,
+    check_parent,
+    dataset_for,
+    listed_temperatures,
+    opened,
+    print_rows,
+)
 from glowflow.errors import counted
 from glowflow.progress import say
 
@@ -24,6 +32,8 @@ def evaluate(
     importance: int = 1,
     seed: int = 0,
     weights: Literal["averaged", "raw"] = "averaged",
+    samples: int | None = None,
+    temperature: float | tuple[float, ...] = (0.7, 0.8, 0.9, 1.0),
     json: Path | None = None,
     value_range: tuple[float, float] | None = None,
     device: str | None = None,
@@ -36,17 +46,26 @@ def evaluate(
         importance: The number K of noise draws that each draw combines by importance weights. The bits/dim are an
             upper bound on those of the model, and the bound falls towards them as K grows. It takes K times as long.
         weights: The weights that were averaged over the training, if the model has them, or the raw ones.
+        samples: Also draw so many samples at each temperature, and compare them with as many images: KID, precision
+            and recall. A small classifier is trained for this on the training images, once, in a few minutes.
+        temperature: The temperatures of these samples.
         json: Also write the result into this file, with the commit, versions, seed and machine.
     """
+    from glowflow.commands.judging import Comparison
     from glowflow.durable import save_json
+    from glowflow.judging.task import Task
     from glowflow.processes import joined
     from glowflow.provenance import provenance
 
     check_draws(draws, seed, importance)
+    temperatures, comparison = listed_temperatures(temperature), None
     if json:
         check_parent(json)
     stored, glow = opened(model, device, raw=weights == "raw")
     dataset = dataset_for(stored, data, glow, split, value_range)
+    if samples is not None:
+        task = Task(dataset_for(stored, data, glow, "train", value_range), glow.config.num_bits)
+        comparison = Comparison(samples, dataset, task)
     about = {
         "model": model,
         "weights": "raw" if weights == "raw" else stored.kind,
@@ -62,6 +81,8 @@ def evaluate(
         return
     if about["weights"] == "raw":
         measured["bits_per_dim_raw"] = measured["bits_per_dim"]
+    if comparison is not None:
+        measured["samples"] = comparison.judged(glow, temperatures, seed)
     print_rows(_report(measured, dataset.groups is not None))
     if json:
         save_json(json, measured | provenance())
@@ -95,6 +116,8 @@ def _measured(
 
 def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     """Describe what `evaluate` measured."""
+    from glowflow.commands.judging import report
+
     m = measured
     error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
     over = f"{m['num_clusters']} scenes" if clustered else "images"
@@ -112,7 +135,7 @@ def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     }
     if "classification_error" in m:
         rows["classification"] = f"{m['classification_error']:.1%} of images wrong, by the {m['classified_by']}"
-    return rows
+    return rows | report(m["samples"]) if "samples" in m else rows
 
 
 def score(

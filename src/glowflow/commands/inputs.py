@@ -3,10 +3,12 @@
 import sys
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from unicodedata import normalize
 
+from glowflow.checks import typed
 from glowflow.destinations import obstacle
 from glowflow.errors import InputError, listed
 from glowflow.progress import progress
@@ -264,6 +266,14 @@ def check_num(num: int, fewest: int, what: str) -> None:
     """Refuse a number of images in a row that is out of range; `what` explains the fewest."""
     if not fewest <= num <= MOST_IN_A_ROW:
         raise InputError(f"--num is {num}; it takes a whole number from {fewest} ({what}) to {MOST_IN_A_ROW:,}.")
+
+
+def listed_temperatures(temperature: float | tuple[float, ...]) -> tuple[float, ...]:
+    """The temperatures that the user gave, one or several."""
+    temperatures = temperature if isinstance(temperature, tuple) else (temperature,)
+    if not temperatures or not all(0 <= each < inf for each in temperatures):
+        raise InputError(f"--temperature is {typed(temperature)}; it takes numbers of at least 0.")
+    return temperatures
 
 
 def check_columns(columns: int | None) -> None:

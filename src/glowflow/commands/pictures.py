@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from glowflow.checks import check_whole
 from glowflow.commands.drawing import check_enlarge, check_size, draw, names_of, whole_rows
 from glowflow.commands.inputs import (
     Precision,
@@ -13,10 +14,11 @@ from glowflow.commands.inputs import (
     encoded,
     image_files,
     label_index,
+    listed_temperatures,
     needed_label,
     opened,
 )
-from glowflow.errors import InputError, counted
+from glowflow.errors import counted
 from glowflow.progress import say
 
 
@@ -47,15 +49,14 @@ def sample(
         columns: The number of images in a row; by default the picture is about square.
     """
     from itertools import product
-    from math import ceil, inf, sqrt
+    from math import ceil, sqrt
 
     import torch
 
     from glowflow.evaluate import sample as sampled
 
-    temperatures = temperature if isinstance(temperature, tuple) else (temperature,)
-    if num < 1 or not temperatures or not all(0 <= each < inf for each in temperatures):
-        raise InputError("--num takes a number of at least 1, and --temperature one of at least 0.")
+    check_whole("--num", num, 1)
+    temperatures = listed_temperatures(temperature)
     check_columns(columns)
     check_seed(seed)
     check_enlarge(enlarge)

@@ -25,11 +25,11 @@ def digest_of(splits: Mapping[Split, Dataset]) -> str:
         found.update(json.dumps(facts).encode())
         for start in range(0, len(dataset), ROWS):
             found.update(dataset.images[start : start + ROWS].tobytes())
-        found.update(b"" if dataset.labels is None else _by_name(dataset.labels, dataset.class_names).tobytes())
+        found.update(b"" if dataset.labels is None else by_name(dataset.labels, dataset.class_names).tobytes())
     return found.hexdigest()
 
 
-def _by_name(labels: NDArray[np.int64], class_names: tuple[str, ...]) -> NDArray[np.int64]:
+def by_name(labels: NDArray[np.int64], class_names: tuple[str, ...]) -> NDArray[np.int64]:
     """The labels (N,) as positions among the sorted names."""
     places = np.argsort(np.argsort(np.array(class_names))) if class_names else np.arange(labels.max(initial=-1) + 1)
     return places[labels].astype("<i8")

@@ -16,8 +16,9 @@ from glowflow.errors import RunBusyError, TrainingDivergedError, TrainingInterru
 from glowflow.evaluate import likelihood, sample
 from glowflow.experiments.definition import Definition, Training, directory
 from glowflow.experiments.estimates import estimates, execution_of, step_seconds
-from glowflow.experiments.features import Judge, judge_for
+from glowflow.experiments.judges import judge_for
 from glowflow.experiments.results import Line
+from glowflow.judging import Judge
 from glowflow.migration import migrated
 from glowflow.model import Glow
 from glowflow.pictures import grid
@@ -192,25 +193,25 @@ class Study:
         validation = of_run(training.run, "validation")
         found = likelihood(model, validation.with_classes(model.class_names))
         temperatures = self.definition.temperatures
-        judge = judge_for(training.run, self.out) if temperatures else None
-        kids = {f"{t:g}": self._samples(line, model, t, judge) for t in temperatures}
+        judge = judge_for(training.run) if temperatures else None
+        kids = {f"{t:g}": self._kid(line, model, t, judge) for t in temperatures if judge}
         return {
             "bits_per_dim": found.bits_per_dim,
             "bound": found.bound,
             "standard_error": found.standard_error,
             "num_images": found.num_images,
-            "kid": kids if judge else None,
+            "kid": kids or None,
             "judge": judge.about if judge else None,
         }
 
-    def _samples(self, line: Line, model: Glow, temperature: float, judge: Judge | None) -> float | None:
+    def _kid(self, line: Line, model: Glow, temperature: float, judge: Judge) -> float:
         """Draw samples and return their KID. For the first seed, save a picture of them."""
-        samples = sample(model, SAMPLES_FOR_KID if judge else GRID**2, temperature, seed=line["seed"])
+        samples = sample(model, SAMPLES_FOR_KID, temperature, seed=line["seed"])
         if line["seed"] == 0:
             path = self.picture(line, temperature)
             path.parent.mkdir(parents=True, exist_ok=True)
             grid(samples[: GRID**2], GRID).save(path)
-        return judge.kid(samples) if judge else None
+        return judge.kid(samples)
 
     def _measure_speeds(self) -> None:
         for preset in self.definition.presets:

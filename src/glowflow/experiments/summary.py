@@ -49,7 +49,7 @@ def _origin(lines: Sequence[Line]) -> list[str]:
 def _preset(study: Study, preset: str, lines: Sequence[Line]) -> list[str]:
     definition = study.definition
     table = _table(study, preset, lines)
-    return [_about(lines), table, *_judged(definition, lines), *_comparisons(definition, lines)]
+    return [_about(lines), table, *_judged(lines), *_comparisons(definition, lines)]
 
 
 def _about(lines: Sequence[Line]) -> str:
@@ -97,11 +97,10 @@ def _cells(lines: Sequence[Line], variation: str, temperatures: Sequence[float])
     return [seeds, *values, f"{lines[0]['parameters'] / 1e6:.2f}", f"{fmean(speeds):.0f}" if speeds else "-"]
 
 
-def _judged(definition: Definition, lines: Sequence[Line]) -> list[str]:
+def _judged(lines: Sequence[Line]) -> list[str]:
     about = next((line["judge"] for line in lines if line.get("judge")), None)
     if about is None:
-        absent = "KID is left out: these images have no labels, attributes or groups to train a classifier with."
-        return [absent] if definition.temperatures else []
+        return []
     return [
         f"KID is a distance between {SAMPLES_FOR_KID} samples and {about['reference']}. Lower is better, and equal "
         f"distributions have 0. It compares features of a small classifier of {about['classifies']}, which is right "

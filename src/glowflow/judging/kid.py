@@ -9,6 +9,10 @@ def kid(x: Tensor, y: Tensor) -> float:
     KID = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j). It is 0 on average if both
     sets are from the same distribution, so it may be negative. Bińkowski et al. 2018, section 4.
 
+    >>> import torch
+    >>> round(kid(torch.zeros(2, 1), torch.ones(3, 1)), 3)
+    7.0
+
     Args:
         x: Features (M, d), M at least 2.
         y: Features (N, d), N at least 2.
