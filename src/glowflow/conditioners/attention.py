@@ -35,6 +35,13 @@ class AttentionConditioner(Conditioner):
         self.blocks = nn.ModuleList([AttentionBlock(width, options.heads) for _ in range(options.blocks)])
         self.last = zeroed(nn.Conv2d(width, out_channels, 3, padding=1))
 
+    @classmethod
+    def build(
+        cls, options: Attention, inputs: int, outputs: int, width: int, size: tuple[int, int]
+    ) -> "AttentionConditioner":
+        """The network that a configuration asks for."""
+        return cls(options, inputs, outputs, width, size)
+
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
         h = self.first(x).movedim(1, -1)

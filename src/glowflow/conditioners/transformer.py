@@ -37,6 +37,13 @@ class TransformerConditioner(Conditioner):
         self.last = zeroed(nn.Linear(width, out_channels * patch**2))
         self.patch = patch
 
+    @classmethod
+    def build(
+        cls, options: Transformer, inputs: int, outputs: int, width: int, size: tuple[int, int]
+    ) -> "TransformerConditioner":
+        """The network that a configuration asks for."""
+        return cls(options, inputs, outputs, width, size)
+
     def forward(self, x: Tensor) -> Tensor:
         """Divide the image into patches, run the network, and join them again."""
         patches = self.first(x).movedim(1, -1)
