@@ -134,13 +134,13 @@ class Reverse:
     """The reversed order of the channels."""
 
 
-@DEQUANTIZERS.option("uniform", "glowflow.dequantizers")
+@DEQUANTIZERS.option("uniform", "glowflow.dequantizers.uniform")
 @dataclass(frozen=True)
 class Uniform:
     """A uniform distribution over each bin."""
 
 
-@DEQUANTIZERS.option("variational", "glowflow.dequantizers")
+@DEQUANTIZERS.option("variational", "glowflow.dequantizers.variational")
 @dataclass(frozen=True)
 class Variational:
     """A learned distribution over each bin, by a flow with its own `steps` and `width`; bits/dim are then a bound."""
