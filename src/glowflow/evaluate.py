@@ -128,8 +128,8 @@ def scores(  # noqa: PLR0913 (which images, and with which noise)
 
 def _weighted(bits: Floats, num_dims: int) -> Floats:
     """Bits/dim (N, images) of the mean likelihood of K draws, from the bits/dim (N, K, images) of each."""
-    log_likelihoods = -num_dims * log(2) * bits
-    return (log(bits.shape[1]) - np.logaddexp.reduce(log_likelihoods, axis=1)) / (num_dims * log(2))
+    log_likelihoods = torch.from_numpy(-num_dims * log(2) * bits)
+    return (log(bits.shape[1]) - log_likelihoods.logsumexp(1).numpy()) / (num_dims * log(2))
 
 
 def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from glowflow.parts import DEQUANTIZERS
 class UniformDequantizer(Dequantizer):
     """u is the noise itself, so q(u) = 1 and log q = 0. Theis et al. 2016.
 
+    >>> import torch
     >>> dequantizer = UniformDequantizer(num_bits=8)
     >>> images = torch.zeros(1, 1, 1, 2, dtype=torch.uint8)
     >>> dequantizer(images, torch.tensor([[[[0.0, 0.5]]]]))

@@ -20,7 +20,9 @@ class SideBySide:
     """
 
     def __init__(self, tensors: Sequence[Tensor], like: Sequence[Tensor] | None = None) -> None:
-        self.is_permuted = [tensor.ndim == 4 and not tensor.is_contiguous() for tensor in like or tensors]
+        self.is_permuted = [
+            tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last) for tensor in like or tensors
+        ]
         self.vector = self.join(tensors)
         parts = self.vector.split([tensor.numel() for tensor in tensors])
         self.views: list[Tensor] = [
