@@ -79,7 +79,7 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert main(["bench", *arguments]) == 0
     figures = json.loads(Path("bench.json").read_text())
     names = [row["name"] for row in figures["training"]]
-    assert names[:4] == ["bare convolutions", "store", "checkpoint", "reversible"]
+    assert names[:5] == ["bare convolutions", "store, without the update", "store", "checkpoint", "reversible"]
     assert ("normflows" in names) == (find_spec("normflows") is not None)
     assert all(row["seconds"] > 0 for row in figures["training"] + figures["sampling"])
     assert "bare convolutions" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from glowflow.bench.memory import activations
 from glowflow.bench.operations import count
 from glowflow.bench.peer import PEERS, OfPeer, normflows_glow, peer_sampling, peer_training, peer_work
 from glowflow.bench.timing import Work, timings
-from glowflow.bench.work import sampling, training
+from glowflow.bench.work import gradient, sampling, training
 from glowflow.config import GlowConfig, RunConfig
 from glowflow.execution import Execution
 from glowflow.parts import MEMORIES
@@ -37,6 +37,7 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
     keep_freed_memory()  # as the commands do
     config, precision = run.model, execution.precision
     train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
+    train["store, without the update"] = gradient(config, Execution("store", precision), x)
     train |= {memory: training(config, Execution(memory, precision), x, run.train) for memory in MEMORIES.names}
     if execution.compiled:
         train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x, run.train)

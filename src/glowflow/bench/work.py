@@ -1,4 +1,4 @@
-"""The work of glowflow that is timed: a training step, and drawing images."""
+"""The work of glowflow that is timed: a training step, its gradient alone, and drawing images."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +24,18 @@ def training(config: GlowConfig, execution: Execution, x: Tensor, settings: Trai
     state, images = TrainingState.new(RunConfig(config, slow), x.device, options=Options(execution)), batch(config, x)
     state.initialize(images)
     return partial(state.step, images)
+
+
+def gradient(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
+    """A training step's forward and backward pass on x, without the update."""
+    model = built(config, x).execute(execution)
+    found = loss(model, x)
+
+    def work() -> None:
+        model.zero_grad()
+        found().backward()
+
+    return work
 
 
 def sampling(config: GlowConfig, execution: Execution, x: Tensor) -> Work:
