@@ -1,7 +1,7 @@
 """How fast do two versions of glowflow train? They take turns, and each is run as its users run it.
 
-The other version is the folder `src` of a checkout. Each round trains a preset from the beginning with both versions, one
-after the other. The result is the ratio of their times for each round.
+The other version is the folder `src` of a checkout. Each round trains a preset from the beginning with both versions,
+one after the other. The result is the ratio of their times for each round.
 
     OMP_NUM_THREADS=1 python -m benchmarks.versions results/fewer-operations/speed.jsonl ../before/src faces32 digits
 """

@@ -13,6 +13,14 @@ def test_a_dry_run_answers_every_question(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "argv", ["gpu", "--dry-run", str(tmp_path / "gpu.json")])
     runpy.run_module("benchmarks.gpu", run_name="__main__")
     rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
-    assert {row["question"] for row in rows} >= {"conformance", "gradients", "reconstruction", "training", "sampling"}
+    assert {row["question"] for row in rows} >= {
+        "conformance",
+        "gradients",
+        "reconstruction",
+        "training",
+        "sampling",
+        "capture",
+        "launches",
+    }
     assert not [row for row in rows if "failed" in row]
     assert all(row["is_right"] for row in rows if "is_right" in row)

@@ -320,3 +320,11 @@ def test_without_an_undamaged_checkpoint_there_is_nothing_to_go_on_from(tmp_path
     with pytest.raises(InputError, match="has no undamaged checkpoint: give another --out to start again"):
         set_aside_damaged(tmp_path)
     assert all((tmp_path / name).exists() for name in names)
+
+
+def test_an_average_notices_that_the_model_was_cast(config: RunConfig) -> None:
+    state = TrainingState.new(config, "cpu")
+    state.model.double()
+    assert state.averaged is not None
+    with pytest.raises(RuntimeError, match="moved or cast"):
+        state.averaged.update()

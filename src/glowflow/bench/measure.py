@@ -39,6 +39,8 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
     train: dict[str, Work] = {FLOOR: convolutions(config, precision, x, backward=True)}
     train["store, without the update"] = gradient(config, Execution("store", precision), x)
     train |= {memory: training(config, Execution(memory, precision), x, run.train) for memory in MEMORIES.names}
+    if x.is_cuda:  # the others are CUDA graphs
+        train["store, eager"] = training(config, Execution("store", precision), x, run.train, captured=False)
     if execution.compiled:
         train["store, compiled"] = training(config, Execution("store", precision, compiled=True), x, run.train)
     found: dict[str, Any] = {"training": _beside_peers(train, peer_training, config, x, rounds)}

@@ -48,6 +48,9 @@ class Operations(TorchDispatchMode):
 def count(run: RunConfig, execution: Execution) -> dict[str, Any]:
     """The number of operations in each part of a training step, counted on tensors without values.
 
+    Networks that compute in bfloat16 by autocast are counted in float32, since such tensors have no autocast. The
+    networks of the published configurations cast by themselves.
+
     "update" is the gradient's norm and clipping and the optimiser, "step" is the sum of all parts, and
     "per_step_of_flow" is what a further step of flow adds to "forward" and "backward".
     """

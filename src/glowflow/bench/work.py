@@ -13,16 +13,25 @@ from glowflow.execution import Execution
 from glowflow.images import BIN_CENTRE, to_uint8
 from glowflow.model import Glow
 from glowflow.training.batches import Batch
+from glowflow.training.captured import WARM_UP
 from glowflow.training.objective import Objective
 from glowflow.training.options import Options
 from glowflow.training.state import TrainingState
 
 
-def training(config: GlowConfig, execution: Execution, x: Tensor, settings: TrainConfig | None = None) -> Work:
-    """A training step on x with the settings' optimiser, averages and clipping. It hardly changes the model."""
+def training(
+    config: GlowConfig, execution: Execution, x: Tensor, settings: TrainConfig | None = None, *, captured: bool = True
+) -> Work:
+    """A training step on x with the settings' optimiser, averages and clipping. It hardly changes the model.
+
+    Where there is CUDA, the step is a CUDA graph already, unless `captured` is False.
+    """
     slow = replace(settings or TrainConfig(), lr=1e-6, batch_size=len(x))
-    state, images = TrainingState.new(RunConfig(config, slow), x.device, options=Options(execution)), batch(config, x)
+    options, images = Options(execution, captured=captured), batch(config, x)
+    state = TrainingState.new(RunConfig(config, slow), x.device, options=options)
     state.initialize(images)
+    for _ in range(WARM_UP + 1 if state.captured else 0):
+        state.step(images)
     return partial(state.step, images)
 
 

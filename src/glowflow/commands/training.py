@@ -22,6 +22,7 @@ def train(
     memory: Part = MEMORIES.names[0],
     precision: Precision = "auto",
     compiled: bool = False,
+    eager: bool = False,
     micro_batch: int | None = None,
     tensorboard: bool = False,
 ) -> None:
@@ -40,6 +41,8 @@ def train(
             A mapping gives options, such as {kind: reversible, anchor_interval: 4}.
         precision: The precision of the couplings' networks and of Muon's matrix products; "auto" is bfloat16 if the
             device is much faster in it.
+        eager: On a GPU, launch the kernels of each step one by one. Usually a step is a CUDA graph, which is launched
+            at once and needs more memory.
         micro_batch: The largest number of images that go through the model together. Fewer take less memory, and the
             result is the same.
         tensorboard: Also write the metrics for TensorBoard.
@@ -64,7 +67,8 @@ def train(
             kind = None  # another process has a device that isn't faster in bfloat16
         if precision == "auto" and kind is not None:
             say("The couplings' networks compute in bfloat16, which is much faster here; see --precision.")
-        options = Options(Execution(memory, kind, compiled), micro_batch, tensorboard, processes, threads=asked())
+        execution = Execution(memory, kind, compiled)
+        options = Options(execution, micro_batch, tensorboard, processes, captured=not eager, threads=asked())
         state = run(RunConfig(model, train), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     about = " (bound)" if bound(model) else ""

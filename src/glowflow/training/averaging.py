@@ -37,12 +37,18 @@ class Average(nn.Module, Generic[Model]):
         self.module: Model = deepcopy(model)
         self.beta = beta
         self.averages, self.weights = laid_side_by_side(self.module), laid_side_by_side(model)
-        self.trained_buffers = list(model.buffers())
+        self.trained, self.trained_buffers = list(model.parameters()), list(model.buffers())
         self.register_buffer("num_updates", torch.zeros((), device=self.averages.device))
 
     @torch.no_grad()
     def update(self, finite: Tensor | None = None) -> None:
-        """Update the average with the weights of the trained model, unless `finite`, a boolean tensor (), is false."""
+        """Update the average with the weights of the trained model, unless `finite`, a boolean tensor (), is false.
+
+        Raises:
+            RuntimeError: If the model's weights lie elsewhere now, for example after `model.double()`.
+        """
+        if self.trained[0].data_ptr() != self.weights.data_ptr():
+            raise RuntimeError("The averaged model was moved or cast; make a new Average of it.")
         share = (1 / (1 + SHARE * self.num_updates)).clamp(min=1 - self.beta)
         counts = torch.ones_like(share) if finite is None else finite.to(share)
         self.averages.lerp_(self.weights, (share * counts).to(self.weights))

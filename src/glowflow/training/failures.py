@@ -1,7 +1,5 @@
 """Steps whose loss or gradient isn't finite: which layer is the cause, and when to give up."""
 
-from collections.abc import Iterator
-from itertools import chain
 from math import isfinite
 
 import torch
@@ -17,10 +15,10 @@ MAX_SKIPPED_IN_A_ROW = 25
 
 
 def find_failure(model: Glow, batch: Batch, result: StepResult) -> str:
-    """Name the first layer whose output on a step's batch isn't finite, else the first parameter whose gradient isn't.
+    """Name the first layer whose output on a step's batch isn't finite, else the first parameter whose gradient wasn't.
 
-    The weights may have changed since the step. If everything is finite with them, the answer is the step's loss or
-    gradient.
+    The weights may have changed since the step. If all outputs are finite with them, the answer is what the step's own
+    numbers say.
     """
     failed: list[str] = []
     hooks = [
@@ -35,7 +33,11 @@ def find_failure(model: Glow, batch: Batch, result: StepResult) -> str:
     finally:
         for hook in hooks:
             hook.remove()
-    return next(chain(failed, _bad_gradients(model)), "the gradient" if isfinite(result.loss) else "the loss")
+    if failed or not isfinite(result.loss):
+        return failed[0] if failed else "the loss"
+    trained = (name for name, parameter in model.named_parameters() if parameter.grad is not None)
+    bad = (name for name, norm in zip(trained, result.grad_norms, strict=False) if not isfinite(norm))
+    return next((f"the gradient of {name}" for name in bad), "the gradient")
 
 
 def _run_layer_by_layer(model: Glow, x: Tensor, y: Tensor | None) -> None:
@@ -52,9 +54,3 @@ def _watch(name: str, failed: list[str]):  # type: ignore[no-untyped-def]  # noq
             failed.append(f"the output of {name} ({type(module).__name__})")
 
     return hook
-
-
-def _bad_gradients(model: nn.Module) -> Iterator[str]:
-    for name, parameter in model.named_parameters():
-        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-            yield f"the gradient of {name}"

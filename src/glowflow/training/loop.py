@@ -139,9 +139,8 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
             saves = record is not None and (validates or stops or record.is_overdue())
 
             # Results of earlier steps; before anything is written, of all of them
-            if validates or saves:
-                state.settle()
-            while len(taken) > len(state.unread):
+            while len(taken) > (0 if validates or saves else state.lag):
+                state.settle(len(taken) - 1)
                 began, batch, result = taken.popleft()
                 if result.was_finite:
                     window.append(result)

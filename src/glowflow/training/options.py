@@ -23,6 +23,7 @@ class Options:
         tensorboard: True to write the metrics for TensorBoard, too.
         processes: The processes that share each batch, this one among them.
         seconds: How long to train. Then the training saves its state and stops, as after a signal.
+        captured: True to run a step as a CUDA graph where that is possible, which takes less time and more memory.
         threads: How many threads compute in each process: a number, or "auto", which tries several numbers if the run
             has none yet. By default as many as before in this run, or as many as compute now.
     """
@@ -32,6 +33,7 @@ class Options:
     tensorboard: bool = False
     processes: Processes = ALONE
     seconds: float = inf
+    captured: bool = True
     threads: Wish = None
 
     def __post_init__(self) -> None:

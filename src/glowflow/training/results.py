@@ -17,7 +17,8 @@ class StepResult:
     3.5
 
     Args:
-        numbers: Loss, bits/dim, bits to name a class, norm of the gradient; (4,) on the device.
+        numbers: Loss, bits/dim, bits to name a class, and the norm of the gradient; then the norms of the gradients
+            of each trained parameter, in the order of the model's. (4 + P,) on the device.
         lr: The learning rate.
     """
 
@@ -55,6 +56,11 @@ class StepResult:
     def grad_norm(self) -> float:
         """Norm of all gradients together, before they are clipped."""
         return self._values[3]
+
+    @property
+    def grad_norms(self) -> list[float]:
+        """Norms of the gradients of each parameter, before they are clipped."""
+        return self._values[4:]
 
     @property
     def was_finite(self) -> bool:

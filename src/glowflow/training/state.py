@@ -71,7 +71,8 @@ class TrainingState:
     skipped_in_a_row: int = 0
     """How many of the latest steps, without a break, had no finite loss or gradient."""
     captured: Captured | None = None
-    """`compute` as a CUDA graph, where there is CUDA."""
+    """Runs `compute` as a CUDA graph, where there is CUDA. After a change of the model's execution or type, or of which
+    parameters are trained, it must be replaced by a new one."""
     unread: deque[StepResult] = field(default_factory=deque)
     """Results that aren't counted yet."""
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
@@ -99,8 +100,9 @@ class TrainingState:
         gradient = Gradient(objective, settings.batch_size, options.micro_batch, options.processes)
         optimizer, lag = build_optimizer(model, settings, execution.precision), LAGS.get(model.device.type, 0)
         state = cls(settings, model, averaged, optimizer, gradient, lag)
-        if model.device.type == "cuda" and options.processes.count == 1 and isinstance(optimizer, GlowAdamax):
-            state.captured = Captured(state.compute)
+        can_capture = model.device.type == "cuda" and options.processes.count == 1 and isinstance(optimizer, GlowAdamax)
+        if options.captured and can_capture:
+            state.captured = Captured()
         return state
 
     @property
@@ -129,7 +131,7 @@ class TrainingState:
         """
         lr = learning_rate(self.settings, self.progress.position)
         set_learning_rate(self.optimizer, lr)
-        numbers = self.compute(batch) if self.captured is None else self.captured(batch)
+        numbers = self.compute(batch) if self.captured is None else self.captured(self.compute, batch)
         self.progress.position += self.settings.batch_size
         result = StepResult(numbers, lr)
         self.unread.append(result)
@@ -137,12 +139,13 @@ class TrainingState:
         return result
 
     def compute(self, batch: Batch) -> Tensor:
-        """Do a step on the device, and return the numbers (4,) of its `StepResult`. It reads no value on the way."""
+        """Do a step on the device, and return the numbers of its `StepResult`. It reads no value on the way."""
         # Loss and gradient over all processes
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.gradient.accumulate(batch)
         gradients = [w.grad for w in self.model.parameters() if w.grad is not None]
-        norm = torch.stack(torch._foreach_norm(gradients)).norm()
+        norms = torch.stack(torch._foreach_norm(gradients))
+        norm = norms.norm()
 
         # Update, unless something isn't finite
         finite = loss[0].isfinite() & norm.isfinite()
@@ -151,7 +154,7 @@ class TrainingState:
         update_if(finite, self.optimizer)
         if self.averaged is not None:
             self.averaged.update(finite)
-        return torch.cat([loss, norm[None]])
+        return torch.cat([loss, norm[None], norms])
 
     def settle(self, behind: int = 0) -> None:
         """Count which steps were skipped, except for the latest `behind` steps. This waits for the counted ones."""
@@ -226,6 +229,7 @@ class TrainingState:
             average = weights.load_tensors(directory / weights.MODEL)
             weights.assign(self.averaged.module, average, directory / weights.MODEL)
         restore_optimizer(self.optimizer, directory / OPTIMIZER)
+        self.captured = self.captured and Captured()  # a graph would go on with the tensors of before
         try:
             self.progress = Progress(**load_json(directory / PROGRESS))
         except TypeError:
