@@ -24,7 +24,7 @@ def training(
 ) -> Work:
     """A training step on x with the settings' optimiser, averages and clipping. It hardly changes the model.
 
-    Where there is CUDA, the step is a CUDA graph already, unless `captured` is False.
+    The step is a CUDA graph where there is CUDA, unless `captured` is False.
     """
     slow = replace(settings or TrainConfig(), lr=1e-6, batch_size=len(x))
     options, images = Options(execution, captured=captured), batch(config, x)

@@ -27,7 +27,7 @@ class Graph(NamedTuple):
         return [_form(part) for part in self.batch] == [_form(part) for part in batch]
 
     def replay(self, batch: Batch) -> Tensor:
-        """Do for this batch what was captured."""
+        """Run the graph on a batch, and return its numbers."""
         for kept, part in zip(self.batch, batch, strict=True):
             if kept is not None and part is not None:
                 kept.copy_(part, non_blocking=True)
@@ -40,7 +40,7 @@ class Captured:
 
     The function must compute on the device alone. It reads no value, and it changes tensors in place: a tensor that is
     replaced later, for example by loading an optimiser's state, isn't seen by the graph. If capturing fails, the user
-    is told so once, and the function runs as it is. So it does for batches of another shape.
+    is told so once, and the function runs as it is. It also does so for batches of another shape.
 
     It doesn't keep the function: the graph would be kept alive by the state that it belongs to, and the other way
     round, so its memory would be freed late.
@@ -52,7 +52,7 @@ class Captured:
         self.graph: Graph | None = None
 
     def __call__(self, function: Step, batch: Batch) -> Tensor:
-        """What the function gives for a batch. It has to be the same function in every call."""
+        """Return what the function gives for a batch. It has to be the same function in every call."""
         self.calls += 1
         with torch.cuda.device(batch.images.device):
             if self.calls <= WARM_UP:
