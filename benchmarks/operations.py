@@ -6,32 +6,36 @@ They are counted on tensors without values, so the numbers are the same on every
 """
 
 import argparse
-import json
 from itertools import product
 from pathlib import Path
 
 import torch
 
+from benchmarks.lines import Line, complete
 from glowflow.bench.operations import count
 from glowflow.execution import Execution
 from glowflow.parts import MEMORIES
 from glowflow.presets import load
-from glowflow.provenance import provenance
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+def measure(preset: str, memory: str, precision: str) -> Line:
+    """The operations in each part of a training step."""
+    return count(load(preset).run, Execution(memory, PRECISIONS[precision]))
 
 
 def main() -> None:
-    """Add a line for each preset, memory mode and precision to a file."""
+    """Count what the output file lacks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("out", type=Path)
     parser.add_argument("presets", nargs="+")
-    args = parser.parse_args()
-    args.file.parent.mkdir(parents=True, exist_ok=True)
-    with args.file.open("a", encoding="utf-8") as file:
-        for name, memory, precision in product(args.presets, MEMORIES.names, ("float32", "bfloat16")):
-            kind = None if precision == "float32" else torch.bfloat16
-            counted = count(load(name).run, Execution(memory, kind))
-            row = {"preset": name, "memory": memory, "precision": precision, **counted, **provenance()}
-            print(json.dumps(row), file=file, flush=True)
+    options = parser.parse_args()
+    wanted = [
+        {"preset": preset, "memory": memory, "precision": precision}
+        for preset, memory, precision in product(options.presets, MEMORIES.names, PRECISIONS)
+    ]
+    complete(options.out, measure, wanted)
 
 
 if __name__ == "__main__":

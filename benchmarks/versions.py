@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 import glowflow
-from glowflow.provenance import provenance
+from benchmarks.lines import Line, complete
 
 HERE = Path(glowflow.__file__).parents[1]
 
@@ -55,27 +55,28 @@ def seconds(source: Path, preset: str, precision: str, images: int) -> float:
 
 
 def main() -> None:
-    """Add a line for each preset and precision to a file."""
+    """Measure what the output file lacks, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("other", type=Path, help="the folder src of the other version's checkout")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("source", type=Path, help="the folder src of the other version's checkout")
     parser.add_argument("presets", nargs="+")
     parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=args.other, capture_output=True, text=True, check=True)
-    for preset in args.presets:
-        for precision in ("bfloat16", "float32"):
-            pairs = [
-                [seconds(source.resolve(), preset, precision, args.images) for source in (args.other, HERE)]
-                for _ in range(args.rounds)
-            ]
-            ratios = [here / other for other, here in pairs]
-            row = {"preset": preset, "precision": precision, "images": args.images, "other": commit.stdout.strip()}
-            row |= {"seconds": pairs, "ratios": ratios, "ratio": median(ratios), "threads": torch.get_num_threads()}
-            with args.file.open("a", encoding="utf-8") as file:
-                print(json.dumps(row | provenance()), file=file)
-            print(preset, precision, ratios)
+    options = parser.parse_args()
+    source = options.source.resolve()
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True)
+
+    def measure(preset: str, precision: str, images: int, other: str) -> Line:
+        pairs = [[seconds(each, preset, precision, images) for each in (source, HERE)] for _ in range(options.rounds)]
+        ratios = [here / there for there, here in pairs]
+        return {"seconds": pairs, "ratios": ratios, "ratio": median(ratios), "threads": torch.get_num_threads()}
+
+    wanted = [
+        {"preset": preset, "precision": precision, "images": options.images, "other": commit.stdout.strip()}
+        for preset, precision in product(options.presets, ("bfloat16", "float32"))
+    ]
+    for line in complete(options.out, measure, wanted):
+        print(line["preset"], line["precision"], line["ratios"])
 
 
 if __name__ == "__main__":

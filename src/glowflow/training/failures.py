@@ -33,8 +33,10 @@ def find_failure(model: Glow, batch: Batch, result: StepResult) -> str:
     finally:
         for hook in hooks:
             hook.remove()
-    if failed or not isfinite(result.loss):
-        return failed[0] if failed else "the loss"
+    if failed:
+        return failed[0]
+    if not isfinite(result.loss):
+        return "the loss"
     trained = (name for name, parameter in model.named_parameters() if parameter.grad is not None)
     bad = (name for name, norm in zip(trained, result.grad_norms, strict=False) if not isfinite(norm))
     return next((f"the gradient of {name}" for name in bad), "the gradient")
