@@ -36,9 +36,9 @@ def given(numbers: Tensor) -> MixtureCoupling:
 
 
 def mixtures(num: int, narrowest: float) -> LogisticMixture:
-    """Mixtures (num, 1, COMPONENTS), some of whose components are far apart; the scales are exp(narrowest) to 1."""
-    logits, means, u = torch.randn(3, num, 1, COMPONENTS, dtype=torch.float64)
-    return LogisticMixture((3 * logits).log_softmax(2), 3 * means, narrowest * u.sigmoid())
+    """Mixtures (COMPONENTS, num, 1), some of whose components are far apart; the scales are exp(narrowest) to 1."""
+    logits, means, u = torch.randn(3, COMPONENTS, num, 1, dtype=torch.float64)
+    return LogisticMixture((3 * logits).log_softmax(0), 3 * means, narrowest * u.sigmoid())
 
 
 def bisected(mixture: LogisticMixture, logit: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def test_its_density_integrates_to_one() -> None:
 
 
 def test_at_first_the_map_is_near_the_identity_and_its_components_differ() -> None:
-    x = torch.linspace(-5, 5, 101).view(-1, 1).expand(-1, 2)
+    x = torch.linspace(-5, 4, 91).view(-1, 1).expand(-1, 2)
     coupling = given(torch.zeros(PARAMS))
     y, log_det = coupling(x)
     assert (y - x).abs().max() < 1
@@ -93,6 +93,12 @@ def test_the_logarithm_of_the_derivative_is_autograds() -> None:
     can_be_compared = log_derivative > -30  # autograd's sum of products is rounded
     assert can_be_compared.float().mean() > 0.7
     torch.testing.assert_close(log_derivative[can_be_compared], slope.log()[can_be_compared], rtol=0, atol=1e-3)
+
+
+def test_the_gradients_of_the_map_and_of_its_derivative_are_right() -> None:
+    torch.manual_seed(0)
+    x, h = torch.randn(4, 2, dtype=torch.float64), torch.randn(4, 2 * PARAMS, dtype=torch.float64)
+    assert torch.autograd.gradcheck(given(h[:1]).transform, (x.requires_grad_(), h.requires_grad_()))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
