@@ -16,6 +16,7 @@ from glowflow.bijections import Conditioner
 from glowflow.bijections.conditioner import matrices_of
 from glowflow.cli import main
 from glowflow.conditioners import AttentionConditioner, TransformerConditioner
+from glowflow.conditioners.attention import attended
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.execution import Execution
 from glowflow.parts import MEMORIES, Attention, Part, Transformer
@@ -88,6 +89,13 @@ def test_the_transformer_follows_its_structure(x: Tensor) -> None:
     for place, (i, j) in enumerate(corners):
         expected[:, :, i : i + 2, j : j + 2] = out[:, place].view(4, 5, 2, 2)
     torch.testing.assert_close(network(x), expected)
+
+
+@pytest.mark.parametrize("few", [0, 256])
+def test_attention_over_few_and_many_places_is_the_same(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glowflow.conditioners.attention.FEW_PLACES", few)
+    qkv = torch.randn(2, 12, 3 * 8, dtype=torch.float64)
+    torch.testing.assert_close(attended(qkv, heads=4), head_by_head(qkv, heads=4))
 
 
 def test_the_output_is_zero_at_first_and_can_be_learned(network: Conditioner, x: Tensor) -> None:

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from glowflow.bijections import Conditioner
 from glowflow.parts import CONDITIONERS, Attention
 
+FEW_PLACES = 256
+"""For so few places, torch's own function of attention takes up to three times as long on a CPU in bfloat16."""
+
 
 @CONDITIONERS.builds("attention")
 class AttentionConditioner(Conditioner):
@@ -81,6 +84,9 @@ def attended(qkv: Tensor, heads: int) -> Tensor:
     Vaswani et al. 2017, section 3.2.
     """
     q, k, v = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+    if qkv.device.type == "cpu" and qkv.shape[1] <= FEW_PLACES:
+        attention = (q @ k.mT * q.shape[-1] ** -0.5).softmax(-1).to(v.dtype)
+        return (attention @ v).transpose(1, 2).flatten(2)
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
