@@ -17,6 +17,7 @@ from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import Dataset, Split
 from glowflow.durable import load_lines
 from glowflow.experiments import definition, judges, study
+from glowflow.experiments.results import bits_after
 from glowflow.judging import training as classifiers
 from glowflow.presets import load as load_preset
 from glowflow.training import train
@@ -369,3 +370,13 @@ def test_training_without_data_dependent_initialisation(config: RunConfig, tmp_p
     norms = [module for module in state.model.modules() if isinstance(module, ActNorm)]
     assert norms
     assert all((norm.logs == 0).all() for norm in norms)
+
+
+def test_equal_time_is_read_from_the_validation_curves() -> None:
+    curve = [[100, 4.0], [200, 3.0], [300, 2.5]]
+    quick, slow = ({"variation": name, "diverged": None, "curve": curve} for name in ("quick", "slow"))
+    after = bits_after(3.0, {"quick": 0.01, "slow": 0.02})  # 300 and 150 images
+    assert after(quick) == 2.5
+    assert after(slow) == 3.5
+    assert after(slow | {"diverged": "at once"}) is None
+    assert bits_after(1.0, {"slow": 0.02})(slow) is None  # it wasn't validated after 50 images

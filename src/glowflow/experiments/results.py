@@ -1,7 +1,9 @@
 """The stored results of trainings, and the numbers that figures and tables take from them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 Line = dict[str, Any]
 """The stored results of one training."""
@@ -11,6 +13,25 @@ Value = Callable[[Line], float | None]
 def bits(line: Line) -> float | None:
     """Bits/dim at a training's end; None where it diverged."""
     return line.get("bits_per_dim")
+
+
+def bits_after(seconds: float, seconds_per_image: Mapping[str, float]) -> Value:
+    """The function that takes the bits/dim after so many seconds of training steps from a line's validation curve.
+
+    Between two validations it's interpolated. None where the training diverged, or wasn't validated before.
+
+    Args:
+        seconds: The time.
+        seconds_per_image: The time of a step, divided by its images, by variation.
+    """
+
+    def value(line: Line) -> float | None:
+        images, curve = seconds / seconds_per_image[line["variation"]], line["curve"]
+        if line["diverged"] or not curve or images < curve[0][0]:
+            return None
+        return float(np.interp(images, [count for count, _ in curve], [found for _, found in curve]))
+
+    return value
 
 
 def by_seed(lines: Sequence[Line], variation: str, value: Value) -> dict[int, float]:

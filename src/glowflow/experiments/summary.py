@@ -1,14 +1,19 @@
 """An experiment's results as a page of Markdown: the claim, the table, and the gaps that count."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
 from glowflow.config import TrainConfig
 from glowflow.experiments.definition import Definition, neighbours
-from glowflow.experiments.results import Line, bits, by_seed, kid_at
+from glowflow.experiments.results import Line, Value, bits, bits_after, by_seed, kid_at
 from glowflow.experiments.significance import CRITERION, Gap, gap, mean_and_spread
 from glowflow.experiments.study import SAMPLES_FOR_KID, Study
+
+EQUAL_TIME = (
+    "Bits/dim after equal time are read from the curves, at the time that the fastest variation takes for the whole "
+    "training. The time is that of training steps alone, which were timed in turn."
+)
 
 
 def summary(study: Study, lines: Sequence[Line]) -> str:
@@ -22,6 +27,7 @@ def summary(study: Study, lines: Sequence[Line]) -> str:
         f"{len(lines)} of {total} trainings. Tables have the bits/dim of all validation images at the end of training. "
         "Curves have those of the validation images that the preset uses during training. Both use the averaged "
         "weights if the training averages them. ± is the standard deviation over seeds.",
+        *([EQUAL_TIME] if study.speeds() else []),
         *_origin(lines),
         *([CRITERION] if definition.orders or definition.alike else []),
     ]
@@ -48,8 +54,25 @@ def _origin(lines: Sequence[Line]) -> list[str]:
 
 def _preset(study: Study, preset: str, lines: Sequence[Line]) -> list[str]:
     definition = study.definition
-    table = _table(study, preset, lines)
-    return [_about(lines), table, *_judged(lines), *_comparisons(definition, lines)]
+    values = _values(study, preset, lines)
+    return [
+        _about(lines),
+        _table(study, preset, lines, values),
+        *_judged(lines),
+        *_comparisons(definition, lines, values),
+    ]
+
+
+def _values(study: Study, preset: str, lines: Sequence[Line]) -> dict[str, Value]:
+    """What is compared, by its name: bits/dim after equally many images, after equal time, and KID."""
+    values: dict[str, Value] = {"bits/dim": bits}
+    if speed := study.speeds().get(preset):
+        per_image: dict[str, float] = speed["seconds_per_image"]
+        seconds = study.definition.presets[preset] * min(per_image.values())
+        values[f"bits/dim after {seconds / 60:.1f} minutes"] = bits_after(seconds, per_image)
+    if any(line.get("kid") for line in lines):
+        values |= {f"KID at T = {t:g}": kid_at(t) for t in study.definition.temperatures}
+    return values
 
 
 def _about(lines: Sequence[Line]) -> str:
@@ -71,30 +94,32 @@ def _about(lines: Sequence[Line]) -> str:
     return " ".join(parts)
 
 
-def _table(study: Study, preset: str, lines: Sequence[Line]) -> str:
+def _table(study: Study, preset: str, lines: Sequence[Line], values: Mapping[str, Value]) -> str:
     definition, speed = study.definition, study.speeds().get(preset)
-    temperatures = definition.temperatures if any(line.get("kid") for line in lines) else ()
-    head = ["variation", "seeds", "bits/dim", *(f"KID, T = {t:g}" for t in temperatures), "M parameters", "images/s"]
+    head = ["variation", "seeds", *values, "M parameters", "images/s"]
     head += [f"time of a step, relative to {next(iter(definition.variations))}"] if speed else []
     rows = []
     for variation in definition.variations:
         mine = [line for line in lines if line["variation"] == variation]
         if mine:
             times = [f"{speed['time_by_the_first'].get(variation, float('nan')):.2f}"] if speed else []
-            rows.append([variation, *_cells(mine, variation, temperatures), *times])
+            rows.append([variation, *_cells(mine, variation, values), *times])
     return _markdown(head, rows)
 
 
-def _cells(lines: Sequence[Line], variation: str, temperatures: Sequence[float]) -> list[str]:
+def _cells(lines: Sequence[Line], variation: str, values: Mapping[str, Value]) -> list[str]:
     diverged = sum(line["diverged"] is not None for line in lines)
     skipped = sum(line["skipped"] or 0 for line in lines if line["diverged"] is None)
     seeds = f"{len(lines)}" + (f", {diverged} diverged" if diverged else "")
     seeds += f", {skipped} steps skipped" if skipped else ""
-    bounded = " (bound)" if any(line.get("bound") for line in lines) else ""
-    values = [mean_and_spread(list(by_seed(lines, variation, bits).values()), 3) + bounded]
-    values += [mean_and_spread(list(by_seed(lines, variation, kid_at(t)).values()), 4) for t in temperatures]
+    bounded = any(line.get("bound") for line in lines)
+    found = [
+        mean_and_spread(list(by_seed(lines, variation, value).values()), 4 if name.startswith("KID") else 3)
+        + " (bound)" * (bounded and name.startswith("bits"))
+        for name, value in values.items()
+    ]
     speeds = [line["images_per_second"] for line in lines if line["images_per_second"]]
-    return [seeds, *values, f"{lines[0]['parameters'] / 1e6:.2f}", f"{fmean(speeds):.0f}" if speeds else "-"]
+    return [seeds, *found, f"{lines[0]['parameters'] / 1e6:.2f}", f"{fmean(speeds):.0f}" if speeds else "-"]
 
 
 def _judged(lines: Sequence[Line]) -> list[str]:
@@ -108,18 +133,16 @@ def _judged(lines: Sequence[Line]) -> list[str]:
     ]
 
 
-def _comparisons(definition: Definition, lines: Sequence[Line]) -> list[str]:
-    """A table with a row for each pair that the claim compares, by bits/dim and by KID."""
+def _comparisons(definition: Definition, lines: Sequence[Line], values: Mapping[str, Value]) -> list[str]:
+    """A table with a row for each pair that the claim compares."""
     compared = {"<": neighbours(definition.orders), "=": neighbours(definition.alike)}
     if not any(compared.values()):
         return []
-    temperatures = definition.temperatures if any(line.get("kid") for line in lines) else ()
-    values = [bits, *(kid_at(t) for t in temperatures)]
-    head = ["claimed", "gap, bits/dim", "", *(word for t in temperatures for word in (f"gap, KID at T = {t:g}", ""))]
+    head = ["claimed", *(word for name in values for word in (f"gap, {name}", ""))]
     rows = []
     for sign, pairs in compared.items():
         for a, b in pairs:
-            gaps = [gap(by_seed(lines, a, value), by_seed(lines, b, value)) for value in values]
+            gaps = [gap(by_seed(lines, a, value), by_seed(lines, b, value)) for value in values.values()]
             cells = [cell for found in gaps for cell in _gap_cells(found, definition.seeds, equal=sign == "=")]
             rows.append([f"{a} {sign} {b}", *cells])
     return [_markdown(head, rows)]
