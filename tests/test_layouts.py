@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glowflow import Glow, GlowConfig
+from glowflow import Glow, GlowConfig, InputError
 from glowflow.bijections import (
     AdditiveCoupling,
     AffineCoupling,
@@ -126,6 +126,16 @@ def test_the_logit_leaves_a_margin_of_a_twentieth() -> None:
     expected = [log(0.05 / 0.95), 0.0, log(0.95 / 0.05)]
     torch.testing.assert_close(y.flatten().tolist(), expected)
     torch.testing.assert_close(log_det.item(), 3 * log(0.9) - 2 * log(0.05 * 0.95) - log(0.25))
+
+
+@pytest.mark.parametrize("kind", ["glow", "realnvp"])
+def test_the_logits_margin_is_an_option(kind: str) -> None:
+    lower, _ = levels(replace(CONFIG, layout={"kind": kind, "logit": True, "margin": 0.001}))
+    y, _ = next(iter(lower))(torch.tensor([[[[-0.5, 0.5]]]], dtype=torch.float64))
+    torch.testing.assert_close(y.flatten().tolist(), [log(0.001 / 0.999), log(0.999 / 0.001)])
+    for margin in (0.0, 0.5, float("nan")):
+        with pytest.raises(InputError, match=f"margin is {margin}; it takes a number from 1e-06 to below 0.5"):
+            replace(CONFIG, layout={"kind": kind, "logit": True, "margin": margin})
 
 
 def test_realnvps_latents_are_laid_out_as_glows() -> None:

@@ -40,7 +40,8 @@ class GlowConfig:
         num_classes: The number of classes of a class-conditional prior; 0 for an unconditional model.
         classifier: True if a class-conditional model also predicts the class from its top latent.
         layout: How the layers are arranged: {layouts}. Both have an option `logit`, with which the
-            model begins with the logit of the pixels. It suits images that are mostly black or white.
+            model begins with the logit of the pixels, and an option `margin`, how far the logit's argument stays off 0
+            and 1. They suit images with black or white areas; a small margin gives these more room.
         conditioner: The network in each coupling: {conditioners}. It may be a list, one for each level.
         dequantizer: How the values of an image become continuous: {dequantizers}.
 

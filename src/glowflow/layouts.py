@@ -21,7 +21,7 @@ from glowflow.bijections.coupling import check_contract
 from glowflow.conditioners import Conditioner, ZeroConv
 from glowflow.config import GlowConfig, Level
 from glowflow.errors import InputError, counted
-from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, GlowLayout, RealNVPLayout
+from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, GlowLayout, Layout, RealNVPLayout
 
 DIAGONALS = (0, 3, 1, 2)
 """The pixels of a 2x2 block, numbered row by row: first the main diagonal, which a split keeps, then the other one."""
@@ -40,18 +40,18 @@ def levels(config: GlowConfig) -> list[Chain]:
 @LAYOUTS.builds("glow")
 def _glow(options: GlowLayout, config: GlowConfig) -> list[Chain]:
     """Kingma & Dhariwal 2018, figure 2."""
-    return _beneath(options.logit, [_glow_level(config, index) for index in range(config.num_levels)])
+    return _after_logit(options, [_glow_level(config, index) for index in range(config.num_levels)])
 
 
 @LAYOUTS.builds("realnvp")
 def _realnvp(options: RealNVPLayout, config: GlowConfig) -> list[Chain]:
     """Dinh et al. 2017, section 3.6."""
-    return _beneath(options.logit, [_realnvp_level(config, index) for index in range(config.num_levels)])
+    return _after_logit(options, [_realnvp_level(config, index) for index in range(config.num_levels)])
 
 
-def _beneath(logit: bool, chains: list[Chain]) -> list[Chain]:  # noqa: FBT001
-    """The levels; if `logit` is true, the logit of the pixels comes first."""
-    return [Chain(Logit(), *chains[0]), *chains[1:]] if logit else chains
+def _after_logit(options: Layout, chains: list[Chain]) -> list[Chain]:
+    """The levels, after the logit of the pixels if there is one."""
+    return [Chain(Logit(options.margin), *chains[0]), *chains[1:]] if options.logit else chains
 
 
 def _glow_level(config: GlowConfig, index: int) -> Chain:

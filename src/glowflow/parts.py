@@ -7,7 +7,7 @@ your own has both in your own file.
 
 from dataclasses import asdict, dataclass
 
-from glowflow.checks import check_divides, check_whole
+from glowflow.checks import check_divides, check_number, check_whole
 from glowflow.registry import Fitted, Kind, Part
 
 __all__ = ["CONDITIONERS", "COUPLINGS", "DEQUANTIZERS", "LAYOUTS", "MEMORIES", "PERMUTATIONS", "Fitted", "Kind", "Part"]
@@ -25,6 +25,9 @@ MEMORIES = Kind("memory", "glowflow.execution:MemoryMode")
 """Choices of what a training step keeps for its backward pass; built by (options)."""
 LAYOUTS = Kind("layout", "builtins:list")
 """Arrangements of the layers, level by level; built by (options, config)."""
+
+SMALLEST_MARGIN = 1e-6
+"""In float32, a smaller margin isn't kept exactly: numbers near 1 have steps of 6e-8."""
 
 
 @COUPLINGS.option("affine", "glowflow.bijections.coupling")
@@ -176,17 +179,24 @@ class Reversible:
         check_whole("anchor_interval", self.anchor_interval, 1)
 
 
-@LAYOUTS.option("glow", "glowflow.layouts")
 @dataclass(frozen=True)
-class GlowLayout:
-    """Squeeze, steps of flow, split."""
+class Layout:
+    """What comes before all levels: the logit of the pixels if `logit` is true, which stays a `margin` off 0 and 1."""
 
     logit: bool = False
+    margin: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_number("margin", self.margin, SMALLEST_MARGIN, below=0.5)
+
+
+@LAYOUTS.option("glow", "glowflow.layouts")
+@dataclass(frozen=True)
+class GlowLayout(Layout):
+    """Squeeze, steps of flow, split."""
 
 
 @LAYOUTS.option("realnvp", "glowflow.layouts")
 @dataclass(frozen=True)
-class RealNVPLayout:
+class RealNVPLayout(Layout):
     """Couplings with checkerboard masks, squeeze, couplings over channels, a split without a prior of its own."""
-
-    logit: bool = False
