@@ -8,7 +8,7 @@ from glowflow import plugins
 from glowflow.commands.inputs import Precision, device_named, precision_named, wide_console
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
-from glowflow.parts import LAYOUTS, MEMORIES, Part
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, MEMORIES, PERMUTATIONS, Part
 from glowflow.paths import quoted
 from glowflow.progress import say
 
@@ -103,9 +103,17 @@ def _preset_row(name: str) -> list[str]:
     preset = load(name)
     model, settings, cost = preset.run.model, preset.run.train, size(preset.run.model)
     shape = "x".join(map(str, model.image_shape))
-    layers = "RealNVP" if LAYOUTS.name_of(model.layout) == "realnvp" else f"{model.permutation}, {model.coupling}"
-    architecture = [shape, str(model.num_levels), str(model.steps), str(model.width), layers]
+    architecture = [shape, str(model.num_levels), str(model.steps), str(model.width), _layers(model)]
     training = [str(model.num_bits), str(settings.batch_size), f"{settings.beta2:g}", f"{settings.warmup_images:,}"]
     sizes = [f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}"]
     gpus = str(preset.about.gpus or "-")
     return [name, settings.data, *architecture, *training, gpus, *sizes, preset.about.published or "-"]
+
+
+def _layers(model: GlowConfig) -> str:
+    """The names of the parts. Glow's network and uniform noise aren't named."""
+    if LAYOUTS.name_of(model.layout) == "realnvp":
+        return "RealNVP"
+    kinds = (PERMUTATIONS, COUPLINGS, CONDITIONERS, DEQUANTIZERS)
+    names = [kind.name_of(part) for kind in kinds for part in model.parts(kind)]
+    return ", ".join(name for name in dict.fromkeys(names) if name not in {"conv", "uniform"})
