@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from glowflow.bijections import Conditioner
 from glowflow.bijections.conditioner import PlainConditioner, matrices_of, prepared
 from glowflow.conditioners import ConvConditioner, EdgeConv, ResidualConditioner, TopNetwork, ZeroConv, ZeroLinear
+from glowflow.conditioners.edge import ZeroConv1x1
 from tests.helpers import assert_needed, randomize
 
 
@@ -33,6 +34,12 @@ def test_zero_convolution_follows_its_equation() -> None:
     torch.testing.assert_close(conv(x), expected)
 
 
+def test_the_1x1_convolution_that_is_zero_at_first_follows_its_equation() -> None:
+    conv, x = randomize(ZeroConv1x1(3, 5).double()), torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    expected = torch.einsum("oi,bihw->bohw", conv.weight[:, :, 0, 0], x) + conv.bias.view(1, 5, 1, 1)
+    torch.testing.assert_close(conv(x), expected * torch.exp(3 * conv.logs).view(1, 5, 1, 1))
+
+
 def layer_by_layer(network: ConvConditioner, x: Tensor) -> Tensor:
     h = F.relu(network.norm1(network.conv1(x))[0])
     h = F.relu(network.norm2(network.conv2(h))[0])
@@ -40,12 +47,14 @@ def layer_by_layer(network: ConvConditioner, x: Tensor) -> Tensor:
     return out
 
 
-def test_networks_folded_together_are_each_its_layers_one_by_one() -> None:
-    networks = [randomize(ConvConditioner(3, 6, 16).double()) for _ in range(3)]
+@pytest.mark.parametrize("last", [1, 3])
+def test_networks_folded_together_are_each_its_layers_one_by_one(last: int) -> None:
+    networks = [randomize(ConvConditioner(3, 6, 16, last).double()) for _ in range(3)]
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64, requires_grad=True)
     together = prepared(networks, x.shape[2:], None)
     for network, weights in zip(networks, together, strict=True):
         expected, inputs = layer_by_layer(network, x), [x, *network.parameters()]
+        torch.testing.assert_close(network.freeze()(x), expected)
         for found in (network(x), network.run(x, weights)):
             torch.testing.assert_close(found, expected)
             gradients = (torch.autograd.grad(h.square().sum(), inputs, retain_graph=True) for h in (found, expected))
@@ -61,8 +70,9 @@ def test_networks_of_several_kinds_are_prepared_each_for_itself(num_kinds: int) 
         torch.testing.assert_close(network.run(x, weights), network(x))
 
 
-def test_initialisation_standardises_both_hidden_layers() -> None:
-    network, x = ConvConditioner(3, 6, 16).double(), torch.randn(64, 3, 6, 5, dtype=torch.float64)
+@pytest.mark.parametrize("last", [1, 3])
+def test_initialisation_standardises_both_hidden_layers(last: int) -> None:
+    network, x = ConvConditioner(3, 6, 16, last).double(), torch.randn(64, 3, 6, 5, dtype=torch.float64)
     out = network.initialize(x)
     torch.testing.assert_close(out, network(x))
     hidden = F.relu(network.norm1(network.conv1(x))[0])

@@ -34,6 +34,7 @@ CONFIGS = {
     "reverse": GlowConfig((3, 8, 8), 2, 3, 8, "affine-tanh", "reverse"),
     "deep": GlowConfig((1, 4, 4), 1, 19, 4),
     "realnvp": GlowConfig((3, 8, 8), 2, 2, 4, "affine-tanh", "reverse", layout=REALNVP, conditioner=ONE_BLOCK),
+    "conv, last 1x1": GlowConfig((3, 8, 8), 2, 3, 8, conditioner={"kind": "conv", "last": 1}),
     "attention": GlowConfig((3, 8, 8), 2, 3, 8, conditioner="attention"),
     "transformer": GlowConfig((3, 8, 8), 2, 3, 8, conditioner={"kind": "transformer", "patch": 2}),
     "mixture": GlowConfig((3, 8, 8), 2, 2, 4, "mixture", "reverse", layout=REALNVP, conditioner=ONE_BLOCK),

@@ -138,6 +138,10 @@ def test_inverse_indices_must_be_those_of_the_indices() -> None:
         (GlowConfig((3, 8, 8), layout="realnvp", steps=1, width=8), "its layout is realnvp, and"),
         (GlowConfig((3, 8, 8), conditioner="residual", steps=1, width=8), "its conditioner is residual, and"),
         (
+            GlowConfig((3, 8, 8), conditioner={"kind": "conv", "last": 1}, steps=1, width=8),
+            "its conditioner is {kind: conv, last: 1}, and",
+        ),
+        (
             GlowConfig((3, 8, 8), layout={"kind": "glow", "logit": True}, steps=1, width=8),
             "is {kind: glow, logit",
         ),

@@ -230,6 +230,8 @@ def test_an_option_of_a_wrong_type_is_named() -> None:
         GlowConfig((3, 8, 8), conditioner={"kind": "residual", "blocks": "two"})
     with pytest.raises(InputError, match="residual blocks is 0"):
         GlowConfig((3, 8, 8), conditioner={"kind": "residual", "blocks": 0})
+    with pytest.raises(InputError, match="The last kernel of conv is 2 pixels wide; it takes 1 or 3"):
+        GlowConfig((3, 8, 8), conditioner={"kind": "conv", "last": 2})
 
 
 def test_a_name_is_taken_once() -> None:

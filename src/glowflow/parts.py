@@ -8,6 +8,7 @@ your own has both in your own file.
 from dataclasses import asdict, dataclass
 
 from glowflow.checks import check_divides, check_number, check_whole
+from glowflow.errors import InputError
 from glowflow.registry import Fitted, Kind, Part
 
 __all__ = ["CONDITIONERS", "COUPLINGS", "DEQUANTIZERS", "LAYOUTS", "MEMORIES", "PERMUTATIONS", "Fitted", "Kind", "Part"]
@@ -68,7 +69,13 @@ class Mixture:
 @CONDITIONERS.option("conv", "glowflow.conditioners.conv")
 @dataclass(frozen=True)
 class Conv:
-    """The three convolutions of Glow."""
+    """The three convolutions of Glow; `last` is the side of the last kernel, 3 as in the paper, or 1."""
+
+    last: int = 3
+
+    def __post_init__(self) -> None:
+        if self.last not in {1, 3}:
+            raise InputError(f"The last kernel of conv is {self.last} pixels wide; it takes 1 or 3.")
 
 
 @CONDITIONERS.option("residual", "glowflow.conditioners.residual")

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from glowflow.bijections import ActNorm, Conditioner
 from glowflow.bijections.actnorm import LOGS_FACTOR
 from glowflow.bijections.conditioner import Weights
-from glowflow.conditioners.edge import HIDDEN_STD, EdgeConv, FrozenEdgeConv, ZeroConv, constant, kept
-from glowflow.parts import CONDITIONERS
+from glowflow.conditioners.edge import HIDDEN_STD, EdgeConv, FrozenEdgeConv, ZeroConv, ZeroConv1x1, constant, kept
+from glowflow.parts import CONDITIONERS, Conv
 
 
 @CONDITIONERS.builds("conv")
 class ConvConditioner(Conditioner):
-    """The coupling's network: conv 3x3, actnorm, ReLU, conv 1x1, actnorm, ReLU, zero conv 3x3.
+    """The coupling's network: conv 3x3, actnorm, ReLU, conv 1x1, actnorm, ReLU, zero conv 3x3 (or 1x1, if `last` is 1).
 
     (B, C_in, H, W) -> (B, C_out, H, W), with `width` hidden channels. Kingma & Dhariwal 2018, section 5.
 
@@ -25,19 +25,19 @@ class ConvConditioner(Conditioner):
     torch.Size([2, 12, 16, 16])
     """
 
-    def __init__(self, in_channels: int, out_channels: int, width: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, width: int, last: int = 3) -> None:
         super().__init__()
         self.conv1 = EdgeConv(in_channels, width)
         self.norm1 = ActNorm(width)
         self.conv2 = nn.Conv2d(width, width, 1, bias=False)
         nn.init.normal_(self.conv2.weight, std=HIDDEN_STD)
         self.norm2 = ActNorm(width)
-        self.conv3 = ZeroConv(width, out_channels)
+        self.conv3 = (ZeroConv if last == 3 else ZeroConv1x1)(width, out_channels)
 
     @classmethod
-    def build(cls, _: object, inputs: int, outputs: int, width: int, _size: tuple[int, int]) -> "ConvConditioner":
+    def build(cls, options: Conv, inputs: int, outputs: int, width: int, _size: tuple[int, int]) -> "ConvConditioner":
         """The network that a configuration asks for."""
-        return cls(inputs, outputs, width)
+        return cls(inputs, outputs, width, options.last)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network."""
@@ -50,14 +50,17 @@ class ConvConditioner(Conditioner):
     ) -> list[Weights]:
         """Fold each network into the frame of its first input, and kernel and bias of three convolutions.
 
-        The first convolution gets its edge channel from the frame. In the third, what the edge channel adds is a part
-        of the bias, which therefore depends on the position.
+        The first convolution gets its edge channel from the frame. In the third, if it's 3x3, what the edge channel
+        adds is a part of the bias, which therefore depends on the position.
         """
-        kernel1, bias1, kernel2, bias2, kernel3, bias3 = _folded(networks)
-        frame = _frame(kernel1, kernel1.shape[-1], size)
-        biases3 = _edge_biases(frame[:, -1:], kernel3[..., -1], bias3)
-        together = [kernel1, bias1, kernel2, bias2, kernel3[..., :-1], biases3]
-        kind, layout = precision or kernel1.dtype, torch.contiguous_format
+        *first_two, kernel3, bias3 = _folded(networks)
+        frame = _frame(first_two[0], first_two[0].shape[-1], size)
+        if kernel3.shape[2] == 3:
+            kernel3, bias3 = kernel3[..., :-1], _edge_biases(frame[:, -1:], kernel3[..., -1], bias3)
+        else:
+            bias3 = bias3[:, None, None]
+        together = [*first_two, kernel3, bias3]
+        kind, layout = precision or frame.dtype, torch.contiguous_format
         together = [tensor.to(kind, memory_format=layout).contiguous() for tensor in together]
         frame = frame.to(kind)
         each = zip(*(tensor.unbind() for tensor in together), strict=True)
@@ -67,7 +70,7 @@ class ConvConditioner(Conditioner):
         """Run the network with what `prepare` computed."""
         frame, *first_two, kernel3, bias3 = weights
         framed = _Framed.apply(x, frame)  # type: ignore[no-untyped-call]
-        return F.conv2d(_two_convolutions(framed, *first_two), kernel3, padding=1).add_(bias3)
+        return F.conv2d(_two_convolutions(framed, *first_two), kernel3, padding=kernel3.shape[-1] // 2).add_(bias3)
 
     def matrices(self) -> list[nn.Parameter]:
         """The second kernel; the other two convolutions are conditioners themselves."""
@@ -94,7 +97,7 @@ class FrozenConvConditioner(nn.Module):
         *first_two, kernel3, bias3 = (_channels_first(tensor[0]) for tensor in _folded([network]))
         for index, tensor in enumerate(first_two):
             self.register_buffer(f"constant{index}", constant(tensor, precision))
-        self.conv3 = FrozenEdgeConv(kernel3, bias3, precision)
+        self.conv3 = (FrozenEdgeConv if kernel3.shape[-1] == 3 else FrozenConv1x1)(kernel3, bias3, precision)
         self.frames: dict[object, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,6 +105,22 @@ class FrozenConvConditioner(nn.Module):
         kernel1, bias1, kernel2, bias2 = self.buffers(recurse=False)
         frame = kept(self.frames, x, lambda x: _frame(x, x.shape[1] + 1, x.shape[2:]))
         return self.conv3(_two_convolutions(_framed(x, frame), kernel1, bias1, kernel2, bias2))
+
+
+class FrozenConv1x1(nn.Module):
+    """The inference form of `ZeroConv1x1`, with a folded kernel and bias."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor, precision: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", constant(weight, precision))
+        self.register_buffer("bias", constant(bias, precision))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve."""
+        return F.conv2d(x, self.weight, self.bias)
 
 
 def _folded(networks: Sequence[ConvConditioner]) -> list[Tensor]:

@@ -85,6 +85,36 @@ class ZeroConv(EdgeConv):
         return FrozenEdgeConv(*self.folded(), precision)
 
 
+class ZeroConv1x1(Conditioner):
+    """1x1 convolution with bias and scale, which is zero at first: (conv(x) + bias) * exp(3 logs).
+
+    It sees no neighbours, so it needn't know where the image ends. (B, C_in, H, W) -> (B, C_out, H, W).
+
+    >>> import torch
+    >>> bool((ZeroConv1x1(4, 2)(torch.randn(1, 4, 8, 8)) == 0).all())
+    True
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(out_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.logs = nn.Parameter(torch.zeros(out_channels))
+
+    def extra_repr(self) -> str:
+        """The numbers of channels."""
+        outputs, inputs, *_ = self.weight.shape
+        return f"{inputs}, {outputs}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve, shift, scale."""
+        return F.conv2d(x, self.weight, self.bias) * (LOGS_FACTOR * self.logs).exp()[:, None, None]
+
+    def matrices(self) -> list[nn.Parameter]:
+        """The kernel."""
+        return [self.weight]
+
+
 class FrozenEdgeConv(nn.Module):
     """The inference form of `ZeroConv`. What the edge channel adds is computed once for each size of images."""
 
