@@ -79,7 +79,8 @@ def test_every_definition_is_valid(name: str) -> None:
         assert training.run.model == replace(training.run.model, **overrides.get("model", {}))
         assert training.run.train == replace(training.run.train, **overrides.get("train", {}))
         execution = {"precision": "float32", "memory": "store"}
-        execution |= found.shared.get("execution", {}) | overrides.get("execution", {})
+        for settings in (found.shared, overrides):
+            execution |= settings.get("execution", {})
         assert execution == {"precision": training.precision, "memory": training.memory}
 
 
