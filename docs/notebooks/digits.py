@@ -12,7 +12,7 @@ from glowflow import Glow, GlowConfig, RunConfig, TrainConfig, load, train
 from glowflow.evaluate import likelihood, reconstruction_error, sample, scores
 from glowflow.pictures import grid
 
-IMAGES = 4_000  # more give a better model: the preset `digits` takes 56,000
+IMAGES = 4_000  # more give a better model: the preset `digits` takes 80,000
 
 # %% [markdown]
 # ## The images
@@ -112,7 +112,7 @@ grid(torch.cat([fewest, most]), columns=10)
 # has learned.
 #
 # After so short a training you see strokes more than digits. [The first
-# page](../index.md) shows what the preset `digits` draws after twelve minutes.
+# page](../index.md) shows what the preset `digits` draws after its whole training.
 
 # %%
 temperatures = [0, 0.4, 0.7, 1]
