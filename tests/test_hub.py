@@ -136,8 +136,8 @@ def test_a_card_lists_every_part_with_its_options(tmp_path: Path) -> None:
         "| steps of flow in each level | 1,2 |",
         "| coupling | affine |",
         "| permutation | conv1x1 |",
-        "| conditioner | conv, residual (blocks 1) |",
-        "| layout | glow (logit true) |",
+        "| conditioner | conv (last 3), residual (blocks 1) |",
+        "| layout | glow (logit true, margin 0.05) |",
         "| dequantizer | uniform |",
     ):
         assert row in card

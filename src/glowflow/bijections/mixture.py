@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from glowflow.bijections.coupling import HALVES, Coupling
 from glowflow.bijections.masks import Mask
@@ -93,26 +92,38 @@ class LogisticMixture(NamedTuple):
 
 
 class _Logit(torch.autograd.Function):
-    """`LogisticMixture.logit`. Its backward pass takes a quarter of the operations that autograd's own would take."""
+    """`LogisticMixture.logit`. Its backward pass takes a quarter of the operations that autograd's own would take.
+
+    If the backward pass itself is differentiated, it starts from the inputs, which autograd can follow.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, log_weights: Tensor, means: Tensor, log_scales: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 (torch's context)
-        scales = log_scales.exp()
-        z = (x - means) / scales
-        from_one = log_weights - (-z.abs()).exp().log1p()  # ln(weight sigmoid(|z|))
-        below, above = from_one + z.clamp(max=0), from_one - z.clamp(min=0)
-        terms = torch.stack([below, above, below + above - log_weights - log_scales])
-        sums = terms.logsumexp(1)  # ln F(x), ln(1 - F(x)) and the logarithm of the density
-        ctx.save_for_backward(terms, sums, z, scales)
+    def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 (torch's context)
+        terms, sums, z, scales = _terms(*inputs)
+        ctx.save_for_backward(*inputs, terms, sums, z, scales)
         log_below, log_above, log_density = sums
         return log_below - log_above, log_density - log_below - log_above
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_logit: Tensor, grad_derivative: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
-        terms, sums, z, scales = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
+        inputs, found = ctx.saved_tensors[:4], ctx.saved_tensors[4:]
+        terms, sums, z, scales = _terms(*inputs) if torch.is_grad_enabled() else found
+        grad_logit, grad_derivative = grads
         grad_sums = torch.stack([grad_logit - grad_derivative, -grad_logit - grad_derivative, grad_derivative])
-        below, above, density = (terms - sums[:, None]).exp_().mul_(grad_sums[:, None])  # each one's share
+        below, above, density = (terms - sums[:, None]).exp() * grad_sums[:, None]  # each one's share
         grad_z = (below + density) * (-z).sigmoid() - (above + density) * z.sigmoid()  # (ln sigmoid(z))' = sigmoid(-z)
         grad_x = grad_z / scales
         return grad_x.sum(0), below + above + density, -grad_x, -(grad_z * z + density)
+
+
+def _terms(x: Tensor, log_weights: Tensor, means: Tensor, log_scales: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The logarithms (3, K, ...) of each component's part of F(x), of 1 - F(x) and of the density; their sums (3, ...).
+
+    Also z, which is x standardised by each component, and the scales.
+    """
+    scales = log_scales.exp()
+    z = (x - means) / scales
+    from_one = log_weights - (-z.abs()).exp().log1p()  # ln(weight sigmoid(|z|))
+    below, above = from_one + z.clamp(max=0), from_one - z.clamp(min=0)
+    terms = torch.stack([below, above, below + above - log_weights - log_scales])
+    return terms, terms.logsumexp(1), z, scales

@@ -87,7 +87,7 @@ def presets() -> None:
     from glowflow.presets import names
 
     table = Table(title="Presets (parameters in millions; GFLOP of a forward pass per image)")
-    for column in ("name", "data", "C x H x W", "L", "K", "width", "layers", "bits", "batch", "beta2", "warm-up"):
+    for column in ("name", "data", "C x H x W", "L", "K", "width", "layers", "bits", "batch"):
         table.add_column(column, no_wrap=True)
     for column in ("GPUs", "M param.", "GFLOP", "published bits/dim"):
         table.add_column(column, justify="right")
@@ -103,17 +103,21 @@ def _preset_row(name: str) -> list[str]:
     preset = load(name)
     model, settings, cost = preset.run.model, preset.run.train, size(preset.run.model)
     shape = "x".join(map(str, model.image_shape))
-    architecture = [shape, str(model.num_levels), str(model.steps), str(model.width), _layers(model)]
-    training = [str(model.num_bits), str(settings.batch_size), f"{settings.beta2:g}", f"{settings.warmup_images:,}"]
+    architecture = [shape, str(model.num_levels), _listed(model.steps), _listed(model.width), _layers(model)]
+    training = [str(model.num_bits), str(settings.batch_size)]
     sizes = [f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}"]
     gpus = str(preset.about.gpus or "-")
     return [name, settings.data, *architecture, *training, gpus, *sizes, preset.about.published or "-"]
 
 
+def _listed(value: int | tuple[int, ...]) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def _layers(model: GlowConfig) -> str:
-    """The names of the parts. Glow's network and uniform noise aren't named."""
+    """The names of the parts. Glow's 1x1 convolutions and networks, and uniform noise, aren't named."""
     if LAYOUTS.name_of(model.layout) == "realnvp":
         return "RealNVP"
     kinds = (PERMUTATIONS, COUPLINGS, CONDITIONERS, DEQUANTIZERS)
     names = [kind.name_of(part) for kind in kinds for part in model.parts(kind)]
-    return ", ".join(name for name in dict.fromkeys(names) if name not in {"conv", "uniform"})
+    return ", ".join(name for name in dict.fromkeys(names) if name not in {"conv1x1", "conv", "uniform"})
