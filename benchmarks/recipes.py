@@ -8,6 +8,7 @@ validation images by the averaged weights. Test images aren't used. Run two with
 """
 
 import argparse
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -42,10 +43,8 @@ def measure(preset: str, changes: dict[str, Any], images: int | None, seconds: f
     run = replace(run, train=replace(run.train, seed=seed))
     with TemporaryDirectory() as folder:
         options = Options(Execution(precision=torch.bfloat16), seconds=seconds or inf)
-        try:
+        with suppress(TrainingInterruptedError):  # the time is over
             train(run, folder, options=options)
-        except TrainingInterruptedError:
-            pass
         last = Path(folder, LAST)
         model, progress = Glow.from_pretrained(StoredModel.open(last)), load_json(last / PROGRESS)
     found = likelihood(model, data.of_run(run, "validation").thinned(NUM_IMAGES))

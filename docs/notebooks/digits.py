@@ -112,7 +112,7 @@ grid(torch.cat([fewest, most]), columns=10)
 # has learned.
 #
 # After so short a training you see strokes more than digits. [The first
-# page](../index.md) shows what the preset `digits` draws after its whole training.
+# page](../index.md) shows what the preset `digits` draws when fully trained.
 
 # %%
 temperatures = [0, 0.4, 0.7, 1]
