@@ -106,7 +106,8 @@ class _Logit(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
-        inputs, found = ctx.saved_tensors[:4], ctx.saved_tensors[4:]
+        saved = ctx.saved_tensors  # read once, as recomputation under torch.utils.checkpoint asks
+        inputs, found = saved[:4], saved[4:]
         terms, sums, z, scales = _terms(*inputs) if torch.is_grad_enabled() else found
         grad_logit, grad_derivative = grads
         grad_sums = torch.stack([grad_logit - grad_derivative, -grad_logit - grad_derivative, grad_derivative])
