@@ -9,10 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from glowflow.config import TrainConfig
 from glowflow.noise import Stream, normal, uniform, uniform_noise
 from glowflow.order import shuffled
-from glowflow.training.augmentation import augment, shift
 
 
 @settings(deadline=None)  # a busy machine is no fault
@@ -75,22 +73,3 @@ def test_order_and_noise_are_those_that_earlier_versions_gave() -> None:
         "EVALUATION": [3097978, 364116],
         "AUGMENTATION": [7920423, 6424091],
     }
-
-
-def test_shift_moves_by_whole_pixels_exactly() -> None:
-    images = torch.randint(256, (2, 3, 10, 10), dtype=torch.uint8)
-    offset = torch.tensor([[0.1, 0.0], [0.0, -0.2]])
-    moved = shift(images, offset)
-    assert torch.equal(moved[0, :, :, :-1], images[0, :, :, 1:])
-    assert torch.equal(moved[0, :, :, -1], images[0, :, :, -1])  # the border is repeated
-    assert torch.equal(moved[1, :, 2:], images[1, :, :-2])
-
-
-@pytest.mark.parametrize("kind", ["none", "flip", "shift"])
-def test_augmentation_belongs_to_its_position(kind: str) -> None:
-    config = TrainConfig(augment=kind)  # type: ignore[arg-type]
-    images = torch.randint(256, (8, 1, 12, 12), dtype=torch.uint8)
-    whole = augment(images, config, 100)
-    assert whole.dtype == torch.uint8
-    assert torch.equal(whole[3:5], augment(images[3:5], config, 103))
-    assert torch.equal(whole, images) == (kind == "none")

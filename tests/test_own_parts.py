@@ -35,7 +35,7 @@ def test_the_python_of_the_page() -> None:
 
 def test_the_commands_of_the_page() -> None:
     commands = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("glowflow ")]
-    assert [words[0] for words in commands] == ["train", "evaluate", "sample", "demo", "train"]
+    assert [words[0] for words in commands] == ["train", "evaluate", "sample", "demo", "train", "train"]
     demo = commands.pop(3)
     shortened = [[*words, *(SHORTER if words[0] == "train" else [])] for words in commands]
     run(f"from glowflow.cli import main\nfor words in {shortened!r}:\n    assert main(words) == 0, words")
@@ -64,6 +64,21 @@ def test_a_stored_model_with_own_parts(capfd: pytest.CaptureFixture[str]) -> Non
         "The original can't express this model: its coupling is {kind: bent, strength: 0.25}, and"
         in capfd.readouterr().err
     )
+
+
+def test_a_model_of_a_training_with_an_own_augmentation(capfd: pytest.CaptureFixture[str]) -> None:
+    """Only the training needs the augmentation's file."""
+    settings = ["--train.augment=[flip, brightness]", "--model.steps=1", "--model.width=8", *SHORTER]
+    plugins = ["--plugins", "my_augmentation.py"]
+    subprocess.run([*GLOWFLOW, "train", "digits", *plugins, *settings, "--out=run"], check=True)
+    subprocess.run([*GLOWFLOW, "sample", "run", "--num=2", "--out=two.png"], check=True)
+    again = [*GLOWFLOW, "train", "run/config.yaml", "--out=run", "--train.images=200", "--threads=1"]
+    capfd.readouterr()
+    assert subprocess.run(again, check=False).returncode == 2
+    assert "augmentation is 'brightness'; it takes one of none, flip" in (error := capfd.readouterr().err)
+    assert "Give its file by --plugins FILE." in error
+    subprocess.run([*again, *plugins], check=True)
+    assert "Going on with run at 104 of 200 images" in capfd.readouterr().err
 
 
 def test_a_model_whose_parts_are_unknown_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,9 +58,9 @@ def test_a_finished_run_is_left_as_it_is(config: RunConfig, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("optimizer", ["glow-adamax", "muon", "adam"])
 @pytest.mark.parametrize("averaging", [0.9, None])
-@pytest.mark.parametrize("augment", ["none", "flip"])
+@pytest.mark.parametrize("augment", ["none", ("flip", {"kind": "pixels", "share": 0.2})])
 def test_resuming_gives_the_uninterrupted_run(
-    config: RunConfig, tmp_path: Path, optimizer: str, averaging: float | None, augment: str
+    config: RunConfig, tmp_path: Path, optimizer: str, averaging: float | None, augment: object
 ) -> None:
     settings: dict[str, Any] = {"optimizer": optimizer, "averaging": averaging, "augment": augment}
     config = replace(config, train=replace(config.train, **settings))

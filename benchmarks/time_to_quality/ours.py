@@ -11,7 +11,7 @@ from glowflow.config import RunConfig
 from glowflow.errors import InputError
 from glowflow.execution import Execution
 from glowflow.noise import Stream, uniform_noise
-from glowflow.training.augmentation import augment
+from glowflow.training.augmentation import augment, built
 from glowflow.training.batches import Batch
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW
 from glowflow.training.options import Options
@@ -84,4 +84,4 @@ class Glowflow:
     def _batch(self, images: Tensor, stream: Stream) -> Batch:
         settings, position = self.run.train, self.training.progress.position
         noise = uniform_noise(settings.seed, stream, position, len(images), self.run.model.image_shape)
-        return Batch(augment(images, settings, position), noise)
+        return Batch(augment(images, built(settings), settings.seed, position), noise)

@@ -34,7 +34,7 @@ PLAIN: dict[Any, str] = {
     tuple[str, ...]: "a list of names",
     tuple[tuple[str, ...], ...]: "a list of lists of names",
     dict[str, Any] | str: PART,
-    dict[str, Any] | str | tuple[dict[str, Any] | str, ...]: f"{PART}; or a list with one for each level",
+    dict[str, Any] | str | tuple[dict[str, Any] | str, ...]: f"{PART}; or a list of these",
 }
 """Types in plain words."""
 

@@ -5,7 +5,17 @@ from typing import Any, Literal
 
 from glowflow.checks import check_number, check_types, check_whole, checked_range, make_plain, typed
 from glowflow.errors import InputError
-from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS, Fitted, Kind, Part
+from glowflow.parts import (
+    AUGMENTATIONS,
+    CONDITIONERS,
+    COUPLINGS,
+    DEQUANTIZERS,
+    LAYOUTS,
+    PERMUTATIONS,
+    Fitted,
+    Kind,
+    Part,
+)
 from glowflow.shapes import Shape, check_levels, check_shape, default_levels
 
 PARTS = (COUPLINGS, PERMUTATIONS, CONDITIONERS, LAYOUTS, DEQUANTIZERS)
@@ -183,11 +193,12 @@ class TrainConfig:
 
     Args:
         data: A data set's name (`glowflow data list`), hf:NAME for one on the hub, a folder of images or of TFRecord
-            shards, or an .npy/.npz file.
+            shards, or an .npy/.npz file. A plus sign joins several in equal shares: photos+faces.
         images: Length of the training: the number of images drawn, including repetitions.
         batch_size: Images per step, over all processes.
         init_batch_size: The number of images for the data-dependent initialisation; 0 turns it off.
-        augment: "flip" mirrors images at random. "shift" moves them by up to 10%, and repeats the border.
+        augment: A random change of the training images: {augmentations}. It may be a list of changes, which follow each
+            other.
         optimizer: "glow-adamax" is the original's; "muon" is the same with Muon for matrices, such as the kernels of
             convolutions; the others are torch.optim's.
         lr: Learning rate after the warm-up.
@@ -214,7 +225,7 @@ class TrainConfig:
     images: int = 100_000
     batch_size: int = 64
     init_batch_size: int = 256
-    augment: Literal["none", "flip", "shift"] = "none"
+    augment: Part | tuple[Part, ...] = "none"
     optimizer: Literal["glow-adamax", "muon", "adamax", "adam", "adamw"] = "glow-adamax"
     lr: float = 1e-3
     warmup_images: int = 10_000
@@ -243,6 +254,7 @@ class TrainConfig:
             check_number(name, getattr(self, name), 0)
         for name in ("beta1", "beta2"):
             check_number(name, getattr(self, name), 0, below=1)
+        object.__setattr__(self, "augment", _shortest(self.augment))
         check_types(self)
         if self.cooldown_images > self.images:
             raise InputError(f"cooldown_images is {self.cooldown_images}, which is more than the {self.images} images.")
@@ -254,6 +266,25 @@ class TrainConfig:
             check_number("grad_clip", self.grad_clip, 1e-12)
         if self.value_range is not None:
             object.__setattr__(self, "value_range", checked_range(self.value_range))
+
+    def __hash__(self) -> int:
+        """Equal configurations have equal hashes; the augmentations, which may be mappings, don't count."""
+        return hash(tuple(value for name, value in vars(self).items() if name != "augment"))
+
+    @property
+    def augmentations(self) -> tuple[Part, ...]:
+        """The parts of `augment`, in their order."""
+        return self.augment if isinstance(self.augment, tuple) else (self.augment,)
+
+
+TrainConfig.__doc__ = (TrainConfig.__doc__ or "").format(augmentations=AUGMENTATIONS.described())
+
+
+def _shortest(augment: Any) -> Part | tuple[Part, ...]:  # noqa: ANN401 (whatever it is)
+    """Augmentations in the form that equal ones share: "none", one part alone, or several in a tuple."""
+    normal = tuple(map(AUGMENTATIONS.normal, augment if isinstance(augment, tuple) else (augment,)))
+    changes = tuple(part for part in normal if part != "none")
+    return changes if len(changes) > 1 else (*changes, "none")[0]
 
 
 @dataclass(frozen=True)

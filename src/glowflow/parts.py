@@ -1,4 +1,4 @@
-"""The parts that a model can be made of, by kind: their names and options, free of torch.
+"""The parts that a model or its training can be made of, by kind: their names and options, free of torch.
 
 A configuration gives a part by its name, or with options: `affine`, or `{kind: residual, blocks: 2}`. The options of a
 part are a frozen dataclass in this file. Its decorator names the module of the class that is built from them. A part of
@@ -11,7 +11,18 @@ from glowflow.checks import check_divides, check_number, check_whole
 from glowflow.errors import InputError
 from glowflow.registry import Fitted, Kind, Part
 
-__all__ = ["CONDITIONERS", "COUPLINGS", "DEQUANTIZERS", "LAYOUTS", "MEMORIES", "PERMUTATIONS", "Fitted", "Kind", "Part"]
+__all__ = [
+    "AUGMENTATIONS",
+    "CONDITIONERS",
+    "COUPLINGS",
+    "DEQUANTIZERS",
+    "LAYOUTS",
+    "MEMORIES",
+    "PERMUTATIONS",
+    "Fitted",
+    "Kind",
+    "Part",
+]
 
 COUPLINGS = Kind("coupling", "glowflow.bijections:Coupling")
 """Elementwise maps; built by (options, conditioner, mask), where `conditioner(n)` makes a network with n outputs for
@@ -26,9 +37,14 @@ MEMORIES = Kind("memory", "glowflow.execution:MemoryMode")
 """Choices of what a training step keeps for its backward pass; built by (options)."""
 LAYOUTS = Kind("layout", "builtins:list")
 """Arrangements of the layers, level by level; built by (options, config)."""
+AUGMENTATIONS = Kind("augmentation", "glowflow.training:Augmentation")
+"""Random changes of training images; built by (options)."""
 
 SMALLEST_MARGIN = 1e-6
 """In float32, a smaller margin isn't kept exactly: numbers near 1 have steps of 6e-8."""
+
+SMALLEST_SHARE = 1e-3
+"""Random numbers have 24 bits. Below a smaller share, too few of them are left to choose among 256 values evenly."""
 
 
 @COUPLINGS.option("affine", "glowflow.bijections.coupling")
@@ -207,3 +223,37 @@ class GlowLayout(Layout):
 @dataclass(frozen=True)
 class RealNVPLayout(Layout):
     """Couplings with checkerboard masks, squeeze, couplings over channels, a split without a prior of its own."""
+
+
+@AUGMENTATIONS.option("none", "glowflow.training.augmentation")
+@dataclass(frozen=True)
+class Unchanged:
+    """No change."""
+
+
+@AUGMENTATIONS.option("flip", "glowflow.training.augmentation")
+@dataclass(frozen=True)
+class Flip:
+    """Left and right exchanged in half of the images."""
+
+
+@AUGMENTATIONS.option("shift", "glowflow.training.augmentation")
+@dataclass(frozen=True)
+class Shift:
+    """A shift by up to `most` of the image's side, with the border repeated."""
+
+    most: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_number("most of shift", self.most, 0, below=1)
+
+
+@AUGMENTATIONS.option("pixels", "glowflow.training.augmentation")
+@dataclass(frozen=True)
+class Pixels:
+    """A `share` of all values replaced by random ones, for background models."""
+
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_number("share of pixels", self.share, SMALLEST_SHARE, below=1)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from glowflow.errors import InputError
 from glowflow.noise import Stream, uniform_noise
 from glowflow.order import shuffled
 from glowflow.processes import Processes
-from glowflow.training.augmentation import augment
+from glowflow.training.augmentation import Augmentation, augment, built
 
 
 class Batch(NamedTuple):
@@ -69,7 +70,11 @@ class Batches:
     def prepared(self, position: int, fetched: Batch) -> Batch:
         """The batch on the device, augmented."""
         batch = fetched.to(self.device)
-        return batch._replace(images=augment(batch.images, self.config.train, position))
+        return batch._replace(images=augment(batch.images, self._augmentations, self.config.train.seed, position))
+
+    @cached_property
+    def _augmentations(self) -> list[Augmentation]:
+        return built(self.config.train)
 
 
 def ahead(batches: Batches, processes: Processes, positions: range) -> Iterator[Batch]:

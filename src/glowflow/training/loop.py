@@ -20,7 +20,7 @@ from glowflow.evaluate import Floats, bound, scores
 from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
-from glowflow.training import computing, same_images
+from glowflow.training import augmentation, computing, same_images
 from glowflow.training.batches import Batch, Batches, ahead, check_trainable
 from glowflow.training.checkpoints import set_aside_damaged
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
@@ -72,6 +72,7 @@ def train(
     check(out, config)
     if config.train.batch_size < processes.count:
         raise InputError(f"A batch of {config.train.batch_size} images can't be shared by {processes.count} processes.")
+    augmentation.check(config.train, config.model.image_shape)
     splits = same_images.prepared(out, config)
     check_trainable(config.model, splits["train"])
     check_trainable(config.model, splits["validation"])
