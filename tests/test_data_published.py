@@ -21,6 +21,7 @@ from scipy import io as scipy_io
 
 from glowflow.cli import main
 from glowflow.data import PUBLISHED, SPLITS, Dataset, is_name, load, prepare
+from glowflow.data.joined import names_in
 from glowflow.data.published import fitting, writer
 from glowflow.data.published.reading import Item
 from glowflow.data.registry import find
@@ -226,7 +227,8 @@ def test_the_list_shows_what_is_prepared(tmp_path: Path, capsys: pytest.CaptureF
 def test_every_preset_names_data_that_can_be_had() -> None:
     for preset in map(load_preset, preset_names()):
         assert is_name(preset.run.train.data), preset.name
-        find(preset.run.train.data, preset.run.model.image_shape)
+        for name in names_in(preset.run.train.data):
+            find(name, preset.run.model.image_shape)
 
 
 @pytest.fixture

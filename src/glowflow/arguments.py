@@ -25,7 +25,8 @@ SHARED = {
     "model": "A run's directory, a directory made by save_pretrained, the name of a model that comes with glowflow, or "
     "a name on the hub.",
     "images": "Image files. They are cropped and resized to the model's size.",
-    "data": "A data set's name (or hf:NAME), a folder, or an .npy or .npz file; by default the data of the training.",
+    "data": "A data set's name (or hf:NAME), a folder, or an .npy or .npz file, or several of these with plus signs "
+    "between them; by default the data of the training.",
     "split": "Which part of the data.",
     "label": "The images' class, by name or number, for a class-conditional model.",
     "draws": "The number of draws of the dequantisation noise to average over.",

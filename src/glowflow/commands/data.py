@@ -37,7 +37,8 @@ def list_() -> None:
     console.print(table)
     console.print(
         "You can also train on a folder of images (its sub-folders are labels), a folder of the original's TFRecord "
-        "shards, an .npy or .npz file of uint8 images, or hf:NAME, a data set of the Hugging Face hub."
+        "shards, an .npy or .npz file of uint8 images, or hf:NAME, a data set of the Hugging Face hub. A plus sign "
+        "joins several in equal shares: photos+faces."
     )
 
 
@@ -72,7 +73,8 @@ def prepare(
     Example: glowflow data prepare cifar10 --files downloads
 
     Args:
-        data: A data set's name, a folder of images or of TFRecord shards, an .npy/.npz file, or hf:NAME.
+        data: A data set's name, a folder of images or of TFRecord shards, an .npy/.npz file, or hf:NAME. A plus sign
+            joins several in equal shares.
         files: The folder with the files of a published data set. A message says what is missing.
         download: Have torchvision download the files first, to the folder given with --files or one in the cache.
     """
@@ -104,7 +106,8 @@ def show(
     Example: glowflow data show faces --out faces.png
 
     Args:
-        data: A data set's name, a folder of images or of TFRecord shards, an .npy/.npz file, or hf:NAME.
+        data: A data set's name, a folder of images or of TFRecord shards, an .npy/.npz file, or hf:NAME. A plus sign
+            joins several in equal shares.
         out: The picture: .png, or another kind that Pillow writes.
         num: The number of images to show, spread over the data.
         num_bits: The bits per channel to quantise them to.
@@ -130,12 +133,14 @@ def show(
 
 def _shape_of(data: str, image_shape: tuple[int, int, int] | None) -> tuple[int, int, int]:
     """The shape that the user gave, or the first that a data set is listed with."""
-    from glowflow.data import BUILT_IN, PUBLISHED, is_name
+    from glowflow.data import BUILT_IN, PUBLISHED, is_there
+    from glowflow.data.joined import names_in
 
-    entry: BuiltIn | Published | None = BUILT_IN.get(data) or PUBLISHED.get(data)
-    if image_shape is None and entry is None and (is_name(data) or Path(data).exists()):
+    entries: dict[str, BuiltIn | Published] = {**BUILT_IN, **PUBLISHED}
+    listed = [entries[name].shapes[0] for name in names_in(data) if name in entries]
+    if image_shape is None and not listed and is_there(data):
         raise InputError(f'Give the images of {data} a size: --image-shape "[channels, height, width]".')
-    return image_shape or (entry.shapes[0] if entry else (3, 32, 32))
+    return image_shape or (*listed, (3, 32, 32))[0]
 
 
 def _description(found: "Glimpse", description: str) -> dict[str, str]:

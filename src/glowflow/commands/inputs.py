@@ -115,14 +115,14 @@ def dataset_for(
 
 def _trained_on(stored: "StoredModel") -> str:
     """The data on which a run trained a model."""
-    from glowflow.data import is_name
+    from glowflow.data import is_there
     from glowflow.training.run import CONFIG, read_config
 
     run = next((place for place in (stored.home, stored.directory) if (place / CONFIG).is_file()), None)
     if run is None:
         raise InputError(f"{stored.name} doesn't record what it was trained on: give --data.")
     data = str(read_config(run)["train"]["data"])
-    if not is_name(data) and not Path(data).expanduser().exists():
+    if not is_there(data):
         raise InputError(
             f"{stored.name} was trained on {data}, which is no longer there: give its new place by --data."
         )

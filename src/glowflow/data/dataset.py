@@ -44,7 +44,7 @@ class Dataset:
         attribute_names: A names.
         groups: int64 (N,), the cluster (scene) of each image, or None if images are independent. The standard error of
             a mean over images must be computed over clusters.
-        sources: bytes (N,), the file of each image (`os.fsencode`d), or None.
+        sources: bytes (N,), the name of each image, such as its file's (`os.fsencode`d), or None.
         value_ranges: the values that became black and white, for each kind of values of more than 8 bits.
         digest: the digest of images, labels and class names of all splits (`identity.digest_of`); empty if unknown.
     """
@@ -93,7 +93,11 @@ class Dataset:
 
     def thinned(self, count: int) -> "Dataset":
         """At most `count` of the images: a random choice that is always the same."""
-        return self.chosen(np.sort(np.random.default_rng(0).permutation(len(self))[:count]))
+        return self.chosen(self.some(count))
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """The rows of at most `count` of the images, ascending: a random choice that is always the same."""
+        return np.sort(np.random.default_rng(0).permutation(len(self))[:count])
 
     def chosen(self, rows: NDArray[np.int64]) -> "Dataset":
         """The images at some rows, with all other columns."""
@@ -138,7 +142,7 @@ class Dataset:
         return np.array(found)
 
     def describe(self, index: int) -> str:
-        """The name of one image: the name of its file, or else its index."""
+        """The name of one image, such as that of its file, or else its index."""
         return str(index) if self.sources is None else os.fsdecode(bytes(self.sources[index]))
 
 

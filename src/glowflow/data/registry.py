@@ -1,17 +1,18 @@
 """The `Dataset` that a user names: a built-in or published data set, a folder or a file."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from glowflow.config import RunConfig
-from glowflow.data import arrays, digits, faces, folder, photos, published
+from glowflow.data import arrays, digits, faces, folder, joined, photos, published
 from glowflow.data.cache import Source, prepared, stored
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_parts import ATTRIBUTES
 from glowflow.data.glimpse import Glimpse, of_prepared
+from glowflow.data.joined import PLUS
 from glowflow.data.published import PUBLISHED, huggingface, tfrecords
 from glowflow.data.value_range import UNKNOWN, Range, for_all_kinds
 from glowflow.errors import InputError
@@ -80,7 +81,7 @@ def load(
 
     Args:
         source: the name of a built-in or published data set, hf:NAME for one on the Hugging Face hub, a folder of
-            images or of TFRecord shards, or an .npy or .npz file.
+            images or of TFRecord shards, or an .npy or .npz file. A plus sign joins several in equal shares.
         image_shape: (C, H, W), the shape that the images will have; always needed.
         split: "train", "validation" or "test"; always needed.
         cache: the directory of prepared data, instead of `cache_directory()`.
@@ -131,7 +132,15 @@ def look_at(
 def _chosen(
     source: str | Path, image_shape: Shape, cache: Path | None, files: Path | None, value_ranges: Mapping[str, Range]
 ) -> Source:
-    """The source with these ranges, or without any if the data was prepared without and has the same ranges."""
+    """The source with these ranges, or without any if the data was prepared without and has the same ranges.
+
+    Data sets that are joined are prepared first.
+    """
+    names = joined.names_in(source) if isinstance(source, str) and files is None else []
+    if len(names) > 1:
+        place = _checked(absolute(PLUS.join(names)), names)
+        parts = [prepare(name, image_shape, cache, value_ranges=value_ranges) for name in names]
+        return joined.source(place, parts, image_shape)
     plain = find(source, image_shape, files)
     if not value_ranges or _agree(stored(plain, cache), value_ranges):
         return plain
@@ -145,9 +154,37 @@ def _agree(splits: Mapping[Split, Dataset] | None, value_ranges: Mapping[str, Ra
     return all(value_ranges.get(kind, limits) == limits for kind, limits in splits["train"].value_ranges.items())
 
 
+def _checked(place: str, names: Sequence[str]) -> str:
+    """The place of joined data sets, which are all there, and of which none stands twice."""
+    for name in names:
+        if not is_there(name):
+            raise _unknown(name, f", which {PLUS.join(names)} joins with others")
+    if len(set(place.split(PLUS))) < len(names):
+        raise InputError(f"{PLUS.join(names)} names a data set twice: name each once, since all get equal shares.")
+    return place
+
+
 def is_name(source: str) -> bool:
-    """True if this is the name of a data set, even if a file has the same name."""
-    return source in BUILT_IN or source in PUBLISHED or source.startswith(huggingface.PREFIX)
+    """True if this is the name of a data set, even if a file has the same name, or joins such names."""
+    return all(map(_is_one, joined.names_in(source)))
+
+
+def _is_one(name: str) -> bool:
+    return name in BUILT_IN or name in PUBLISHED or name.startswith(huggingface.PREFIX)
+
+
+def is_there(source: str) -> bool:
+    """True if this is the name of a data set, or a file or folder that exists, or joins such."""
+    return all(_is_one(name) or Path(expanded(name)).exists() for name in joined.names_in(source))
+
+
+def absolute(source: str) -> str:
+    """The same data set with absolute paths of files and folders, so that it can be found from anywhere."""
+    names = joined.names_in(source)
+    places = [n if _is_one(n) or not Path(n).exists() else str(Path(n).resolve()) for n in names]
+    if len(names) > 1 and (marked := [place for place in places if PLUS in place]):
+        raise InputError(f"{marked[0]} can't be joined with other data sets, because its path has a plus sign.")
+    return PLUS.join(places)
 
 
 @cache
@@ -169,7 +206,7 @@ def find(
     if name in PUBLISHED:
         return published.source(name, image_shape, files)
     if files is not None:
-        if name not in BUILT_IN and not Path(source).exists():
+        if not is_there(str(source)):
             raise _unknown(str(source))
         raise InputError(f"--files is for the published data sets ({', '.join(PUBLISHED)}), and {source} isn't one.")
     if name in BUILT_IN:
@@ -192,11 +229,11 @@ def _at(path: Path, image_shape: Shape, name: str, value_ranges: Mapping[str, Ra
     raise InputError(f"{path} is {problem}: give an .npy or .npz file, or a folder.")
 
 
-def _unknown(name: str) -> InputError:
+def _unknown(name: str, where: str = "") -> InputError:
     plain = {other.replace("-", ""): other for other in (*BUILT_IN, *PUBLISHED)}
     near = difflib.get_close_matches(name.lower().replace("-", "").replace("_", ""), plain, n=1)
     hint = f"did you mean {plain[near[0]]}? Otherwise " if near else ""
     return InputError(
-        f"There is no data set, folder or file {name!r}: {hint}give a folder of images, an .npy or .npz file, hf:NAME, "
-        "or one of the names that glowflow data list shows."
+        f"There is no data set, folder or file {name!r}{where}: {hint}give a folder of images, an .npy or .npz file, "
+        "hf:NAME, or one of the names that glowflow data list shows."
     )

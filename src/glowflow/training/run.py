@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
-from glowflow.data import is_name
+from glowflow.data import absolute
 from glowflow.destinations import destination
 from glowflow.durable import save_text
 from glowflow.errors import InputError, RunBusyError
@@ -72,12 +72,9 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:
     """The configuration with absolute paths of the user's data and model, so that the run can go on from anywhere."""
-    settings = config.train
-    data, start = settings.data, settings.start
-    if not is_name(data) and Path(data).exists():
-        settings = replace(settings, data=str(Path(data).resolve()))
-    if start is not None and Path(start).exists():
-        settings = replace(settings, start=str(Path(start).resolve()))
+    settings = replace(config.train, data=absolute(config.train.data))
+    if settings.start is not None and Path(settings.start).exists():
+        settings = replace(settings, start=str(Path(settings.start).resolve()))
     return replace(config, train=settings)
 
 

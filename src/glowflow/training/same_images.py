@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glowflow import data
 from glowflow.config import RunConfig
-from glowflow.data import Dataset, Split, check_needed, for_all_kinds, identity, is_name
+from glowflow.data import Dataset, Split, check_needed, for_all_kinds, identity, is_there
 from glowflow.durable import load_json, save_json
 from glowflow.errors import InputError, listed
 from glowflow.progress import say
@@ -37,7 +37,7 @@ def _check_place(out: Path, config: RunConfig) -> None:
     if not has_begun(out):
         return
     old, new = _place(out), config.train.data
-    if not is_name(new) and not Path(new).expanduser().exists():
+    if not is_there(new):
         raise InputError(f"{out} can't go on: there is nothing at {new}. Give --data with the place of its images now.")
     if old != new and not recorded(out):
         raise InputError(
