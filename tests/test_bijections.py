@@ -32,6 +32,7 @@ from glowflow.bijections import (
     Step,
     TopPrior,
 )
+from glowflow.bijections.base import regridded
 from glowflow.bijections.conv1x1 import Invertible1x1
 from glowflow.bijections.coupling import check_contract
 from glowflow.conditioners import ConvConditioner, TopNetwork, ZeroConv
@@ -67,6 +68,13 @@ class Bounded(Bijection):
 
     def inverse(self, y: Tensor) -> Tensor:
         return (1.8 * y).atanh()
+
+
+class Pixelwise(Bounded):
+    """`Bounded`, which maps each number by itself, with its derivatives by position."""
+
+    def by_position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self(x)[0], (-2 * x.cosh().log() - log(1.8)).sum(1)
 
 
 def coupling(name: str, conditioner: str = "conv", mask: Mask = Halves()) -> Bijection:  # noqa: B008 (no state)
@@ -172,6 +180,15 @@ def test_log_det_is_that_of_the_jacobian(bijection: Bijection, x: Tensor) -> Non
     _, log_det = bijection(x)
     expected = jacobian_log_det(lambda batch: bijection(batch)[0], x)
     torch.testing.assert_close(log_det, expected, rtol=0, atol=1e-8)
+
+
+def test_positions_add_up_to_log_det(bijection: Bijection, x: Tensor) -> None:
+    for form in (bijection, bijection.freeze()):
+        (y, log_det), (also_y, values) = form(x), form.by_position(x)
+        assert values.shape == (3, 2, 6)
+        torch.testing.assert_close(also_y, y, rtol=0, atol=1e-12)
+        torch.testing.assert_close(values.sum((1, 2)), log_det, rtol=1e-12, atol=1e-12)
+        assert form.by_position(x[:0])[1].shape == (0, 2, 6)
 
 
 def test_gradients_through_forward_and_inverse(bijection: Bijection, x: Tensor) -> None:
@@ -407,6 +424,7 @@ def test_vectors_are_mapped_as_images_of_one_pixel_are(name: str) -> None:
     torch.manual_seed(0)
     bijection, x = randomize(VECTORS[name]().double()), torch.randn(5, 4, dtype=torch.float64)
     y, log_det = bijection(x)
+    torch.testing.assert_close(bijection.by_position(x), (y, log_det), rtol=0, atol=1e-12)
     torch.testing.assert_close(bijection.inverse(y), x, rtol=0, atol=1e-10)
     expected = jacobian_log_det(lambda batch: bijection(batch)[0], x)
     torch.testing.assert_close(log_det, expected, rtol=0, atol=1e-8)
@@ -431,8 +449,66 @@ def test_the_number_of_dimensions_behind_the_channels_does_not_matter(name: str,
     y, log_det = bijection(x)
     as_images = bijection(x.flatten(2)[..., None])
     torch.testing.assert_close((y.flatten(2)[..., None], log_det), as_images)
+    values = bijection.by_position(x)[1]
+    assert values.shape == (2, *shape)
+    torch.testing.assert_close(values.flatten(1).sum(1), log_det)
     torch.testing.assert_close(bijection.inverse(y), x, rtol=0, atol=1e-10)
     torch.testing.assert_close(bijection.initialize(x), bijection(x)[0], rtol=0, atol=1e-10)
+
+
+def pixelwise(name: str) -> Bijection:
+    """A coupling whose network sees one pixel at a time."""
+    return COUPLINGS.build(name, lambda params: nn.Conv2d(2, 2 * params, 1), Halves())
+
+
+PIXELWISE: dict[str, Callable[[], Bijection]] = {
+    "logit": lambda: Chain(Pixelwise(), Logit()),
+    "split prior": lambda: SplitPrior(nn.Conv2d(2, 4, 1)),
+    "step": lambda: Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Conv2d(2, 4, 1))),
+    "frozen step": lambda: Step(ActNorm(4), Conv1x1(4), AffineCoupling(nn.Conv2d(2, 4, 1))).double().freeze(),
+    **{f"coupling {name}": partial(pixelwise, name) for name in COUPLINGS.names},
+}
+
+
+@pytest.mark.parametrize("name", PIXELWISE)
+def test_a_position_has_the_log_det_of_its_own_map(name: str, x: Tensor) -> None:
+    """Where no pixel influences another, the value of a position is the log_det of this pixel alone."""
+    torch.manual_seed(0)
+    bijection = randomize(PIXELWISE[name]().double())
+    _, values = bijection.by_position(x)
+    for h, w in ((0, 0), (1, 3)):
+        torch.testing.assert_close(values[:, h, w], bijection(x[:, :, h : h + 1, w : w + 1])[1])
+
+
+def test_positions_of_squeezed_images_are_squares_of_pixels(x: Tensor) -> None:
+    """Each 2x2 block is mapped by itself, and its pixels share its log_det equally."""
+    torch.manual_seed(0)
+    chain = randomize(Chain(Squeeze(), AffineCoupling(nn.Conv2d(8, 16, 1))).double())
+    _, values = chain.by_position(x)
+    for w in (0, 2, 4):
+        expected = chain(x[:, :, :, w : w + 2])[1] / 4
+        torch.testing.assert_close(values[:, :, w : w + 2], expected[:, None, None].expand(-1, 2, 2))
+
+
+def test_a_checkerboard_has_values_where_pixels_change(x: Tensor) -> None:
+    for odd in (False, True):
+        layer = AffineCoupling(randomize(ConvConditioner(4, 8, width=8)), Checkerboard(odd=odd)).double()
+        _, values = layer.by_position(x)
+        rows, columns = torch.meshgrid(torch.arange(2), torch.arange(6), indexing="ij")
+        changing = (rows + columns) % 2 == (0 if odd else 1)
+        assert (values[:, ~changing] == 0).all()
+        assert (values[:, changing] != 0).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 6), (4, 12), (1, 3), (3, 4), (5, 7)])
+def test_values_on_another_grid_keep_their_sum_and_place(size: tuple[int, int]) -> None:
+    values = torch.rand(3, 2, 6, dtype=torch.float64)
+    found = regridded(values, size)
+    assert found.shape == (3, *size)
+    torch.testing.assert_close(found.sum((1, 2)), values.sum((1, 2)))
+    fine = values.repeat_interleave(size[0], 1).repeat_interleave(size[1], 2) / (size[0] * size[1])
+    expected = fine.unflatten(1, (size[0], 2)).unflatten(3, (size[1], 6)).sum((2, 4))
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_layer_says_what_it_is() -> None:

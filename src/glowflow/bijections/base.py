@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from math import prod
 from typing import Any, cast
 
 import torch
@@ -40,6 +41,16 @@ class Bijection(nn.Module, ABC):
     def inverse(self, y: Tensor) -> Tensor:
         """Map y back to the x with `forward(x)[0] == y`."""
 
+    def by_position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x, and divide log_det among the positions of x: (y, values (B, H, W)), in nats.
+
+        The values of an image add up to its log_det. Here they are all equal. A layer whose derivatives differ from
+        position to position overrides this.
+        """
+        y, log_det = self(x)
+        size = x.shape[2:]
+        return y, (log_det / prod(size)).view(-1, *[1] * len(size)).expand(-1, *size)
+
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
         """Set the data-dependent parameters from the batch x, and return the output that the layer then gives for x.
@@ -61,6 +72,28 @@ def per_image(values: Tensor) -> Tensor:
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
     """Values (C,) as a view that broadcasts along the channels of x (B, C, ...)."""
     return values.view(-1, *[1] * (x.ndim - 2))
+
+
+def regridded(values: Tensor, size: Sequence[int]) -> Tensor:
+    """Values (B, h, w) on a grid of another size (H, W). Each is shared among the positions whose areas overlap its own.
+
+    So an image's values keep their sum.
+
+    >>> regridded(torch.tensor([[[4.0, 8.0]]]), (2, 4))
+    tensor([[[1., 1., 2., 2.],
+             [1., 1., 2., 2.]]])
+    """
+    if values.shape[1:] == tuple(size):
+        return values
+    down, across = (_shares(*sides, values) for sides in zip(values.shape[1:], size, strict=True))
+    return down @ values @ across.T
+
+
+def _shares(old: int, new: int, like: Tensor) -> Tensor:
+    """The share (new, old) of each of `old` equal parts of a length that lies in each of `new` equal parts."""
+    starts, others = old * torch.arange(new)[:, None], new * torch.arange(old)  # the length is old * new
+    overlap = torch.minimum(starts + old, others + new) - torch.maximum(starts, others)
+    return overlap.clamp(min=0).to(like) / new
 
 
 def checked(part: object, given: Any, *shapes: Sequence[int]) -> Any:  # noqa: ANN401 (a tensor, or a tuple of tensors)
@@ -106,6 +139,15 @@ class Chain(Bijection):
         for bijection in reversed(tuple(self)):
             y = bijection.inverse(y)
         return y
+
+    def by_position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x through each bijection, and add the values on the grid of x."""
+        size = x.shape[2:]
+        total = x.new_zeros(len(x), *size)
+        for bijection in self:
+            x, values = bijection.by_position(x)
+            total = total + regridded(values, size)
+        return x, total
 
     def initialize(self, x: Tensor) -> Tensor:
         """Initialise each bijection on the output of those before it."""

@@ -84,6 +84,12 @@ class Coupling(Bijection):
         x_b = self.untransform(y_b, self.condition(y_a))
         return self.mask.join(y_a, x_b)
 
+    def by_position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Transform x_b, and add the logarithms of its derivatives over the channels; x_a has none."""
+        x_a, x_b = self.mask.split(x)
+        y_b, log_derivative = self._transformed(x_b, self.condition(x_a))
+        return self.mask.join(x_a, y_b), self.mask.join(torch.zeros_like(x_a), log_derivative).sum(1)
+
     def extra_repr(self) -> str:
         """The mask."""
         return f"mask={self.mask!r}"

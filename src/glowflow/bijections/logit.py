@@ -30,10 +30,20 @@ class Logit(Bijection):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """To the logit."""
-        p = 0.5 + self.slope * x
-        y = p.log() - (1 - p).log()
-        return y, per_image(log(self.slope) - F.logsigmoid(y) - F.logsigmoid(-y))
+        y, log_derivative = self._transformed(x)
+        return y, per_image(log_derivative)
+
+    def by_position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """To the logit, with the logarithms of the derivatives added over the channels."""
+        y, log_derivative = self._transformed(x)
+        return y, log_derivative.sum(1)
 
     def inverse(self, y: Tensor) -> Tensor:
         """From the logit."""
         return (y.sigmoid() - 0.5) / self.slope
+
+    def _transformed(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Y and ln dy/dx, both of x's shape."""
+        p = 0.5 + self.slope * x
+        y = p.log() - (1 - p).log()
+        return y, log(self.slope) - F.logsigmoid(y) - F.logsigmoid(-y)

@@ -93,6 +93,11 @@ class FrozenStep(Bijection):
         y, log_det = self.rest(mix(x, self.matrix, self.bias))
         return y, log_det + prod(x.shape[2:]) * self.log_abs_det
 
+    def by_position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix the channels, which is the same at every position, then couple."""
+        y, values = self.rest.by_position(mix(x, self.matrix, self.bias))
+        return y, values + self.log_abs_det
+
     def inverse(self, y: Tensor) -> Tensor:
         """Uncouple, then unmix."""
         return mix(self.rest.inverse(y), self.inverse_matrix, self.inverse_bias)
