@@ -1,15 +1,17 @@
 """What a model computes with its layers: latents, likelihoods and images."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from itertools import chain
 from math import prod
-from typing import cast
+from typing import NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 
 from glowflow import execution
-from glowflow.bijections import Chain, TopPrior, standard_normal_log_prob
+from glowflow.bijections import Bijection, Chain, SplitPrior, TopPrior, standard_normal_log_prob
 from glowflow.bijections.base import checked
 from glowflow.conditioners import ZeroLinear
 from glowflow.config import GlowConfig
@@ -18,6 +20,24 @@ from glowflow.execution import Execution
 from glowflow.images import BIN_CENTRE, Array, as_tensor, bits_per_dim, dequantize, to_uint8
 from glowflow.noise import normal, uniform
 from glowflow.parts import LAYOUTS
+
+Run: TypeAlias = Callable[[Sequence[Bijection], Tensor], tuple[Tensor, Tensor]]
+"""A way to run layers: it gives their output for an input, and their log-determinant in some form."""
+
+
+class Passed(NamedTuple):
+    """What a pass through all levels gives. Each list has an entry for each level, level 0 first."""
+
+    latents: list[Tensor]
+    log_dets: list[Tensor]
+    """Of each level's layers, except for its prior, in nats."""
+    priors: list[Tensor]
+    """The log-determinant of each level's prior; 0 where a level has none."""
+
+    @property
+    def log_det(self) -> Tensor:
+        """The sum."""
+        return reduce(torch.add, map(torch.add, self.log_dets, self.priors))
 
 
 class Flow(nn.Module):
@@ -32,8 +52,22 @@ class Flow(nn.Module):
 
     def forward(self, x: Array, y: Array | None = None) -> tuple[list[Tensor], Tensor]:
         """Latents of x, level 0 first, and ln |det d latents / dx| (B,) in nats."""
-        latents, log_det, _ = self._latents(x, y)
-        return latents, log_det
+        passed, _ = self._passed(x, y)
+        return passed.latents, passed.log_det
+
+    def by_level(self, x: Array, y: Array | None = None) -> Passed:
+        """`forward`, with the log-determinant (B,) of each level's layers and of its prior."""
+        return self._passed(x, y)[0]
+
+    def by_position(self, x: Array, y: Array | None = None) -> Passed:
+        """`by_level`, with each log-determinant divided among positions, (B, h, w), as by `Bijection.by_position`.
+
+        The layers run one by one, which takes longer than `forward`.
+        """
+        y = self._labels(len(x), y)
+        (*latents, top), log_dets, priors = self._flow(x, lambda layers, x: Chain(*layers).by_position(x))
+        eps, prior = self.prior.by_position(top, y)
+        return Passed([*latents, eps], log_dets, [*priors, prior])
 
     def inverse(self, latents: list[Tensor], y: Array | None = None) -> Tensor:
         """The x that has these latents."""
@@ -59,19 +93,19 @@ class Flow(nn.Module):
             noise: Uniform numbers in [0, 1), of the same shape.
             y: Labels for a class-conditional model.
         """
-        x, log_q = self._dequantized(images, noise)
+        x, log_q = self.dequantized(images, noise)
         return bits_per_dim(self.log_prob(x, y) - log_q, self.config.num_dims, self.config.num_bits)
 
     def bits_per_dim_and_logits(self, images: Array, noise: Array, y: Array | None = None) -> tuple[Tensor, Tensor]:
         """`bits_per_dim` and `classify` in one pass."""
-        x, log_q = self._dequantized(images, noise)
+        x, log_q = self.dequantized(images, noise)
         log_prob, logits = self.log_prob_and_logits(x, y)
         return bits_per_dim(log_prob - log_q, self.config.num_dims, self.config.num_bits), logits
 
     def log_prob_and_logits(self, x: Array, y: Array | None = None) -> tuple[Tensor, Tensor]:
         """`log_prob` and `classify` in one pass."""
-        latents, log_det, top = self._latents(x, y)
-        return log_det + standard_normal_log_prob(latents), self._logits(top)
+        passed, top = self._passed(x, y)
+        return passed.log_det + standard_normal_log_prob(passed.latents), self._logits(top)
 
     def classify(self, x: Array) -> Tensor:
         """Class logits (B, num_classes) of continuous images x.
@@ -80,7 +114,7 @@ class Flow(nn.Module):
         classifier gives ln p(x | y) for each class y, up to a constant that all classes share. By Bayes' rule these
         are the logits if all classes are equally frequent.
         """
-        return self._logits(self._flow(x)[-2])
+        return self._logits(self._flow(x).latents[-1])
 
     @torch.no_grad()
     def encode(self, images: Array, y: Array | None = None, generator: torch.Generator | None = None) -> Tensor:
@@ -96,11 +130,11 @@ class Flow(nn.Module):
                 and decoding gives the quantised images back exactly.
         """
         images = _checked_uint8("encode", images)
-        exact = self._in_float64()
+        exact = self.in_float64()
         if generator is None:
             x = dequantize(images.to(self.device), self.config.num_bits, BIN_CENTRE)
         else:
-            x, _ = self._dequantized(images, _uniform_like(images, generator))
+            x, _ = self.dequantized(images, _uniform_like(images, generator))
         return self.flatten(exact(x.to(exact.dtype), y)[0])
 
     @torch.no_grad()
@@ -113,7 +147,7 @@ class Flow(nn.Module):
             exact: True to compute in float64, as `encode` does. False to compute in the parameters' type, which is
                 faster, but some values may be one level off.
         """
-        model = self._in_float64() if exact else self
+        model = self.in_float64() if exact else self
         x = model.inverse(self.unflatten(as_tensor(z).to(self.device, model.dtype)), y)
         return to_uint8(x, self.config.num_bits)
 
@@ -156,6 +190,19 @@ class Flow(nn.Module):
             for part, (channels, height, width) in zip(parts, shapes, strict=True)
         ]
 
+    def dequantized(self, images: Array, noise: Array) -> tuple[Tensor, Tensor]:
+        """Continuous images x of uint8 images and noise, and log q (B,); see `Dequantizer`."""
+        images, noise = _checked_uint8("bits_per_dim", images), as_tensor(noise)
+        if noise.shape != images.shape:
+            raise ValueError(f"The noise has shape {tuple(noise.shape)}; that of the images is {tuple(images.shape)}.")
+        given = self.dequantizer(images.to(self.device), noise.to(self.device))
+        x, log_q = checked(self.dequantizer, given, images.shape, images.shape[:1])
+        return x.to(self.dtype), log_q
+
+    @abstractmethod
+    def in_float64(self) -> "Flow":
+        """The same model in float64, or in float32 on a device that lacks float64."""
+
     @property
     def device(self) -> torch.device:
         """The device of the parameters."""
@@ -171,36 +218,36 @@ class Flow(nn.Module):
         """A parameter, or a constant of a frozen model."""
         return next(tensor for tensor in chain(self.parameters(), self.buffers()) if tensor.is_floating_point())
 
-    @abstractmethod
-    def _in_float64(self) -> "Flow":
-        """The same model in float64, or in float32 on a device that lacks float64."""
-
     @property
     def _chains(self) -> list[Chain]:
         return [cast("Chain", level) for level in self.levels]
 
-    def _latents(self, x: Array, y: Array | None) -> tuple[list[Tensor], Tensor, Tensor]:
-        """(latents, log_det, top before its prior)."""
+    def _passed(self, x: Array, y: Array | None) -> tuple[Passed, Tensor]:
+        """A pass through all levels, and the top before its prior."""
         y = self._labels(len(x), y)
-        *latents, top, log_det = self._flow(x)
-        eps, term = self.prior(top, y)
-        return [*latents, eps], log_det + term, top
+        (*latents, top), log_dets, priors = self._flow(x)
+        eps, prior = self.prior(top, y)
+        return Passed([*latents, eps], log_dets, [*priors, prior]), top
 
-    def _flow(self, x: Array) -> tuple[Tensor, ...]:
-        """(latent of level 0, ..., top before its prior, log_det)."""
+    def _flow(self, x: Array, run: Run | None = None) -> Passed:
+        """A pass through all levels without the prior of the top. `run` runs layers; by default as `execution` says."""
         x = x if isinstance(x, Tensor) else as_tensor(x).to(self.device, self.dtype)
         self._check_images(x)
-        x, latents, log_det = channels_last(x), [], x.new_zeros(len(x))
+        run = run or partial(execution.forward, execution=self.execution)
+        x, latents, log_dets, priors = channels_last(x), [], [], []
         *below, last = self._chains
         for level in below:
-            y, term = execution.forward(level, x, self.execution)
+            layers, prior = _divided(level)
+            y, log_det = run(layers, x)
+            y, of_prior = run(prior, y)
             x, eps = y.chunk(2, dim=1)
             latents.append(eps)
-            log_det = log_det + term
-        top, term = execution.forward(last, x, self.execution)
+            log_dets.append(log_det)
+            priors.append(of_prior)
+        top, log_det = run(list(last), x)
         shapes = ((len(x), *shape) for shape in self.config.latent_shapes)
         checked(f"The layout {LAYOUTS.name_of(self.config.layout)}", (*latents, top), *shapes)
-        return (*latents, top, log_det + term)
+        return Passed([*latents, top], [*log_dets, log_det], priors)
 
     def _logits(self, top: Tensor) -> Tensor:
         if self.classifier is not None:
@@ -213,15 +260,6 @@ class Flow(nn.Module):
     def _top_log_prob(self, top: Tensor, y: Tensor) -> Tensor:
         eps, log_det = self.prior(top, y)
         return log_det + standard_normal_log_prob([eps])
-
-    def _dequantized(self, images: Array, noise: Array) -> tuple[Tensor, Tensor]:
-        """Continuous images x, and log q, see `Dequantizer`."""
-        images, noise = _checked_uint8("bits_per_dim", images), as_tensor(noise)
-        if noise.shape != images.shape:
-            raise ValueError(f"The noise has shape {tuple(noise.shape)}; that of the images is {tuple(images.shape)}.")
-        given = self.dequantizer(images.to(self.device), noise.to(self.device))
-        x, log_q = checked(self.dequantizer, given, images.shape, images.shape[:1])
-        return x.to(self.dtype), log_q
 
     def _check_images(self, x: Tensor) -> None:
         if not x.is_floating_point():
@@ -244,6 +282,13 @@ class Flow(nn.Module):
         if y.device.type == "cpu" and num and not 0 <= int(y.min()) <= int(y.max()) < classes:
             raise ValueError(f"Labels go from 0 to {classes - 1}; these go from {int(y.min())} to {int(y.max())}.")
         return y
+
+
+def _divided(level: Chain) -> tuple[list[Bijection], list[Bijection]]:
+    """A level's layers, and its prior if it has one."""
+    layers = list(level)
+    end = len(layers) - isinstance(layers[-1], SplitPrior)
+    return layers[:end], layers[end:]
 
 
 def channels_last(x: Tensor) -> Tensor:

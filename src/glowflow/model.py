@@ -163,7 +163,8 @@ class Glow(Flow):
         weights.assign(model, tensors, file)
         return model.to(device).eval()
 
-    def _in_float64(self) -> "Glow":
+    def in_float64(self) -> "Glow":
+        """A copy in float64, or the model itself if it is in float64. Apple's GPUs lack float64 and keep float32."""
         if self.dtype == torch.float64:
             return self
         exact = deepcopy(self).execute(Execution())
@@ -193,10 +194,10 @@ class FrozenGlow(Glow):
         y = torch.zeros(1, dtype=torch.int64, device=self.device) if self.config.num_classes else None
         self.inverse(self.unflatten(torch.zeros(1, self.config.num_dims, device=self.device, dtype=self.dtype)), y)
 
-    def _in_float64(self) -> Glow:
+    def in_float64(self) -> Glow:
         """The float64 form, which is made when it's first needed."""
         if self._exact and not isinstance(self._exact[0], FrozenGlow):
-            self._exact = [self._exact[0]._in_float64().freeze()]
+            self._exact = [self._exact[0].in_float64().freeze()]
         return self._exact[0] if self._exact else self
 
     def freeze(self) -> "FrozenGlow":
