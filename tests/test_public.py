@@ -13,7 +13,8 @@ from glowflow.provenance import provenance
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 LAYERS = ("", ".bijections", ".conditioners", ".dequantizers")
-MODULES = (*LAYERS, ".evaluate", ".judging", ".judging.kid", ".judging.precision_recall", ".latents")
+SCORES = (".scoring.bits", ".scoring.heat", ".scoring.where")
+MODULES = (*LAYERS, ".evaluate", ".judging", ".judging.kid", ".judging.precision_recall", ".latents", *SCORES)
 
 
 def offered(module: str) -> list[str]:

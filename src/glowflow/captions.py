@@ -35,9 +35,9 @@ def captioned(picture: Image.Image, above: Sequence[Caption] = (), beside: Seque
     draw = ImageDraw.Draw(canvas)
     width, height = (side / max(1, len(part)) for side, part in zip(picture.size, (above, beside), strict=True))
     for index, caption in enumerate(above):
-        _write(draw, caption, (left + width * (index + 0.5), top / 2), width - MARGIN, anchor="mm")
+        write(draw, caption, (left + width * (index + 0.5), top / 2), width - MARGIN, anchor="mm")
     for index, caption in enumerate(beside):
-        _write(draw, caption, (MARGIN, top + height * (index + 0.5)), WIDEST, anchor="lm")
+        write(draw, caption, (MARGIN, top + height * (index + 0.5)), WIDEST, anchor="lm")
     return canvas
 
 
@@ -59,7 +59,7 @@ def _width(captions: Sequence[Caption]) -> int:
     return round(min(WIDEST, widest)) + (2 * MARGIN if lines else MARGIN)
 
 
-def _write(draw: ImageDraw.ImageDraw, caption: Caption, at: tuple[float, float], width: float, anchor: str) -> None:
+def write(draw: ImageDraw.ImageDraw, caption: Caption, at: tuple[float, float], width: float, anchor: str) -> None:
     """Write lines around a point."""
     x, y = at
     for index, line in enumerate(map(legible, caption)):

@@ -1,0 +1,102 @@
+"""Where an image takes unusually many bits: maps of its pixels, beside those of usual images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glowflow.data import Dataset
+from glowflow.errors import InputError, counted
+from glowflow.evaluate import Floats, batch_size
+from glowflow.images import BIN_CENTRE
+from glowflow.model import Glow
+from glowflow.noise import Stream, uniform_noise
+from glowflow.progress import progress
+from glowflow.scoring.bits import Bits
+
+FEWEST, MOST = 30, 300
+"""The fewest images that tell which bits are usual, and the most that are looked at for this."""
+
+
+@torch.no_grad()
+def bits_by_pixel(model: Glow, dataset: Dataset, rows: Sequence[int], seed: int | None = 0) -> Iterator[Bits]:
+    """Yield the `Bits.by_pixel`, in batches on the CPU, of the images at some rows of a data set.
+
+    The noise is the first draw of `evaluate.scores` with the same seed, so the pixels of an image add up to its score.
+    Without a seed there is no noise, and each value stands at the centre of its bin.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model, digits = Glow(GlowConfig((1, 28, 28), steps=1, width=8)), load("digits", (1, 28, 28), "test")
+    >>> [bits.total.shape for bits in bits_by_pixel(model, digits, [3, 7])]
+    [torch.Size([2, 28, 28])]
+    """
+    exact, size = model.in_float64(), batch_size(model.config)
+    with progress(f"Maps of {dataset.name} ({dataset.split})", len(rows)) as advance:
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            images, labels = dataset.batch(part)
+            y = labels.to(model.device) if labels is not None and model.config.num_classes else None
+            yield Bits.by_pixel(exact, images, _noise(images.shape, part, seed), y).cpu()
+            advance(len(part))
+
+
+def _noise(shape: Sequence[int], rows: Sequence[int], seed: int | None) -> Tensor:
+    """The noise of a batch of this shape."""
+    if seed is None:
+        return torch.full(shape, BIN_CENTRE)
+    return torch.cat([uniform_noise(seed, Stream.EVALUATION, row, 1, tuple(shape[1:])) for row in rows])
+
+
+@dataclass(frozen=True)
+class UsualBits:
+    """The bits that the latents of usual images take at each pixel of each level (`Bits.latents`), without noise.
+
+    With noise, the bits of an image would differ from draw to draw, which would hide where it's unusual.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model, digits = Glow(GlowConfig((1, 28, 28), steps=1, width=8)), load("digits", (1, 28, 28), "test")
+    >>> usual = UsualBits.of(model, digits.thinned(30))
+    >>> [usual.excess(bits).shape for bits in bits_by_pixel(model, digits, [3, 7], seed=None)]
+    [(2, 28, 28)]
+
+    Attributes:
+        mean: Their mean, (L, H, W).
+        deviation: Their standard deviation, (L, H, W).
+    """
+
+    mean: Floats
+    deviation: Floats
+
+    @classmethod
+    def of(cls, model: Glow, dataset: Dataset) -> Self:
+        """The bits of at most MOST images of a data set that the model wasn't trained on.
+
+        Raises:
+            InputError: If there are fewer than FEWEST.
+        """
+        if len(dataset) < FEWEST:
+            raise InputError(
+                f"{dataset.name} has {counted(len(dataset), f'{dataset.split} image')}; at least {FEWEST} are needed "
+                "to tell which bits are usual."
+            )
+        chosen = dataset.thinned(MOST)
+        mean, square = np.zeros(1), np.zeros(1)
+        for bits in bits_by_pixel(model, chosen, range(len(chosen)), seed=None):
+            latents = bits.latents.numpy()
+            mean = mean + latents.sum(0) / len(chosen)
+            square = square + (latents**2).sum(0) / len(chosen)
+        return cls(mean, np.sqrt((square - mean**2).clip(min=0)))
+
+    def excess(self, bits: Bits) -> Floats:
+        """By how many standard deviations the bits of latents, without noise, exceed the usual ones, (B, H, W).
+
+        It's the mean over the levels, so each level counts the same, although finer ones take more bits. A deviation
+        that is less than the root mean square over the level's pixels counts as much. Otherwise every change would
+        stand out where usual images hardly differ, as in the corners of digits.
+        """
+        typical = np.sqrt((self.deviation**2).mean((1, 2), keepdims=True))
+        deviation = np.where(typical > 0, np.maximum(self.deviation, typical), 1.0)
+        return ((bits.latents.numpy() - self.mean) / deviation).mean(1)
