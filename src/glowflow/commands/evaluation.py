@@ -15,6 +15,7 @@ from glowflow.commands.inputs import (
     opened,
     print_rows,
 )
+from glowflow.commands.maps import check_maps, draw_maps
 from glowflow.errors import counted
 from glowflow.progress import say
 
@@ -145,6 +146,8 @@ def score(
     split: Literal[SplitName, "all"] = "all",
     draws: int = 1,
     seed: int = 0,
+    maps: Path | None = None,
+    maps_num: int = 100,
     value_range: tuple[float, float] | None = None,
     device: str | None = None,
 ) -> None:
@@ -154,6 +157,9 @@ def score(
 
     Args:
         out: The CSV file. Its columns are image, split, label, bits_per_dim.
+        maps: Also draw the most unusual images into this new folder: how many bits each pixel takes, and how far this
+            is above the bits that validation images of the model's own data take there.
+        maps_num: The number of images to draw.
     """
     from glowflow.data import SPLITS
     from glowflow.durable import replacing
@@ -161,15 +167,18 @@ def score(
     from glowflow.processes import joined
 
     check_draws(draws, seed)
+    check_maps(maps, maps_num)
     check_parent(out)
     stored, glow = opened(model, device)
     rows: list[tuple[str, str, str, str]] = []
+    scored = []
     with joined(str(glow.device)) as processes:
         for name in SPLITS if split == "all" else (split,):
             dataset = dataset_for(stored, data, glow, name, value_range, may_be_empty=split == "all")
             if not len(dataset):
                 continue
             values = scores(glow, dataset, draws, seed, processes)
+            scored.append((dataset, values))
             labels = [""] * len(dataset) if dataset.labels is None else [dataset.class_names[i] for i in dataset.labels]
             images = map(dataset.describe, range(len(dataset)))
             rows += [(i, name, label, f"{value:.5f}") for i, label, value in zip(images, labels, values, strict=True)]
@@ -178,3 +187,5 @@ def score(
     with replacing(out) as partial, partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         csv.writer(file).writerows([("image", "split", "label", "bits_per_dim"), *rows])
     say(f"{len(rows)} images scored in {out}.")
+    if maps is not None:
+        draw_maps(maps, maps_num, stored, glow, scored, seed)

@@ -1,5 +1,6 @@
 """The models, data sets and numbers that commands make of their arguments, and checks of these."""
 
+import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -240,6 +241,17 @@ def check_parent(path: Path) -> None:
     """Refuse a file that can't be written."""
     if reason := obstacle(path):
         raise InputError(f"{path} can't be written: {reason}.")
+
+
+def check_folder(option: str, path: Path) -> None:
+    """Refuse a folder for output that holds something, or that can't be made. Hidden files don't count."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(f"{path} can't be made: {there} is no folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{path} can't be made: the folder {there} can't be written to.")
+    if there == path and any(not each.name.startswith(".") for each in path.iterdir()):
+        raise InputError(f"{path} is not empty: give {option} a new folder.")
 
 
 def check_picture(path: Path, *, may_move: bool = False) -> None:
