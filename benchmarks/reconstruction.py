@@ -1,74 +1,65 @@
 """Is every test image reconstructed exactly, with fresh weights and with trained ones?
 
-Models of `digits` and `faces32`, additive and affine, are measured after data-dependent initialisation, and so are the
-given runs. Each is a line of the output file.
-
     python -m benchmarks.reconstruction results/exactness/reconstruction.jsonl runs/digits runs/digits-additive
+
+Each run gives two lines: its model after data-dependent initialisation, and its trained model. The file keeps the lines
+that it has.
 """
 
 import argparse
-import json
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks.lines import Line, complete
 from glowflow import Glow
-from glowflow.config import GlowConfig
+from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import load
-from glowflow.durable import load_lines
 from glowflow.evaluate import reconstruction_error
 from glowflow.noise import Stream
-from glowflow.presets import load as load_preset
-from glowflow.provenance import provenance
 from glowflow.training.batches import Batches
 from glowflow.training.run import read_config
 
+PARTS = ("layout", "coupling", "conditioner", "permutation", "dequantizer", "num_bits")
+NUM_INITIAL = 64
+"""Images for the data-dependent initialisation."""
 
-def fresh(preset: str, coupling: str) -> tuple[Glow, str]:
-    """A preset's model after data-dependent initialisation, and its data."""
-    run = load_preset(preset).run
+
+def fresh(config: GlowConfig, data: str) -> Glow:
+    """A model after data-dependent initialisation."""
     torch.manual_seed(0)
-    model = Glow(replace(run.model, coupling=coupling))
-    training = load(run.train.data, run.model.image_shape, "train")
-    images, noise, _ = Batches(training, run, "cpu").at(0, run.train.init_batch_size, Stream.INITIALIZATION)
-    model.initialize(model.dequantizer(images, noise)[0])
-    return model, run.train.data
+    model = Glow(config)
+    batches = Batches(load(data, config.image_shape, "train"), RunConfig(config, TrainConfig(data=data)), "cpu")
+    images, noise, _ = batches.at(0, NUM_INITIAL, Stream.INITIALIZATION)
+    model.initialize(model.dequantizer.initialize(images, noise))
+    return model
 
 
-def measure(model: Glow, data: str) -> dict[str, Any]:
-    """The largest difference over the test images."""
-    config: GlowConfig = model.config
-    test = load(data, config.image_shape, "test")
-    worst = reconstruction_error(model, test)
+def measure(weights: str, run: str, folder: Path) -> Line:
+    """The largest difference over the test images, in levels of the model's bits."""
+    data, model = str(read_config(folder)["train"]["data"]), Glow.from_pretrained(folder)
+    test = load(data, model.config.image_shape, "test")
+    if weights == "fresh":
+        model = fresh(model.config, data)
     return {
         "data": data,
-        "coupling": config.coupling,
-        "num_bits": config.num_bits,
+        **{part: getattr(model.config, part) for part in PARTS},
         "num_images": len(test),
-        "largest_difference_levels": worst,
-        **provenance(),
+        "largest_difference_levels": reconstruction_error(model.freeze(), test),
     }
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure what the output file lacks, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("runs", type=Path, nargs="*")
+    parser.add_argument("runs", type=Path, nargs="+")
     options = parser.parse_args()
-    with options.out.open("w") as file:
-        for preset in ("digits", "faces32"):
-            for coupling in ("affine", "additive"):
-                file.write(json.dumps({"weights": "fresh", **measure(*fresh(preset, coupling))}) + "\n")
-                file.flush()
-        for run in options.runs:
-            model = Glow.from_pretrained(run).freeze()
-            file.write(json.dumps({"weights": run.name, **measure(model, read_config(run)["train"]["data"])}) + "\n")
-            file.flush()
-    for line in load_lines(options.out):
-        print(f"{line['data']}, {line['coupling']}, {line['weights']}: {line['largest_difference_levels']} levels")
+    for folder in options.runs:
+        wanted = [{"weights": weights, "run": folder.name} for weights in ("fresh", "trained")]
+        for line in complete(options.out, partial(measure, folder=folder), wanted):
+            print(f"{line['run']}, {line['weights']}: {line['largest_difference_levels']} levels of difference")
 
 
 if __name__ == "__main__":
