@@ -75,7 +75,7 @@ def per_channel(values: Tensor, x: Tensor) -> Tensor:
 
 
 def regridded(values: Tensor, size: Sequence[int]) -> Tensor:
-    """Values (B, h, w) on a grid of another size (H, W). Each is shared among the positions whose areas overlap its own.
+    """Values (B, h, w) on a grid of another size (H, W). Each is shared among the positions that overlap its own area.
 
     So an image's values keep their sum.
 
