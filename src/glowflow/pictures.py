@@ -22,6 +22,7 @@ LARGEST_TILE = 256
 SCREEN = 1600, 1040
 """The largest width and height, in pixels, of a picture of few images."""
 GAP = 2
+TITLE_HEIGHT = 16
 MOST_PIXELS = 2**27
 """The largest number of pixels of a picture. Pillow and other programs don't open larger ones."""
 ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
@@ -85,16 +86,29 @@ def _factor(side: int, size: Sequence[int]) -> int:
 
 def stacked(pictures: dict[str, Image.Image]) -> Image.Image:
     """Pictures one below the other, each under its title."""
-    title_height = 16
     width = max(picture.width for picture in pictures.values())
-    height = sum(picture.height + title_height for picture in pictures.values())
+    height = sum(picture.height + TITLE_HEIGHT for picture in pictures.values())
     canvas = Image.new(next(iter(pictures.values())).mode, (width, height), "white")
     top = 0
     for title, picture in pictures.items():
         ImageDraw.Draw(canvas).text((2, top + 2), title, fill="black")
-        canvas.paste(picture, (0, top + title_height))
-        top += title_height + picture.height
+        canvas.paste(picture, (0, top + TITLE_HEIGHT))
+        top += TITLE_HEIGHT + picture.height
     return canvas
+
+
+def unstacked(picture: Image.Image, count: int) -> list[Image.Image]:
+    """The pictures that `stacked` put one below the other, without their titles, if all were of one size."""
+    height = picture.height // count
+    tops = range(0, count * height, height)
+    return [picture.crop((0, top + TITLE_HEIGHT, picture.width, top + height)) for top in tops]
+
+
+def tiles(picture: Image.Image, rows: int, columns: int) -> list[Image.Image]:
+    """The images of a picture that `grid` made, row by row, as large as they are there."""
+    height, width = (picture.height + GAP) // rows, (picture.width + GAP) // columns
+    corners = [(column * width, row * height) for row in range(rows) for column in range(columns)]
+    return [picture.crop((x, y, x + width - GAP, y + height - GAP)) for x, y in corners]
 
 
 def save(picture: Image.Image, path: Path) -> None:
