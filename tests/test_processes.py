@@ -72,6 +72,7 @@ def test_several_processes_train_as_one(preset: str) -> None:
     run(*torchrun(3, *train, "--out", "mixed", "--train.images", "160", "--micro_batch", "2"))
     run(*torchrun(2, *train, "--out", "mixed"))
     for out in ("two", "mixed"):
+        assert (Path(out) / "report.html").is_file()
         for (kind, images, expected), found in zip(losses("one"), losses(out), strict=True):
             assert found[:2] == (kind, images)
             assert found[2] == pytest.approx(expected, abs=1e-5)

@@ -24,6 +24,7 @@ from glowflow.commands import (
     latents,
     memory,
     pictures,
+    report,
     training,
 )
 from glowflow.destinations import descriptor
@@ -43,6 +44,7 @@ Entry = Command | dict[str, "Entry"]
 
 COMMANDS: dict[str, Entry] = {
     "train": training.train,
+    "report": report.report,
     "evaluate": evaluation.evaluate,
     "score": evaluation.score,
     "sample": pictures.sample,

@@ -57,6 +57,7 @@ def evaluate(
     from glowflow.judging.task import Task
     from glowflow.processes import joined
     from glowflow.provenance import provenance
+    from glowflow.reports import Result, as_of, keep
 
     check_draws(draws, seed, importance)
     temperatures, comparison = listed_temperatures(temperature), None
@@ -84,9 +85,12 @@ def evaluate(
         measured["bits_per_dim_raw"] = measured["bits_per_dim"]
     if comparison is not None:
         measured["samples"] = comparison.judged(glow, temperatures, seed)
-    print_rows(_report(measured, dataset.groups is not None))
+    rows = _report(measured, dataset.groups is not None)
+    print_rows(rows)
     if json:
         save_json(json, measured | provenance())
+    subject = f"{dataset.name}, {split} split, {about['weights']} weights"
+    keep(stored, [Result("evaluate", subject, rows, as_of(stored))])
 
 
 def _measured(
@@ -165,6 +169,7 @@ def score(
     from glowflow.durable import replacing
     from glowflow.evaluate import scores
     from glowflow.processes import joined
+    from glowflow.reports import as_of, distribution, keep
 
     check_draws(draws, seed)
     check_maps(maps, maps_num)
@@ -189,3 +194,4 @@ def score(
     say(f"{len(rows)} images scored in {out}.")
     if maps is not None:
         draw_maps(maps, maps_num, stored, glow, scored, seed)
+    keep(stored, [distribution(dataset, values, as_of(stored)) for dataset, values in scored])

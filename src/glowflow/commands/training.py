@@ -52,6 +52,7 @@ def train(
     from glowflow.evaluate import bound
     from glowflow.execution import Execution
     from glowflow.processes import joined
+    from glowflow.reports import Report
     from glowflow.threads import asked
     from glowflow.training import Options
     from glowflow.training import train as run
@@ -68,7 +69,10 @@ def train(
         if precision == "auto" and kind is not None:
             say("The couplings' networks compute in bfloat16, which is much faster here; see --precision.")
         execution = Execution(memory, kind, compiled)
-        options = Options(execution, micro_batch, tensorboard, processes, captured=not eager, threads=asked())
+        wish, write = asked(), Report().write
+        options = Options(
+            execution, micro_batch, tensorboard, processes, captured=not eager, threads=wish, report=write
+        )
         state = run(RunConfig(model, train), out, where, options)
     best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
     about = " (bound)" if bound(model) else ""

@@ -28,6 +28,7 @@ from glowflow.provenance import provenance
 from glowflow.threads import asked
 from glowflow.training import Options, train
 from glowflow.training.checkpoints import PROGRESS
+from glowflow.training.metrics import METRICS
 from glowflow.training.run import LAST
 
 SAMPLES_FOR_KID = 500
@@ -255,7 +256,7 @@ def _provenance(run: Path) -> Line:
 
 def _record(training: Training, run: Path) -> Line:
     """The validation curve and the speed, from the run's record."""
-    lines = load_lines(run / "metrics.jsonl")
+    lines = load_lines(run / METRICS)
     steps = [line for line in lines if line["kind"] == "train"]
     counts = [b["images"] - a for a, b in zip([0, *(line["images"] for line in steps)], steps, strict=False)]
     data = of_run(training.run, "train")

@@ -172,6 +172,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
                 if record:
                     record.write("validation", values)
                     record.draw(settings.seed)
+                    record.report(options.report)
                 if record and healthy and (at.best is None or values["bits_per_dim"] < at.best):
                     record.save_best(per_image, validation)
                 window_began = time.monotonic()

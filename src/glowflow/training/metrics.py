@@ -9,6 +9,8 @@ from typing import Protocol
 from glowflow.durable import append, save_text
 from glowflow.packages import imported
 
+METRICS = "metrics.jsonl"
+
 
 class _Writer(Protocol):
     def add_scalar(self, tag: str, value: float, step: int) -> None: ...
@@ -19,7 +21,7 @@ class Metrics:
 
     def __init__(self, out: Path, position: int, *, tensorboard: bool = False) -> None:
         """Open the metrics of the run in `out`, and drop the lines from after `position` images."""
-        self.path = out / "metrics.jsonl"
+        self.path = out / METRICS
         self._drop_after(position)
         self.board = _tensorboard(out, position) if tensorboard else None
 

@@ -1,7 +1,9 @@
 """How a training is run. What is trained is the `RunConfig`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
+from pathlib import Path
 
 from glowflow.checks import check_whole
 from glowflow.execution import Execution
@@ -26,6 +28,8 @@ class Options:
         captured: True to run a step as a CUDA graph where that is possible, which takes less time and more memory.
         threads: How many threads compute in each process: a number, or "auto", which tries several numbers if the run
             has none yet. By default as many as before in this run, or as many as compute now.
+        report: Writes a report on the run, from what is in its directory. The first process calls it after each
+            validation, such as `glowflow.reports.Report().write`. If it fails, the training goes on.
     """
 
     execution: Execution = field(default_factory=Execution)
@@ -35,6 +39,7 @@ class Options:
     seconds: float = inf
     captured: bool = True
     threads: Wish = None
+    report: Callable[[Path], object] | None = None
 
     def __post_init__(self) -> None:
         if self.micro_batch is not None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from glowflow.data import Dataset
+from glowflow.errors import one_line
 from glowflow.evaluate import Floats, bound, mean_of, sample, usual
 from glowflow.pictures import grid, stacked
 from glowflow.progress import say
@@ -14,7 +15,11 @@ from glowflow.training.run import LAST
 from glowflow.training.state import TrainingState
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
+SAMPLES = "samples"
+"""The directory of pictures of samples, one for each validation. All show the same latents."""
 SAMPLE_TEMPERATURES = (0.5, 0.7, 1.0)
+SAMPLE_ROWS, SAMPLE_COLUMNS = 2, 10
+"""How the samples of a temperature are laid out."""
 
 
 class Record:
@@ -37,14 +42,23 @@ class Record:
 
     def draw(self, seed: int) -> None:
         """Write a picture of samples."""
-        path = self.out / "samples" / f"{self.state.progress.position:09d}.png"
-        samples = {f"T = {t}": grid(sample(self.state.evaluated, 20, t, seed=seed), 10) for t in SAMPLE_TEMPERATURES}
+        path = self.out / SAMPLES / f"{self.state.progress.position:09d}.png"
+        count, model = SAMPLE_ROWS * SAMPLE_COLUMNS, self.state.evaluated
+        samples = {f"T = {t}": grid(sample(model, count, t, seed=seed), SAMPLE_COLUMNS) for t in SAMPLE_TEMPERATURES}
 
         def write() -> None:
             path.parent.mkdir(exist_ok=True)
             stacked(samples).save(path)
 
         self._try(path, write)
+
+    def report(self, write: Callable[[Path], object] | None) -> None:
+        """Have a report on the run written. Nothing that goes wrong there stops the training."""
+        try:
+            if write is not None:
+                write(self.out)
+        except Exception as error:
+            say(f"The report on {self.out} couldn't be written ({one_line(error)}). The training goes on.")
 
     def save_best(self, bits_per_dim: Floats, validation: Dataset) -> None:
         """Keep the model as the best one, with this result (N,) on validation images."""
