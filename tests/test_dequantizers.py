@@ -54,6 +54,12 @@ def test_every_value_stays_within_its_bin(name: str, num_bits: int, std: float, 
     assert log_q.shape == (500,)
 
 
+def test_the_inference_form_computes_the_same(dequantizer: Dequantizer) -> None:
+    images, noise = images_and_noise(3)
+    torch.testing.assert_close(dequantizer.double().freeze()(images, noise), dequantizer(images, noise))
+    assert not any(parameter.requires_grad for parameter in dequantizer.freeze().parameters())
+
+
 def test_log_q_is_that_of_the_jacobian(dequantizer: Dequantizer) -> None:
     images, noise = images_and_noise(3)
     dequantizer, noise = dequantizer.double(), noise.double()

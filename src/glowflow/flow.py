@@ -279,7 +279,7 @@ class Flow(nn.Module):
         if y.shape != (num,) or y.dtype != torch.int64:
             raise ValueError(f"Labels are {y.dtype} {tuple(y.shape)}; int64 ({num},) is needed, one per image.")
         classes = self.config.num_classes
-        if y.device.type == "cpu" and num and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        if y.device.type == "cpu" and not y.is_meta and num and not 0 <= int(y.min()) <= int(y.max()) < classes:
             raise ValueError(f"Labels go from 0 to {classes - 1}; these go from {int(y.min())} to {int(y.max())}.")
         return y
 

@@ -5,6 +5,7 @@ from math import frexp
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 from glowflow.errors import InputError
 
@@ -15,6 +16,8 @@ EXTRA_MOVES = 8
 
 Elementwise = Callable[[Tensor], tuple[Tensor, Tensor]]
 """x -> (f(x), ln f'(x)), both of x's shape."""
+State = tuple[Tensor, ...]
+"""What a search has found so far."""
 
 
 def inverse_of_increasing(f: Elementwise, y: Tensor, interval: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -48,13 +51,18 @@ def inverse_of_increasing(f: Elementwise, y: Tensor, interval: tuple[Tensor, Ten
 
 def _bracket(f: Elementwise, y: Tensor) -> tuple[Tensor, Tensor]:
     """Ends of intervals with f(low) <= y <= f(high)."""
-    low, high = -torch.ones_like(y), torch.ones_like(y)
-    for _ in range(DOUBLINGS):
+
+    def double(low: Tensor, high: Tensor, _: Tensor) -> tuple[Tensor, State]:
         too_high, too_low = f(low)[0] > y, f(high)[0] < y
-        if not (too_high | too_low).any():
-            return low, high
-        low, high = torch.where(too_high, 2 * low, low), torch.where(too_low, 2 * high, high)
-    raise InputError("The map can't be inverted: it doesn't increase, or some values lie outside the map's range.")
+        is_wrong = too_high | too_low
+        wider = torch.where(too_high, 2 * low, low), torch.where(too_low, 2 * high, high)
+        return ~is_wrong.any(), (*wider, is_wrong)
+
+    ones = torch.ones_like(y)
+    low, high, is_wrong = repeated(double, (-ones, ones, torch.zeros_like(y, dtype=torch.bool)), DOUBLINGS)
+    if _can_be_read(is_wrong) and is_wrong.any():
+        raise InputError("The map can't be inverted: it doesn't increase, or some values lie outside the map's range.")
+    return low, high
 
 
 def _searched(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -65,19 +73,37 @@ def _searched(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """
     eps = torch.finfo(y.dtype).eps
     largest = torch.maximum(low.abs(), high.abs())
-    x, last = low + (high - low) / 2, high - low
-    for _ in range(EXTRA_MOVES - frexp(eps)[1]):
+    small, least = eps**0.8 * largest, eps * largest
+
+    def move(x: Tensor, last: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, State]:
         value, log_derivative = f(x)
         residual = value - y
         low, high = torch.where(residual <= 0, x, low), torch.where(residual >= 0, x, high)
         tangent, middle = x - residual * (-log_derivative).exp(), low + (high - low) / 2
-        move, small = (tangent - x).abs(), eps**0.8 * largest
-        is_good = (low <= tangent) & (tangent <= high) & (move <= torch.maximum(last / 2, small))
+        is_short = (tangent - x).abs() <= torch.maximum(last / 2, small)
+        is_good = (low <= tangent) & (tangent <= high) & is_short
         moved = torch.where(is_good, tangent, middle)
-        x, last = moved, (moved - x).abs()
-        if _can_be_read(x) and (last <= torch.where(is_good, small, eps * largest)).all():
+        last = (moved - x).abs()
+        return (last <= torch.where(is_good, small, least)).all(), (moved, last, low, high)
+
+    return repeated(move, (low + (high - low) / 2, high - low, low, high), EXTRA_MOVES - frexp(eps)[1])[0]
+
+
+def repeated(move: Callable[..., tuple[Tensor, State]], state: State, most: int) -> State:
+    """Apply `move` to the tensors of a state, at most so often.
+
+    Args:
+        move: Takes the tensors, and gives whether this was the last move, and the new state.
+        state: The state at the beginning.
+        most: The largest number of moves.
+    """
+    if has_torch_function(state):  # as that of an export, which makes a loop of it
+        return handle_torch_function(repeated, state, move, state, most)
+    for _ in range(most):
+        is_last, state = move(*state)
+        if _can_be_read(is_last) and is_last:
             break
-    return x
+    return state
 
 
 def _can_be_read(x: Tensor) -> bool:

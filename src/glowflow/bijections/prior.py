@@ -52,20 +52,20 @@ class TopPrior(Bijection):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Standardise x (B, C, H, W), given labels (B,)."""
         eps, log_derivative = self._transformed(x, labels)
-        return eps, per_image(log_derivative)
+        return eps, per_image(log_derivative).expand(len(x))
 
     def by_position(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Standardise x, and add the logarithms of the derivatives over the channels."""
         eps, log_derivative = self._transformed(x, labels)
-        return eps, log_derivative.sum(1)
+        return eps, log_derivative.sum(1).expand(len(x), -1, -1)
 
     def inverse(self, y: Tensor, labels: Tensor | None = None) -> Tensor:
         """Give y (B, C, H, W) its mean and scale back, given labels (B,)."""
         return _unstandardize(y, *self.network(labels).chunk(2, dim=1))
 
     def _transformed(self, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Eps and ln deps/dx, both of x's shape."""
-        return _standardize(x, *self.network(labels).expand(len(x), -1, -1, -1).chunk(2, dim=1))
+        """Eps, and ln deps/dx, for each image or for all."""
+        return _standardize(x, *self.network(labels).chunk(2, dim=1))
 
 
 def standard_normal_log_prob(latents: Tensor | Sequence[Tensor]) -> Tensor:

@@ -1,13 +1,22 @@
 """Learned dequantisation: a small flow that sees the image shapes the noise in its bins."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from math import log, sqrt
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from glowflow.bijections import ActNorm, AffineTanhCoupling, Conv1x1, Coupling, Step, standard_normal_log_prob
+from glowflow.bijections import (
+    ActNorm,
+    AffineTanhCoupling,
+    Conditioner,
+    Conv1x1,
+    Coupling,
+    Step,
+    standard_normal_log_prob,
+)
 from glowflow.bijections.base import per_image
 from glowflow.bijections.conditioner import prepared
 from glowflow.bijections.conv1x1 import mix
@@ -61,6 +70,10 @@ class VariationalDequantizer(Dequantizer):
         weights = dict(zip(couplings, together, strict=True))
         return self._run(images, noise, lambda coupling, x: coupling.condition(x, weights[coupling]))
 
+    def freeze(self) -> "FrozenVariationalDequantizer":
+        """The inference form."""
+        return FrozenVariationalDequantizer(self)
+
     @torch.no_grad()
     def initialize(self, images: Tensor, noise: Tensor) -> Tensor:
         """Initialise each step's network on a batch, and return its x."""
@@ -86,6 +99,23 @@ class VariationalDequantizer(Dequantizer):
             z_b, log_derivative = step.coupling.transform(z_b, condition(step.coupling, torch.cat([z_a, image], dim=1)))
             z, log_det = torch.cat([z_a, z_b], dim=1), log_det + per_image(log_derivative)
         return z, log_det
+
+
+class FrozenVariationalDequantizer(VariationalDequantizer):
+    """The inference form of a `VariationalDequantizer`, with the inference forms of its networks."""
+
+    def __init__(self, dequantizer: VariationalDequantizer) -> None:
+        Dequantizer.__init__(self)
+        self.num_bits = dequantizer.num_bits
+        self.steps = deepcopy(dequantizer.steps)
+        for step in self._steps:
+            frozen = step.coupling.conditioner.freeze(step.coupling.precision)
+            step.coupling.conditioner = cast("Conditioner", frozen)
+        self.requires_grad_(requires_grad=False).eval()
+
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Shape the noise, and add it."""
+        return self._run(images, noise, lambda coupling, x: coupling.condition(x))
 
 
 def _step(channels: int, width: int) -> Step:
