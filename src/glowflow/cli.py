@@ -64,7 +64,10 @@ COMMANDS: dict[str, Entry] = {
         "rosinality": conversion.import_rosinality,
         "y0ast": conversion.import_y0ast,
     },
-    "export": {"openai": conversion.export_openai},
+    "export": {
+        "onnx": conversion.export_onnx,
+        "openai": conversion.export_openai,
+    },
     "experiment": experiment.experiment,
     "bench": bench.bench,
 }
@@ -73,7 +76,7 @@ ABOUT = {
     "Start with: glowflow train digits",
     "glowflow data": "List, prepare and show data sets.",
     "glowflow import": "Import a model from another code base.",
-    "glowflow export": "Export a model to another code base.",
+    "glowflow export": "Export a model to ONNX or to another code base.",
 }
 """The purpose of each group of commands."""
 

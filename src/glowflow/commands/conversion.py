@@ -1,7 +1,7 @@
 """The commands that import weights from other code bases, and export them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from glowflow.commands.inputs import check_parent, print_rows
 from glowflow.destinations import destination
@@ -90,6 +90,31 @@ def export_openai(model: str, out: Path) -> None:
     print_rows(
         {"variables": f"{len(variables)} of the model; its optimiser's at their start", "written": f"{index}, {data}"}
     )
+
+
+def export_onnx(model: str, out: Path, weights: Literal["float32", "float16"] = "float32") -> None:
+    """Write a model's encoder, decoder and likelihood as ONNX files, which run without glowflow and PyTorch.
+
+    Example: glowflow export onnx runs/faces32 faces-onnx
+
+    Args:
+        out: The directory of the files, which must not exist yet.
+        weights: The type in which the networks' weights are stored; float16 halves their file. All files compute in
+            float32.
+    """
+    from glowflow.durable import replacing_directory
+    from glowflow.export import checking, onnx_files
+    from glowflow.model import Glow
+
+    _check_new(out)
+    glow = Glow.from_pretrained(model).freeze()
+    frozen = onnx_files.round_networks(glow) if weights == "float16" else glow
+    with replacing_directory(out.resolve()) as folder:
+        onnx_files.write(frozen, folder)
+        differences = checking.check(frozen, folder)
+    size = sum(file.stat().st_size for file in out.iterdir())
+    found = {name: f"{out / name}.onnx, differs by at most {most:.1g}" for name, most in differences.items()}
+    print_rows({**found, "weights": f"{out / onnx_files.WEIGHTS}, {weights}; all files: {size / 1e6:.1f} MB"})
 
 
 def _check_new(out: Path) -> None:
