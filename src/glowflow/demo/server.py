@@ -21,16 +21,14 @@ from torch import Tensor
 from glowflow.data.image_file import MODES
 from glowflow.data.value_range import UNKNOWN, Range
 from glowflow.demo import requests, uploads
+from glowflow.demo.about import about, tolerated, usual_range
 from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.answers import HANDLERS, Json
 from glowflow.demo.engine import Engine
 from glowflow.demo.guard import Guard
-from glowflow.demo.opposites import opposites
 from glowflow.demo.rendering import png, webp
-from glowflow.latents import Directions, Usual, interpolate, paths
-from glowflow.latents.usual import FALLEN, NOTABLY
+from glowflow.latents import Directions, interpolate, paths
 from glowflow.model import Glow
-from glowflow.presets.size import size
 
 SECONDS = 60.0
 """The time for an answer, counted from the request's beginning. A slow model has longer: see `deadline`."""
@@ -96,14 +94,11 @@ class Demo:
     ) -> None:
         self.engine = engine
         self.glow = engine.glow
-        self.name = name
         self.directions = directions
-        self.usual = usual
         self.finder = finder
-        self._range = (directions.usual if directions else None) or Usual.stored(usual)
-        self._tolerated = 0.0 if directions is None or directions.are_tried else FALLEN
+        self._range, self._tolerated = usual_range(directions, usual), tolerated(directions)
         self.value_ranges = value_ranges
-        self._num_parameters = size(self.glow.config).parameters
+        self._about = about(self.glow, name, directions, usual)
         self._room = requests.Room(MOST_HELD)
         self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap for the memory of all
 
@@ -154,22 +149,12 @@ class Demo:
 
     async def model(self, _: Request) -> Response:
         """The facts that a page needs about the model."""
-        config, directions = self.glow.config, self.directions
-        about = {
-            "name": self.name,
-            "image_shape": config.image_shape,
-            "num_bits": config.num_bits,
-            "latent_shapes": config.latent_shapes,
-            "class_names": self.glow.class_names,
-            "num_parameters": self._num_parameters,
-            "attributes": _attributes(directions) if directions else [],
-            "usual": self.usual,
-            "excess": {"notably": NOTABLY, "fallen": FALLEN},
-            "takes_images": config.image_shape[0] in MODES,
+        facts = {
+            **self._about,
             "finds_faces": self.finder is not None,
             "limits": {"bytes": uploads.MOST_BYTES, "types": list(uploads.FORMATS), "frames": MOST_FRAMES},
         }
-        return Json(about)
+        return Json(facts)
 
     async def vectors(self, _: Request) -> Response:
         """The directions, float32 (A, D)."""
@@ -270,14 +255,6 @@ def _file(name: str, content: bytes) -> Endpoint:
 def deadline(seconds_per_picture: float) -> float:
     """Seconds for an answer, given the model's time for a picture: enough for twice the longest animation."""
     return max(SECONDS, 2 * MOST_FRAMES * seconds_per_picture)
-
-
-def _attributes(directions: Directions) -> list[Mapping[str, Any]]:
-    others = opposites(directions)
-    return [
-        {"name": name, **({"opposite": others[name]} if name in others else {}), **about}
-        for name, about in zip(directions.names, directions.about, strict=True)
-    ]
 
 
 def _bytes(numbers: Tensor, kind: str) -> bytes:

@@ -1,6 +1,6 @@
 // The page: its parts, and what happens when a visitor acts. What is shown follows from one state (state.js).
 
-import { animate, decode, encode, getDirections, getLatent, getModel } from "./api.js";
+import { animate, decode, encode, getDirections, getLatent, getModel, LACKS, WHERE } from "./engine.js";
 import { description, gauge, leaving, measure, warning } from "./facts.js";
 import { readLatents, reduced, save, takesDrops, takesFiles, takesPastes, typed } from "./files.js";
 import { History } from "./history.js";
@@ -292,6 +292,8 @@ async function drawnLevel(seed) {
 /* The parts of the page */
 
 function introduce() {
+  $("where").textContent = WHERE;
+  for (const id of LACKS) $(id).hidden = true;
   const [channels, height, width] = model.image_shape;
   const size = `${width}×${height}${channels === 1 ? " grey" : channels === 3 ? "" : `×${channels}`}`;
   const parameters = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(model.num_parameters);

@@ -1,7 +1,7 @@
 // Pictures of latents on canvases. Each has a subject: what it is a picture of. In whatever order pictures come, none is
 // shown for another subject. Subjects are compared by `isSame`.
 
-import { decode } from "./api.js";
+import { decode } from "./engine.js";
 import { isSame } from "./same.js";
 
 /** Pixels of the shorter side of a picture that is large enough for any screen. */

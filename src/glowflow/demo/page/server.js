@@ -1,8 +1,11 @@
-// Requests to the server, which turns images into latents and latents into pictures. An Error's message is the server's
-// sentence. Addresses are relative, because a proxy may serve the page anywhere.
+// The engine that asks the server, which turns images into latents and latents into pictures. An Error's message is the
+// server's sentence. Addresses are relative, because a proxy may serve the page anywhere.
 
 const BINARY = { "Content-Type": "application/octet-stream" };
 const MOST_TRIES = 3;
+
+export const WHERE = "Images go only to the glowflow that serves this page, which doesn't keep them.";
+export const LACKS = [];
 
 export async function getModel() {
   return (await ask("api/model")).json();
