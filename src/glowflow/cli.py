@@ -66,6 +66,7 @@ COMMANDS: dict[str, Entry] = {
     },
     "export": {
         "onnx": conversion.export_onnx,
+        "web": conversion.export_web,
         "openai": conversion.export_openai,
     },
     "experiment": experiment.experiment,
@@ -76,7 +77,7 @@ ABOUT = {
     "Start with: glowflow train digits",
     "glowflow data": "List, prepare and show data sets.",
     "glowflow import": "Import a model from another code base.",
-    "glowflow export": "Export a model to ONNX or to another code base.",
+    "glowflow export": "Export a model to ONNX, to a web page, or to another code base.",
 }
 """The purpose of each group of commands."""
 

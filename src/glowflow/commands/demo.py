@@ -46,18 +46,18 @@ def demo(
         serving.leave_a_core()
         stored, glow = opened(model, device)
         hosts = serving.hosts(listener, host, behind)
-        app = server.application(glow, _name(model), _directions(stored), stored.usual, hosts, stored.value_ranges)
+        app = server.application(glow, name_of(model), directions_of(stored), stored.usual, hosts, stored.value_ranges)
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
         serving.serve(app, listener)
 
 
-def _name(model: str) -> str:
+def name_of(model: str) -> str:
     """The name of a model on the page: that of its directory, or of its run for a checkpoint."""
     path = Path(model).resolve() if Path(model).exists() else Path(model)
     return path.parent.name if path.name in {"best", "last", "previous"} else path.name
 
 
-def _directions(stored: "StoredModel") -> "Directions | None":
+def directions_of(stored: "StoredModel") -> "Directions | None":
     """The directions of a model, if there are any that fit; the page works without them."""
     from glowflow.latents import Directions
 
