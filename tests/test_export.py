@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow import Glow, GlowConfig, InputError
@@ -170,6 +171,8 @@ class Odd(Conditioner):
             x[:, :, 0] = 0
         elif self.what == "read":
             x = x if x.sum() > 0 else -x
+        elif self.what == "double":
+            return F.conv2d(x.double(), self.conv.weight.double()).to(x)
         elif self.what == "place":
             x = x * torch.arange(len(x), dtype=x.dtype).view(-1, 1, 1, 1)
         return self.conv(x)
@@ -195,6 +198,13 @@ def test_an_own_part_that_computes_something_else_in_onnx_is_refused(tmp_path: P
     model = frozen(conditioner={"kind": "export-odd", "what": "place"})
     onnx_files.write(model, tmp_path)
     with pytest.raises(InputError, match=r"The exported encoder would differ by .*; at most .* is allowed"):
+        checking.check(model, tmp_path)
+
+
+def test_an_own_part_that_the_runtime_cannot_compute_is_refused(tmp_path: Path) -> None:
+    model = frozen(conditioner={"kind": "export-odd", "what": "double"})
+    onnx_files.write(model, tmp_path)
+    with pytest.raises(InputError, match="ONNX Runtime can't run the exported encoder: .*Conv"):
         checking.check(model, tmp_path)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glowflow.errors import InputError
+from glowflow.errors import InputError, one_line
 from glowflow.export.functions import Function, functions
 from glowflow.images import quantize
 from glowflow.model import FrozenGlow
@@ -71,14 +71,24 @@ def _examples(model: FrozenGlow) -> Tensors:
 def _check(name: str, function: Function, truth: Tensor, examples: Tensors, folder: Path) -> float:
     """The largest difference from the truth, for several images together and for the first one alone."""
     given = {key: examples[key] for key in function.inputs}
-    ready = session(folder / f"{name}.onnx")
-    found = run(ready, given), run(ready, {key: value[:1] for key, value in given.items()})
+    found = _found(name, given, folder)
     own = _difference(function.compute(**given), truth)
     allowed = own if name == "decoder" else max(TOLERANCE, ROUNDING * own)
     difference = max(_difference(each, truth[: len(each)]) for each in found)
     if not difference <= allowed:
         raise InputError(f"The exported {name} would differ by {difference:.2g}; at most {allowed:.2g} is allowed.")
     return difference
+
+
+def _found(name: str, given: Tensors, folder: Path) -> tuple[Tensor, Tensor]:
+    """What ONNX Runtime computes for all images, and for the first."""
+    try:
+        ready = session(folder / f"{name}.onnx")
+        return run(ready, given), run(ready, {key: value[:1] for key, value in given.items()})
+    except InputError:
+        raise
+    except Exception as error:  # it has its own kinds of errors
+        raise InputError(f"ONNX Runtime can't run the exported {name}: {one_line(error)}") from error
 
 
 def _difference(found: Tensor, truth: Tensor) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 from glowflow.packages import imported
 
 OPSET, IR = 18, 8
-"""Versions of the format that all runtimes of the last three years read."""
+"""Versions of the format from the end of 2022: the oldest that have all operators that are used here."""
 FEWEST_SHARED = 256
 """Numbers; a smaller constant is stored in the graph itself."""
 ALIGNMENT = 64
@@ -21,14 +21,13 @@ ALIGNMENT = 64
 
 Shape: TypeAlias = Sequence[int | str]
 """Sizes; a name stands for a size that is only known when the graph is run."""
+Types: TypeAlias = dict[str, torch.dtype]
+"""The types of some values, by their names."""
 
 
 def onnx(module: str = "onnx") -> Any:  # noqa: ANN401 (a module)
     """A module of the package `onnx`."""
     return imported(module, "Exporting to ONNX", "onnx")
-
-
-Types: TypeAlias = dict[str, torch.dtype]
 
 
 class Weights:

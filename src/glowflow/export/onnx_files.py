@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from glowflow.bijections import Coupling
 from glowflow.errors import InputError, one_line
@@ -65,7 +66,7 @@ def round_networks(model: FrozenGlow) -> FrozenGlow:
     """
     networks = [module.conditioner for module in model.modules() if isinstance(module, Coupling)]
     for network in networks:
-        for tensor in (*network.parameters(), *network.buffers()):
+        for tensor in filter(Tensor.is_floating_point, (*network.parameters(), *network.buffers())):
             tensor.copy_(tensor.half())
             if not tensor.isfinite().all():
                 raise InputError("A weight of the model is too large for float16: use float32.")

@@ -1,7 +1,8 @@
 // The engine of the exported page, which computes in this browser: a worker runs the model, so that the page stays quick.
 
 export const WHERE =
-  "Everything is computed in this browser: images are sent nowhere. Latents are computed in float32, so some values of an unusual image may come back one level off.";
+  "Everything is computed in this browser: images are sent nowhere. Latents are computed in float32, so some values of " +
+  "an unusual image may come back one level off.";
 export const LACKS = ["save-animation", "api"];
 
 const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
