@@ -41,9 +41,9 @@ export async function getDirections(numDims) {
 export const getLatent = (seed) => call("latent", seed);
 
 export async function decode(z, label) {
-  const { blob, excess, compared } = await call("decode", z, label);
+  const { blob, image } = await call("decode", z, label);
   stayForLater();
-  return Object.assign(blob, { excess, compared });
+  return Object.assign(blob, { unusual: () => call("unusual", image, label) });
 }
 
 export const encode = (file, label) => call("encode", file, label);

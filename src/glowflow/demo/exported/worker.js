@@ -6,7 +6,7 @@ import { pixelsOf } from "./pixels.js";
 import { compared, excess } from "./usual.js";
 
 const HERE = new URL("../model/", import.meta.url);
-const FUNCTIONS = { latent, decode, encode };
+const FUNCTIONS = { latent, decode, encode, unusual };
 
 ort.env.wasm.numThreads = 1; // static hosts can't send the headers that several threads need
 ort.env.wasm.wasmPaths = new URL("../runtime/", import.meta.url).href;
@@ -31,11 +31,10 @@ async function latent(seed) {
   return normal(seed, (await model).num_dims);
 }
 
-/** The picture of latents; for a Float64Array also how far it is outside the usual range. */
+/** The picture of latents, as a file and as values (C, H, W). */
 async function decode(z, label) {
   const image = await decoded(z, label);
-  const usual = z instanceof Float64Array ? await unusual(image, label) : { excess: 0, compared: null };
-  return { blob: await picture(image), ...usual };
+  return { blob: await picture(image), image };
 }
 
 /** Latents and facts of an image file. */

@@ -144,7 +144,9 @@ function renderFacts(face) {
 /** Warn if edits led the picture that is shown out of the usual range. */
 async function renderLeaving(picture) {
   const state = past.now;
-  const text = isEdited(state) ? leaving(await pictureOf(state.face), picture, model.excess) : "";
+  const pictures = isEdited(state) ? await Promise.all([pictureOf(state.face), picture]) : [];
+  const [before, after] = await Promise.all(pictures.map((each) => each.unusual()));
+  const text = after ? leaving(before, after, model.excess) : "";
   if (state !== past.now) return;
   $("leaving").hidden = !text;
   $("leaving").textContent = text;

@@ -5,7 +5,8 @@
 // - getDirections(numDims): a Float32Array (D,) for each of the model's attributes.
 // - getLatent(seed): standard normal latents of a seed, a Float64Array (D,).
 // - decode(z, label): the picture of latents, a Blob: fast for a Float32Array, as exact as the engine can for a
-//   Float64Array. It then has `excess`, how far it is outside the usual range, and `compared`, the same in words.
+//   Float64Array. An exact picture has a function `unusual`, which promises {excess, compared}: how far it is outside the
+//   usual range (0 for inside), and the same in words.
 // - encode(file, label, align): latents and facts of an image file.
 // - animate(first, last, path, label): an animation from one latent to another and back, a Blob.
 // - WHERE: a sentence about where images go.

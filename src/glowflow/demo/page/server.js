@@ -24,12 +24,13 @@ export async function getLatent(seed) {
 
 /**
  * The picture of latents, a Blob: fast for a Float32Array, exact for a Float64Array. For an exact picture outside the
- * usual range, `excess` is how far it is outside (otherwise 0), and `compared` says so in words.
+ * usual range, the excess is how far it is outside (otherwise 0).
  */
 export async function decode(z, label) {
   const answer = await ask(`api/decode${query({ label })}`, { method: "POST", headers: BINARY, body: z });
   const [excess, compared] = ["Glowflow-Excess", "Glowflow-Compared"].map((name) => answer.headers.get(name));
-  return Object.assign(await answer.blob(), { excess: excess === "inf" ? Infinity : Number(excess), compared });
+  const found = { excess: excess === "inf" ? Infinity : Number(excess), compared };
+  return Object.assign(await answer.blob(), { unusual: async () => found });
 }
 
 /** Latents and facts of an image file. */
