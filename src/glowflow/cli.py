@@ -20,6 +20,7 @@ from glowflow.commands import (
     editing,
     evaluation,
     experiment,
+    export,
     hub,
     latents,
     memory,
@@ -65,8 +66,8 @@ COMMANDS: dict[str, Entry] = {
         "y0ast": conversion.import_y0ast,
     },
     "export": {
-        "onnx": conversion.export_onnx,
-        "web": conversion.export_web,
+        "onnx": export.onnx,
+        "web": export.web,
         "openai": conversion.export_openai,
     },
     "experiment": experiment.experiment,

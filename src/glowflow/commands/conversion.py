@@ -1,10 +1,9 @@
 """The commands that import weights from other code bases, and export them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from glowflow.commands.inputs import check_parent, print_rows
-from glowflow.destinations import destination
+from glowflow.commands.inputs import check_new, check_parent, print_rows
 from glowflow.errors import InputError
 from glowflow.paths import quoted
 
@@ -26,7 +25,7 @@ def import_openai(checkpoint: Path, out: Path, image_size: str | None = None, bi
     from glowflow.importers import openai, tensorflow_checkpoint
 
     size, num_bits = _size(image_size), _bits(bits)
-    _check_new(out)
+    check_new(out)
     variables = tensorflow_checkpoint.read(checkpoint)
     left_out = sum(openai.OPTIMIZER_SLOT.fullmatch(name) is not None for name in variables)
     read = f"{len(variables) - left_out} variables of the model; {left_out} of its optimiser left out"
@@ -47,7 +46,7 @@ def import_rosinality(checkpoint: Path, out: Path, image_size: str | None = None
     from glowflow.importers import rosinality, torch_checkpoint
 
     size, num_bits = _size(image_size), _bits(bits)
-    _check_new(out)
+    check_new(out)
     tensors = torch_checkpoint.read(checkpoint)
     _write(rosinality.to_glow(tensors, size, num_bits), out, f"{len(tensors)} tensors")
 
@@ -66,7 +65,7 @@ def import_y0ast(checkpoint: Path, out: Path, permutation: str | None = None) ->
 
     if permutation not in {None, "reverse"}:
         raise InputError(f"--permutation is {permutation}; it takes reverse: a shuffle's order isn't in a checkpoint.")
-    _check_new(out)
+    check_new(out)
     tensors = torch_checkpoint.read(checkpoint)
     _write(y0ast.to_glow(tensors, "reverse" if permutation else None), out, f"{len(tensors)} tensors")
 
@@ -90,69 +89,6 @@ def export_openai(model: str, out: Path) -> None:
     print_rows(
         {"variables": f"{len(variables)} of the model; its optimiser's at their start", "written": f"{index}, {data}"}
     )
-
-
-def export_onnx(model: str, out: Path, weights: Literal["float32", "float16"] = "float32") -> None:
-    """Write a model's encoder, decoder and likelihood as ONNX files, which run without glowflow and PyTorch.
-
-    Example: glowflow export onnx runs/faces32 faces-onnx
-
-    Args:
-        out: The directory of the files, which must not exist yet.
-        weights: The type in which the networks' weights are stored; float16 halves their file. All files compute in
-            float32.
-    """
-    from glowflow.durable import replacing_directory
-    from glowflow.export import checking, onnx_files
-    from glowflow.model import Glow
-
-    _check_new(out)
-    glow = Glow.from_pretrained(model).freeze()
-    frozen = onnx_files.round_networks(glow) if weights == "float16" else glow
-    with replacing_directory(out.resolve()) as folder:
-        onnx_files.write(frozen, folder)
-        differences = checking.check(frozen, folder)
-    size = sum(file.stat().st_size for file in out.iterdir())
-    found = {name: f"{out / name}.onnx, differs by at most {most:.1g}" for name, most in differences.items()}
-    print_rows({**found, "weights": f"{out / onnx_files.WEIGHTS}, {weights}; all files: {size / 1e6:.1f} MB"})
-
-
-def export_web(
-    model: str, out: Path, weights: Literal["float32", "float16"] = "float16", runtime: Path | None = None
-) -> None:
-    """Write the page of a model as a folder for any static host. The model then runs in the visitor's browser.
-
-    Example: glowflow export web runs/edits page
-
-    Args:
-        out: The directory of the page, which must not exist yet.
-        weights: The type in which the networks' weights are stored; float16 halves what a visitor loads.
-        runtime: The folder of the npm package onnxruntime-web. By default it's where npm puts it, in this folder or
-            for all folders.
-    """
-    from glowflow.commands.demo import directions_of, name_of
-    from glowflow.demo import site
-    from glowflow.durable import replacing_directory
-    from glowflow.export import onnx_files
-    from glowflow.model import Glow
-    from glowflow.stored import StoredModel
-
-    _check_new(out)
-    place = site.found_runtime(runtime)
-    stored = StoredModel.open(model)
-    glow = Glow.from_pretrained(stored).freeze()
-    frozen = onnx_files.round_networks(glow) if weights == "float16" else glow
-    with replacing_directory(out.resolve()) as folder:
-        site.write(frozen, name_of(model), directions_of(stored), stored.usual, place, folder)
-    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-    look = f"python -m http.server --directory {quoted(out)}"
-    print_rows({"written": f"{out}, {size / 1e6:.1f} MB", "next": f"{look}, and open http://localhost:8000"})
-
-
-def _check_new(out: Path) -> None:
-    if out.exists():
-        raise InputError(f"{out} exists already: give a new directory.")
-    check_parent(destination(out).resolve())
 
 
 def _write(model: "Glow", out: Path, read: str) -> None:

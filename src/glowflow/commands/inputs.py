@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from unicodedata import normalize
 
 from glowflow.checks import typed
-from glowflow.destinations import obstacle
+from glowflow.destinations import destination, obstacle
 from glowflow.errors import InputError, listed
 from glowflow.progress import progress
 
@@ -241,6 +241,13 @@ def check_parent(path: Path) -> None:
     """Refuse a file that can't be written."""
     if reason := obstacle(path):
         raise InputError(f"{path} can't be written: {reason}.")
+
+
+def check_new(out: Path) -> None:
+    """Refuse a directory that exists, or that can't be made."""
+    if out.exists():
+        raise InputError(f"{out} exists already: give a new directory.")
+    check_parent(destination(out).resolve())
 
 
 def check_folder(option: str, path: Path) -> None:

@@ -1,0 +1,64 @@
+"""The commands that write a model for other runtimes: ONNX files, and the page as a folder."""
+
+from pathlib import Path
+from typing import Literal
+
+from glowflow.commands.demo import directions_of, name_of
+from glowflow.commands.inputs import check_new, print_rows
+from glowflow.paths import quoted
+
+Weights = Literal["float32", "float16"]
+
+
+def onnx(model: str, out: Path, weights: Weights = "float32") -> None:
+    """Write a model's encoder, decoder and likelihood as ONNX files, which run without glowflow and PyTorch.
+
+    Example: glowflow export onnx runs/faces32 faces-onnx
+
+    Args:
+        out: The directory of the files, which must not exist yet.
+        weights: The type in which the networks' weights are stored; float16 halves their file. All files compute in
+            float32.
+    """
+    from glowflow.durable import replacing_directory
+    from glowflow.export import checking, onnx_files
+    from glowflow.model import Glow
+
+    check_new(out)
+    glow = Glow.from_pretrained(model).freeze()
+    frozen = onnx_files.round_networks(glow) if weights == "float16" else glow
+    with replacing_directory(out.resolve()) as folder:
+        onnx_files.write(frozen, folder)
+        differences = checking.check(frozen, folder)
+    size = sum(file.stat().st_size for file in out.iterdir())
+    found = {name: f"{out / name}.onnx, differs by at most {most:.1g}" for name, most in differences.items()}
+    print_rows({**found, "weights": f"{out / onnx_files.WEIGHTS}, {weights}; all files: {size / 1e6:.1f} MB"})
+
+
+def web(model: str, out: Path, weights: Weights = "float16", runtime: Path | None = None) -> None:
+    """Write the page of a model as a folder for any static host. The model then runs in the visitor's browser.
+
+    Example: glowflow export web runs/edits page
+
+    Args:
+        out: The directory of the page, which must not exist yet.
+        weights: The type in which the networks' weights are stored; float16 halves what a visitor loads.
+        runtime: The folder of the npm package onnxruntime-web. By default it's where npm puts it, in this folder or
+            for all folders.
+    """
+    from glowflow.demo import site
+    from glowflow.durable import replacing_directory
+    from glowflow.export import onnx_files
+    from glowflow.model import Glow
+    from glowflow.stored import StoredModel
+
+    check_new(out)
+    place = site.found_runtime(runtime)
+    stored = StoredModel.open(model)
+    glow = Glow.from_pretrained(stored).freeze()
+    frozen = onnx_files.round_networks(glow) if weights == "float16" else glow
+    with replacing_directory(out.resolve()) as folder:
+        site.write(frozen, name_of(model), directions_of(stored), stored.usual, place, folder)
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    look = f"python -m http.server --directory {quoted(out)}"
+    print_rows({"written": f"{out}, {size / 1e6:.1f} MB", "next": f"{look}, and open http://localhost:8000"})
