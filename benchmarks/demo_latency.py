@@ -61,7 +61,7 @@ def measure(model: str, moves: int, repetition: int) -> Line:
         page.wait_for_selector("#picture[aria-busy=false]")
         page.wait_for_load_state("networkidle")
         page.evaluate(LISTEN)
-        times = np.array(_drag(page, WARM_UP + moves))[WARM_UP:]
+        times = np.array(drag(page, WARM_UP + moves))[WARM_UP:]
         requests = page.evaluate(REQUEST)
         version = browser.version
         browser.close()
@@ -91,7 +91,7 @@ def _decoding(path: str, times: int) -> list[float]:
     return milliseconds[WARM_UP:]
 
 
-def _drag(page: Page, moves: int) -> list[list[float]]:
+def drag(page: Page, moves: int) -> list[list[float]]:
     """Drag the first attribute's slider, or else the temperature's, back and forth."""
     slider = page.locator("#sliders input, #temperature").last
     slider.scroll_into_view_if_needed()
