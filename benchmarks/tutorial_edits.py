@@ -24,13 +24,14 @@ from benchmarks.edit_beds import BEDS
 from glowflow import Glow
 from glowflow.cli import main as command
 from glowflow.data import Dataset, Split, load
-from glowflow.durable import load_json, save_json
+from glowflow.durable import save_json
 from glowflow.evaluate import batch_size
 from glowflow.images import quantize
 from glowflow.latents import Directions, directions_of, look
 from glowflow.order import shuffled
 from glowflow.pictures import grid, stacked
 from glowflow.provenance import provenance
+from glowflow.stored import StoredModel
 
 TEST_IMAGES = 120
 BLACK = 8
@@ -192,7 +193,7 @@ def main() -> None:
     for bed in BEDS:
         folder, run = as_the_tutorial_does(bed, options.work, options.preset)
         beds[bed], pictures[bed] = measured(trial(folder, run, options.split))
-        beds[bed] |= {"training": load_json(run / "best" / "usual.json")}
+        beds[bed] |= {"training": StoredModel.open(run).usual}
     about = {"preset": options.preset, "split": options.split, "black": BLACK, "noisy": NOISY}
     save_json(options.out, about | {"beds": beds} | provenance())
     if options.figure:

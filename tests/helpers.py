@@ -12,6 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from glowflow.cli import main
+from glowflow.evaluate import Floats
+from glowflow.scoring.gaussian import Gaussian
+from glowflow.scoring.reference import Reference
 from glowflow.training import TrainingState
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -37,6 +40,12 @@ def assert_same(first: TrainingState, second: TrainingState) -> None:
     """Weights, averages, optimisers and counters are equal, bit for bit."""
     torch.testing.assert_close(first.tensors(), second.tensors(), rtol=0, atol=0)
     assert first.progress == second.progress
+
+
+def reference_with(bits_per_dim: Floats) -> Reference:
+    """What is usual for a model, of which only the bits/dim matter."""
+    plain = Gaussian(np.zeros(1), np.ones(1), np.eye(1))
+    return Reference((plain,) * 3, np.zeros(3), np.ones(3), {"bits_per_dim": bits_per_dim}, (), "noise")
 
 
 def jacobian_log_det(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

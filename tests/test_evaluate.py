@@ -17,7 +17,6 @@ from glowflow.evaluate import (
     sample,
     scores,
     standard_error,
-    usual,
 )
 from glowflow.images import Array, dequantize
 from glowflow.parts import Part
@@ -92,12 +91,6 @@ def test_importance_weights_approach_the_exact_likelihood(dequantizer: Part, std
     assert found[0] > 2 * found[1] > 0
     assert found[0] > 0.01
     assert found[2] == pytest.approx(0, abs=0.01)
-
-
-def test_usual_bits_per_dim(dataset: Dataset) -> None:
-    found = usual(np.arange(201.0), dataset)
-    assert found == {"data": "noise", "images": 201, "bits_per_dim": {"1%": 2.0, "50%": 100.0, "99%": 198.0}}
-    assert usual(np.arange(99.0), dataset) == {}  # too few
 
 
 def test_likelihood_is_the_mean_with_its_clustered_error(model: Glow, dataset: Dataset) -> None:

@@ -131,7 +131,7 @@ def test_a_crash_at_any_point_of_saving_leaves_a_whole_checkpoint(
         shutil.copytree(run, copy := tmp_path / "copies" / str(at))
         with crashing(monkeypatch, at) as done:
             state.save(copy)
-            state.save_model(copy / "best", {}, RESULT)
+            state.save_model(copy / "best", None, RESULT)
         found = TrainingState.new(config, "cpu")
         set_aside_damaged(copy)
         assert found.restore(copy)
@@ -140,7 +140,7 @@ def test_a_crash_at_any_point_of_saving_leaves_a_whole_checkpoint(
         if "crash" not in done:
             break
         found.save(copy)  # what was left doesn't stand in the way
-        found.save_model(copy / "best", {}, RESULT)
+        found.save_model(copy / "best", None, RESULT)
         shutil.rmtree(copy)
     assert at > 20
     assert found.progress.position == position + 16

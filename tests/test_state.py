@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,11 +15,12 @@ from glowflow import Glow, GlowConfig, InputError
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.durable import load_json
 from glowflow.execution import Execution
+from glowflow.stored import StoredModel
 from glowflow.training import Options, TrainingState
 from glowflow.training.batches import Batch
 from glowflow.training.checkpoints import set_aside_damaged
 from glowflow.weights import load_tensors, save_tensors
-from tests.helpers import assert_same
+from tests.helpers import assert_same, reference_with
 
 CONFIG = RunConfig(GlowConfig((1, 4, 4), levels=1, steps=1, width=4), TrainConfig(averaging=0.9, batch_size=2))
 CONDITIONAL = replace(CONFIG, model=replace(CONFIG.model, num_classes=2))
@@ -192,9 +194,11 @@ def test_the_trained_model_is_run_as_asked_and_the_average_as_it_is() -> None:
 def test_a_model_is_stored_with_what_is_known_of_it(tmp_path: Path) -> None:
     state = trained()
     state.data, state.value_ranges = "noise", {"16-bit grey": (0, 1000)}
-    state.save_model(tmp_path / "best", {"bits_per_dim": {"50%": 2.0}}, RESULT)
+    usual = reference_with(np.arange(201.0))
+    state.save_model(tmp_path / "best", usual, RESULT)
     best = tmp_path / "best"
-    assert load_json(best / "usual.json") == {"bits_per_dim": {"50%": 2.0}}
+    bits = {"1%": 2.0, "50%": 100.0, "99%": 198.0}
+    assert StoredModel.open(best).usual == {"data": "noise", "images": 201, "bits_per_dim": bits}
     assert load_json(best / "value_ranges.json") == {"16-bit grey": [0, 1000]}
     known = load_json(best / "provenance.json")
     assert (known["precision"], known["data"], known["images"]) == ("float32", "noise", 6)
@@ -208,7 +212,7 @@ def test_a_model_is_stored_with_what_is_known_of_it(tmp_path: Path) -> None:
 def test_what_is_not_known_or_the_same_is_not_stored(tmp_path: Path) -> None:
     state = trained(NOT_AVERAGED)
     state.model.execute(Execution(precision=torch.bfloat16))
-    state.save_model(tmp_path, {}, RESULT)
+    state.save_model(tmp_path, None, RESULT)
     stored = {path.name for path in tmp_path.iterdir()}
     assert stored == {"README.md", "config.json", "digests.json", "model.safetensors", "provenance.json"}
     assert load_json(tmp_path / "provenance.json")["precision"] == "bfloat16"
@@ -257,7 +261,7 @@ def test_the_state_of_an_optimiser_with_other_parameters_is_refused(tmp_path: Pa
 
 def test_a_training_starts_from_another_model_whose_bits_may_differ(tmp_path: Path) -> None:
     other = trained(CONDITIONAL, class_names=("cat", "dog"))
-    other.save_model(tmp_path / "model", {}, RESULT)
+    other.save_model(tmp_path / "model", None, RESULT)
     fewer_bits = replace(CONDITIONAL, model=replace(CONDITIONAL.model, num_bits=5))
     state = TrainingState.new(fewer_bits, "cpu", ("dog", "cat"))
     state.start_from(str(tmp_path / "model"))
@@ -267,7 +271,7 @@ def test_a_training_starts_from_another_model_whose_bits_may_differ(tmp_path: Pa
 
 
 def test_a_training_does_not_start_from_a_model_that_differs(tmp_path: Path) -> None:
-    trained(CONDITIONAL, class_names=("cat", "dog")).save_model(tmp_path / "model", {}, RESULT)
+    trained(CONDITIONAL, class_names=("cat", "dog")).save_model(tmp_path / "model", None, RESULT)
     wider = replace(CONDITIONAL, model=replace(CONDITIONAL.model, width=8, num_bits=5))
     state = TrainingState.new(wider, "cpu", ("cat", "fox"))
     with pytest.raises(InputError) as raised:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -24,6 +24,8 @@ from glowflow.images import dequantize
 from glowflow.noise import Stream
 from glowflow.parts import MEMORIES
 from glowflow.processes import ALONE, Processes
+from glowflow.scoring.codecs import Codec
+from glowflow.scoring.statistics import Statistics
 from glowflow.signals import requests
 from glowflow.stored import StoredModel
 from glowflow.training import Options, StepResult, TrainingState, loop, train
@@ -310,10 +312,16 @@ def test_validation_images_alone_decide(config: RunConfig, tmp_path: Path, monke
         seen.append((dataset.split, len(dataset), model))
         return np.full(200, next(values))
 
+    def described(model: Glow, dataset: Dataset, codecs: Sequence[Codec], processes: Processes) -> Statistics:
+        assert codecs
+        bits, none = fake(model, dataset, processes)[:, None], np.zeros((200, 1))
+        return Statistics(bits, none, none, none, none, none)
+
     monkeypatch.setattr(loop, "scores", fake)
+    monkeypatch.setattr(loop, "statistics", described)
     saved, original = [], TrainingState.save_model
 
-    def recording(self: TrainingState, directory: Path, *results: dict[str, Any]) -> None:
+    def recording(self: TrainingState, directory: Path, *results: Any) -> None:  # noqa: ANN401 (passed on)
         saved.append(self.progress.position)
         original(self, directory, *results)
 

@@ -15,9 +15,10 @@ import torch
 
 from glowflow import Glow, weights
 from glowflow.data import load
-from glowflow.durable import save_json
-from glowflow.evaluate import scores, usual
 from glowflow.latents import fit
+from glowflow.scoring.codecs import WEBP
+from glowflow.scoring.reference import Reference
+from glowflow.scoring.statistics import statistics
 from glowflow.stored import StoredModel
 from glowflow.training.run import CONFIG, read_config
 
@@ -37,7 +38,9 @@ def main() -> None:
     data = read_config(options.run)["train"]["data"]
     frozen = Glow.from_pretrained(options.out).freeze()
     validation = load(data, model.config.image_shape, "validation")
-    save_json(options.out / weights.USUAL, usual(scores(frozen, validation), validation))
+    codecs = (WEBP,)  # the sizes of PNG depend on the machine's zlib
+    reference = Reference.of(statistics(frozen, validation, codecs), codecs, validation.name)
+    reference.save(options.out, StoredModel.open(options.out).digest)
     found = fit(frozen, load(data, model.config.image_shape, "train"), None, options.method)
     replace(found, vectors=found.vectors.half()).save(options.out)
     for path in sorted(options.out.iterdir()):

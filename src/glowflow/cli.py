@@ -13,6 +13,7 @@ from glowflow import __version__, arguments, signals, terminal, threads
 from glowflow.arguments import Command
 from glowflow.commands import (
     bench,
+    comparing,
     conversion,
     data,
     demo,
@@ -26,6 +27,7 @@ from glowflow.commands import (
     memory,
     pictures,
     report,
+    scoring,
     training,
 )
 from glowflow.destinations import descriptor
@@ -47,7 +49,9 @@ COMMANDS: dict[str, Entry] = {
     "train": training.train,
     "report": report.report,
     "evaluate": evaluation.evaluate,
-    "score": evaluation.score,
+    "score": scoring.score,
+    "calibrate": scoring.calibrate,
+    "compare": comparing.compare,
     "sample": pictures.sample,
     "reconstruct": pictures.reconstruct,
     "encode": latents.encode,
@@ -82,7 +86,7 @@ ABOUT = {
 }
 """The purpose of each group of commands."""
 
-LONG = {training.train, evaluation.evaluate, evaluation.score, directions.attributes}
+LONG = {training.train, evaluation.evaluate, scoring.score, scoring.calibrate, comparing.compare, directions.attributes}
 """Commands that may take hours, so that a trial of threads pays (see `glowflow.threads`)."""
 
 USER_ERROR = 2

@@ -207,7 +207,7 @@ def parsed_json(text: bytes, path: Path) -> dict[str, Any]:
 
 def seal(directory: Path) -> None:
     """Write the digests of a directory's files into it, except for texts (.md), which people may edit."""
-    files = (path for path in sorted(directory.iterdir()) if path.suffix != ".md")
+    files = (path for path in sorted(directory.iterdir()) if path.suffix != ".md" and path.name != DIGESTS)
     save_json(directory / DIGESTS, {path.name: digest(path) for path in files})
 
 

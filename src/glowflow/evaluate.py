@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import log, sqrt
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +22,6 @@ from glowflow.progress import progress
 LARGEST_BATCH = 100
 LARGEST_ACTIVATION = 2**26
 """The largest number of elements in the widest tensor of a batch: a quarter of a gigabyte."""
-
-FEWEST_USUAL = 100
-"""The smallest number of images that has a meaningful 1st and 99th percentile."""
 
 Floats = NDArray[np.float64]
 
@@ -132,34 +128,12 @@ def _weighted(bits: Floats, num_dims: int) -> Floats:
     return (log(bits.shape[1]) - log_likelihoods.logsumexp(1).numpy()) / (num_dims * log(2))
 
 
-def usual(values: Floats, dataset: Dataset) -> dict[str, Any]:
-    """Percentiles 1, 50 and 99 of the images' bits/dim, which tell what is usual. Empty for too few images.
-
-    >>> from glowflow import load
-    >>> values = np.linspace(1, 3, 101)
-    >>> usual(values, load("digits", (1, 28, 28), "validation"))["bits_per_dim"]["50%"]
-    2.0
-
-    Args:
-        values: The bits/dim of each image, from `scores`.
-        dataset: Images that the model wasn't trained on.
-    """
-    if len(values) < FEWEST_USUAL:
-        return {}
-    shares = {share: float(np.percentile(values, share)) for share in (1, 50, 99)}
-    return {
-        "data": dataset.name,
-        "images": len(values),
-        "bits_per_dim": {f"{share}%": bits for share, bits in shares.items()},
-    }
-
-
 @torch.no_grad()
 def _draw_scores(
     model: Glow, dataset: Dataset, rows: range, noise: tuple[int, int], advance: Callable[..., None]
 ) -> Floats:
     parts = [np.empty(0)]
-    for _, images, u, y in _noisy(model, dataset, rows, *noise):
+    for _, images, u, y in noisy(model, dataset, rows, *noise):
         parts.append(model.bits_per_dim(images, u, y).double().cpu().numpy())
         advance(len(images))
     return np.concatenate(parts)
@@ -255,14 +229,23 @@ def dequantized(
         draw: Which draw of the dequantisation noise.
         seed: The seed of the noise.
     """
-    for start, images, noise, y in _noisy(model, dataset, rows, draw, seed):
+    for start, images, noise, y in noisy(model, dataset, rows, draw, seed):
         yield start, model.dequantizer(images, noise)[0], y
 
 
-def _noisy(
-    model: Glow, dataset: Dataset, rows: range, draw: int, seed: int
+def noisy(
+    model: Glow, dataset: Dataset, rows: range, draw: int = 0, seed: int = 0
 ) -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
-    """Yield each batch of `rows`: the index of its first row, images, noise and labels."""
+    """Yield each batch of `rows`: the index of its first row, images, noise, and labels if the model has classes.
+
+    The images and the noise are on the model's device. The other arguments are those of `dequantized`.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> digits = load("digits", (1, 28, 28), "test").thinned(10)
+    >>> [(first, noise.shape) for first, _, noise, _ in noisy(model, digits, range(10))]
+    [(0, torch.Size([10, 1, 28, 28]))]
+    """
     for start, images, y in _batches(model, dataset, rows):
         position = draw * len(dataset) + start
         noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), model.config.image_shape)

@@ -77,10 +77,10 @@ class Processes:
         return value if self.count == 1 else float(self.add(torch.tensor(value, dtype=torch.float64))) / self.count
 
     def gathered(self, values: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        """Join values, of which each process has its `share`, into (total,) values for all."""
+        """Join values, of which each process has its `share`, into (total, ...) values for all."""
         if self.count == 1:
             return values
-        share, whole = self.share(total), torch.zeros(total, dtype=torch.float64)
+        share, whole = self.share(total), torch.zeros(total, *values.shape[1:], dtype=torch.float64)
         whole[share.start : share.stop] = torch.from_numpy(values)
         return self.add(whole).cpu().numpy()
 

@@ -14,7 +14,7 @@ from glowflow.durable import digest, is_sealed, load_json, parsed_json, verify
 from glowflow.errors import InputError, UnregisteredPartError
 from glowflow.migration import migrated
 from glowflow.paths import expanded
-from glowflow.weights import CONFIG, FORMAT_VERSION, MODEL, RAW, USUAL, VALUE_RANGES
+from glowflow.weights import CONFIG, FORMAT_VERSION, MODEL, RAW, REFERENCE, USUAL, VALUE_RANGES
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,27 @@ class StoredModel:
         """True if there are raw weights beside averaged ones."""
         return (self.directory / RAW).is_file()
 
+    @property
+    def references(self) -> list[Path]:
+        """The files that may say what is usual for it (`scoring.Reference`), its own directory's last."""
+        places = dict.fromkeys((self.home / REFERENCE, self.directory / REFERENCE))
+        return [path for path in places if path.is_file()]
+
+    @cached_property
+    def reference(self) -> Path | None:
+        """The first of these files that belongs to its weights; None if there is none."""
+        fitting = (path for path in self.references if weights.load_facts(path).get("model") == self.digest)
+        return next(fitting, None)
+
     @cached_property
     def usual(self) -> dict[str, Any]:
-        """What `evaluate.usual` found in the training; empty if it found nothing."""
-        path = self.directory / USUAL
-        return load_json(path) if path.is_file() else {}
+        """Percentiles 1, 50 and 99 of the bits/dim of usual images, their number and their name; empty if unknown."""
+        if self.reference is None:
+            older = self.directory / USUAL
+            return load_json(older) if older.is_file() else {}
+        bits = weights.load_tensors(self.reference)["usual.bits_per_dim"]
+        shares = {f"{share}%": float(bits.quantile(share / 100)) for share in (1, 50, 99)}
+        return {"data": weights.load_facts(self.reference)["data"], "images": len(bits), "bits_per_dim": shares}
 
     @cached_property
     def value_ranges(self) -> Mapping[str, tuple[float, float]]:

@@ -26,8 +26,11 @@ MODEL = "model.safetensors"
 RAW = "raw.safetensors"
 """The raw weights of a model whose `model.safetensors` has averaged weights."""
 
+REFERENCE = "reference.safetensors"
+"""The scores of usual images (`scoring.Reference`). Not every model has this file."""
+
 USUAL = "usual.json"
-"""The usual bits/dim of images like the training images. Not every model has this file."""
+"""The usual bits/dim, which older versions stored instead of a reference."""
 
 VALUE_RANGES = "value_ranges.json"
 """Which values became black and white, if the model was trained on image files of more than 8 bits."""
@@ -35,7 +38,7 @@ VALUE_RANGES = "value_ranges.json"
 PROVENANCE = "provenance.json"
 """The training's data, version and validation result. Not every model has this file."""
 
-FILES = (CONFIG, MODEL, USUAL, VALUE_RANGES, "directions.*")
+FILES = (CONFIG, MODEL, REFERENCE, USUAL, VALUE_RANGES, "directions.*")
 """The files of a model on the hub."""
 
 BUNDLED = Path(__file__).parent / "models"

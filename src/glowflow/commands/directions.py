@@ -1,15 +1,14 @@
 """The command that finds the directions along which attributes of images change."""
 
-import os
 import shlex
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glowflow import plugins
-from glowflow.commands.inputs import SplitName, dataset_for, names_in, opened, print_rows
+from glowflow.commands.inputs import SplitName, dataset_for, names_in, opened, own_directory, print_rows
 from glowflow.errors import InputError, counted
-from glowflow.paths import expanded, quoted
+from glowflow.paths import quoted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def attributes(
     if scale is not None and not 0 < scale < inf:
         raise InputError(f"--scale is {scale:g}; it takes a number above 0, such as 2.")
     stored = StoredModel.open(model)
-    directory, before = _own_directory(stored), stored.digest
+    directory, before = own_directory(stored, "Directions"), stored.digest
     _, glow = opened(stored, device)
     dataset = dataset_for(stored, data, glow, split, value_range)
     dataset = dataset if num_images is None or num_images >= len(dataset) else dataset.thinned(num_images)
@@ -93,16 +92,3 @@ def _added(found: "Directions", stored: "StoredModel", directory: Path) -> "Dire
         say(f"The directions that were in {directory} are for other weights, or damaged: they are replaced.")
         known = None
     return known.joined(found) if known else found
-
-
-def _own_directory(stored: "StoredModel") -> Path:
-    """The directory for a model's directions: the model's own, if it's the user's."""
-    found = stored.home
-    if found != Path(expanded(stored.name)):
-        raise InputError(
-            f"Directions are written beside a model, and {stored.name} is in {found.parent}, which isn't yours to "
-            f"change: copy {found} into a folder of your own, and give that."
-        )
-    if not os.access(found, os.W_OK | os.X_OK):
-        raise InputError(f"Directions can't be written into {found}: you lack the permission to write there.")
-    return found

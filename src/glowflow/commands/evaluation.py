@@ -1,6 +1,5 @@
 """The commands that measure how well a model describes images."""
 
-import csv
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,7 @@ from glowflow.commands.inputs import (
     opened,
     print_rows,
 )
-from glowflow.commands.maps import check_maps, draw_maps
 from glowflow.errors import counted
-from glowflow.progress import say
 
 if TYPE_CHECKING:
     from glowflow.data import Dataset
@@ -141,57 +138,3 @@ def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     if "classification_error" in m:
         rows["classification"] = f"{m['classification_error']:.1%} of images wrong, by the {m['classified_by']}"
     return rows | report(m["samples"]) if "samples" in m else rows
-
-
-def score(
-    model: str,
-    data: str | None = None,
-    out: Path = Path("scores.csv"),
-    split: Literal[SplitName, "all"] = "all",
-    draws: int = 1,
-    seed: int = 0,
-    maps: Path | None = None,
-    maps_num: int = 100,
-    value_range: tuple[float, float] | None = None,
-    device: str | None = None,
-) -> None:
-    """Write each image's bits/dim to a CSV file, for instance to find unusual images.
-
-    Example: glowflow score runs/mine --data my_photos --out scores.csv
-
-    Args:
-        out: The CSV file. Its columns are image, split, label, bits_per_dim.
-        maps: Also draw the most unusual images into this new folder: how many bits each pixel takes, and how far this
-            is above the bits that validation images of the model's own data take there.
-        maps_num: The number of images to draw.
-    """
-    from glowflow.data import SPLITS
-    from glowflow.durable import replacing
-    from glowflow.evaluate import scores
-    from glowflow.processes import joined
-    from glowflow.reports import as_of, distribution, keep
-
-    check_draws(draws, seed)
-    check_maps(maps, maps_num)
-    check_parent(out)
-    stored, glow = opened(model, device)
-    rows: list[tuple[str, str, str, str]] = []
-    scored = []
-    with joined(str(glow.device)) as processes:
-        for name in SPLITS if split == "all" else (split,):
-            dataset = dataset_for(stored, data, glow, name, value_range, may_be_empty=split == "all")
-            if not len(dataset):
-                continue
-            values = scores(glow, dataset, draws, seed, processes)
-            scored.append((dataset, values))
-            labels = [""] * len(dataset) if dataset.labels is None else [dataset.class_names[i] for i in dataset.labels]
-            images = map(dataset.describe, range(len(dataset)))
-            rows += [(i, name, label, f"{value:.5f}") for i, label, value in zip(images, labels, values, strict=True)]
-    if not processes.is_first:
-        return
-    with replacing(out) as partial, partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        csv.writer(file).writerows([("image", "split", "label", "bits_per_dim"), *rows])
-    say(f"{len(rows)} images scored in {out}.")
-    if maps is not None:
-        draw_maps(maps, maps_num, stored, glow, scored, seed)
-    keep(stored, [distribution(dataset, values, as_of(stored)) for dataset, values in scored])

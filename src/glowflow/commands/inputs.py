@@ -12,6 +12,7 @@ from unicodedata import normalize
 from glowflow.checks import typed
 from glowflow.destinations import destination, obstacle
 from glowflow.errors import InputError, listed
+from glowflow.paths import expanded
 from glowflow.progress import progress
 
 if TYPE_CHECKING:
@@ -128,6 +129,24 @@ def _trained_on(stored: "StoredModel") -> str:
             f"{stored.name} was trained on {data}, which is no longer there: give its new place by --data."
         )
     return data
+
+
+def own_directory(stored: "StoredModel", what: str) -> Path:
+    """The directory for what is written beside a model: the model's own, if it's the user's.
+
+    Args:
+        stored: The model.
+        what: What is written, as the subject of the message.
+    """
+    found = stored.home
+    if found != Path(expanded(stored.name)):
+        raise InputError(
+            f"{what} can only be written beside a model, and {stored.name} is in {found.parent}, which isn't yours to "
+            f"change: copy {found} into a folder of your own, and give that."
+        )
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise InputError(f"{what} can't be written into {found}: you lack the permission to write there.")
+    return found
 
 
 def print_rows(rows: dict[str, str]) -> None:

@@ -33,6 +33,7 @@ def draw_maps(
     num: int,
     stored: "StoredModel",
     glow: "Glow",
+    score: str,
     scored: "Sequence[tuple[Dataset, Floats]]",
     seed: int,
 ) -> None:
@@ -43,7 +44,8 @@ def draw_maps(
         num: How many.
         stored: The model, whose own validation images tell what is usual.
         glow: The model in its inference form.
-        scored: Data sets, and the score (N,) of each image. More is more unusual.
+        score: The name of the score that ranks the images.
+        scored: Data sets, and this score (N,) of each image. More is more unusual.
         seed: The seed of the dequantisation noise, as in `evaluate.scores`.
     """
     from glowflow.pictures import save
@@ -55,7 +57,7 @@ def draw_maps(
     for (dataset, values), ranks in zip(scored, ranked, strict=True):
         for (row, rank), maps in zip(ranks.items(), heats(glow, dataset, list(ranks), usual, seed), strict=True):
             name = dataset.describe(row)
-            title = (f"{name} ({dataset.split})", f"{values[row]:.3f} bits/dim")
+            title = (f"{name} ({dataset.split})", f"{score} {values[row]:.3f}")
             path = folder / f"{rank:0{len(str(num))}}-{dataset.split}-{_safe(name)}.png"
             save(drawn(dataset.images[row], maps, title), path)
     total = sum(map(len, ranked))

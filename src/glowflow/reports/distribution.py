@@ -16,20 +16,22 @@ ROOM = 0.5
 bars, because single images may be very far away."""
 
 
-def distribution(dataset: Dataset, values: Floats, when: str) -> Result:
+def distribution(dataset: Dataset, values: Floats, scores: Floats, *, by: str, when: str) -> Result:
     """The result of scoring a data set, from the bits/dim (N,) of its images.
 
     Args:
         dataset: The images.
         values: Their bits/dim.
+        scores: The score (N,) that ranks them.
+        by: Its name.
         when: See `Result`.
     """
-    order = np.argsort(-np.nan_to_num(values, nan=np.inf), kind="stable")[:SHOWN]
+    order = np.argsort(-np.nan_to_num(scores, nan=np.inf), kind="stable")[:SHOWN]
     finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
     low, median, high = np.percentile(finite, (1, 50, 99))
     limits = float(low - ROOM * (high - low)), float(high + ROOM * (high - low))
     counts, _ = np.histogram(finite.clip(*limits), BINS, limits)
-    names = ", ".join(f"{dataset.describe(row)} ({values[row]:.3f})" for row in order[:NAMED])
+    names = ", ".join(f"{dataset.describe(row)} ({scores[row]:.3f})" for row in order[:NAMED])
     return Result(
         "score",
         f"{dataset.name}, {dataset.split} split",
@@ -42,5 +44,5 @@ def distribution(dataset: Dataset, values: Floats, when: str) -> Result:
         counts.tolist(),
         limits,
         thumbnails([as_picture(dataset.images[row]) for row in order]),
-        "The images with the most bits/dim, the most unusual one first",
+        f"The most unusual images by {by}, the most unusual one first",
     )

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from glowflow.bijections.base import regridded
+from glowflow.config import GlowConfig
+from glowflow.flow import Passed
 from glowflow.images import Array
 from glowflow.model import Glow
 
@@ -41,9 +43,13 @@ class Bits:
     def of(cls, model: Glow, images: Array, noise: Array, y: Array | None = None) -> "Bits":
         """A number for each image, in the type of the model's parameters. The arguments are those of `bits_per_dim`."""
         x, log_q = model.dequantized(images, noise)
-        passed = model.by_level(x, y)
+        return cls.of_pass(model.by_level(x, y), log_q, model.config)
+
+    @classmethod
+    def of_pass(cls, passed: Passed, log_q: Tensor, config: GlowConfig) -> "Bits":
+        """`of`, from what the pass of an image through the model gave, and from log q (B,) of its noise."""
         eps = _stacked([_information(latent).sum((1, 2)) for latent in passed.latents])
-        bits = model.config.num_dims * model.config.num_bits + log_q / log(2)
+        bits = config.num_dims * config.num_bits + log_q / log(2)
         return cls(eps, -_stacked(passed.priors), -_stacked(passed.log_dets), bits)
 
     @classmethod

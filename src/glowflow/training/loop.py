@@ -16,10 +16,12 @@ from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split, for_all_kinds
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import Floats, bound, scores
+from glowflow.evaluate import bound, scores
 from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
+from glowflow.scoring.codecs import installed
+from glowflow.scoring.statistics import Statistics, statistics
 from glowflow.training import augmentation, computing, same_images
 from glowflow.training.batches import Batch, Batches, ahead, check_trainable
 from glowflow.training.checkpoints import set_aside_damaged
@@ -166,7 +168,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
             # Validate, draw samples, save
             healthy = state.skipped_in_a_row == 0
             if validates:
-                values, per_image = _validate(state, validation, processes)
+                values, found = _validate(state, validation, processes)
                 say(f"{at.position:,} images: " + _describe(values, bound(state.model.config)))
                 healthy = all(map(isfinite, values.values()))
                 if record:
@@ -174,7 +176,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
                     record.draw(settings.seed)
                     record.report(options.report)
                 if record and healthy and (at.best is None or values["bits_per_dim"] < at.best):
-                    record.save_best(per_image, validation)
+                    record.save_best(found, validation)
                 window_began = time.monotonic()
             if record and healthy and saves:
                 record.save()
@@ -198,13 +200,13 @@ def _means(window: Sequence[StepResult]) -> dict[str, float]:
     return {name: fmean(getattr(result, name) for result in window) for name in ("bits_per_dim", "bits_y", "grad_norm")}
 
 
-def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> tuple[dict[str, float], Floats]:
-    """Mean bits/dim, by name, and the bits/dim of each image."""
-    per_image = scores(state.evaluated, dataset, processes=processes)
-    values = {"bits_per_dim": float(per_image.mean())}
+def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> tuple[dict[str, float], Statistics]:
+    """Mean bits/dim, by name, and what is to be known of each image."""
+    found = statistics(state.evaluated, dataset, installed(), processes=processes)
+    values = {"bits_per_dim": float(found.bits_per_dim.mean())}
     if state.averaged is not None:
         values["bits_per_dim_raw"] = float(scores(state.model, dataset, processes=processes).mean())
-    return values, per_image
+    return values, found
 
 
 def _describe(values: dict[str, float], about: str) -> str:

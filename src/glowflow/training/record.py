@@ -7,9 +7,12 @@ from pathlib import Path
 
 from glowflow.data import Dataset
 from glowflow.errors import one_line
-from glowflow.evaluate import Floats, bound, mean_of, sample, usual
+from glowflow.evaluate import bound, mean_of, sample
 from glowflow.pictures import grid, stacked
 from glowflow.progress import say
+from glowflow.scoring.codecs import installed
+from glowflow.scoring.reference import FEWEST, Reference
+from glowflow.scoring.statistics import Statistics
 from glowflow.training.metrics import Metrics
 from glowflow.training.run import LAST
 from glowflow.training.state import TrainingState
@@ -60,12 +63,13 @@ class Record:
         except Exception as error:
             say(f"The report on {self.out} couldn't be written ({one_line(error)}). The training goes on.")
 
-    def save_best(self, bits_per_dim: Floats, validation: Dataset) -> None:
-        """Keep the model as the best one, with this result (N,) on validation images."""
-        path, mean = self.out / "best", mean_of(bits_per_dim, validation)
+    def save_best(self, found: Statistics, validation: Dataset) -> None:
+        """Keep the model as the best one, with this result on validation images."""
+        path, mean = self.out / "best", mean_of(found.bits_per_dim, validation)
         about = {"data": validation.name, "split": validation.split, "bound": bound(self.state.model.config)}
         result = asdict(mean) | about
-        if self._try(path, lambda: self.state.save_model(path, usual(bits_per_dim, validation), result)) is None:
+        reference = Reference.of(found, installed(), validation.name) if len(found.layout) >= FEWEST else None
+        if self._try(path, lambda: self.state.save_model(path, reference, result)) is None:
             self.state.progress.best = mean.bits_per_dim
 
     def is_overdue(self) -> bool:

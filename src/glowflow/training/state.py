@@ -13,10 +13,11 @@ from torch.optim import Optimizer
 from glowflow import weights
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Range
-from glowflow.durable import load_json, replacing_directory, save_json, seal
+from glowflow.durable import digest, load_json, replacing_directory, save_json, seal
 from glowflow.errors import InputError, listed
 from glowflow.model import Glow
 from glowflow.provenance import provenance
+from glowflow.scoring.reference import Reference
 from glowflow.stored import StoredModel
 from glowflow.training.averaging import Average
 from glowflow.training.batches import Batch
@@ -164,18 +165,18 @@ class TrainingState:
             self.progress.skipped += not was_finite
             self.skipped_in_a_row = 0 if was_finite else self.skipped_in_a_row + 1
 
-    def save_model(self, directory: Path, usual: Mapping[str, Any], validation: Mapping[str, Any]) -> None:
+    def save_model(self, directory: Path, reference: Reference | None, validation: Mapping[str, Any]) -> None:
         """Write the model, with its raw weights beside the averaged ones, as a directory for `from_pretrained`.
 
         Args:
             directory: A directory that exists is replaced.
-            usual: See `evaluate.usual`.
+            reference: What is usual for this model, if it's known.
             validation: The result on validation images (`card.Result`).
         """
         with replacing_directory(directory) as partial:
             self._write_model(partial, {"validation": validation})
-            if usual:
-                save_json(partial / weights.USUAL, usual)
+            if reference is not None:
+                reference.save(partial, digest(partial / weights.MODEL))
             seal(partial)
 
     def save(self, out: Path) -> None:

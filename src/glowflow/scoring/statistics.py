@@ -1,0 +1,145 @@
+"""Numbers that describe an image as a model sees it. Scores are made of them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Self, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from glowflow.data import Dataset
+from glowflow.evaluate import Floats, noisy
+from glowflow.images import Array, quantize
+from glowflow.model import Glow
+from glowflow.processes import ALONE, Processes
+from glowflow.progress import progress
+from glowflow.scoring.bits import Bits
+from glowflow.scoring.codecs import Codec, fewest_bits
+
+PLACES = 4
+"""The latents of a level are described at so many places down and across."""
+CELLS = 8
+"""The layout of an image is described by so many cells down and across."""
+
+
+Batch: TypeAlias = tuple[int, Tensor, Tensor, Tensor | None]
+"""What `noisy` yields."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Numbers that describe N images, for a model of L levels. All bits are divided by the number of values.
+
+    >>> from glowflow import Glow, GlowConfig
+    >>> model = Glow(GlowConfig((3, 16, 16), levels=2, steps=1, width=8))
+    >>> images = torch.randint(256, (5, 3, 16, 16), dtype=torch.uint8)
+    >>> found = Statistics.of(model, images, torch.rand(images.shape))
+    >>> found.latent_bits.shape, found.layout.shape
+    ((5, 2), (5, 192))
+
+    Attributes:
+        latent_bits: The bits of each level's latent, which is standard normal under the model, (N, L).
+        log_det_bits: The bits of each level's layers, with its prior, (N, L).
+        dequantization_bits: The number of bits of each value, plus those of the noise's density, (N, 1).
+        codec_bits: The fewest bits that one of some compressors needs, (N, 1). It's (N, 0) without compressors.
+        latents: How much each level's latents are like white noise, as the model expects: the mean square of each
+            channel; the mean product of neighbours across and down; the mean square at each of 4x4 places, (N, T).
+        layout: Where the image is light, dark or coloured: the mean of each channel in 8x8 cells, (N, P).
+    """
+
+    latent_bits: Floats
+    log_det_bits: Floats
+    dequantization_bits: Floats
+    codec_bits: Floats
+    latents: Floats
+    layout: Floats
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: Glow, images: Array, noise: Array, y: Array | None = None, codecs: Sequence[Codec] = ()) -> Self:
+        """Describe images (N, C, H, W), uint8. The arguments are those of `Bits.of`, and the compressors."""
+        x, log_q = model.dequantized(images, noise)
+        passed, config = model.by_level(x, y), model.config
+        bits, levels = Bits.of_pass(passed, log_q, config), quantize(images, config.num_bits).cpu()
+        pixels = levels.permute(0, 2, 3, 1).numpy()
+        return cls(
+            _numbers(bits.eps / config.num_dims),
+            _numbers((bits.prior + bits.log_det) / config.num_dims),
+            _numbers(bits.dequantization[:, None] / config.num_dims),
+            fewest_bits(pixels, config.num_bits, codecs)[:, None] if codecs else np.empty((len(pixels), 0)),
+            _numbers(torch.cat([_whiteness(latent.cpu()) for latent in passed.latents], 1)),
+            _numbers(_cells(levels.float() / 255, CELLS)),
+        )
+
+    @property
+    def level_bits(self) -> Floats:
+        """All bits of each level, (N, L)."""
+        return self.latent_bits + self.log_det_bits
+
+    @property
+    def bits_per_dim(self) -> Floats:
+        """All bits, (N,)."""
+        return self.level_bits.sum(1) + self.dequantization_bits[:, 0]
+
+
+def statistics(  # noqa: PLR0913 (as `evaluate.scores`)
+    model: Glow,
+    dataset: Dataset,
+    codecs: Sequence[Codec] = (),
+    *,
+    num_draws: int = 1,
+    seed: int = 0,
+    processes: Processes = ALONE,
+) -> Statistics:
+    """Describe a data set's images: the means over some draws of the noise, which is that of `evaluate.scores`.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
+    >>> digits = load("digits", (1, 28, 28), "test").thinned(10)
+    >>> statistics(model, digits).bits_per_dim.shape
+    (10,)
+    """
+    rows, describe = processes.share(len(dataset)), partial(Statistics.of, model, codecs=codecs)
+    some = rows or range(1)  # one image tells the shapes
+    with progress(f"Scores of {dataset.name} ({dataset.split})", num_draws * len(rows)) as advance:
+        batches = (noisy(model, dataset, some, draw, seed) for draw in range(num_draws))
+        draws = [_described(describe, of_draw, advance) for of_draw in batches]
+    return _each(lambda *parts: processes.gathered(np.mean(parts, axis=0)[: len(rows)], len(dataset)), draws)
+
+
+def _described(
+    describe: Callable[..., Statistics], batches: Iterable[Batch], advance: Callable[..., None]
+) -> Statistics:
+    """The statistics of one draw."""
+    parts = []
+    for _, images, noise, y in batches:
+        parts.append(describe(images, noise, y))
+        advance(len(images))
+    return _each(lambda *values: np.concatenate(values), parts)
+
+
+def _each(function: Callable[..., Floats], parts: Sequence[Statistics]) -> Statistics:
+    """The statistics whose every field is a function of that field of some parts."""
+    return Statistics(*(function(*(getattr(part, field.name) for part in parts)) for field in fields(Statistics)))
+
+
+def _numbers(values: Tensor) -> Floats:
+    return values.cpu().double().numpy()
+
+
+def _whiteness(latent: Tensor) -> Tensor:
+    """What `Statistics.latents` says about the latent (B, C, h, w) of a level."""
+    square = latent.square()
+    across = (latent[..., 1:] * latent[..., :-1]).flatten(1).sum(1)
+    down = (latent[..., 1:, :] * latent[..., :-1, :]).flatten(1).sum(1)
+    products = torch.stack([across, down], 1) / latent[0].numel()
+    return torch.cat([square.mean((2, 3)), products, _cells(square.mean(1, keepdim=True), PLACES)], 1)
+
+
+def _cells(values: Tensor, count: int) -> Tensor:
+    """The means of values (B, C, h, w) in at most `count` cells down and across, flattened."""
+    height, width = values.shape[2:]
+    return adaptive_avg_pool2d(values, (min(count, height), min(count, width))).flatten(1)

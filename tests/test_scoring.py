@@ -1,0 +1,420 @@
+"""Scores of images: what is usual is learned from usual images, and their p-values are evenly distributed."""
+
+import csv
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from glowflow import Glow, GlowConfig, InputError, evaluate
+from glowflow.cli import main
+from glowflow.data import Dataset
+from glowflow.evaluate import Floats, scores
+from glowflow.scoring import codecs
+from glowflow.scoring.codecs import PNG, WEBP, Codec, fewest_bits, installed
+from glowflow.scoring.columns import columns
+from glowflow.scoring.gaussian import Gaussian
+from glowflow.scoring.groups import group_scores
+from glowflow.scoring.reference import PARTS, Reference
+from glowflow.scoring.separation import Scored, separation
+from glowflow.scoring.statistics import Statistics, statistics
+from glowflow.stored import StoredModel
+from glowflow.weights import REFERENCE, load_facts, load_tensors, save_tensors
+from tests.helpers import randomize, reference_with, sentence
+
+BOTH = (PNG, WEBP)
+
+
+@pytest.fixture(name="model", scope="module")
+def _model() -> Glow:
+    torch.manual_seed(0)
+    return randomize(Glow(GlowConfig((3, 8, 8), levels=2, steps=2, width=8, num_bits=5)), 0.1)
+
+
+def smooth(num: int, seed: int = 0) -> Dataset:
+    """Images that brighten downwards, each from another value on."""
+    rng = np.random.default_rng(seed)
+    images = (
+        8 * np.arange(8)[None, :, None, None]
+        + rng.integers(0, 90, (num, 1, 1, 3))
+        + rng.integers(0, 20, (num, 8, 8, 3))
+    )
+    return Dataset("smooth", "validation", images.astype(np.uint8))
+
+
+@pytest.fixture(name="reference", scope="module")
+def _reference(model: Glow) -> Reference:
+    return Reference.of(statistics(model, smooth(600), BOTH), BOTH, "smooth")
+
+
+# Compressors
+
+
+def test_a_compressor_takes_few_bits_for_what_is_plain() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    plain = np.zeros(noise.shape, np.uint8)
+    for codec in installed():
+        assert (fewest_bits(plain, 8, [codec]) < 0.5).all()
+        assert (fewest_bits(noise, 8, [codec]) > 7.9).all()
+    both = np.concatenate([plain, noise])
+    apart = [fewest_bits(both, 8, [codec]) for codec in installed()]
+    np.testing.assert_array_equal(fewest_bits(both, 8, installed()), np.min(apart, axis=0))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_only_the_bits_that_a_model_sees_are_compressed(channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, channels), dtype=np.uint8)
+    np.testing.assert_array_equal(fewest_bits(images, 3, BOTH), fewest_bits(images & np.uint8(0xE0), 3, BOTH))
+    assert (fewest_bits(images, 3, BOTH) < fewest_bits(images, 8, BOTH) - 3).all()
+
+
+# The Gaussian
+
+
+@pytest.mark.parametrize(("num", "count"), [(60, 4), (40, 90)])
+def test_an_example_is_left_out_as_if_it_were_not_there(num: int, count: int) -> None:
+    values = np.random.default_rng(0).normal(size=(num, count)) @ np.random.default_rng(1).normal(size=(count, count))
+    _, left_out = Gaussian.fit(values)
+    refitted = [Gaussian.fit(np.delete(values, row, 0))[0].distance(values[row : row + 1])[0] for row in range(num)]
+    np.testing.assert_allclose(left_out, refitted, atol=0.2)
+    inside = Gaussian.fit(values)[0].distance(values)
+    assert np.abs(left_out - refitted).mean() < 0.3 * np.abs(inside - refitted).mean()
+
+
+def test_a_distance_is_that_of_mahalanobis() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(5000, 3)) @ np.array([[3, 0, 0], [1, 1, 0], [0, 2, 0.5]]) + 7
+    gaussian, _ = Gaussian.fit(values)
+    others, covariance = values[:9] + 3, np.cov(values.T, bias=True)
+    far = others - values.mean(0)
+    exact = np.einsum("ni,ij,nj->n", far, np.linalg.inv(covariance), far)
+    np.testing.assert_allclose(np.exp(gaussian.distance(others)), exact, rtol=0.05)
+
+
+def test_numbers_that_never_vary_and_numbers_that_are_not_finite() -> None:
+    values = np.random.default_rng(0).normal(size=(200, 3))
+    values[:, 1] = 5
+    gaussian, left_out = Gaussian.fit(values)
+    assert np.isfinite(left_out).all()
+    strange = np.array([[0.0, 6, 0], [np.inf, 5, 0], [0, np.nan, 0], [0, 5, 0]])
+    far = gaussian.distance(strange)
+    assert far[0] > left_out.max()
+    assert list(far[1:3]) == [np.inf, np.inf]
+    assert far[3] < left_out.mean()
+    assert np.isfinite(Gaussian.fit(np.ones((200, 3)))[1]).all()
+
+
+# Statistics
+
+
+def test_statistics_have_the_bits_of_evaluate(model: Glow) -> None:
+    images = smooth(23)
+    for draws in (1, 2):
+        found = statistics(model, images, num_draws=draws, seed=3)
+        np.testing.assert_allclose(found.bits_per_dim, scores(model, images, draws, 3), rtol=1e-5)
+
+
+def test_statistics_do_not_depend_on_the_batches(model: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = statistics(model, smooth(23), BOTH)
+    monkeypatch.setattr(evaluate, "LARGEST_BATCH", 5)
+    parts = statistics(model, smooth(23), BOTH)
+    for field in fields(Statistics):
+        np.testing.assert_allclose(getattr(parts, field.name), getattr(whole, field.name), rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_known_of_latents(model: Glow) -> None:
+    images = torch.from_numpy(smooth(4).images).permute(0, 3, 1, 2)
+    noise = torch.rand(images.shape)
+    found, (latents, _) = Statistics.of(model, images, noise), model(model.dequantized(images, noise)[0])
+    top = latents[-1].detach().double().numpy()
+    assert top.shape[1:] == (24, 2, 2)
+    of_top = found.latents[:, -30:]  # 24 channels, two products, 2x2 places
+    np.testing.assert_allclose(of_top[:, :24], (top**2).mean((2, 3)), rtol=1e-4)
+    np.testing.assert_allclose(of_top[:, 24], (top[..., 0] * top[..., 1]).sum((1, 2)) / top[0].size, atol=1e-5)
+    np.testing.assert_allclose(of_top[:, 25], (top[..., 0, :] * top[..., 1, :]).sum((1, 2)) / top[0].size, atol=1e-5)
+    np.testing.assert_allclose(of_top[:, 26:], (top**2).mean(1).reshape(4, 4), rtol=1e-4)
+    np.testing.assert_allclose(found.layout, (images & 0xF8).flatten(1) / 255, rtol=1e-6)
+
+
+def test_images_without_space_have_statistics_too() -> None:
+    model = Glow(GlowConfig((1, 2, 4), levels=1, steps=1, width=8))
+    found = statistics(model, Dataset("tiny", "test", np.zeros((3, 2, 4, 1), np.uint8)))
+    assert np.isfinite(found.latents).all()
+
+
+# The reference
+
+
+def test_p_values_of_usual_images_are_evenly_distributed(model: Glow, reference: Reference) -> None:
+    found = statistics(model, smooth(2000, seed=1), BOTH)
+    table = columns(found, reference)
+    for name in ("p_value", "p_typical", "p_complexity_corrected", *(f"p_{part}" for part in PARTS)):
+        assert (table[name] < 0.05).mean() == pytest.approx(0.05, abs=0.03), name
+        assert table[name].mean() == pytest.approx(0.5, abs=0.05), name
+    assert table["rank"].mean() == pytest.approx(0.5, abs=0.05)
+
+
+def changed(images: Dataset, kind: str) -> Dataset:
+    """Images of which something is unusual."""
+    x = images.images
+    kinds = {
+        "noise": np.random.default_rng(0).integers(0, 256, x.shape, dtype=np.uint8),
+        "plain": np.full_like(x, 100),
+        "upside down": x[:, ::-1],
+    }
+    return replace(images, images=kinds[kind])
+
+
+@pytest.mark.parametrize("kind", ["noise", "plain", "upside down"])
+def test_images_of_another_kind_are_unusual(model: Glow, reference: Reference, kind: str) -> None:
+    table = columns(statistics(model, changed(smooth(100, seed=2), kind), BOTH), reference)
+    assert (table["p_value"] < 0.01).mean() > 0.95
+
+
+def test_scores_go_on_where_p_values_end(model: Glow, reference: Reference) -> None:
+    """All are further away than every usual image, so that only the score can rank them."""
+    found = statistics(model, smooth(3), BOTH)
+    far = [replace(found, latents=found.latents + far) for far in (50.0, 500.0, 5e4)]
+    unusual = [columns(each, reference)["unusual"] for each in far]
+    assert (unusual[0] < unusual[1]).all()
+    assert (unusual[1] < unusual[2]).all()
+    assert (columns(far[0], reference)["p_value"] == 1 / 601).all()
+    strange = columns(replace(found, latents=found.latents * np.nan), reference)
+    assert (strange["unusual"] == np.inf).all()
+    assert (strange["p_value"] == 1 / 601).all()
+
+
+def test_a_rank_counts_usual_images(reference: Reference) -> None:
+    usual = replace(reference, usual={"a": np.arange(9.0)})
+    values = np.array([-1.0, 0.0, 4.0, 8.0, 9.0])
+    np.testing.assert_allclose(usual.rank("a", values), np.array([0, 0, 4, 8, 9]) / 9)
+    np.testing.assert_allclose(usual.p_value("a", values), np.array([10, 10, 6, 2, 1]) / 10)
+    np.testing.assert_allclose(usual.p_two_sided("a", values), [0.2, 0.4, 1, 0.4, 0.2])
+
+
+def test_too_few_images_or_infinite_ones_make_no_reference(model: Glow) -> None:
+    found = statistics(model, smooth(120), BOTH)
+    with pytest.raises(InputError, match="smooth has 99 validation images; a reference takes at least 100"):
+        Reference.of(statistics(model, smooth(99), BOTH), BOTH, "smooth")
+    with pytest.raises(InputError, match="doesn't give finite numbers"):
+        Reference.of(replace(found, latents=found.latents * np.inf), BOTH, "smooth")
+
+
+@pytest.fixture(name="stored")
+def _stored(model: Glow, reference: Reference, tmp_path: Path) -> StoredModel:
+    model.save_pretrained(tmp_path / "model")
+    stored = StoredModel.open(tmp_path / "model")
+    reference.save(tmp_path / "model", stored.digest)
+    return stored
+
+
+def test_a_stored_reference_gives_the_same_scores(model: Glow, reference: Reference, stored: StoredModel) -> None:
+    found, loaded = statistics(model, smooth(50, seed=3), BOTH), Reference.load(stored)
+    assert loaded is not None
+    assert loaded.codecs == BOTH
+    for name, values in columns(found, reference).items():
+        np.testing.assert_allclose(columns(found, loaded)[name], values, rtol=1e-3, atol=0.01, err_msg=name)
+    bits = stored.usual["bits_per_dim"]
+    assert (stored.usual["data"], stored.usual["images"]) == ("smooth", 600)
+    assert bits["50%"] == pytest.approx(np.median(reference.usual["bits_per_dim"]), rel=1e-5)
+
+
+def test_a_reference_for_other_weights_is_refused(stored: StoredModel, reference: Reference) -> None:
+    reference.save(stored.directory, "another digest")
+    other = StoredModel.open(stored.name)
+    assert other.usual == {}
+    with pytest.raises(InputError, match=r"made with other weights of the model: make another one: glowflow calibrate"):
+        Reference.load(other)
+
+
+def test_a_reference_by_other_compressors_is_refused(stored: StoredModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    slower = replace(PNG, options={"compress_level": 1})
+    monkeypatch.setattr(codecs, "ALL", (slower, WEBP))
+    monkeypatch.setattr("glowflow.scoring.reference.ALL", (slower, WEBP))
+    with pytest.raises(InputError, match=r"reference was made with PNG \(zlib .*\), which codes images differently"):
+        Reference.load(stored)
+    monkeypatch.setattr("glowflow.scoring.reference.ALL", (PNG, replace(WEBP, plugin="not_there")))
+    with pytest.raises(InputError, match=r"was made with WEBP \(webp .*\), which isn't installed here"):
+        Reference.load(stored)
+
+
+@pytest.mark.parametrize("fault", ["a tensor is missing", "another version", "not safetensors"])
+def test_a_damaged_reference_is_refused(stored: StoredModel, fault: str) -> None:
+    path = stored.directory / REFERENCE
+    tensors, about = load_tensors(path), load_facts(path)
+    if fault == "a tensor is missing":
+        del tensors["layout.mean"]
+        save_tensors(path, tensors, about)
+    elif fault == "another version":
+        save_tensors(path, tensors, about | {"format_version": "99"})
+    else:
+        path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match="is damaged"):
+        Reference.load(stored)
+
+
+# The commands
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def column(path: Path, name: str) -> Floats:
+    return np.array([float(row[name]) for row in rows_of(path)])
+
+
+def test_score_without_a_reference_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "run", "--out", "scores.csv"]) == 0
+    assert "run has no reference that tells what is usual" in capsys.readouterr().err
+    (first, *_) = rows_of(home / "scores.csv")
+    assert list(first)[:5] == ["image", "split", "label", "bits_per_dim", "complexity_corrected"]
+    levels = sum(float(value) for name, value in first.items() if name.startswith("bits_level"))
+    assert levels + 5 == pytest.approx(float(first["bits_per_dim"]), abs=1e-3)
+
+
+@pytest.fixture(name="many")
+def _many(home: Path) -> Path:
+    """200 pictures like those of the run, in one file."""
+    rng = np.random.default_rng(5)
+    np.save(home / "many.npy", rng.integers(0, 256, (200, 8, 8, 3), dtype=np.uint8))
+    return home / "many.npy"
+
+
+@pytest.mark.usefixtures("many")
+def test_calibrate_makes_what_score_needs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calibrate", "run", "--data", "many.npy", "--split", "train", "--num-images", "120"]) == 0
+    out = capsys.readouterr().out
+    assert "120 of many.npy, train split" in out
+    assert "PNG (zlib" in out
+    assert main(["score", "run", "--data", "many.npy", "--out", "scores.csv"]) == 0
+    assert "no reference" not in capsys.readouterr().err
+    first = list(rows_of(home / "scores.csv")[0])
+    assert first[3:9] == ["unusual", "p_value", "p_bits", "p_latents", "p_layout", "bits_per_dim"]
+    p_values = column(home / "scores.csv", "p_value")
+    assert 0 < p_values.min() < p_values.max() <= 1
+    unusual = column(home / "scores.csv", "unusual")
+    assert (np.diff(p_values[np.argsort(unusual)]) <= 0).all()
+
+
+@pytest.mark.usefixtures("many")
+def test_a_sealed_directory_stays_undamaged(home: Path) -> None:
+    assert main(["calibrate", "run/best", "--data", "many.npy", "--split", "train"]) == 0
+    assert (home / "run" / "best" / REFERENCE).is_file()
+    assert main(["evaluate", "run/best", "--data", "pictures"]) == 0
+    assert "reference.safetensors" in json.loads((home / "run" / "best" / "digests.json").read_text())
+
+
+def test_what_calibrate_refuses(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "a reference takes at least 100" in sentence(capsys, "calibrate", "run")
+    assert "--num-images is 7; it takes" in sentence(capsys, "calibrate", "run", "--num-images", "7")
+    assert "which isn't yours to change" in sentence(capsys, "calibrate", "faces", "--data", "pictures")
+    assert not (home / "run" / REFERENCE).exists()
+
+
+def test_scores_beside_a_background_model(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "run", "--background", "run", "--out", "same.csv"]) == 0
+    np.testing.assert_allclose(column(home / "same.csv", "background_corrected"), 0, atol=1e-4)
+    assert main(["score", "run", "--background", "run/last", "--out", "other.csv"]) == 0
+    assert "--background is faces; it takes a model" in sentence(capsys, "score", "run", "--background", "faces")
+
+
+# How well scores tell images apart
+
+
+def test_measures_of_separation_are_those_of_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    usual, other = rng.normal(size=200).round(1), rng.normal(size=70).round(1) + 0.5  # with ties
+    labels, values = np.repeat([0, 1], [200, 70]), np.concatenate([usual, other])
+    found = separation(Scored(usual), Scored(other))
+    assert found["auroc"] == pytest.approx(metrics.roc_auc_score(labels, values))
+    assert found["average_precision"] == pytest.approx(metrics.average_precision_score(labels, values))
+    for name in ("auroc", "average_precision", "detection"):
+        low, high = found[f"{name}_95"]
+        assert low < found[name] < high < low + 0.3
+
+
+def test_few_groups_leave_a_wide_interval() -> None:
+    rng = np.random.default_rng(0)
+    scene = np.arange(200) // 20
+    usual, other = rng.normal(size=10)[scene] + 0.1 * rng.normal(size=200), rng.normal(size=50) + 1
+    alone, together = (separation(Scored(usual, groups), Scored(other))["auroc_95"] for groups in (None, scene))
+    assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
+    strange = separation(Scored(np.array([0.0, 1.0])), Scored(np.array([np.nan, np.inf])))
+    assert strange["auroc"] == 1
+
+
+def test_compare_writes_what_it_measures(home: Path, many: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calibrate", "run", "--data", "many.npy", "--split", "train"]) == 0
+    assert "give the unusual images by --against" in sentence(capsys, "compare", "run")
+    noise = ["--against", "many.npy", "--json", "apart.json", "--out", "apart.png"]
+    assert main(["compare", "run", "--data", "pictures", *noise]) == 0
+    assert "combined              AUROC " in capsys.readouterr().out
+    found = json.loads((home / "apart.json").read_text())
+    assert (found["images"], found["against_images"]) == (60, 200)
+    names = {"combined", "bits", "latents", "layout", "bits_per_dim", "complexity_corrected", "typicality"}
+    assert found["scores"].keys() == names
+    assert found["scores"]["combined"]["auroc"] < 0.1  # noise is what is usual here
+    with Image.open(home / "apart.png") as picture:
+        assert picture.width == 760
+    np.savez(home / "split.npz", train=np.load(many)[:150], test=np.load(many)[150:])
+    assert main(["compare", "run", "--data", "split.npz", "--against", "pictures", "--json", "apart.json"]) == 0
+    found = json.loads((home / "apart.json").read_text())
+    assert (found["images"], found["against_images"]) == (50, 60)
+    assert found["scores"]["combined"]["auroc"] > 0.9
+
+
+# Groups and sheets
+
+
+@pytest.mark.parametrize("size", [1, 10, 3000])
+def test_p_values_of_usual_groups_are_evenly_distributed(size: int) -> None:
+    rng = np.random.default_rng(0)
+    p_values = []
+    for _ in range(40):
+        usual = {name: np.sort(rng.normal(size=300)) for name in ("unusual", "bits_per_dim")}
+        found = {name: rng.normal(size=size) for name in usual}
+        reference = replace(reference_with(np.zeros(1)), usual=usual)
+        (row,) = group_scores([np.arange(size)], found, reference)
+        p_values.append((row["p_value"], row["p_typical"]))
+    for each in np.array(p_values).T:
+        assert 0.3 < each.mean() < 0.7
+        assert (each < 0.05).mean() < 0.2
+
+
+def test_a_group_is_sharper_than_its_images() -> None:
+    usual = np.sort(np.random.default_rng(0).normal(size=1000))
+    reference = replace(reference_with(usual), usual={"unusual": usual, "bits_per_dim": usual})
+    shifted = {"unusual": np.full(30, 1.0), "bits_per_dim": np.full(30, -1.0)}
+    one, many = group_scores([np.arange(1), np.arange(30)], shifted, reference)
+    for name in ("p_value", "p_typical"):
+        assert one[name] > 0.1
+        assert many[name] < 0.001
+
+
+@pytest.mark.usefixtures("many")
+def test_score_writes_groups_and_a_sheet(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    score = ["score", "run", "--data", "pictures", "--split", "all", "--out", "s.csv"]
+    assert "glowflow calibrate run first" in sentence(capsys, *score, "--groups", "folder")
+    assert main(["calibrate", "run", "--data", "many.npy", "--split", "train"]) == 0
+    assert main([*score, "--groups", "folder", "--sheet", "sheet.png"]) == 0
+    rows = rows_of(home / "s-groups.csv")
+    assert {Path(row["group"]).name for row in rows} == {"bright", "dark"}
+    assert sum(int(row["images"]) for row in rows) == 60
+    mean = np.mean(column(home / "s.csv", "unusual"))
+    weights = [int(row["images"]) for row in rows]
+    assert np.average(column(home / "s-groups.csv", "unusual"), weights=weights) == pytest.approx(mean, rel=1e-4)
+    with Image.open(home / "sheet.png") as picture:
+        assert min(picture.size) > 600
+    assert main([*score, "--groups", "7"]) == 0
+    assert {row["images"] for row in rows_of(home / "s-groups.csv")} >= {"7"}
+    assert "--groups is 0; it takes" in sentence(capsys, *score, "--groups", "0")
+
+
+def test_an_unknown_compressor_has_no_size() -> None:
+    assert not Codec("XYZ", 0, "no such library", plugin="no_such_module").is_installed
