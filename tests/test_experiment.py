@@ -16,7 +16,8 @@ from glowflow.cli import main
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.data import Dataset, Split
 from glowflow.durable import load_lines
-from glowflow.experiments import definition, judges, study
+from glowflow.experiments import definition, emoji, judges, study, unusual
+from glowflow.experiments.changes import CHANGES
 from glowflow.experiments.results import bits_after
 from glowflow.judging import training as classifiers
 from glowflow.presets import load as load_preset
@@ -204,6 +205,48 @@ def test_every_kind_of_figure(figure: str) -> None:
     assert ("time of a step" in (results / "summary.md").read_text()) == (figure == "time")
 
 
+def test_unusual_images_are_told_from_usual_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(emoji, "FONT", Path("no-font.ttf"))
+    monkeypatch.setattr(unusual, "OF_A_KIND", 100)
+    write(against={"digits": ["digits", "emoji"]}, variations={"1x1": {}}, orders=[], seeds=1, temperatures=[])
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    told = capsys.readouterr()
+    assert "emoji is left out: Emoji are drawn with no-font.ttf" in told.err
+    assert "| AUROC against | combined | bits | latents | layout | bits_per_dim | complexity_corrected |" in told.out
+    (line,) = (json.loads(line)["told_apart"] for line in lines())
+    assert line["usual"] == 500
+    assert 0.01 < line["false_alarms"] < 0.12
+    assert line["auroc"].keys() == {"digits", *CHANGES}
+    assert line["auroc"]["digits"]["combined"] == pytest.approx(0.5, abs=0.07)
+    assert line["auroc"]["inverted"]["combined"] > 0.9
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_keep_the_form_of_images(name: str, channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 12, 12, channels), dtype=np.uint8)
+    changed = CHANGES[name](images)
+    assert changed.shape == images.shape
+    assert changed.dtype == np.uint8
+    assert all((new != old).any() for new, old in zip(changed, images, strict=True))
+    if name in {"rotated", "patches permuted"}:
+        assert (np.sort(changed, axis=None) == np.sort(images, axis=None)).all()
+    if name == "patches permuted":  # of 6x6
+        patches = {images[0, y : y + 6, x : x + 6].tobytes() for y in (0, 6) for x in (0, 6)}
+        assert {changed[0, y : y + 6, x : x + 6].tobytes() for y in (0, 6) for x in (0, 6)} == patches
+
+
+@pytest.mark.skipif(not emoji.FONT.is_file(), reason="the font isn't installed")
+def test_emoji_are_drawn_in_colour() -> None:
+    drawn = emoji.emoji((3, 16, 16))
+    assert len(drawn) > 500
+    assert len({image.tobytes() for image in drawn}) > 0.9 * len(drawn)
+    assert (drawn.max(3) - drawn.min(3)).max((1, 2)).mean() > 50
+    assert emoji.emoji((1, 16, 16)).shape == (len(drawn), 16, 16, 1)
+
+
 def test_dry_run_runs_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "train", lambda *_: pytest.fail("It trained."))
     assert main(["experiment", write(), "--dry-run"]) == 0
@@ -322,6 +365,8 @@ def test_a_training_whose_last_state_is_not_finite_is_a_result(capsys: pytest.Ca
         ({"figure": "pie"}, "it takes one of epochs"),
         ({"orders": [["reverse", "2x2"]]}, "compares '2x2'"),
         ({"temperatures": [-1]}, "it takes a number of at least 0"),
+        ({"against": {"digits": "faces"}}, "takes a list of data sets for each of its presets"),
+        ({"against": {"faces32": ["digits"]}}, "takes a list of data sets for each of its presets"),
         ({"colour": "red"}, "unknown key 'colour'"),
     ],
 )

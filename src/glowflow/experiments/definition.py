@@ -93,6 +93,8 @@ class Definition:
         orders: Lists of variations, each in the order that is claimed, with the lowest bits/dim first.
         alike: Lists of variations that are claimed to be equal.
         temperatures: Each trained model draws samples at these.
+        against: For each preset, data sets whose images are unusual for it. Each trained model tells them, and changed
+            test images, from usual ones.
 
     Raises:
         InputError: If a setting can't be used.
@@ -112,6 +114,7 @@ class Definition:
     orders: tuple[tuple[str, ...], ...] = ()
     alike: tuple[tuple[str, ...], ...] = ()
     temperatures: tuple[float, ...] = ()
+    against: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -216,6 +219,9 @@ def _check_types(definition: Definition) -> None:
     check_whole("validations", definition.validations, 1)
     for name, value in [("minutes", definition.minutes), *(("temperature", t) for t in definition.temperatures)]:
         check_number(f"{name} of {definition.name}", value, 0)
+    for preset, names in definition.against.items():
+        if preset not in definition.presets or not isinstance(names, list):
+            raise InputError(f"'against' of {definition.name} takes a list of data sets for each of its presets.")
 
 
 def _check_settings(settings: object, source: str) -> None:

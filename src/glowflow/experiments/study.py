@@ -18,6 +18,7 @@ from glowflow.experiments.definition import Definition, Training, directory
 from glowflow.experiments.estimates import estimates, execution_of, step_seconds
 from glowflow.experiments.judges import judge_for
 from glowflow.experiments.results import Line
+from glowflow.experiments.unusual import told_apart
 from glowflow.judging import Judge
 from glowflow.migration import migrated
 from glowflow.model import Glow
@@ -189,13 +190,17 @@ class Study:
         append(self.path, json.dumps(line | _provenance(run)) + "\n")
 
     def _measured(self, training: Training, run: Path, line: Line) -> Line:
-        """Bits/dim of all validation images, and KID of samples. Test images aren't used."""
+        """Bits/dim of all validation images, KID of samples, and how well unusual images are told from usual ones.
+
+        Only the last uses test images.
+        """
         model = Glow.from_pretrained(run / LAST, self.device).freeze()
         validation = of_run(training.run, "validation")
         found = likelihood(model, validation.with_classes(model.class_names))
         temperatures = self.definition.temperatures
         judge = judge_for(training.run) if temperatures else None
         kids = {f"{t:g}": self._kid(line, model, t, judge) for t in temperatures if judge}
+        against = self.definition.against.get(training.preset)
         return {
             "bits_per_dim": found.bits_per_dim,
             "bound": found.bound,
@@ -203,6 +208,7 @@ class Study:
             "num_images": found.num_images,
             "kid": kids or None,
             "judge": judge.about if judge else None,
+            "told_apart": None if against is None else told_apart(model, training.run, against),
         }
 
     def _kid(self, line: Line, model: Glow, temperature: float, judge: Judge) -> float:

@@ -59,6 +59,7 @@ def _preset(study: Study, preset: str, lines: Sequence[Line]) -> list[str]:
         _about(lines),
         _table(study, preset, lines, values),
         *_judged(lines),
+        *_told_apart(lines),
         *_comparisons(definition, lines, values),
     ]
 
@@ -130,6 +131,24 @@ def _judged(lines: Sequence[Line]) -> list[str]:
         f"KID is a distance between {SAMPLES_FOR_KID} samples and {about['reference']}. Lower is better, and equal "
         f"distributions have 0. It compares features of a small classifier of {about['classifies']}, which is right "
         f"for {100 * about['accuracy']:.1f}% of the training images that were kept from it. The flows have seen them."
+    ]
+
+
+def _told_apart(lines: Sequence[Line]) -> list[str]:
+    """A table of the scores' mean AUROC for each kind of unusual images."""
+    found = [line["told_apart"] for line in lines if line.get("told_apart")]
+    if not found:
+        return []
+    kinds = list(dict.fromkeys(kind for each in found for kind in each["auroc"]))
+    names = list(next(iter(found[0]["auroc"].values())))
+    rows = []
+    for kind in kinds:
+        tables = [each["auroc"][kind] for each in found if kind in each["auroc"]]
+        rows.append([kind, *(mean_and_spread([table[name] for table in tables], 3) for name in names)])
+    alarms = ", ".join(f"{each['false_alarms']:.1%}" for each in found)
+    return [
+        _markdown(["AUROC against", *names], rows),
+        f"Of {found[0]['usual']:,} usual test images, {alarms} have a p-value below 0.05.",
     ]
 
 
