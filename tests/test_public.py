@@ -12,7 +12,7 @@ import glowflow
 from glowflow.provenance import provenance
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
-LAYERS = ("", ".bijections", ".conditioners", ".dequantizers")
+LAYERS = ("", ".bijections", ".codec", ".conditioners", ".dequantizers")
 SCORES = (".scoring.bits", ".scoring.heat", ".scoring.where")
 MODULES = (*LAYERS, ".evaluate", ".judging", ".judging.kid", ".judging.precision_recall", ".latents", *SCORES)
 

@@ -1,0 +1,247 @@
+"""Images that a model has compressed come back exactly, take the bits that they should, and are refused if damaged."""
+
+import os
+import subprocess
+import sys
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from glowflow import Glow, GlowConfig, InputError
+from glowflow.codec import IntegerModel, compress, decompress
+from glowflow.codec.block import Way, packed, unpacked
+from glowflow.codec.stream import Stream
+from glowflow.images import quantize
+from tests.helpers import randomize
+
+LOGIT = {"kind": "glow", "logit": True}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "additive": {"coupling": "additive"},
+    "affine, dense": {"coupling": "affine", "layout": LOGIT},
+    "LU, narrow margin": {"permutation": "conv1x1-lu", "layout": LOGIT | {"margin": 1e-5}, "image_shape": (1, 8, 12)},
+    "three levels": {"levels": 3, "num_bits": 5},
+    "one level": {"levels": 1, "num_bits": 1, "image_shape": (5, 2, 4)},
+    "shuffle": {"permutation": "shuffle", "conditioner": {"kind": "conv", "last": 1}},
+    "reverse": {"permutation": "reverse", "coupling": "affine-exp", "learn_top": False},
+    "tanh": {"coupling": "affine-tanh", "num_bits": 3, "layout": LOGIT},
+}
+
+
+def made(*, is_fresh: bool = False, **settings: object) -> Glow:
+    torch.manual_seed(0)
+    model = Glow(GlowConfig(**{"image_shape": (3, 8, 8), "levels": 2, "steps": 2, "width": 8, **settings}))  # type: ignore[arg-type]
+    return model if is_fresh else randomize(model, 0.1)
+
+
+def drawn(model: Glow, count: int) -> Tensor:
+    """Images of a model's shape, of several kinds."""
+    rng = np.random.default_rng(count)
+    shape = model.config.image_shape
+    kinds = [
+        rng.integers(0, 256, shape),
+        np.zeros(shape),
+        np.full(shape, 255),
+        np.indices(shape).sum(0) % 2 * 255,
+        np.broadcast_to(np.linspace(0, 255, shape[2]), shape),
+        rng.normal(128, 5, shape),
+    ]
+    images = np.stack([kinds[index % len(kinds)] for index in range(count)]) if count else np.empty((0, *shape))
+    return quantize(images.astype(np.uint8), model.config.num_bits)
+
+
+@pytest.fixture(name="model", params=CONFIGS)
+def _model(request: pytest.FixtureRequest) -> Glow:
+    return made(**CONFIGS[request.param])
+
+
+def test_images_come_back(model: Glow) -> None:
+    integers = IntegerModel(model)
+    for count in (0, 1, 7):
+        images = drawn(model, count)
+        found = decompress(integers, compress(integers, images))
+        assert found.dtype == torch.uint8
+        assert torch.equal(found, images)
+
+
+def test_any_number_of_images_may_go_together(model: Glow) -> None:
+    integers, images = IntegerModel(model), drawn(model, 20)
+    for way in (Way(1, 1024), Way(3, 20), Way(16, 50)):
+        assert torch.equal(unpacked(integers, packed(integers, images, way), 20, way), images)
+
+
+def test_more_images_go_together_the_more_there_are() -> None:
+    assert [Way.of(count).together for count in (0, 1, 2047, 2048, 10000, 10**9)] == [1, 1, 1, 2, 9, 16]
+
+
+def test_images_come_back_through_the_model_itself(model: Glow) -> None:
+    """`compress` leaves images that are too unlikely to the plain form. The model can code them, too."""
+    integers, stream, images = IntegerModel(model), Stream(lanes=50), drawn(model, 12)
+    for group in images.split(5):
+        integers.push(integers.levels_of(group), stream)
+    found = [integers.images_of(integers.pop(count, stream)) for count in (2, 5, 5)]
+    assert torch.equal(torch.cat(found[::-1]), images)
+    assert stream.is_initial()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("is_fresh", [False, True])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_images_take_the_bits_that_the_model_says(name: str, *, is_fresh: bool) -> None:
+    """The images are samples of the model. Unlikely ones may take fewer bits."""
+    model = made(is_fresh=True, **CONFIGS[name])
+    if not is_fresh:
+        randomize(model, 0.03)
+    images = quantize(model.sample(200, 0.8), model.config.num_bits)
+    integers, stream = IntegerModel(model), Stream(lanes=500)
+    integers.push(integers.levels_of(images), stream)
+    bits = torch.stack([model.bits_per_dim(images, torch.rand(images.shape)) for _ in range(5)]).mean().item()
+    assert stream.bits / images.numel() == pytest.approx(bits, rel=0.01)
+
+
+def test_likely_images_take_few_bytes() -> None:
+    """Black images under a model that has seen only these, by its initialisation."""
+    model = made(is_fresh=True, layout=LOGIT | {"margin": 1e-5}, coupling="additive")
+    images = torch.zeros(200, 3, 8, 8, dtype=torch.uint8)
+    model.initialize(model.dequantized(images, torch.rand(images.shape))[0])
+    assert len(compress(model, images)) < 0.7 * images.numel()
+
+
+def test_images_that_leave_the_range_are_kept_without_the_model() -> None:
+    model = made(steps=6)
+    for name, parameter in model.named_parameters():
+        if name.endswith("0.logs"):
+            parameter.data.fill_(3.6)
+    images = drawn(model, 70)
+    data = compress(model, images)
+    assert torch.equal(decompress(model, data), images)
+    assert len(data) < images.numel() + 600
+    with pytest.raises(ArithmeticError):
+        IntegerModel(model).push(images.long(), Stream(lanes=50))
+
+
+def test_no_images_take_much_more_than_their_values() -> None:
+    model = made()
+    images = torch.randint(256, (400, 3, 8, 8), dtype=torch.uint8)
+    assert len(compress(model, images)) < images.numel() + 4000
+
+
+def test_arrays_and_any_layout_of_memory_give_the_same_bytes() -> None:
+    model = made()
+    integers, images = IntegerModel(model), drawn(model, 9)
+    data = compress(model, images)
+    assert (
+        compress(integers, images.numpy()) == compress(integers, images.to(memory_format=torch.channels_last)) == data
+    )
+    assert torch.equal(decompress(integers, data), images)
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (torch.zeros(2, 3, 8, 8), r"are torch.float32 \(2, 3, 8, 8\); this model codes torch.uint8 \(N, 3, 8, 8\)"),
+        (torch.zeros(2, 3, 8, 6, dtype=torch.uint8), r"\(2, 3, 8, 6\)"),
+        (torch.full((2, 3, 8, 8), 9, dtype=torch.uint8), "aren't multiples of 8"),
+    ],
+)
+def test_other_images_are_refused(images: Tensor, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        compress(made(num_bits=5), images)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"num_classes": 3}, "class-conditional"),
+        ({"dequantizer": "variational"}, "VariationalDequantizer"),
+        ({"coupling": "mixture"}, "MixtureCoupling"),
+        ({"conditioner": "residual"}, "ResidualConditioner"),
+    ],
+)
+def test_a_model_that_cannot_code_images_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=f"{told}.* can't code images"):
+        IntegerModel(made(**settings))
+
+
+def test_a_frozen_model_is_refused() -> None:
+    with pytest.raises(InputError, match="give the model that it is made from"):
+        IntegerModel(made().freeze())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("name", ["levels.0.1.0.bias", "levels.0.1.0.logs", "levels.0.1.2.conditioner.conv2.weight"])
+def test_a_model_with_damaged_weights_is_refused(name: str, value: float) -> None:
+    model = made()
+    model.get_parameter(name).data.view(-1)[0] = value
+    with pytest.raises(InputError, match="damaged"):
+        IntegerModel(model)
+
+
+def test_another_model_is_refused_by_its_digest() -> None:
+    model, other = made(), made()
+    images = drawn(model, 3)
+    data = compress(model, images)
+    other.get_parameter("levels.0.1.2.conditioner.conv2.weight").data[0, 0] += 1e-4
+    with pytest.raises(InputError, match=f"{IntegerModel(model).digest.hex()}; this one's is"):
+        decompress(other, data)
+
+
+def test_damage_is_found() -> None:
+    model = IntegerModel(made())
+    rng, data = np.random.default_rng(0), compress(model, drawn(made(), 6))
+    for _ in range(100):
+        damaged = bytearray(data)
+        damaged[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        with pytest.raises(InputError):
+            decompress(model, bytes(damaged))
+    for length in (0, 1, 30, len(data) // 2, len(data) - 1):
+        with pytest.raises(InputError):
+            decompress(model, data[:length])
+
+
+FORMULA = """
+import torch
+from glowflow import Glow, GlowConfig
+from glowflow.codec import IntegerModel
+from glowflow.codec.stream import Stream
+
+config = GlowConfig((3, 8, 8), levels=2, steps=2, width=40, coupling="affine", layout={"kind": "glow", "logit": True})
+model = Glow(config)
+for index, (name, parameter) in enumerate(sorted(model.state_dict().items())):
+    numbers = (torch.arange(parameter.numel()) * 7919 + 17 * index) % 2001 - 1000
+    parameter.copy_(numbers.view(parameter.shape) / 8000)
+    if parameter.ndim == 2:
+        parameter += torch.eye(len(parameter))
+images = (torch.arange(20 * 192) * 40503 // 65536 % 256).view(20, 3, 8, 8).to(torch.uint8)
+"""
+GOLDEN = "2f66b0b8ccb49aef"
+"""A digest. If it changes, files of older versions can't be read any more."""
+
+
+def run(code: str, **environment: str) -> str:
+    command = [sys.executable, "-c", FORMULA + code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | environment).stdout
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"OMP_NUM_THREADS": "2"},
+        {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"},
+        {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "SSE41", "OPENBLAS_CORETYPE": "Nehalem"},
+    ],
+)
+def test_every_machine_gives_the_same_bytes(environment: dict[str, str]) -> None:
+    """The same digest of the model, and the same stream, which comes back."""
+    found = run(
+        "integers, stream = IntegerModel(model), Stream(lanes=100)\n"
+        "levels = integers.levels_of(images)\n"
+        "integers.push(levels, stream)\n"
+        "print(integers.digest.hex(), stream.to_bytes().hex())\n"
+        "assert torch.equal(integers.pop(len(levels), stream), levels) and stream.is_initial()\n",
+        **environment,
+    )
+    assert blake2b(found.encode(), digest_size=8).hexdigest() == GOLDEN
