@@ -12,6 +12,7 @@ from pathlib import Path
 from glowflow import __version__, arguments, signals, terminal, threads
 from glowflow.arguments import Command
 from glowflow.commands import (
+    archive,
     bench,
     comparing,
     conversion,
@@ -62,6 +63,12 @@ COMMANDS: dict[str, Entry] = {
     "edit": editing.edit,
     "demo": demo.demo,
     "data": {"list": data.list_, "prepare": data.prepare, "show": data.show},
+    "archive": {
+        "create": archive.create,
+        "extract": archive.extract,
+        "list": archive.list_,
+        "verify": archive.verify,
+    },
     "push": hub.push,
     "presets": training.presets,
     "import": {
@@ -81,12 +88,23 @@ ABOUT = {
     "glowflow": "Glow on your images: exact likelihoods, samples, reconstructions, latent edits. "
     "Start with: glowflow train digits",
     "glowflow data": "List, prepare and show data sets.",
+    "glowflow archive": "Store folders of images in small files, and get them back.",
     "glowflow import": "Import a model from another code base.",
     "glowflow export": "Export a model to ONNX, to a web page, or to another code base.",
 }
 """The purpose of each group of commands."""
 
-LONG = {training.train, evaluation.evaluate, scoring.score, scoring.calibrate, comparing.compare, directions.attributes}
+LONG = {
+    training.train,
+    evaluation.evaluate,
+    scoring.score,
+    scoring.calibrate,
+    comparing.compare,
+    directions.attributes,
+    archive.create,
+    archive.extract,
+    archive.verify,
+}
 """Commands that may take hours, so that a trial of threads pays (see `glowflow.threads`)."""
 
 USER_ERROR = 2
