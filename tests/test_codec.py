@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.compression import measure
 from glowflow import Glow, GlowConfig, InputError
 from glowflow.codec import IntegerModel, compress, decompress
 from glowflow.codec.block import Way, packed, unpacked
@@ -200,6 +202,18 @@ def test_damage_is_found() -> None:
     for length in (0, 1, 30, len(data) // 2, len(data) - 1):
         with pytest.raises(InputError):
             decompress(model, data[:length])
+
+
+def test_the_benchmark_compares_the_stream_with_the_likelihood(tmp_path: Path) -> None:
+    model = Path(__file__).parent / "data" / "archive" / "model"
+    k, i, j = np.indices((300, 8, 8))
+    images = (100 + 3 * i + 2 * j + k % 7 + (i * j * k) % 5).astype(np.uint8)[..., None]
+    np.savez(tmp_path / "images.npz", images=images)
+    found = measure(str(model), str(tmp_path / "images.npz"), 20)
+    bits = found["bits_per_dim"]
+    assert bits["stream"] == pytest.approx(bits["likelihood"], rel=0.05)
+    assert bits["stream"] < bits["all"] == 8 * found["bytes"] / (20 * 64)
+    assert found["together"] == 1
 
 
 FORMULA = """

@@ -1,4 +1,7 @@
-"""The commands that store a folder of images with a model, and get it back."""
+"""The commands that store a folder of images with a model, and get it back.
+
+The command line takes `threads` away before it calls a command, and `threads.settle` obeys it.
+"""
 
 import os
 import sys
