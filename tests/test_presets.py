@@ -48,6 +48,14 @@ def test_the_originals_settings_follow_its_rules(gpus: int) -> None:
         assert train.warmup_images == round(500_000 * train.batch_size / (64 * gpus))
 
 
+@pytest.mark.parametrize("name", names())
+def test_presets_say_their_size(name: str) -> None:
+    preset = load(name)
+    found = size(preset.run.model)
+    assert preset.about.parameters == found.parameters
+    assert preset.about.flops == pytest.approx(found.flops, rel=0.001)
+
+
 def test_size_is_extrapolated_exactly() -> None:
     config = GlowConfig((3, 16, 16), 2, 5, 24, num_classes=3, classifier=True)
     assert size(config).parameters == sum(parameter.numel() for parameter in Glow(config).parameters())

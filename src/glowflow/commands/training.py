@@ -102,16 +102,15 @@ def presets() -> None:
 
 def _preset_row(name: str) -> list[str]:
     from glowflow.presets import load
-    from glowflow.presets.size import size
 
     preset = load(name)
-    model, settings, cost = preset.run.model, preset.run.train, size(preset.run.model)
+    model, settings, about = preset.run.model, preset.run.train, preset.about
     shape = "x".join(map(str, model.image_shape))
     architecture = [shape, str(model.num_levels), _listed(model.steps), _listed(model.width), _layers(model)]
     training = [str(model.num_bits), str(settings.batch_size)]
-    sizes = [f"{cost.parameters / 1e6:.2f}", f"{cost.flops / 1e9:.2f}"]
-    gpus = str(preset.about.gpus or "-")
-    return [name, settings.data, *architecture, *training, gpus, *sizes, preset.about.published or "-"]
+    sizes = [f"{about.parameters / 1e6:.2f}", f"{about.flops / 1e9:.2f}"]
+    gpus = str(about.gpus or "-")
+    return [name, settings.data, *architecture, *training, gpus, *sizes, about.published or "-"]
 
 
 def _listed(value: int | tuple[int, ...]) -> str:

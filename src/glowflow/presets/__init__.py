@@ -19,12 +19,16 @@ class About:
         source: The publication or command that the settings are from; empty for glowflow's own.
         published: The published test bits/dim, or "qualitative"; empty for glowflow's own.
         gpus: The number of GPUs of the original, which shared the images of a batch.
+        parameters: The number of parameters.
+        flops: The arithmetic of a forward pass, as `presets.size` counts it. Counting it anew would take seconds.
     """
 
     description: str
     source: str = ""
     published: str = ""
     gpus: int = 0
+    parameters: int = 0
+    flops: int = 0
 
 
 @dataclass(frozen=True)
