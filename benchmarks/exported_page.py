@@ -1,4 +1,4 @@
-"""How soon does the exported page show its first picture, how much does it load, and how quickly does it follow a slider?
+"""How soon does the exported page show its first picture, how much does it load, and how fast does it follow a slider?
 
 The folder that `glowflow export web` wrote is served on this machine, to a headless Chromium with an empty cache. Time
 runs from the navigation to the first picture, and then from a slider's movement to the new picture, as in

@@ -204,7 +204,7 @@ def test_an_own_part_that_computes_something_else_in_onnx_is_refused(tmp_path: P
 def test_an_own_part_that_the_runtime_cannot_compute_is_refused(tmp_path: Path) -> None:
     model = frozen(conditioner={"kind": "export-odd", "what": "double"})
     onnx_files.write(model, tmp_path)
-    with pytest.raises(InputError, match="ONNX Runtime can't run the exported encoder: .*Conv"):
+    with pytest.raises(InputError, match=r"ONNX Runtime can't run the exported encoder: .*Conv"):
         checking.check(model, tmp_path)
 
 
