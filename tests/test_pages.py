@@ -10,7 +10,7 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 APART = {"parts.md", "datasets.md", "hub.md", "demo.md", "export.md"}
-"""Pages whose code needs more: see test_own_parts.py, test_data_published.py, test_hub.py, test_export.py, and the demo."""
+"""Pages whose code needs more: see test_own_parts.py, test_data_published.py, test_hub.py, test_export.py, the demo."""
 SHORTER = {
     "< 32_000": "< 64",
     "range(1000)": "range(2)",
