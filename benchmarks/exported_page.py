@@ -10,44 +10,19 @@ gzip. Each repetition is a line of the output file.
 """
 
 import argparse
-import functools
 import gzip
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from playwright.sync_api import sync_playwright
 
 from benchmarks.demo_latency import LISTEN, OPTIONS, WARM_UP, drag
+from benchmarks.file_server import served
 from benchmarks.lines import Line, complete
 
 FIRST = "() => performance.now()"
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and writes no log."""
-
-    def log_message(self, *_: Any) -> None:  # noqa: ANN401
-        """Do nothing."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a folder."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def measure(folder: str, moves: int, repetition: int) -> Line:

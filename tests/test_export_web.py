@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from torch import Tensor
 
+from benchmarks.file_server import served
 from glowflow import Glow, GlowConfig, InputError
 from glowflow.cli import main
 from glowflow.data import read_images
@@ -127,25 +125,11 @@ def _browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and writes no log."""
-
-    def log_message(self, *_: Any) -> None:  # noqa: ANN401
-        pass
-
-
 def exported(glow: FrozenGlow, folder: Path, sliders: Directions | None = None) -> Iterator[str]:
     """The address of a model's exported page."""
     site.write(glow, "tiny", sliders, USUAL, runtime(), folder)
-    handler = functools.partial(Quiet, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{running.server_port}/"
-        finally:
-            running.shutdown()
-            thread.join()
+    with served(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module", name="address")

@@ -130,7 +130,7 @@ class Reference:
             "codecs": json.dumps(codecs),
         }
         in_float32 = {name: torch.from_numpy(values).float() for name, values in tensors.items()}
-        weights.save_tensors(directory / REFERENCE, in_float32, about | {"codecs": json.dumps(codecs)})
+        weights.save_tensors(directory / REFERENCE, in_float32, about)
 
     @classmethod
     def load(cls, stored: StoredModel) -> Self | None:
