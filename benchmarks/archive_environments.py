@@ -15,23 +15,22 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-from benchmarks.archive_faults import files_of, pictures
+from benchmarks.archive_faults import files_of
+from benchmarks.compression import opened, values_of, written
 from benchmarks.lines import Line, complete
-from glowflow.stored import StoredModel
 
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "1 thread": {"OMP_NUM_THREADS": "1"},
+    "2 threads, torch without vector instructions": {"OMP_NUM_THREADS": "2", "ATEN_CPU_CAPABILITY": "default"},
+    "oneDNN with SSE4.1": {"ONEDNN_MAX_CPU_ISA": "SSE41", "DNNL_MAX_CPU_ISA": "SSE41"},
+    "NumPy without AVX": {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3", "OPENBLAS_CORETYPE": "Nehalem"},
     "2 threads": {"OMP_NUM_THREADS": "2"},
-    "torch without vector instructions": {"ATEN_CPU_CAPABILITY": "default"},
     "torch with AVX2": {"ATEN_CPU_CAPABILITY": "avx2"},
-    "oneDNN with SSE4.1": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
     "oneDNN with AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
     "MKL in compatible mode": {"MKL_CBWR": "COMPATIBLE"},
-    "MKL for AVX2, dynamic": {"MKL_ENABLE_INSTRUCTIONS": "AVX2", "MKL_DYNAMIC": "TRUE"},
-    "NumPy without AVX": {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3", "OPENBLAS_CORETYPE": "Nehalem"},
 }
-TIME = 1_700_000_000_123_456_789
-"""When each file was last changed."""
+IMAGES = 20
+"""Test images of an archive. The first ones are coded without the model."""
 
 
 def measure(model: str, torch_version: str, environment: str, python: str) -> Line:
@@ -39,9 +38,9 @@ def measure(model: str, torch_version: str, environment: str, python: str) -> Li
     given = ENVIRONMENTS[environment]
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
-        pictures(StoredModel.open(model).config, home / "folder")
-        for path in (home / "folder").iterdir():
-            os.utime(path, ns=(TIME, TIME))
+        glow, dataset = opened(model, None, IMAGES)
+        (home / "folder").mkdir()
+        list(written(values_of(dataset, glow).permute(0, 2, 3, 1).numpy(), home / "folder"))
         _run(sys.executable, ENVIRONMENTS["1 thread"], "create", model, home / "folder", home / "first.glow")
         _run(python, given, "create", model, home / "folder", home / "own.glow")
         _run(python, given, "extract", model, home / "first.glow", home / "out")
@@ -71,9 +70,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("models", nargs="+")
     parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--environments", type=int, default=len(ENVIRONMENTS), help="how many of them, the first ones")
     options = parser.parse_args()
     common = {"torch_version": version_of(options.python)}
-    wanted = [common | {"model": model, "environment": name} for model in options.models for name in ENVIRONMENTS]
+    names = list(ENVIRONMENTS)[: options.environments]
+    wanted = [common | {"model": model, "environment": name} for model in options.models for name in names]
     for line in complete(options.out, lambda **settings: measure(python=options.python, **settings), wanted):
         told = "the same bytes" if line["is_the_same"] else "OTHER BYTES"
         read = "reads the first" if line["reads_the_first"] else "DOESN'T READ THE FIRST"

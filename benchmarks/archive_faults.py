@@ -34,8 +34,8 @@ from glowflow.codec.records import LENGTH, Record, read_records, write_record
 from glowflow.config import GlowConfig
 from glowflow.stored import StoredModel
 
-BLOCK = 7
-"""Images of a block."""
+BLOCK = 20
+"""Images of a block. The first ones are coded without the model."""
 GIGABYTE = 2**30
 EXTREMES = [b"\0", b"\xff", b"\0\0\0\x80", b"\xff\xff\xff\x7f", b"\xff" * 8, b"\0" * 8, b"\1\0\0\0", b"\0\0\1\0"]
 
@@ -60,17 +60,16 @@ def made(model: str, folder: Path) -> bytes:
     return archive.read_bytes()
 
 
-def pictures(config: GlowConfig, folder: Path, count: int = 40) -> None:
-    """Fill a folder with images of a model's shape, among them noise, and with other files."""
+def pictures(config: GlowConfig, folder: Path, count: int = 50) -> None:
+    """Fill a folder with images of a model's shape, smooth ones and noise, and with other files."""
     rng = np.random.default_rng(0)
     channels, height, width = config.image_shape
     folder.mkdir()
     for number in range(count):
-        slopes = rng.integers(0, 5, (3, channels))
-        rows, columns = np.indices((height, width))[..., None]
-        values = rng.integers(0, 256, (height, width, channels)) if number % 10 == 9 else slopes[2] * 20
-        values = (values + slopes[0] * rows + slopes[1] * columns).astype(np.uint8)
-        values &= np.uint8(256 - 2 ** (8 - config.num_bits))
+        rows, columns, _ = np.indices((height, width, channels))
+        smooth = 100 + 3 * rows + 2 * columns + number % 7 + rows * columns * number % 5
+        values = rng.integers(0, 256, smooth.shape) if number % 10 == 9 else smooth
+        values = values.astype(np.uint8) & np.uint8(256 - 2 ** (8 - config.num_bits))
         image = Image.fromarray(values.squeeze(2) if channels == 1 else values)
         image.save(folder / f"{number:03}.{'ppm' if number % 4 == 3 else 'png'}")
     (folder / "notes.txt").write_text("Some lines.\n" * 20)

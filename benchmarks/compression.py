@@ -49,7 +49,7 @@ STREAMED = 1000
 
 def measure(model: str, data: str | None, images: int | None, block: int = 1000) -> Line:
     """Bits/dim by the model and of the stream, bytes of the archive by part, and images per second each way."""
-    glow, dataset = _opened(model, data, images)
+    glow, dataset = opened(model, data, images)
     integers = IntegerModel(glow)
     with tempfile.TemporaryDirectory() as folder:
         found = _archived(integers, dataset, Path(folder), block)
@@ -62,7 +62,7 @@ def measure(model: str, data: str | None, images: int | None, block: int = 1000)
         "bits_per_dim": {
             "likelihood": of_all,
             "likelihood_of_streamed": of_few,
-            "stream": stream_bits(integers, _values(few, glow)) / (len(few) * glow.config.num_dims),
+            "stream": stream_bits(integers, values_of(few, glow)) / (len(few) * glow.config.num_dims),
             "archive": 8 * found["bytes"]["archive"] / (len(dataset) * glow.config.num_dims),
         },
         "threads": torch.get_num_threads(),
@@ -73,8 +73,8 @@ def measure_codec(model: str, data: str | None, images: int | None, codec: str, 
     """The bytes of a general codec for the same images, as "files" or as one "mosaic"."""
     if codec == "JPEG XL":
         imported("pillow_jxl", codec, "codecs")
-    glow, dataset = _opened(model, data, images)
-    levels = (_values(dataset, glow) >> (8 - glow.config.num_bits)).permute(0, 2, 3, 1).numpy()
+    glow, dataset = opened(model, data, images)
+    levels = (values_of(dataset, glow) >> (8 - glow.config.num_bits)).permute(0, 2, 3, 1).numpy()
     pictures = [mosaic(levels)] if arrangement == "mosaic" else list(levels)
     total = sum(round(bits_per_dim(picture, CODECS[codec]) * picture.size / 8) for picture in pictures)
     bits = 8 * total / levels.size
@@ -101,30 +101,32 @@ def stream_bits(model: IntegerModel, images: torch.Tensor) -> float:
     return stream.bits
 
 
-def _opened(model: str, data: str | None, images: int | None) -> tuple[Glow, Dataset]:
+def opened(model: str, data: str | None, images: int | None) -> tuple[Glow, Dataset]:
+    """A model, and its test images, or at most so many of them."""
     stored = StoredModel.open(model)
     glow = Glow.from_pretrained(stored)
     dataset = dataset_for(stored, data, glow, "test")
     return glow, dataset if images is None else dataset.thinned(images)
 
 
-def _values(dataset: Dataset, glow: Glow) -> torch.Tensor:
+def values_of(dataset: Dataset, glow: Glow) -> torch.Tensor:
+    """The images (N, C, H, W) of a data set, with as many bits as a model has."""
     return quantize(dataset.batch(range(len(dataset)))[0], glow.config.num_bits)
 
 
 def _archived(model: IntegerModel, dataset: Dataset, folder: Path, block: int) -> Line:
     """The bytes and the rates of an archive of a data set's images."""
     values = quantize(dataset.images, model.config.num_bits).numpy()
-    paths, archive = list(_written(values, folder)), folder / "images.glow"
+    paths, archive = list(written(values, folder)), folder / "images.glow"
     start = perf_counter()
     with archive.open("wb") as file:
-        written = Writer(file, model, block).write(paths)
+        found = Writer(file, model, block).write(paths)
     between = perf_counter()
     _check(model, archive, dict(paths))
     end = perf_counter()
-    if written.images != len(values):
-        raise ValueError(f"{written.files} images were kept as they are.")
-    sizes = [(found.start, found.record.length) for found in read(archive, Contents()) if isinstance(found, Coded)]
+    if found.images != len(values):
+        raise ValueError(f"{found.files} images were kept as they are.")
+    sizes = [(each.start, each.record.length) for each in read(archive, Contents()) if isinstance(each, Coded)]
     return {
         "bytes": {
             "archive": archive.stat().st_size,
@@ -135,7 +137,7 @@ def _archived(model: IntegerModel, dataset: Dataset, folder: Path, block: int) -
     }
 
 
-def _written(values: NDArray[np.uint8], folder: Path) -> Iterator[tuple[str, Path]]:
+def written(values: NDArray[np.uint8], folder: Path) -> Iterator[tuple[str, Path]]:
     """Names and places of PNG files of images (N, H, W, C), which are written."""
     pauses = np.random.default_rng(0).integers(1, PAUSE, len(values))
     for number, (image, time) in enumerate(zip(values, (BEGIN + np.cumsum(pauses)).tolist(), strict=True)):

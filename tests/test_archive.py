@@ -27,6 +27,7 @@ from glowflow.codec.records import LENGTH, Damage, Record, read_records, write_r
 from tests.helpers import randomize, sentence
 
 SHAPE = (3, 8, 8)
+STORED = str(Path(__file__).parent / "data" / "archive" / "model")
 TIME = 1_234_567_890_123_456_789
 
 
@@ -490,28 +491,21 @@ def test_mistakes_are_named(
     assert archive.read_bytes() == before
 
 
-def test_damage_at_random_places_costs_exactly_what_it_hits(tmp_path: Path) -> None:
+def test_damage_at_random_places_costs_exactly_what_it_hits() -> None:
     """A short version of `python -m benchmarks.archive_faults damage`."""
-    found = damage(str(save_tiny(tmp_path)), times=12, seed=1)
+    found = damage(STORED, times=12, seed=1)
     assert found["wrong"] == []
     assert found["files_lost"] > 0
 
 
 def test_fuzzed_archives_are_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
     """A short version of `python -m benchmarks.archive_faults fuzz`."""
-    model, told = str(save_tiny(tmp_path)), Counter[str]()
-    data = archive_faults.made(model, tmp_path / "folder")
+    told = Counter[str]()
+    data = archive_faults.made(STORED, tmp_path / "folder")
     (tmp_path / "inside").mkdir()
     for number in range(40):
         (tmp_path / "fuzzed.glow").write_bytes(archive_faults.fuzzed(f"test {number}", data))
         command = archive_faults.COMMANDS[number % len(archive_faults.COMMANDS)]
-        assert not archive_faults.harm(model, tmp_path / "fuzzed.glow", tmp_path / "inside", command, told)
+        assert not archive_faults.harm(STORED, tmp_path / "fuzzed.glow", tmp_path / "inside", command, told)
     assert len(told) > 3
-    assert {path.name for path in tmp_path.iterdir()} == {"model", "folder", "folder.glow", "fuzzed.glow", "inside"}
-
-
-def save_tiny(place: Path) -> Path:
-    """A model of grey images."""
-    torch.manual_seed(0)
-    Glow(GlowConfig((1, 8, 8), levels=1, steps=1, width=4)).save_pretrained(place / "model")
-    return place / "model"
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "folder.glow", "fuzzed.glow", "inside"}

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from math import log
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from benchmarks.compression_report import rows
 from glowflow import Glow, GlowConfig, InputError
 from glowflow.codec import IntegerModel, compress, decompress
 from glowflow.codec.block import Way, packed, unpacked
+from glowflow.codec.compression import CHECKSUM, HEADER, MAGIC
 from glowflow.codec.prediction import Predicted
 from glowflow.codec.stream import Stream
 from glowflow.images import quantize
@@ -247,6 +249,15 @@ def test_another_model_is_refused_by_its_digest() -> None:
         decompress(other, data)
 
 
+def test_more_images_than_fit_into_memory_are_refused() -> None:
+    """Bytes that say so, with a checksum that is right."""
+    model = IntegerModel(made())
+    header = HEADER.pack(MAGIC, model.digest, 2**32 - 1, 16, 8, 0)
+    data = header + CHECKSUM.pack(crc32(header))
+    with pytest.raises(InputError, match=r"4,294,967,295 images of shape .* 1,073,741,824 values are the most"):
+        decompress(model, data)
+
+
 def test_damage_is_found() -> None:
     model = IntegerModel(made())
     rng, data = np.random.default_rng(0), compress(model, drawn(made(), 6))
@@ -292,6 +303,7 @@ FORMULA = """
 import torch
 from glowflow import Glow, GlowConfig
 from glowflow.codec import IntegerModel
+from glowflow.codec.compression import CHECKSUM, HEADER, MAGIC
 from glowflow.codec.prediction import Predicted
 from glowflow.codec.stream import Stream
 
