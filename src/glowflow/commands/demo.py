@@ -36,6 +36,8 @@ def demo(
         behind: The host name of a proxy in front of the page, such as hub.example.org, if the proxy passes this name on
             with requests, as Jupyter's does. By default the page answers only to the names of this machine.
     """
+    from glowflow.demo import previews
+
     serving = imported("glowflow.demo.serving", "The page", "demo")
     server = imported("glowflow.demo.server", "The page", "demo")
     if not 0 <= port <= 65535:
@@ -46,8 +48,11 @@ def demo(
         serving.leave_a_core()
         stored, glow = opened(model, device)
         hosts = serving.hosts(listener, host, behind)
-        app = server.application(glow, name_of(model), directions_of(stored), stored.usual, hosts, stored.value_ranges)
-        say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
+        draw, reason = previews.choose(glow)
+        app = server.application(
+            glow, name_of(model), directions_of(stored), stored.usual, hosts, stored.value_ranges, draw
+        )
+        say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it). {reason}".rstrip())
         serving.serve(app, listener)
 
 

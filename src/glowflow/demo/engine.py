@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from glowflow.evaluate import batch_size, bits_of
+from glowflow.export.runtime import Decode
 from glowflow.images import quantize
 from glowflow.latents import Seen, look
 from glowflow.model import Glow
@@ -61,13 +62,15 @@ class Engine:
 
     Args:
         glow: A model in its inference form.
+        draw: What draws previews; by default the model itself.
 
     Attributes:
         seconds_per_picture: What `warm_up` measured; 0 before.
     """
 
-    def __init__(self, glow: Glow) -> None:
+    def __init__(self, glow: Glow, draw: Decode | None = None) -> None:
         self.glow = glow
+        self._draw = draw
         self.seconds_per_picture = 0.0
         self._largest = min(LARGEST_BATCH, batch_size(glow.config))
         self._waiting: list[_Job] = []
@@ -148,7 +151,7 @@ class Engine:
         return batch[0].work(torch.stack([job.row for job in batch]), y)
 
     def _preview(self, z: Tensor, y: Tensor | None) -> Tensor:
-        return self.glow.decode(z, y, exact=False).cpu()
+        return self.glow.decode(z, y, exact=False).cpu() if self._draw is None else self._draw(z, y)
 
     def _decode(self, z: Tensor, y: Tensor | None) -> Tensor:
         return self.glow.decode(z, y).cpu()

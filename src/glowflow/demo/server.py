@@ -27,6 +27,7 @@ from glowflow.demo.answers import HANDLERS, Json
 from glowflow.demo.engine import Engine
 from glowflow.demo.guard import Guard
 from glowflow.demo.rendering import png, webp
+from glowflow.export.runtime import Decode
 from glowflow.latents import Directions, interpolate, paths
 from glowflow.model import Glow
 
@@ -56,6 +57,7 @@ def application(  # noqa: PLR0913, PLR0917 (facts about a model)
     usual: Mapping[str, Any] | None = None,
     hosts: frozenset[str] | None = None,
     value_ranges: Mapping[str, Range] = UNKNOWN,
+    draw: Decode | None = None,
 ) -> Guard:
     """The demo of a model, as an ASGI application.
 
@@ -66,8 +68,9 @@ def application(  # noqa: PLR0913, PLR0917 (facts about a model)
         usual: The bits/dim of images like those of its training (`StoredModel.usual`), if it's known.
         hosts: See `Guard`.
         value_ranges: The value ranges of the training images (`StoredModel.value_ranges`).
+        draw: What draws previews (`previews.choose`); by default the model itself.
     """
-    demo = Demo(Engine(glow), name, directions, usual or {}, face_finder(), value_ranges)
+    demo = Demo(Engine(glow, draw), name, directions, usual or {}, face_finder(), value_ranges)
     app = Starlette(
         routes=[*demo.routes(), *_page_routes()],
         exception_handlers=HANDLERS,
