@@ -18,7 +18,7 @@ from glowflow.experiments.definition import Definition, Training, directory
 from glowflow.experiments.estimates import estimates, execution_of, step_seconds
 from glowflow.experiments.judges import judge_for
 from glowflow.experiments.results import Line
-from glowflow.experiments.unusual import told_apart
+from glowflow.experiments.unusual import Trial, told_apart
 from glowflow.judging import Judge
 from glowflow.migration import migrated
 from glowflow.model import Glow
@@ -82,6 +82,16 @@ class Study:
         """The file of results."""
         return self.out / "trainings.jsonl"
 
+    @property
+    def pairs(self) -> Path:
+        """The file of how well trained models tell images of two kinds apart. It has a line for each pair."""
+        return self.out / "pairs.jsonl"
+
+    @property
+    def trainings(self) -> list[Training]:
+        """All trainings, those of background models first."""
+        return [*self.definition.background_trainings(), *self.definition.trainings()]
+
     def results(self, *, outdated: bool = False) -> list[Line]:
         """The results of the finished trainings, each with the names that this experiment gives it.
 
@@ -101,7 +111,7 @@ class Study:
     def remaining(self) -> list[Training]:
         """The trainings without a result, each once."""
         lines, todo = load_lines(self.path), list[Training]()
-        for training in self.definition.trainings():
+        for training in self.trainings:
             if _find(lines, training) is None and all(training.settings != other.settings for other in todo):
                 todo.append(training)
         return todo
@@ -140,9 +150,9 @@ class Study:
         self.out.mkdir(parents=True, exist_ok=True)
         if self.definition.figure == "time":
             self._measure_speeds()
-        total = len({training.directory for training in self.definition.trainings()})
+        total = len({training.directory for training in self.trainings})
         forecast, elsewhere = self._forecast(), set[str]()
-        while todo := [training for training in self.remaining() if training.directory not in elsewhere]:
+        while todo := [training for training in self._ready() if training.directory not in elsewhere]:
             allowed, training = deadline - time.monotonic(), todo[0]
             if allowed <= 0:
                 return False
@@ -157,6 +167,12 @@ class Study:
                 continue
             forecast.finished(training)
         return not self.remaining()
+
+    def _ready(self) -> list[Training]:
+        """The remaining trainings whose background models are trained."""
+        lines, todo = load_lines(self.path), self.remaining()
+        needs = {training.directory: self.definition.background_of(training) for training in todo}
+        return [t for t in todo if (needed := needs[t.directory]) is None or _find(lines, needed)]
 
     def _forecast(self) -> Forecast:
         trainings = self.remaining()
@@ -200,7 +216,8 @@ class Study:
         temperatures = self.definition.temperatures
         judge = judge_for(training.run) if temperatures else None
         kids = {f"{t:g}": self._kid(line, model, t, judge) for t in temperatures if judge}
-        against = self.definition.against.get(training.preset)
+        is_main = training.variation in self.definition.variations
+        against = self.definition.against.get(training.preset) if is_main else None
         return {
             "bits_per_dim": found.bits_per_dim,
             "bound": found.bound,
@@ -208,8 +225,15 @@ class Study:
             "num_images": found.num_images,
             "kid": kids or None,
             "judge": judge.about if judge else None,
-            "told_apart": None if against is None else told_apart(model, training.run, against),
+            "told_apart": None if against is None else self._told_apart(model, training, against),
         }
+
+    def _told_apart(self, model: Glow, training: Training, against: Sequence[str]) -> Line:
+        background = self.definition.background_of(training)
+        general = None
+        if background is not None:
+            general = Glow.from_pretrained(self.runs / background.directory / LAST, self.device).freeze()
+        return told_apart(Trial(model, training.run, general), against, self.pairs, training.directory)
 
     def _kid(self, line: Line, model: Glow, temperature: float, judge: Judge) -> float:
         """Draw samples and return their KID. For the first seed, save a picture of them."""

@@ -94,8 +94,8 @@ class UsualBits:
         """By how many standard deviations the bits of latents, without noise, exceed the usual ones, (B, H, W).
 
         It's the mean over the levels, so each level counts the same, although finer ones take more bits. A deviation
-        that is less than the root mean square over the level's pixels counts as much. Otherwise every change would
-        stand out where usual images hardly differ, as in the corners of digits.
+        below the root mean square over the level's pixels is raised to it. Otherwise, every change would stand out
+        where usual images hardly differ, as in the corners of digits.
         """
         typical = np.sqrt((self.deviation**2).mean((1, 2), keepdims=True))
         deviation = np.where(typical > 0, np.maximum(self.deviation, typical), 1.0)

@@ -22,7 +22,7 @@ from glowflow.processes import Processes
 from glowflow.progress import progress, say
 from glowflow.scoring.codecs import installed
 from glowflow.scoring.statistics import Statistics, statistics
-from glowflow.training import augmentation, computing, same_images
+from glowflow.training import augmentation, computing, same_images, usual
 from glowflow.training.batches import Batch, Batches, ahead, check_trainable
 from glowflow.training.checkpoints import set_aside_damaged
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
@@ -86,7 +86,9 @@ def train(
         state.data = splits["train"].name
         state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
         with threads.restored():
-            return _train(out, state, *_begun(config, out, splits, state, options), options)
+            _train(out, state, *_begun(config, out, splits, state, options), options)
+            usual.learn(out, splits["validation"].with_classes(state.model.class_names), str(device), processes)
+    return state
 
 
 def _begun(
@@ -121,7 +123,7 @@ def _resumed(out: Path, state: TrainingState, processes: Processes) -> bool:
     return False
 
 
-def _train(out: Path, state: TrainingState, batches: Batches, validation: Dataset, options: Options) -> TrainingState:
+def _train(out: Path, state: TrainingState, batches: Batches, validation: Dataset, options: Options) -> None:
     settings, processes, at = state.settings, options.processes, state.progress
     record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
     slowdown = Slowdown(threads.in_use()) if state.model.device.type == "cpu" else None
@@ -189,7 +191,6 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
                 raise TrainingInterruptedError(message, stop.signum or signal.SIGTERM)
     if record:
         record.finish()
-    return state
 
 
 def _crossed(before: int, after: int, interval: float) -> bool:

@@ -175,9 +175,9 @@ class TrainingState:
         """
         with replacing_directory(directory) as partial:
             self._write_model(partial, {"validation": validation})
+            seal(partial)  # without the reference, which may be replaced
             if reference is not None:
                 reference.save(partial, digest(partial / weights.MODEL))
-            seal(partial)
 
     def save(self, out: Path) -> None:
         """Write everything that the training needs to go on as `last`; the old `last` becomes `previous`."""
