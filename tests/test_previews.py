@@ -130,9 +130,9 @@ def test_the_command_says_which(
     given: list[object] = []
     application = server.application
 
-    def noted(*arguments: Any) -> object:  # noqa: ANN401
+    def noted(*arguments: Any, **others: Any) -> object:  # noqa: ANN401
         given.append(arguments[-1])
-        return application(*arguments)
+        return application(*arguments, **others)
 
     monkeypatch.setattr(server, "application", noted)
     monkeypatch.setattr(serving, "serve", lambda *_: None)

@@ -1,25 +1,20 @@
 """The benchmark of the time from slider to screen finds its way on the page."""
 
-import shutil
+from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
 from tests.test_demo_page import served, tiny
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the page is tested with playwright, which isn't installed"
-)
-CHROMIUM = shutil.which("chromium")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="the page is tested in Chromium, and none is installed")
-def test_a_visit() -> None:
-    from benchmarks.slider_to_screen import OPTIONS, visit  # noqa: PLC0415 (it needs playwright)
+def test_a_visit(browser: Browser) -> None:
+    from benchmarks.slider_to_screen import visit  # noqa: PLC0415 (it needs playwright)
 
-    with served(tiny()) as address, playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+    with served(tiny()) as address:
         found = visit(browser.new_context(), f"{address}/", 3)
-        browser.close()
     assert found["first_picture_ms"] > 0
     assert found["loaded_bytes_gzip"] > 20_000  # the page's own files
     for name in ("ms", "until_drawn_ms", "answer_ms"):
