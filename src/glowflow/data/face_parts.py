@@ -100,7 +100,13 @@ LIGHT: Mapping[str, Limits] = {
     "warmth": (-0.08, 0.08),
 }
 """The limits of the random settings of background and light, in the order in which they are drawn; see `Face`."""
-EVEN_LIGHT = LIGHT | {"light_slope": (0.05, 0.15), "exposure": (0.95, 1.1), "contrast": (0.95, 1.1), "warmth": (-0.03, 0.03)}
+EVEN_LIGHT: Mapping[str, Limits] = {
+    **LIGHT,
+    "light_slope": (0.05, 0.15),
+    "exposure": (0.95, 1.1),
+    "contrast": (0.95, 1.1),
+    "warmth": (-0.03, 0.03),
+}
 
 
 @dataclass(frozen=True)
@@ -229,13 +235,17 @@ def choose(seed: int, index: int, studio: str = "faces") -> Face:
         shift=_shift(rng, limits),
         scale=(size * stretch, size / stretch),
         background=_background(rng, limits),
-        **{name: rng.uniform(*each) for name, each in limits.light.items()},
+        **_lighting(rng, limits),
     )
 
 
 def _shift(rng: np.random.Generator, limits: Studio) -> tuple[float, float]:
     across, down = (rng.uniform(-most, most) for most in limits.shift)
     return across, down
+
+
+def _lighting(rng: np.random.Generator, limits: Studio) -> dict[str, Any]:
+    return {name: rng.uniform(*each) for name, each in limits.light.items()}
 
 
 def _background(rng: np.random.Generator, limits: Studio) -> tuple[Rgb, Rgb]:
