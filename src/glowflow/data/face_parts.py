@@ -119,6 +119,7 @@ class Studio:
         rotation: degrees, to either side.
         shift: the largest shift, across and down, to either side, in units of the picture's size.
         colours: how far the background's gradient goes from its first colour to its second, 0 to 1.
+        paleness: how far the background's colours go to white, 0 to 1.
         light: the limits of the other settings of background and light.
     """
 
@@ -127,12 +128,15 @@ class Studio:
     rotation: float
     shift: tuple[float, float]
     colours: float
+    paleness: float
     light: Mapping[str, Limits]
 
 
 STUDIOS: Mapping[str, Studio] = {
-    "faces": Studio((0.93, 1.12), (0.95, 1.05), rotation=12, shift=(0.04, 0.03), colours=1, light=LIGHT),
-    "portraits": Studio((1, 1.06), (0.98, 1.02), rotation=3, shift=(0.01, 0.01), colours=0.3, light=EVEN_LIGHT),
+    "faces": Studio((0.93, 1.12), (0.95, 1.05), rotation=12, shift=(0.04, 0.03), colours=1, paleness=0, light=LIGHT),
+    "portraits": Studio(
+        (1, 1.06), (0.98, 1.02), rotation=3, shift=(0.01, 0.01), colours=0.2, paleness=0.5, light=EVEN_LIGHT
+    ),
 }
 """The data sets of faces."""
 
@@ -250,8 +254,14 @@ def _lighting(rng: np.random.Generator, limits: Studio) -> dict[str, Any]:
 
 def _background(rng: np.random.Generator, limits: Studio) -> tuple[Rgb, Rgb]:
     first, second = _colour(rng), _colour(rng)
-    red, green, blue = ((1 - limits.colours) * a + limits.colours * b for a, b in zip(first, second, strict=True))
-    return first, (red, green, blue)
+    white = (1.0, 1.0, 1.0)
+    return _mixed(first, white, limits.paleness), _mixed(_mixed(first, second, limits.colours), white, limits.paleness)
+
+
+def _mixed(first: Rgb, second: Rgb, share: float) -> Rgb:
+    """The colour at `share` of the way from the first to the second; exactly these at 0 and 1."""
+    red, green, blue = ((1 - share) * a + share * b for a, b in zip(first, second, strict=True))
+    return red, green, blue
 
 
 def _shows(face: Face, hair: str) -> bool:
