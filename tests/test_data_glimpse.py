@@ -111,9 +111,9 @@ def test_what_is_shown_of_faces_is_all_that_is_rendered(
 ) -> None:
     rendered: list[int] = []
 
-    def counted(seed: int, index: int, size: int) -> object:
+    def counted(seed: int, index: int, size: int, studio: str) -> object:
         rendered.append(index)
-        return face_drawing.render(seed, index, size)
+        return face_drawing.render(seed, index, size, studio)
 
     monkeypatch.setattr("glowflow.data.faces.render", counted)
     assert main(["data", "show", "faces", "--num", "4", "--out", str(tmp_path / "shown.png")]) == 0

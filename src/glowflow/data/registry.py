@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from glowflow.config import RunConfig
@@ -55,6 +55,13 @@ BUILT_IN: Mapping[str, BuiltIn] = {
         shapes=((3, 32, 32), (3, 64, 64)),
         num_images=faces.NUM_IMAGES,
         source=faces.source,
+        attribute_names=tuple(ATTRIBUTES),
+    ),
+    "portraits": BuiltIn(
+        "The faces upright, in the middle and in even light, with quieter backgrounds.",
+        shapes=((3, 32, 32), (3, 64, 64)),
+        num_images=faces.NUM_IMAGES,
+        source=partial(faces.source, studio="portraits"),
         attribute_names=tuple(ATTRIBUTES),
     ),
     "photos": BuiltIn(
