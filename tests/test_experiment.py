@@ -19,7 +19,7 @@ from glowflow.data import Dataset, Split
 from glowflow.durable import load_lines
 from glowflow.experiments import definition, emoji, judges, study, unusual
 from glowflow.experiments.changes import CHANGES
-from glowflow.experiments.results import bits_after
+from glowflow.experiments.results import bits_after, marked, quality_at
 from glowflow.judging import training as classifiers
 from glowflow.presets import load as load_preset
 from glowflow.training import train
@@ -50,7 +50,7 @@ GALLERY = "samples-digits-T1.png"
 def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(classifiers, "TRAINING_IMAGES", 64)
-    monkeypatch.setattr(study, "SAMPLES_FOR_KID", 16)
+    monkeypatch.setattr(study, "NUM_SAMPLES", 16)
 
 
 def write(name: str = "mini.yaml", **changes: object) -> str:
@@ -144,9 +144,16 @@ def test_an_experiment_goes_on_without_repeating_and_is_drawn_from_what_is_store
     page = capsys.readouterr().out
     results = Path("results/experiments/mini")
     found = [json.loads(line) for line in lines()]
-    assert all(line.keys() >= {"settings", "curve", "bits_per_dim", "kid", "seconds", "commit"} for line in found)
+    assert all(line.keys() >= {"settings", "curve", "bits_per_dim", "quality", "seconds", "commit"} for line in found)
     assert "| reverse | 2 | " in page
     assert "reverse < 1x1" in page
+    assert "| KID at T = 0.7 | precision at T = 0.7 | recall at T = 0.7 |" in page
+    assert "gap, KID at T = 0.7" in page
+    assert "gap, precision" not in page  # there, more is better
+    older = [line | {"quality": None, "kid": {"0.7": line["quality"]["0.7"]["kid"]}} for line in found]
+    kids = [[quality_at(0.7)(line) for line in each] for each in (found, older)]
+    assert kids[0] == kids[1] == [line["quality"]["0.7"]["kid"] for line in found]
+    assert quality_at(0.7, "recall")(older[0]) is None
 
     # From the stored results alone
     pictures = ["figure.png", "samples-digits-T0.7.png"]
@@ -168,6 +175,10 @@ def test_an_experiment_goes_on_without_repeating_and_is_drawn_from_what_is_store
     assert re.search(r"\| reverse \| 2 \| [\d.]+ ± [\d.]+ \(bound\) \|", page)
     assert page.count("(bound)") == 1
     assert "Some bits/dim are upper bounds (some dequantisation)" in page
+    with Image.open(results / "figure.png") as figure:
+        assert not np.array_equal(np.asarray(figure), before["figure.png"])  # the legend marks it, too
+    assert marked("reverse", bounded) == "reverse (bound)"
+    assert marked("1x1", bounded) == "1x1"
 
 
 def test_slices_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

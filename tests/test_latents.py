@@ -244,6 +244,23 @@ def test_where_edits_stay_usual(model: Glow, dataset: Dataset) -> None:
     assert inner
 
 
+NEWER = {"coupling": {"kind": "mixture", "components": 2}, "conditioner": "attention", "dequantizer": "variational"}
+
+
+@pytest.mark.parametrize("part", NEWER)
+def test_edits_of_models_with_newer_parts(part: str, dataset: Dataset) -> None:
+    torch.manual_seed(0)
+    config = GlowConfig((3, 8, 8), levels=2, steps=2, width=8, num_bits=5)
+    model = randomize(Glow(replace(config, **{part: NEWER[part]})), 0.05)  # type: ignore[arg-type]
+    found = fit(model, dataset)
+    chosen = reaching(model, dataset, found)
+    assert all(0.1 < facts["scale"] <= 4 for facts in chosen.about)
+    images = dataset.batch(np.flatnonzero(~np.asarray(dataset.attributes)[:, :2].any(1))[:10])[0]
+    z = model.encode(images)
+    assert torch.equal(model.decode(chosen.edit(z, {"Bright": 0.0})), images & 0b11111000)
+    assert np.mean(_shift(model, z, found, "Bright", images)) > 20
+
+
 def test_how_far_edits_of_classes_go() -> None:
     """A class-conditional model's edits keep to the image's class."""
     torch.manual_seed(0)

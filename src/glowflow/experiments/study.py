@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,7 @@ from glowflow.experiments.estimates import estimates, execution_of, step_seconds
 from glowflow.experiments.judges import judge_for
 from glowflow.experiments.results import Line
 from glowflow.experiments.unusual import Trial, told_apart
-from glowflow.judging import Judge
+from glowflow.judging import Judge, Quality
 from glowflow.migration import migrated
 from glowflow.model import Glow
 from glowflow.pictures import grid
@@ -32,7 +32,8 @@ from glowflow.training.checkpoints import PROGRESS
 from glowflow.training.metrics import METRICS
 from glowflow.training.run import LAST
 
-SAMPLES_FOR_KID = 500
+NUM_SAMPLES = 500
+"""The samples that are judged, at each temperature."""
 GRID = 4
 """The rows, and the columns, of a picture of samples."""
 ROUNDS = 7
@@ -118,7 +119,7 @@ class Study:
 
     def minutes(self, trainings: list[Training]) -> list[float]:
         """About how long each training still takes on this machine. Another experiment may have run a part of it."""
-        num_samples = SAMPLES_FOR_KID * len(self.definition.temperatures)
+        num_samples = NUM_SAMPLES * len(self.definition.temperatures)
         whole = estimates(trainings, self.device, self.definition.validations, num_samples)
         left = [1 - self._saved(training) / training.run.train.images for training in trainings]
         return [share * each for share, each in zip(left, whole, strict=True)]
@@ -206,7 +207,7 @@ class Study:
         append(self.path, json.dumps(line | _provenance(run)) + "\n")
 
     def _measured(self, training: Training, run: Path, line: Line) -> Line:
-        """Bits/dim of all validation images, KID of samples, and how well unusual images are told from usual ones.
+        """Bits/dim of all validation images, how good samples are, and how well unusual images are recognised.
 
         Only the last uses test images.
         """
@@ -215,7 +216,7 @@ class Study:
         found = likelihood(model, validation.with_classes(model.class_names))
         temperatures = self.definition.temperatures
         judge = judge_for(training.run) if temperatures else None
-        kids = {f"{t:g}": self._kid(line, model, t, judge) for t in temperatures if judge}
+        quality = {f"{t:g}": asdict(self._quality(line, model, t, judge)) for t in temperatures if judge}
         is_main = training.variation in self.definition.variations
         against = self.definition.against.get(training.preset) if is_main else None
         return {
@@ -223,7 +224,7 @@ class Study:
             "bound": found.bound,
             "standard_error": found.standard_error,
             "num_images": found.num_images,
-            "kid": kids or None,
+            "quality": quality or None,
             "judge": judge.about if judge else None,
             "told_apart": None if against is None else self._told_apart(model, training, against),
         }
@@ -235,14 +236,14 @@ class Study:
             general = Glow.from_pretrained(self.runs / background.directory / LAST, self.device).freeze()
         return told_apart(Trial(model, training.run, general), against, self.pairs, training.directory)
 
-    def _kid(self, line: Line, model: Glow, temperature: float, judge: Judge) -> float:
-        """Draw samples and return their KID. For the first seed, save a picture of them."""
-        samples = sample(model, SAMPLES_FOR_KID, temperature, seed=line["seed"])
+    def _quality(self, line: Line, model: Glow, temperature: float, judge: Judge) -> Quality:
+        """Draw samples and return their quality. For the first seed, save a picture of them."""
+        samples = sample(model, NUM_SAMPLES, temperature, seed=line["seed"])
         if line["seed"] == 0:
             path = self.picture(line, temperature)
             path.parent.mkdir(parents=True, exist_ok=True)
             grid(samples[: GRID**2], GRID).save(path)
-        return judge.kid(samples)
+        return judge.quality(samples)
 
     def _measure_speeds(self) -> None:
         for preset in self.definition.presets:

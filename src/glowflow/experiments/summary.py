@@ -6,14 +6,19 @@ from statistics import fmean
 
 from glowflow.config import TrainConfig
 from glowflow.experiments.definition import Definition, neighbours
-from glowflow.experiments.results import Line, Value, bits, bits_after, by_seed, kid_at
+from glowflow.experiments.results import Line, Value, bits, bits_after, by_seed, quality_at
 from glowflow.experiments.significance import CRITERION, Gap, binomial_interval, gap, mean_and_spread
-from glowflow.experiments.study import SAMPLES_FOR_KID, Study
+from glowflow.experiments.study import NUM_SAMPLES, Study
 from glowflow.experiments.unusual import LEVEL
 
 EQUAL_TIME = (
     "Bits/dim after equal time are read from the curves, at the time that the fastest variation takes for the whole "
     "training. The time is that of training steps alone, which were timed in turn."
+)
+
+SHARES = (
+    " Precision is the share of samples that resemble real images, and recall the share of real images that samples "
+    "resemble. More is better."
 )
 
 
@@ -58,7 +63,7 @@ def _preset(study: Study, preset: str, lines: Sequence[Line]) -> list[str]:
     values = _values(study, preset, lines)
     return [
         _about(lines),
-        _table(study, preset, lines, values),
+        _table(study, preset, lines, values | _shares(study, lines)),
         *_judged(lines),
         *_told_apart(definition, preset, lines),
         *_comparisons(definition, lines, values),
@@ -72,9 +77,17 @@ def _values(study: Study, preset: str, lines: Sequence[Line]) -> dict[str, Value
         per_image: dict[str, float] = speed["seconds_per_image"]
         seconds = study.definition.presets[preset] * min(per_image.values())
         values[f"bits/dim after {seconds / 60:.1f} minutes"] = bits_after(seconds, per_image)
-    if any(line.get("kid") for line in lines):
-        values |= {f"KID at T = {t:g}": kid_at(t) for t in study.definition.temperatures}
+    if any(line.get("quality") or line.get("kid") for line in lines):
+        values |= {f"KID at T = {t:g}": quality_at(t) for t in study.definition.temperatures}
     return values
+
+
+def _shares(study: Study, lines: Sequence[Line]) -> dict[str, Value]:
+    """Precision and recall of samples, by name. More is better, so they aren't among the values that are compared."""
+    if not any(line.get("quality") for line in lines):
+        return {}
+    pairs = [(measure, t) for t in study.definition.temperatures for measure in ("precision", "recall")]
+    return {f"{measure} at T = {t:g}": quality_at(t, measure) for measure, t in pairs}
 
 
 def _about(lines: Sequence[Line]) -> str:
@@ -129,9 +142,10 @@ def _judged(lines: Sequence[Line]) -> list[str]:
     if about is None:
         return []
     return [
-        f"KID is a distance between {SAMPLES_FOR_KID} samples and {about['reference']}. Lower is better, and equal "
+        f"KID is a distance between {NUM_SAMPLES} samples and {about['reference']}. Lower is better, and equal "
         f"distributions have 0. It compares features of a small classifier of {about['classifies']}, which is right "
-        f"for {100 * about['accuracy']:.1f}% of the training images that were kept from it. The flows have seen them."
+        f"for {100 * about['accuracy']:.1f}% of the {about.get('kept', 'training images that were kept from it')}. The "
+        f"flows have seen them.{SHARES if any(line.get('quality') for line in lines) else ''}"
     ]
 
 

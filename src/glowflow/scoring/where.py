@@ -26,7 +26,7 @@ def bits_by_pixel(model: Glow, dataset: Dataset, rows: Sequence[int], seed: int 
     """Yield the `Bits.by_pixel`, in batches on the CPU, of the images at some rows of a data set.
 
     The noise is the first draw of `evaluate.scores` with the same seed, so the pixels of an image add up to its score.
-    Without a seed there is no noise, and each value stands at the centre of its bin.
+    Without a seed all noise is 0.5, so each value stands at the centre of its bin, or at the median of learned noise.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model, digits = Glow(GlowConfig((1, 28, 28), steps=1, width=8)), load("digits", (1, 28, 28), "test")

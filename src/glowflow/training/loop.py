@@ -16,7 +16,7 @@ from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split, for_all_kinds
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import bound, scores
+from glowflow.evaluate import bound, marked_bits, scores
 from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
@@ -154,7 +154,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
                 say(f"Step skipped at {began:,} images: {where} isn't finite ({at.skipped} skipped so far).")
                 if state.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
                     raise TrainingDivergedError(_advice(out, where, settings))
-            latest = f"{window[-1].bits_per_dim:.3f} bits/dim" if window else ""
+            latest = marked_bits(window[-1].bits_per_dim, state.model.config) if window else ""
             advance(min(settings.batch_size, settings.images - before), latest)
 
             # Record
