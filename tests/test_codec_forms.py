@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow import InputError
-from glowflow.bijections import AdditiveCoupling, Bijection, Conditioner, Conv1x1, SplitPrior
+from glowflow.bijections import AdditiveCoupling, Bijection, Conditioner, Conv1x1, SplitPrior, TopPrior
+from glowflow.bijections.prior import standard_normal_log_prob
 from glowflow.codec.form import form_of
 from glowflow.codec.networks import network_of
 from glowflow.codec.product import EXACT, LARGEST, UNIT
 from glowflow.codec.scaling import LARGEST_VALUE
 from glowflow.codec.stream import Stream
-from glowflow.conditioners import ConvConditioner, EdgeConv, ZeroConv
+from glowflow.conditioners import ConvConditioner, EdgeConv, TopNetwork, ZeroConv
 from glowflow.conditioners.edge import ZeroConv1x1
 from tests.helpers import randomize
 from tests.test_bijections import REGISTRY
@@ -101,6 +102,37 @@ def test_any_whole_numbers_come_back(name: str, size: int) -> None:
     form, stream = form_of(made(name)), Stream(lanes=100)
     assert torch.equal(form.inverse(form.forward(x, stream), stream), x)
     assert stream.is_initial()
+
+
+@pytest.fixture(name="by_class")
+def _by_class() -> TopPrior:
+    torch.manual_seed(0)
+    return randomize(TopPrior(TopNetwork((4, 2, 6), num_classes=3)), 0.1).double()
+
+
+@pytest.mark.parametrize("lanes", [2, 100])
+def test_a_prior_with_classes_is_undone_whatever_the_stream_chooses(by_class: TopPrior, x: Tensor, lanes: int) -> None:
+    form, stream = form_of(by_class), Stream(lanes)
+    assert torch.equal(form.inverse(form.forward(x, stream), stream), x)
+    assert torch.equal(form.forward(form.inverse(x, stream), stream), x)
+    assert stream.is_initial()
+
+
+def test_a_prior_with_classes_costs_what_the_mean_of_their_densities_says(by_class: TopPrior) -> None:
+    """Numbers of all classes, and numbers between them."""
+    labels = torch.arange(400) % 3
+    x = by_class.inverse(torch.randn(400, 4, 2, 6, dtype=torch.float64), labels)
+    x[300:] = x[300:].roll(1, 0) * 0.5
+    form, stream = form_of(by_class), Stream(lanes=7)
+    y = form.forward(whole(x), stream)
+    normal = standard_normal_log_prob(y.double() / UNIT)
+    densities = []
+    for label in range(3):
+        eps, log_det = by_class(x, torch.full((400,), label))
+        densities.append(log_det + standard_normal_log_prob(eps))
+    expected = torch.stack(densities).logsumexp(0) - np.log(3)
+    found = -stream.bits * np.log(2) + normal.sum().item()
+    assert found / x.numel() == pytest.approx(expected.sum().item() / x.numel(), abs=2e-3)
 
 
 def test_images_come_back_one_by_one(x: Tensor) -> None:

@@ -1,5 +1,6 @@
 """What the codec computes with: the stream, exact products, scales, and distributions of whole numbers."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from hashlib import blake2b
 from math import e, log2, pi
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glowflow import InputError
+from glowflow.codec import prediction
 from glowflow.codec.pieces import Pieces, logit_pieces, normal_pieces, uniform_pieces
 from glowflow.codec.product import EXACT, LARGEST, UNIT, Product
 from glowflow.codec.reproducible import Floats, exp, log, matmul, sigmoid, tanh, triangular
@@ -99,7 +101,7 @@ def test_numbers_take_the_bits_that_they_are_worth() -> None:
         stream.push(rng.integers(0, bases), bases)
         worth += np.log2(bases).sum()
     assert stream.bits == pytest.approx(worth, rel=1e-5)
-    assert stream.bits - 16 < stream.whole_bits <= stream.bits  # of 16 lanes
+    assert stream.bits - 16 < stream.length <= stream.bits  # of 16 lanes
     assert 8 * len(stream.to_bytes()) < worth + 33 * 16
 
 
@@ -110,6 +112,23 @@ def test_a_copy_is_a_stream_of_its_own() -> None:
     copy.pop(BASE, 3)
     copy.push(np.array([1, 2]), BASE)
     assert state(stream) == before != state(copy)
+
+
+@pytest.mark.parametrize("pops", [0, 1, 3, 9])
+def test_a_stream_may_begin_with_content(pops: int) -> None:
+    """A part of it is popped, or all of it and more that is borrowed."""
+    content = b"eleven bytes"[:11]
+    stream = Stream(4, content)
+    popped = [stream.pop(np.array([BASE, 300])) for _ in range(pops)]
+    stream.push(np.array([7]), 5000)
+    assert stream.initial_content(11) is None
+    stream.pop(np.array([5000]))
+    for values in popped[::-1]:
+        stream.push(values, np.array([BASE, 300]))
+    assert bool(stream.borrowed) == (pops == 9)
+    assert stream.initial_content(11) == content
+    assert stream.initial_content(9) is None
+    assert not stream.is_initial()
 
 
 def test_a_stream_comes_back_from_bytes() -> None:
@@ -231,6 +250,42 @@ def test_numbers_that_are_too_large_to_be_scaled_are_refused() -> None:
     for far in (LARGEST_VALUE + 1, -LARGEST_VALUE - 1, -(2**63)):
         with pytest.raises(OutOfRangeError):
             scale(np.array([far]), ratios(np.ones(1)), Stream(1))
+
+
+IMAGES: dict[str, Callable[[np.random.Generator], Integers]] = {
+    "noise": lambda rng: rng.integers(0, 256, (3, 3, 5, 7)),
+    "colour": lambda rng: (rng.normal(0, 2, (2, 3, 6, 4)).cumsum(3) + 128).astype(np.int64) % 256,
+    "one column": lambda _: np.arange(12).reshape(1, 2, 6, 1) * 20,
+    "one row": lambda _: np.arange(12).reshape(1, 2, 1, 6) * 20,
+    "constant": lambda _: np.full((2, 1, 8, 8), 255),
+    "two levels": lambda rng: rng.integers(0, 2, (2, 1, 8, 8)),
+    "steep": lambda _: np.indices((1, 1, 16, 16)).sum(0) % 2 * 255,
+}
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 100])
+@pytest.mark.parametrize("name", IMAGES)
+def test_predicted_images_come_back_and_take_the_bits_that_they_say(name: str, lanes: int) -> None:
+    levels = IMAGES[name](np.random.default_rng(0))
+    count, *shape = levels.shape
+    for num_bits in (8, 1) if name == "two levels" else (8,):
+        stream, images = Stream(lanes), prediction.Predicted(levels, num_bits)
+        before = stream.bits
+        images.push(stream)
+        assert stream.bits - before == pytest.approx(images.length, abs=1 + 0.001 * levels.size)
+        found = prediction.pop(count, (shape[0], shape[1], shape[2]), num_bits, stream)
+        assert np.array_equal(found, levels)
+        assert stream.is_initial()
+
+
+def test_plain_images_take_few_bits_without_a_model_and_noise_no_more_than_its_values() -> None:
+    i, j = np.indices((32, 32))
+    grey = 60 + i // 9 * 20 + j // 9 * 30
+    plain, coloured = grey[None, None], np.stack([grey, grey + 20, grey])[None]
+    assert prediction.Predicted(plain, 8).length < plain.size
+    assert prediction.Predicted(coloured, 8).length < 1.5 * prediction.Predicted(plain, 8).length
+    noise = IMAGES["noise"](np.random.default_rng(0))
+    assert prediction.Predicted(noise, 8).length < 8.1 * noise.size + 24
 
 
 PIECES = {

@@ -1,36 +1,45 @@
 """A block: several images on one stream, as bytes."""
 
-from collections.abc import Sequence
-from math import ceil
+from collections.abc import Callable
+from math import ceil, prod
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from glowflow.codec.form import row
+from glowflow.codec import prediction
 from glowflow.codec.integer_model import IntegerModel
+from glowflow.codec.prediction import Predicted
 from glowflow.codec.scaling import OutOfRangeError
-from glowflow.codec.stream import Integers, Stream
+from glowflow.codec.stream import Stream
 from glowflow.errors import InputError, counted
 
 MOST_TOGETHER, FEWEST_GROUPS = 16, 1024
-LANES_PER_IMAGE, MOST_LANES = 128, 1024
+FEWEST_LANES, MOST_LANES = 8, 1024
+VALUES_PER_LANE = 4096
+"""So that the bytes of the lanes, of which a half are lost, are few beside those of the images."""
+LARGEST_BLOCK = 1 << 30
+"""The most values of a block, so that it fits into memory."""
 
 
 class Way(NamedTuple):
     """How the images of a block are put on its stream. It belongs to the format: other numbers give other bytes."""
 
     together: int
-    """How many images go through the model at a time. Each of the first ones borrows bits, some kilobytes."""
+    """How many images go through the model at a time. Each of the first ones needs bits to begin with."""
     lanes: int
     """How many lanes the stream has; each takes four bytes."""
+    content: int = 0
+    """How many bytes the stream begins with."""
 
     @classmethod
-    def of(cls, count: int) -> "Way":
+    def of(cls, count: int, num_dims: int, content: int = 0) -> "Way":
         """A good way for a number of images: more at a time take less time, and fewer take less space."""
         together = min(max(count // FEWEST_GROUPS, 1), MOST_TOGETHER)
-        return cls(together, min(LANES_PER_IMAGE * together, MOST_LANES))
+        lanes = max(count * num_dims // VALUES_PER_LANE, FEWEST_LANES)
+        return cls(together, min(lanes, MOST_LANES), content)
 
     def check(self) -> None:
         """Raise an InputError for numbers that no block has."""
@@ -42,69 +51,102 @@ class Way(NamedTuple):
         return [min(self.together, count - start) for start in range(0, count, self.together)]
 
 
-def packed(model: IntegerModel, images: Tensor, way: Way) -> bytes:
+def packed(
+    model: IntegerModel,
+    images: Tensor,
+    way: Way,
+    content: bytes = b"",
+    advance: Callable[[int, int], None] = lambda images, length: None,
+) -> bytes:
     """The bytes of a block with these images, uint8 (N, C, H, W): a bit for each group, and the stream.
 
-    The bit is 1 if the group stands there without the model, where each value takes as many bits as it has. This is so
-    if numbers become too large for the integer form, or if the group would take more bits with the model. All groups do
-    if the block would be longer with the model, because of what the first ones borrow.
+    The bit is 1 if the group stands there without the model (`Predicted`). This is so if the stream is shorter then,
+    or if numbers become too large for the integer form. The first groups would have to borrow many words for the model,
+    so they mostly stand there without it, until the following ones have enough bits to begin with.
+
+    Args:
+        model: The model.
+        images: The images.
+        way: How they are put on the stream.
+        content: What the stream begins with, `way.content` bytes. The first images use them, so they take up hardly
+            any room.
+        advance: Is called with numbers of images that are done, and with the length of the stream in bits.
+
+    Raises:
+        InputError: If these aren't images of such a model, or if they are too many for a block.
     """
-    groups = model.levels_of(images).split(way.sizes(len(images)))
-    return min((_packed(model, groups, way.lanes, plain=plain) for plain in (False, True)), key=len)
+    check_size(len(images), images.shape[1:])
+    stream, flags = Stream(way.lanes, content), []
+    for group in model.levels_of(images).split(way.sizes(len(images))):
+        predicted, longer = Predicted(group.numpy(), model.config.num_bits), _with_model(model, group, stream)
+        flags.append(longer is None or longer.length > stream.length + predicted.length)
+        if longer is None or flags[-1]:
+            predicted.push(stream)
+        else:
+            stream = longer
+        advance(len(group), stream.length)
+    return np.packbits(np.array(flags, bool)).tobytes() + stream.to_bytes()
 
 
-def unpacked(model: IntegerModel, data: bytes, count: int, way: Way) -> Tensor:
-    """The images, uint8 (count, C, H, W), of which `packed` has made these bytes.
+def unpacked(
+    model: IntegerModel,
+    data: bytes,
+    count: int,
+    way: Way,
+    advance: Callable[[int], None] = lambda images: None,
+) -> tuple[Tensor, bytes]:
+    """The images, uint8 (count, C, H, W), and the content of which `packed` has made these bytes.
+
+    Args:
+        model: The model.
+        data: The bytes.
+        count: The number of images.
+        way: How they were put on the stream.
+        advance: Is called with numbers of images that are done.
 
     Raises:
         InputError: If the bytes are too few or too many, or aren't those of such a block.
     """
+    shape, num_bits = model.config.image_shape, model.config.num_bits
     way.check()
-    flags = ceil(ceil(count / way.together) / 8)
-    if flags > len(data):
-        raise InputError(f"The compressed images are damaged: {len(data)} bytes can't hold {counted(count, 'image')}.")
-    stream = Stream.from_bytes(data[flags:], way.lanes)
-    plain = np.unpackbits(np.frombuffer(data[:flags], np.uint8))
-    groups = [torch.empty(0, *model.config.image_shape, dtype=torch.int64)]
-    for size, is_plain in reversed(list(zip(way.sizes(count), plain, strict=False))):
-        groups.append(_pop_plain(model, size, stream) if is_plain else model.pop(size, stream))
-    if not stream.is_initial():
+    check_size(count, shape)
+    flags, stream = _opened(data, count, way)
+    images, end = torch.empty(count, *shape, dtype=torch.uint8), count
+    for size, is_predicted in zip(way.sizes(count)[::-1], flags[::-1], strict=True):
+        levels = prediction.pop(size, shape, num_bits, stream) if is_predicted else model.pop(size, stream)
+        images[end - size : end] = model.images_of(torch.as_tensor(levels))
+        end -= size
+        advance(size)
+    content = stream.initial_content(way.content)
+    if content is None:
         raise InputError("The compressed images are damaged: something is left over.")
-    return model.images_of(torch.cat(groups[::-1]))
+    return images, content
 
 
-def _packed(model: IntegerModel, groups: Sequence[Tensor], lanes: int, *, plain: bool) -> bytes:
-    """The block with each group as it takes fewer bits, or with all groups plain."""
-    stream, flags = Stream(lanes), []
-    for group in groups:
-        with_model = None if plain else _with_model(model, group, stream)
-        flags.append(with_model is None)
-        if with_model is None:
-            _push_plain(row(group), model.num_levels, stream)
-        else:
-            stream = with_model
-    return np.packbits(np.array(flags, bool)).tobytes() + stream.to_bytes()
+def check_size(count: int, shape: tuple[int, ...]) -> None:
+    """Raise an InputError if a block can't have so many images of a shape."""
+    if count * prod(shape) > LARGEST_BLOCK:
+        raise InputError(
+            f"A block can't have {counted(count, 'image')} of shape {tuple(shape)}: {LARGEST_BLOCK:,} values are the "
+            "most. Compress fewer images at a time."
+        )
+
+
+def _opened(data: bytes, count: int, way: Way) -> tuple[NDArray[np.uint8], Stream]:
+    """The bit of each group, and the stream."""
+    groups = ceil(count / way.together)
+    num_bytes = ceil(groups / 8)
+    if num_bytes > len(data):
+        raise InputError(f"The compressed images are damaged: {len(data)} bytes can't hold {counted(count, 'image')}.")
+    flags = np.unpackbits(np.frombuffer(data[:num_bytes], np.uint8), count=groups)
+    return flags, Stream.from_bytes(data[num_bytes:], way.lanes)
 
 
 def _with_model(model: IntegerModel, group: Tensor, stream: Stream) -> Stream | None:
-    """The stream with a group on it; None if it would take fewer bits without the model, or can't be coded by it."""
+    """The stream with a group on it; None if the model can't code the group."""
     longer = stream.copy()
     try:
         model.push(group, longer)
     except OutOfRangeError:
         return None
-    return longer if longer.whole_bits - stream.whole_bits <= group.numel() * model.config.num_bits else None
-
-
-def _push_plain(levels: Integers, base: int, stream: Stream) -> None:
-    for part in stream.rows(len(levels)):
-        stream.push(levels[part], base)
-
-
-def _pop_plain(model: IntegerModel, count: int, stream: Stream) -> Tensor:
-    """The levels of `count` images."""
-    levels = np.empty((count, *model.config.image_shape), np.int64)
-    numbers = levels.reshape(-1)
-    for part in list(stream.rows(len(numbers)))[::-1]:
-        numbers[part] = stream.pop(model.num_levels, len(numbers[part]))
-    return torch.from_numpy(levels)
+    return longer

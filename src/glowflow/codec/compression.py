@@ -14,15 +14,17 @@ from glowflow.model import Glow
 
 MAGIC = b"glowcode1"
 HEADER = Struct(f"<{len(MAGIC)}s{SIZE}sIHHI")
-"""Magic, digest of the model's integer form, number of images, images at a time, lanes, and a checksum."""
+"""Magic, digest of the model's integer form, number of images, and the way of the block."""
+CHECKSUM = Struct("<I")
+"""Of everything else. It stands between header and images."""
 
 
 def compress(model: Glow | IntegerModel, images: Array) -> bytes:
     """Images as bytes, from which `decompress` gets exactly the same images back, with the same model.
 
     The more likely the images are under the model, the fewer bytes they take: about as many as `Glow.bits_per_dim`
-    says, and some kilobytes once. The images come back on any machine. Images that are nothing like the training images
-    take more bytes, at most about as many as they have values.
+    says. The first ones take more, about as many as in a PNG file. So do images that are nothing like the training
+    images. The images come back on any machine.
 
     Args:
         model: A model with uniform dequantisation and without classes, whose networks are convolutions. Its integer
@@ -30,7 +32,8 @@ def compress(model: Glow | IntegerModel, images: Array) -> bytes:
         images: uint8 (N, C, H, W), of the model's shape. If it has n < 8 bits, the values are multiples of 2^(8 - n).
 
     Raises:
-        InputError: If the model can't code images, or if these aren't images of such a model.
+        InputError: If the model can't code images, if these aren't images of such a model, or if they are more than fit
+            into one block: 2^30 values.
 
     >>> import torch
     >>> from glowflow import Glow, GlowConfig
@@ -40,9 +43,10 @@ def compress(model: Glow | IntegerModel, images: Array) -> bytes:
     True
     """
     integers = _integers(model)
-    images, way = as_tensor(images), Way.of(len(images))
-    content = packed(integers, images, way)
-    return HEADER.pack(MAGIC, integers.digest, len(images), *way, crc32(content)) + content
+    images = as_tensor(images)
+    way = Way.of(len(images), integers.config.num_dims)
+    header, block = HEADER.pack(MAGIC, integers.digest, len(images), *way), packed(integers, images, way)
+    return header + CHECKSUM.pack(crc32(block, crc32(header))) + block
 
 
 def decompress(model: Glow | IntegerModel, data: bytes) -> Tensor:
@@ -59,20 +63,21 @@ def decompress(model: Glow | IntegerModel, data: bytes) -> Tensor:
     """
     integers = _integers(model)
     try:
-        magic, made_with, count, together, lanes, checksum = HEADER.unpack_from(data)
+        magic, made_with, count, *way = HEADER.unpack_from(data)
+        (checksum,) = CHECKSUM.unpack_from(data, HEADER.size)
     except error:
         raise InputError(f"{len(data)} bytes can't be compressed images: they are too few for the header.") from None
-    content = data[HEADER.size :]
+    header, block = data[: HEADER.size], data[HEADER.size + CHECKSUM.size :]
     if magic != MAGIC:
         raise InputError("These bytes aren't images that this version of glowflow has compressed.")
+    if checksum != crc32(block, crc32(header)):
+        raise InputError("The compressed images are damaged: their checksum differs.")
     if made_with != integers.digest:
         raise InputError(
             f"The images were compressed with another model, of digest {made_with.hex()}; this one's is "
             f"{integers.digest.hex()}."
         )
-    if checksum != crc32(content):
-        raise InputError("The compressed images are damaged: their checksum differs.")
-    return unpacked(integers, content, count, Way(together, lanes))
+    return unpacked(integers, block, count, Way(*way))[0]
 
 
 def _integers(model: Glow | IntegerModel) -> IntegerModel:

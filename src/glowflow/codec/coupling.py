@@ -1,4 +1,4 @@
-"""Integer forms of couplings and priors."""
+"""Integer forms of couplings, and of the priors that are couplings."""
 
 from collections.abc import Callable
 from functools import cache
@@ -15,18 +15,16 @@ from glowflow.bijections import (
     AffineTanhCoupling,
     Coupling,
     SplitPrior,
-    TopPrior,
 )
 from glowflow.bijections.conditioner import PlainConditioner
 from glowflow.bijections.coupling import deinterleave
-from glowflow.codec.form import Form, integer_form, row, without_form
+from glowflow.codec.form import Form, integer_form, row
 from glowflow.codec.linear import floats
 from glowflow.codec.networks import network_of
 from glowflow.codec.product import FRACTION
 from glowflow.codec.reproducible import Floats, exp, sigmoid, tanh
 from glowflow.codec.scaling import Ratios, ratios, scale, unscale
 from glowflow.codec.stream import Integers, Stream
-from glowflow.conditioners import TopNetwork
 
 TABLE_FRACTION, TABLE_REACH = 10, 16
 """The scales are tabulated at multiples of 2^-10 from -16 to 16."""
@@ -111,29 +109,6 @@ class CouplingForm(Form):
         return (h,) if isinstance(self.elementwise, Shift) else deinterleave(h)
 
 
-class TopPriorForm(Form):
-    """The integer form of the top latent's prior, whose mean and scale are constants."""
-
-    def __init__(self, prior: TopPrior) -> None:
-        network = prior.network
-        if type(network) is not TopNetwork or network.embedding is not None:
-            raise without_form(network)
-        zeros = torch.zeros(network.zeros.shape, dtype=torch.int64)
-        self.parameters = (zeros if network.conv is None else network_of(network.conv)(zeros)).chunk(2, dim=1)
-        self.elementwise = _standardised()
-
-    def forward(self, x: Tensor, stream: Stream) -> Tensor:
-        """Standardise x."""
-        return self.elementwise.forward(x, stream, *self._parameters(x))
-
-    def inverse(self, y: Tensor, stream: Stream) -> Tensor:
-        """Give y its mean and scale back."""
-        return self.elementwise.inverse(y, stream, *self._parameters(y))
-
-    def _parameters(self, x: Tensor) -> list[Tensor]:
-        return [parameter.expand(len(x), -1, -1, -1) for parameter in self.parameters]
-
-
 @integer_form(AdditiveCoupling)
 def _additive(coupling: AdditiveCoupling) -> CouplingForm:
     return CouplingForm(coupling, Shift())
@@ -157,12 +132,7 @@ def _affine_tanh(coupling: AffineTanhCoupling) -> CouplingForm:
 
 @integer_form(SplitPrior)
 def _split_prior(prior: SplitPrior) -> CouplingForm:
-    return CouplingForm(prior, _standardised())
-
-
-@integer_form(TopPrior)
-def _top_prior(prior: TopPrior) -> TopPriorForm:
-    return TopPriorForm(prior)
+    return CouplingForm(prior, standardised())
 
 
 @cache
@@ -176,8 +146,8 @@ def _exponential_scale() -> ScaleAndShift:
 
 
 @cache
-def _standardised() -> ShiftAndScale:
-    """(x - mean) exp(-logsd)."""
+def standardised() -> ShiftAndScale:
+    """(x - mean) exp(-logsd), for a mean and a logsd of each number."""
     return ShiftAndScale(lambda logsd: exp(-logsd), sign=-1)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glowflow.bijections import Chain, Logit
-from glowflow.codec import coupling, layers  # noqa: F401 (they register their forms)
+from glowflow.codec import coupling, layers, top_prior  # noqa: F401 (they register their forms)
 from glowflow.codec.digest import digest
 from glowflow.codec.form import form_of, row, without_form
 from glowflow.codec.pieces import logit_pieces, normal_pieces, uniform_pieces
@@ -123,7 +123,5 @@ def _check(model: Glow) -> None:
     """Refuse a model that has no integer form as a whole."""
     if isinstance(model, FrozenGlow):
         raise InputError("A frozen model can't code images: give the model that it is made from.")
-    if model.config.num_classes:
-        raise InputError("A class-conditional model can't code images yet: give a model without classes.")
     if type(model.dequantizer) is not UniformDequantizer:
         raise without_form(model.dequantizer)

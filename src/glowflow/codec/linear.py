@@ -11,7 +11,7 @@ from torch import Tensor
 from glowflow.bijections import ActNorm, Bijection, Conv1x1, Conv1x1LU, Permute, Reverse, Shuffle
 from glowflow.bijections.actnorm import LOGS_FACTOR
 from glowflow.codec.form import Form, integer_form, row, without_form
-from glowflow.codec.product import LARGEST, UNIT, Product, limited
+from glowflow.codec.product import UNIT, Product, is_limited, limited
 from glowflow.codec.reproducible import Floats, exp, matmul, triangular
 from glowflow.codec.scaling import Ratios, ratios, scale, unscale
 from glowflow.codec.stream import Stream
@@ -69,19 +69,23 @@ def _added(x: Tensor, triangle: Product) -> Tensor:
 
 
 def _subtracted(y: Tensor, triangle: Product, order: range) -> Tensor:
-    """The x that `_added` maps to y, found channel by channel in this order. It takes the place of y in memory.
-
-    So many operations on so few numbers take NumPy less time than torch.
-    """
+    """The x that `_added` maps to y, found channel by channel in this order."""
     if triangle.is_zero:
         return y
-    columns = limited(y).T
-    numbers, known = y.numpy(), columns.T.numpy()
+    x = y.double()
+    pixels, channels, weights, biases = x.T, x.unbind(), triangle.weight.unbind(), triangle.bias.unbind()
     for channel in order:  # what isn't known yet has the weight 0
-        sums = torch.addmv(triangle.bias[channel], columns, triangle.weight[channel])  # NumPy has threads of its own
-        numbers[channel] -= sums.floor_().numpy().astype(np.int64)
-        known[channel] = np.minimum(np.maximum(numbers[channel], -LARGEST), LARGEST)
-    return y
+        channels[channel].sub_(torch.addmv(biases[channel], pixels, weights[channel]).floor_())
+    return x.long() if is_limited(x) else _subtracted_far(y, triangle, order)
+
+
+def _subtracted_far(y: Tensor, triangle: Product, order: range) -> Tensor:
+    """The same if numbers are beyond the limit of what enters a product."""
+    x, entering = y.clone(), limited(y)
+    for channel in order:
+        x[channel] -= torch.addmv(triangle.bias[channel], entering.T, triangle.weight[channel]).floor_().long()
+        entering[channel] = limited(x[channel])
+    return x
 
 
 def _channels(x: Tensor) -> Tensor:

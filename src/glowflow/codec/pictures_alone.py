@@ -12,15 +12,19 @@ from PIL import Image
 from glowflow.shapes import Shape
 
 PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
+PLACE_OF_DEPTH = 24
+"""Where a PNG file says how many bits a value has."""
 MODES = {1: "L", 3: "RGB"}
 FORMATS = ("PNG", "PPM")
+LARGEST_HEADER = 1 << 16
+"""A file of pixels alone has fewer bytes than this and two for each value."""
 
 
 def pixels_alone(content: bytes, shape: Shape, num_bits: int) -> tuple[str, NDArray[np.uint8]] | None:
     """The format and the pixels (C, H, W) of an image file that a model of this shape can code; None for other files.
 
-    These are PNG files of 8 bits or fewer without transparency, palette, text or other additions, and PGM and PPM files
-    without comments. Every value is a multiple of 2^(8 - n).
+    These are PNG files of 8 bits without transparency, palette, text or other additions, and PGM and PPM files without
+    comments. Every value is a multiple of 2^(8 - n).
     """
     channels, *size = shape
     if not (content.startswith(PNG_BEGINS) and _has_pixels_alone(content)) and content[:2] not in {b"P5", b"P6"}:
@@ -46,9 +50,10 @@ def picture_file(pixels: NDArray[np.uint8], kind: str) -> bytes:
 
 
 def _has_pixels_alone(png: bytes) -> bool:
-    """True if a PNG file has only the chunks that pixels without a palette need, and nothing after them."""
+    """True if a PNG file has 8 bits, only the chunks that pixels without a palette need, and nothing after them."""
     kinds = list(_chunks(png))
-    return kinds[:1] == [b"IHDR"] and kinds[-1:] == [b"IEND"] and set(kinds[1:-1]) == {b"IDAT"}
+    chunks_are_few = kinds[:1] == [b"IHDR"] and kinds[-1:] == [b"IEND"] and set(kinds[1:-1]) == {b"IDAT"}
+    return chunks_are_few and png[PLACE_OF_DEPTH] == 8
 
 
 def _chunks(png: bytes) -> Iterator[bytes]:

@@ -74,7 +74,7 @@ def normal_pieces() -> Pieces:
     outer = np.array([2 * NORMAL_REACH, 64 * NORMAL_REACH, 2 * LARGEST_VALUE])
     starts = np.concatenate([-outer[::-1], inner, outer])
     masses = np.zeros(len(starts) - 1)
-    masses[len(outer) : -len(outer)] = exp(-0.5 * ((inner[:-1] + NORMAL_WIDTH // 2) / UNIT) ** 2)
+    masses[len(outer) : -len(outer)] = exp(-0.5 * np.square((inner[:-1] + NORMAL_WIDTH // 2) / UNIT))
     return Pieces(starts, np.zeros(len(masses), np.int64), masses)
 
 

@@ -62,6 +62,11 @@ def limited(x: Tensor) -> Tensor:
     return x.clamp(-LARGEST, LARGEST).double()
 
 
+def is_limited(x: Tensor) -> bool:
+    """True if no number is beyond +-2^26, so that `limited` would change none."""
+    return not x.numel() or float(x.abs().max()) <= LARGEST
+
+
 def _finest(weight: Floats, bias: Floats) -> int:
     """The q with which the largest possible sum of a product stays below 2^51 units, at most `FINEST`."""
     largest = float((sums(np.abs(weight)) * (LARGEST / UNIT) + np.abs(bias)).max())

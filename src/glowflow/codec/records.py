@@ -1,10 +1,13 @@
 """A file of records, whose damage is noticed, and costs only the records that it hits."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct, error
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
+
+from glowflow.errors import InputError
 
 MARK = b"\x8bglow\r\n\x1a"
 """Begins each record. A transfer that changes the ends of lines changes it, too."""
@@ -15,11 +18,25 @@ LENGTH = HEADER.size + CHECKSUM.size
 READ_AT_ONCE = 1 << 20
 
 
-class Record(NamedTuple):
-    """What was written: a kind, four bytes, and any content."""
+@dataclass(frozen=True)
+class Record:
+    """What was written: a kind, four bytes, and any content, which is read when it's needed."""
 
     kind: bytes
-    content: bytes
+    length: int
+    """Bytes of the content."""
+    file: BinaryIO
+    start: int
+    """Where the content begins in the file."""
+
+    def read(self, start: int = 0, length: int | None = None) -> bytes:
+        """A part of the content: at most `length` bytes from `start` on, or all of them."""
+        return b"".join(self.chunks(start, length))
+
+    def chunks(self, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The same part, a megabyte at a time."""
+        rest = self.length - start
+        return _chunks(self.file, self.start + start, rest if length is None else min(length, rest))
 
 
 class Damage(NamedTuple):
@@ -30,21 +47,37 @@ class Damage(NamedTuple):
     length: int
 
 
-def write_record(file: BinaryIO, kind: bytes, content: bytes) -> int:
-    """Add a record to a file, and return how many bytes it takes."""
-    header = HEADER.pack(MARK, kind, len(content), crc32(content))
-    file.write(header + CHECKSUM.pack(crc32(header)))
-    file.write(content)
-    return LENGTH + len(content)
+def write_record(file: BinaryIO, kind: bytes, content: bytes, path: Path | None = None) -> int:
+    """Add a record to a file, and return how many bytes it takes.
+
+    Args:
+        file: Where to write it.
+        kind: Four bytes.
+        content: The content.
+        path: A file of any size, which is the rest of the content.
+
+    Raises:
+        InputError: If that file changes meanwhile. It may grow; what is added isn't stored.
+    """
+    length = path.stat().st_size if path else 0
+    before = _copied(content, path, length)
+    header = HEADER.pack(MARK, kind, *before)
+    file.write(header + CHECKSUM.pack(crc32(header)) + content)
+    if not _copied(content, path, length, file) == before == (len(content) + length, before[1]):
+        raise InputError(f"{path} has changed while it was being stored. Store it again.")
+    return LENGTH + len(content) + length
 
 
 def read_records(path: Path) -> Iterator[Record | Damage]:
-    """The records of a file, one at a time, and in between the parts that are damaged."""
+    """The records of a file, one at a time, and in between the parts that are damaged.
+
+    A record can be read until the next one is asked for.
+    """
     size, at = path.stat().st_size, 0
     with path.open("rb") as file:
         while at < size:
             record = _record(file, at, size)
-            length = LENGTH + len(record.content) if record else _next(file, at + 1, size) - at
+            length = LENGTH + record.length if record else _next(file, at + 1, size) - at
             yield record or Damage(at, length)
             at += length
 
@@ -60,8 +93,29 @@ def _record(file: BinaryIO, at: int, size: int) -> Record | None:
         return None
     if mark != MARK or of_header != crc32(header) or length > size - at - LENGTH:
         return None
-    content = file.read(length)
-    return Record(kind, content) if crc32(content) == of_content else None
+    found = 0
+    for chunk in _chunks(file, at + LENGTH, length):
+        found = crc32(chunk, found)
+    return Record(kind, length, file, at + LENGTH) if found == of_content else None
+
+
+def _chunks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
+    """A part of a file, a megabyte at a time."""
+    for at in range(start, start + length, READ_AT_ONCE):
+        file.seek(at)
+        yield file.read(min(READ_AT_ONCE, start + length - at))
+
+
+def _copied(content: bytes, path: Path | None, length: int, to: BinaryIO | None = None) -> tuple[int, int]:
+    """The number and the checksum of some bytes and the first `length` ones of a file, which are copied to another."""
+    total, checksum = len(content), crc32(content)
+    if path:
+        with path.open("rb") as file:
+            for chunk in _chunks(file, 0, length):
+                total, checksum = total + len(chunk), crc32(chunk, checksum)
+                if to:
+                    to.write(chunk)
+    return total, checksum
 
 
 def _next(file: BinaryIO, start: int, size: int) -> int:

@@ -28,8 +28,9 @@ class Stream:
     this word back if the head is below BASE times the base, which is so exactly if the push has sent one away. So the
     bases needn't be powers of two. Giesen 2014 (lanes); Zhang et al. 2021 (iFlow), section 3.3 (the rule).
 
-    A pop from an empty tail borrows a word of a fixed random sequence. When everything that was pushed is popped and
-    everything that was popped is pushed, the stream holds only what it borrowed (`is_initial`).
+    A stream may begin with any content, whose words serve the first pops. A pop from an empty tail borrows a word of a
+    fixed random sequence. When everything that was pushed is popped and everything that was popped is pushed, the
+    stream holds the content again, and below it only what it borrowed (`initial_content`).
 
     >>> import numpy as np
     >>> stream = Stream(lanes=2)
@@ -41,9 +42,10 @@ class Stream:
 
     Args:
         lanes: How many numbers are pushed or popped at once, at most.
+        content: What the stream begins with.
     """
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, content: bytes = b"") -> None:
         self.heads = np.full(lanes, BASE, np.int64)
         self.size = 0
         """Number of words in the tail."""
@@ -51,6 +53,7 @@ class Stream:
         """Number of words that were borrowed."""
         self._may_borrow = True
         self._tail = np.empty(1024, np.uint16)
+        self._put(_words(content))
 
     @property
     def tail(self) -> NDArray[np.uint16]:
@@ -58,10 +61,13 @@ class Stream:
         return self._tail[: self.size]
 
     @property
-    def whole_bits(self) -> int:
-        """`bits` with the bits of each head rounded down, so that it's the same on every machine."""
+    def length(self) -> int:
+        """The bits that the stream takes up, those that were borrowed included.
+
+        The bits of each head are rounded down, so that the length is the same on every machine.
+        """
         _, digits = np.frexp(self.heads)
-        return int(digits.sum()) - (WORD + 1) * len(digits) + WORD * (self.size - self.borrowed)
+        return int(digits.sum()) - (WORD + 1) * len(digits) + WORD * self.size
 
     @property
     def bits(self) -> float:
@@ -107,7 +113,14 @@ class Stream:
 
     def is_initial(self) -> bool:
         """True if the stream holds nothing but borrowed words."""
-        return bool((self.heads == BASE).all()) and np.array_equal(self.tail, _sequence(0, self.size)[::-1])
+        return self.initial_content(0) is not None
+
+    def initial_content(self, length: int) -> bytes | None:
+        """The `length` bytes that the stream began with; None if it holds anything more than these."""
+        below = self.size - (length + 1) // 2
+        if below < 0 or (self.heads != BASE).any() or not np.array_equal(self.tail[:below], _sequence(0, below)[::-1]):
+            return None
+        return self.tail[below:].astype("<u2").tobytes()[:length]
 
     def to_bytes(self) -> bytes:
         """Heads and tail, as little-endian numbers of 32 and of 16 bits."""
@@ -122,7 +135,7 @@ class Stream:
         stream.heads = np.frombuffer(data[: 4 * lanes], "<u4").astype(np.int64)
         if (stream.heads < BASE).any():
             raise InputError("The compressed images are damaged: the head of a stream is too small.")
-        stream._put(np.frombuffer(data[4 * lanes :], "<u2"))
+        stream._put(_words(data[4 * lanes :]))
         stream._may_borrow = False
         return stream
 
@@ -145,6 +158,11 @@ class Stream:
             self.borrowed += lacking
         self.size -= count
         return self._tail[self.size : self.size + count].astype(np.int64)
+
+
+def _words(data: bytes) -> NDArray[np.uint16]:
+    """Bytes as words, the last one with a zero if there is an odd number of bytes."""
+    return np.frombuffer(data + bytes(len(data) % 2), "<u2")
 
 
 def _sequence(start: int, count: int) -> NDArray[np.uint16]:

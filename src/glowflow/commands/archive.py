@@ -19,7 +19,8 @@ from glowflow.progress import progress, say
 
 if TYPE_CHECKING:
     from glowflow.codec import IntegerModel
-    from glowflow.codec.archive import Contents, Entry, Writer
+    from glowflow.codec.archive import Contents, File
+    from glowflow.codec.archive_writer import Writer
 
 
 def create(model: str, folder: Path, out: Path, block: int = 1000, threads: str | None = None) -> None:
@@ -35,18 +36,19 @@ def create(model: str, folder: Path, out: Path, block: int = 1000, threads: str 
         folder: All files in it and in its folders are stored.
         out: The archive (.glow).
         block: The number of images that are coded together. Getting one of them back takes as long as getting all of
-            them, and damage costs all of them. Each block takes some kilobytes more.
+            them, and damage costs all of them. The first images of each block take more bytes than the others.
     """
-    from glowflow.codec.archive import Writer
+    from glowflow.codec.archive_writer import Writer
+    from glowflow.codec.entries import MOST_ENTRIES
     from glowflow.durable import replacing
 
-    check_whole("--block", block, 1)
+    check_whole("--block", block, 1, MOST_ENTRIES)
     check_parent(out)
     paths, integers, start = list(_files(folder, out)), _integers(model), perf_counter()
     with replacing(out) as partial, partial.open("wb") as file:
-        writer = Writer(file, integers, block)
         with progress(f"Storing {folder}", len(paths), "files") as advance:
-            writer.write(paths, advance)
+            writer = Writer(file, integers, block, lambda files, *done: advance(files, _note(writer, *done)))
+            writer.write(paths)
         size = file.tell()
     before = sum(path.stat().st_size for _, path in paths)
     print_rows(
@@ -96,8 +98,8 @@ def list_(archive: Path) -> None:
     from glowflow.codec.archive import Contents, read
 
     contents, count = Contents(), 0
-    for found in read(archive, contents):
-        for entry in found.entries:
+    for block in read(archive, contents):
+        for entry in block.entries:
             shown = entry.name if entry.name.isprintable() else repr(entry.name)
             sys.stdout.write(f"{'coded' if entry.kind else 'kept':5}  {shown}\n")
             count += 1
@@ -139,6 +141,12 @@ def _files(folder: Path, out: Path) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(folder).as_posix(), path
 
 
+def _note(writer: "Writer", images: int, bits: int) -> str:
+    """What stands beside the progress: what the images take so far, and the archive."""
+    megabytes = f"{(bits / 8 + writer.written.file_bytes) / 1e6:.1f} MB"
+    return f"{bits / (images * writer.model.config.num_dims):.3f} bits/dim, {megabytes}" if images else megabytes
+
+
 def _report(writer: "Writer", seconds: float) -> dict[str, str]:
     written, dims = writer.written, writer.model.config.num_dims
     rows = {}
@@ -156,27 +164,26 @@ def _each(model: str, archive: Path, out: Path | None) -> tuple["Contents", int]
 
     integers, contents, count = _integers(model), Contents(), 0
     with progress(f"Reading {archive}", archive.stat().st_size, "bytes") as advance:
-        for found in read(archive, contents):
-            for entry, content in found.files(integers):
+        for block in read(archive, contents):
+            for found in block.files(integers, advance):
                 if out:
-                    _restore(archive, out, entry, content)
+                    _restore(out, found)
                 count += 1
-            advance(len(found.content))
     return contents, count
 
 
-def _restore(archive: Path, out: Path, entry: "Entry", content: bytes) -> None:
-    path = out / entry.name
+def _restore(out: Path, found: "File") -> None:
+    from glowflow.codec.entries import UnlikeError
+
+    path = out / found.entry.name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
-            file.write(content)
+            file.writelines(found.content)
     except (FileExistsError, NotADirectoryError):
-        raise InputError(
-            f"{archive} isn't as glowflow writes archives: two files have the name {entry.name!r}."
-        ) from None
+        raise UnlikeError(f"two files have the name {found.entry.name!r}") from None
     with suppress(OSError, OverflowError):  # no file system has all times
-        os.utime(path, ns=(entry.time, entry.time))
+        os.utime(path, ns=(found.time, found.time))
 
 
 def _check(archive: Path, contents: "Contents", count: int, others: str) -> None:
@@ -184,6 +191,11 @@ def _check(archive: Path, contents: "Contents", count: int, others: str) -> None
     total = contents.head.get("files")
     if not contents.damages and contents.is_complete and total == count:
         return
-    lost = "some files are lost" if total is None else f"{total - count:,} of {counted(total, 'file')} are lost"
-    where = ", ".join(f"{damage.length:,} bytes from byte {damage.start:,} on" for damage in contents.damages[:5])
-    raise InputError(f"{archive} is damaged ({where or 'its end is missing'}): {lost}, and {others}.")
+    lost = "some files are lost" if total is None else _lost(total - count, total)
+    places = [f"{damage.length:,} bytes from byte {damage.start:,} on" for damage in contents.damages[:5]]
+    where = ", ".join(places) or ("a part is missing" if contents.is_complete else "its end is missing")
+    raise InputError(f"{archive} is damaged ({where}): {lost}, and {others}.")
+
+
+def _lost(count: int, total: int) -> str:
+    return f"{count:,} of {counted(total, 'file')} {'is' if count == 1 else 'are'} lost"

@@ -1,0 +1,101 @@
+"""A table and a figure of what `benchmarks.compression` has measured.
+
+    pip install -e '.[bench]'
+    python -m benchmarks.compression_report results/compression/compression.jsonl --figure docs/images/compression.png
+
+The table has the largest archive of each model, the best of the general codecs for the same images, and how much less
+the archive takes. The figure shows what a block and a file add to the likelihood, against the number of images.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.lines import Line
+from glowflow.durable import load_lines
+from glowflow.experiments.canvas import canvas
+
+HEAD = """\
+| test images of | images | likelihood | stream | archive | best codec, per file | best codec, one picture |
+|---|---|---|---|---|---|---|"""
+
+
+def rows(lines: Sequence[Line]) -> Iterator[str]:
+    """The rows of the table, in bits/dim."""
+    for model in _models(lines):
+        line, bits = _archives(lines, model)[-1], _archives(lines, model)[-1]["bits_per_dim"]
+        excess = bits["stream"] / bits["likelihood_of_streamed"] - 1
+        best = [_best(line, [each for each in lines if _is_beside(each, line, way)]) for way in ("files", "mosaic")]
+        own = [line["test_images_of"], f"{line['count']:,}", f"{bits['likelihood']:.3f}", f"{excess:+.2%}"]
+        yield "| " + " | ".join([*own, f"{bits['archive']:.3f}", *best]) + " |"
+
+
+def _is_beside(codec: Line, line: Line, arrangement: str) -> bool:
+    """True for a line with a codec's bytes for the same images, in this arrangement."""
+    same = ("model", "data", "count")
+    return codec.get("arrangement") == arrangement and all(codec[name] == line[name] for name in same)
+
+
+def _best(line: Line, codecs: Sequence[Line]) -> str:
+    """The best codec, and how much smaller the archive is."""
+    if not codecs:
+        return ""
+    best = min(codecs, key=lambda each: int(each["bytes"]))
+    less = 1 - line["bytes"]["archive"] / best["bytes"]
+    return f"{best['bits_per_dim']:.3f} ({best['codec']}), {abs(less):.0%} {'less' if less > 0 else 'more'}"
+
+
+def draw(lines: Sequence[Line], path: Path) -> None:
+    """Draw bits/dim against the number of images, for each model, from all lines of the output file."""
+    models = _models(lines)
+    figure = canvas(4.5 * len(models), 3.6)
+    for axes, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
+        own = _archives(lines, model)
+        _curves(axes, own)
+        _levels(axes, [line for line in lines if line["model"] == model and "codec" in line])
+        axes.set(title=own[0]["test_images_of"], xlabel="images", xscale="log", ylabel="bits/dim", ylim=0)
+    figure.axes[0].legend(fontsize="small")
+    figure.savefig(path, dpi=150)
+
+
+def _curves(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
+    """What the images take by the model, with what a block adds, and with what the file adds."""
+    counts = [line["count"] for line in lines]
+    per_byte = [8 / (line["count"] * line["num_dims"]) for line in lines]
+    axes.plot(counts, [line["bits_per_dim"]["likelihood"] for line in lines], "k:", label="by the model")
+    blocks = [line["bytes"]["blocks"] * each for line, each in zip(lines, per_byte, strict=True)]
+    axes.plot(counts, blocks, "o-", ms=3, label="with the block's overhead")
+    axes.plot(counts, [line["bits_per_dim"]["archive"] for line in lines], "s-", ms=3, label="with the file's, too")
+
+
+def _levels(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
+    """The bits/dim of the codecs, each image a file."""
+    for style, line in zip(("-", "--", "-."), [each for each in lines if each["arrangement"] == "files"], strict=False):
+        axes.axhline(line["bits_per_dim"], color="0.6", ls=style, lw=1, label=f"{line['codec']}, per file")
+
+
+def _models(lines: Sequence[Line]) -> list[str]:
+    return list(dict.fromkeys(line["model"] for line in lines if "block" in line))
+
+
+def _archives(lines: Sequence[Line], model: str) -> list[Line]:
+    """The archives of a model's images, the smallest one first."""
+    own = [line for line in lines if "block" in line and line["model"] == model]
+    return sorted(own, key=lambda line: int(line["count"]))
+
+
+def main() -> None:
+    """Print the table, and draw the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lines", type=Path)
+    parser.add_argument("--figure", type=Path, help="draw this picture, too")
+    options = parser.parse_args()
+    lines = load_lines(options.lines)
+    print("\n".join([HEAD, *rows(lines)]))
+    if options.figure:
+        draw(lines, options.figure)
+
+
+if __name__ == "__main__":
+    main()
