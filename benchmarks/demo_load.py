@@ -35,7 +35,7 @@ Send = Callable[[httpx2.AsyncClient], Awaitable[int]]
 
 def clients(model: str, clients: int, seconds: float) -> Line:
     """Measure some clients for some seconds."""
-    with started(model) as (address, process):
+    with started(model) as (address, process, _):
         num_dims = _num_dims(address)
         return asyncio.run(_clients(address, process, num_dims, clients, seconds))
 
@@ -89,7 +89,7 @@ def _image(rng: random.Random) -> bytes:
 
 def malformed(model: str, requests: int, seed: int) -> Line:
     """Measure some malformed requests."""
-    with started(model) as (address, process):
+    with started(model) as (address, process, _):
         num_dims = _num_dims(address)
         return asyncio.run(_malformed(address, process, num_dims, requests, seed))
 

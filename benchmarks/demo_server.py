@@ -9,21 +9,31 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 PAGE = resource.getpagesize()
 
 
+class Server(NamedTuple):
+    """A server that runs."""
+
+    address: str
+    process: int
+    drawing: str
+    """What it says about what draws the previews."""
+
+
 @contextmanager
-def started(model: str) -> Iterator[tuple[str, int]]:
-    """Run `glowflow demo MODEL`; its address and its process's id."""
+def started(model: str) -> Iterator[Server]:
+    """Run `glowflow demo MODEL`."""
     command = [sys.executable, "-m", "glowflow", "demo", model, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            found = re.search(r"http://\S+", process.stderr.readline()) if process.stderr else None
-            if not found:
+            found = (re.search(r"(http://\S+) \([^)]*\)\.(.*)", line) for line in process.stderr or ())
+            if (said := next(filter(None, found), None)) is None:
                 raise RuntimeError(f"The server of {model} didn't start.")
-            _await(found[0])
-            yield found[0], process.pid
+            _await(said[1])
+            yield Server(said[1], process.pid, said[2].strip())
         finally:
             process.terminate()
 

@@ -2,7 +2,7 @@
 
 It takes the shortest multiple of a direction that gives the attribute to nine images in ten. If none does, it takes the
 one that succeeds most often, after a tenth is subtracted for each other attribute that changes. The model's directions
-are then made this long.
+are then made this long, and the range of strengths is measured at which edited images stay usual (`latents.ranged`).
 
     python -m benchmarks.edit_scales src/glowflow/models/faces results/edits/edit-scales.json
 """
@@ -10,9 +10,13 @@ are then made this long.
 from dataclasses import replace
 
 from benchmarks.edits import Trial, parser, report, trial
+from glowflow import Glow
+from glowflow.data import load
 from glowflow.durable import save_json
+from glowflow.latents import Usual, ranged
 from glowflow.progress import progress
 from glowflow.provenance import provenance
+from glowflow.stored import StoredModel
 
 SCALES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
 OFTEN = 0.9
@@ -47,7 +51,11 @@ def main() -> None:
         options.out, about | {"classifier": judge, "scales": dict(zip(names, scales, strict=True))} | provenance()
     )
     directions = found.directions.scaled(scales)
-    replace(directions, vectors=directions.vectors.half()).save(options.model)
+    stored = StoredModel.open(options.model)
+    validation = load(options.data, stored.config.image_shape, "validation")
+    frozen = Glow.from_pretrained(stored).freeze()
+    directions = ranged(frozen, validation, directions, Usual.stored(stored.usual))
+    replace(directions, vectors=directions.vectors.half()).save(stored)
 
 
 if __name__ == "__main__":

@@ -225,14 +225,21 @@ def _samples(execution: Execution, config: GlowConfig) -> Work:
 
 
 def deep(count: Callable[[GlowConfig], Work], config: GlowConfig) -> Work:
-    """What `count` would count of a model, which follows from what it counts of two with few steps."""
-    if config.at(0).steps <= STEPS:
-        return count(config)
-    few, more = (count(replace(config, steps=steps)) for steps in (STEPS, STEPS + 1))
-    further, operations = config.at(0).steps - STEPS, Counter(few.operations)
-    for operation in few.operations | more.operations:
-        operations[operation] += further * (more.operations[operation] - few.operations[operation])
-    return Work(operations, few.held + further * (more.held - few.held))
+    """What `count` would count of a model. It follows from what it counts of models with few steps.
+
+    One model has few steps in each level. For each number of steps beyond these, another model has one step more in the
+    levels with this number.
+    """
+    steps = [config.at(level).steps for level in range(config.num_levels)]
+    few = tuple(min(each, STEPS) for each in steps)
+    base = count(replace(config, steps=few))
+    operations, held = Counter(base.operations), base.held
+    for number in {each for each in steps if each > STEPS}:
+        more = count(replace(config, steps=tuple(n + (each == number) for n, each in zip(few, steps, strict=True))))
+        for operation in base.operations | more.operations:
+            operations[operation] += (number - STEPS) * (more.operations[operation] - base.operations[operation])
+        held += (number - STEPS) * (more.held - base.held)
+    return Work(operations, held)
 
 
 def _built(config: GlowConfig, execution: Execution) -> Glow:

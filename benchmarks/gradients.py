@@ -20,31 +20,34 @@ from benchmarks.bfloat16 import arithmetic
 from glowflow import Glow
 from glowflow.data import load
 from glowflow.execution import Execution
-from glowflow.images import bits_per_dim, dequantize, quantize, to_uint8
+from glowflow.images import dequantize, quantize, to_uint8
+from glowflow.noise import Stream, uniform_noise
 from glowflow.parts import MEMORIES, Part
 from glowflow.provenance import provenance
 from glowflow.training.run import read_config
 
+PARTS = ("coupling", "conditioner", "dequantizer")
 WAYS: dict[str, Part] = {
     **{name: name for name in MEMORIES.names},
     "reversible without anchors": {"kind": "reversible", "anchor_interval": 10**9},
 }
 
 
-def gradient(model: Glow, x: Tensor) -> Tensor:
-    """The gradient of mean bits/dim by all parameters, as one vector, float64."""
+def gradient(model: Glow, images: Tensor) -> Tensor:
+    """The gradient of mean bits/dim by all parameters, those of the dequantizer among them, as one vector, float64."""
     model.zero_grad(set_to_none=True)
-    bits_per_dim(model.log_prob(x), model.config.num_dims, model.config.num_bits).mean().backward()
+    noise = uniform_noise(0, Stream.EVALUATION, 0, len(images), model.config.image_shape)
+    model.bits_per_dim(images, noise).mean().backward()
     return torch.cat([p.grad.flatten().double() for p in model.parameters() if p.grad is not None])
 
 
-def gradients(model: Glow, x: Tensor) -> dict[str, float]:
+def gradients(model: Glow, images: Tensor) -> dict[str, float]:
     """Relative errors of the gradient by mode, precision and distance of anchors."""
-    exact = gradient(deepcopy(model).double(), x.double())
+    exact = gradient(deepcopy(model).double(), images)
     errors = {}
     for precision in (None, torch.bfloat16):
         for memory, part in WAYS.items():
-            found = gradient(model.execute(Execution(part, precision)), x)
+            found = gradient(model.execute(Execution(part, precision)), images)
             name = f"{'bfloat16' if precision else 'float32'} {memory}"
             errors[name] = float((found - exact).norm() / exact.norm())
     model.execute(Execution())
@@ -70,13 +73,13 @@ def measure(run: Path, num_images: int) -> dict[str, Any]:
     model = Glow.from_pretrained(run)
     test = load(read_config(run)["train"]["data"], model.config.image_shape, "test")
     images, _ = test.batch(range(num_images))
-    x = dequantize(images[:16], model.config.num_bits)
     with arithmetic() as kind:
-        errors, levels = gradients(model, x), reconstructions(model, images)
+        errors, levels = gradients(model, images[:16]), reconstructions(model, images)
     return {
         "run": run.name,
         "steps": model.config.steps,
         "width": model.config.width,
+        **{part: getattr(model.config, part) for part in PARTS},
         "gradient_errors": errors,
         "reconstruction_levels": levels,
         "num_images": num_images,

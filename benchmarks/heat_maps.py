@@ -2,8 +2,9 @@
 
     python -m benchmarks.heat_maps heat-maps.jsonl runs/digits faces --pictures heat-maps
 
-The square's side is an eighth of the image's. A map has found the square if its maximum, smoothed over 3x3 pixels, lies
-in the square or beside it. Squares that change hardly anything are drawn again: nobody could find them.
+The square's side is an eighth of the image's. What is usual is learned from validation images. A map has found the
+square if its maximum, smoothed over 3x3 pixels, lies in the square or beside it. Squares that change hardly anything
+are drawn again: nobody could find them.
 """
 
 import argparse

@@ -13,7 +13,8 @@ from PIL import Image
 
 FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "bmp": "image/bmp"}
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW"]
-PATHS = ["/api/encode", "/api/decode", "/api/animation", "/api/latent", "/api/model", "/healthz", "/", "/api/nothing"]
+PATHS = ["/api/encode", "/api/decode", "/api/judge", "/api/animation", "/api/latent", "/api/model", "/api/examples"]
+PATHS += ["/healthz", "/", "/api/nothing"]
 PATHS += ["/static/../../../etc/passwd", "/static/%2e%2e/%2e%2e/etc/passwd", "/static//etc/passwd", "/static/%00", "//"]
 TYPES = [
     *FORMATS.values(),
@@ -44,7 +45,7 @@ def request(rng: random.Random, num_dims: int) -> Request:
     if rng.random() < 0.5:
         kind = rng.choice(TYPES) if rng.random() < 0.2 else rng.choice(list(FORMATS.values()))
         return Request("POST", "/api/encode" + _query(rng), {"Content-Type": kind}, rng.choice(IMAGES)(rng))
-    path = rng.choice(["/api/decode", "/api/animation"])
+    path = rng.choice(["/api/decode", "/api/judge", "/api/animation"])
     kind = rng.choice(TYPES) if rng.random() < 0.2 else "application/octet-stream"
     return Request("POST", path + _query(rng), {"Content-Type": kind}, _latents(rng, num_dims))
 

@@ -4,11 +4,12 @@
         model.coupling=mixture train.batch_size=32 model.layout='{kind: glow, logit: true, margin: 1.0e-5}'
 
 The length is counted in images, or in seconds of the whole training by the clock. The result is the bits/dim of 1,000
-validation images by the averaged weights. Test images aren't used. Run two with a thread each for a fair race.
+validation images by the averaged weights. Test images aren't used. A line holds all settings of its training, so the
+same command measures again after a change of the preset. Run two with a thread each for a fair race.
 """
 
 import argparse
-from contextlib import suppress
+import time
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -25,6 +26,7 @@ from glowflow.durable import load_json
 from glowflow.errors import TrainingInterruptedError
 from glowflow.evaluate import likelihood
 from glowflow.execution import Execution
+from glowflow.experiments.definition import Training
 from glowflow.model import Glow
 from glowflow.presets import load_run
 from glowflow.stored import StoredModel
@@ -37,14 +39,25 @@ ENDLESS = 10**8
 """Images; more than any training here draws."""
 
 
-def measure(preset: str, changes: dict[str, Any], images: int | None, seconds: float | None, seed: int) -> Line:
-    """Train, and take the bits/dim."""
+def raced(preset: str, changes: dict[str, Any], images: int | None, seed: int) -> RunConfig:
+    """The preset with other settings and a length. Without a number of images it's endless."""
     run = changed(load_run(preset), changes | {"train.images": images or ENDLESS, "train.validate_every": ENDLESS})
-    run = replace(run, train=replace(run.train, seed=seed))
+    return replace(run, train=replace(run.train, seed=seed))
+
+
+def measure(run: RunConfig, seconds: float = inf) -> Line:
+    """Train, for at most so many seconds, and take the bits/dim.
+
+    Raises:
+        TrainingInterruptedError: After a signal. Nothing is measured then.
+    """
+    began = time.monotonic()
     with TemporaryDirectory() as folder:
-        options = Options(Execution(precision=torch.bfloat16), seconds=seconds or inf)
-        with suppress(TrainingInterruptedError):  # the time is over
-            train(run, folder, options=options)
+        try:
+            train(run, folder, options=Options(Execution(precision=torch.bfloat16), seconds=seconds))
+        except TrainingInterruptedError:
+            if time.monotonic() - began < seconds:  # a signal, not the clock
+                raise
         last = Path(folder, LAST)
         model, progress = Glow.from_pretrained(StoredModel.open(last)), load_json(last / PROGRESS)
     found = likelihood(model, data.of_run(run, "validation").thinned(NUM_IMAGES))
@@ -79,8 +92,12 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     pairs = (change.partition("=") for change in options.changes)
     changes = {key: yaml.safe_load(value) for key, _, value in pairs}
-    wanted = {name: getattr(options, name) for name in ("preset", "images", "seconds", "seed")} | {"changes": changes}
-    for line in complete(options.out, measure, [wanted]):
+    run = raced(options.preset, changes, options.images, options.seed)
+    wanted = {name: getattr(options, name) for name in ("preset", "images", "seconds", "seed")} | {
+        "changes": changes,
+        "settings": Training(options.preset, "", options.seed, run, "bfloat16").settings,
+    }
+    for line in complete(options.out, lambda **_: measure(run, options.seconds or inf), [wanted]):
         print(f"{line['bits_per_dim']:.4f} after {line['trained_images']:,} images: {options.preset}, {changes}")
 
 

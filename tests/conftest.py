@@ -1,8 +1,12 @@
 """Tests run one to a core, and keep prepared data out of the user's cache."""
 
+from __future__ import annotations
+
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +15,9 @@ import torch
 from glowflow import GlowConfig, TrainConfig
 from glowflow.config import RunConfig
 from tests.helpers import lay_out
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 os.environ["GLOWFLOW_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "glowflow")
@@ -41,6 +48,14 @@ def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
             validation_images=20,
         ),
     )
+
+
+@pytest.fixture(scope="module", name="browser")
+def _browser() -> Iterator[Browser]:
+    from tests.browser import launched  # noqa: PLC0415  playwright may be missing
+
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session", name="laid_out")

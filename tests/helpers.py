@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from glowflow import Glow, GlowConfig
 from glowflow.cli import main
 from glowflow.evaluate import Floats
+from glowflow.model import FrozenGlow
 from glowflow.scoring.gaussian import Gaussian
 from glowflow.scoring.reference import Reference
 from glowflow.training import TrainingState
@@ -26,6 +28,15 @@ def randomize(module: Module, std: float = 0.2) -> Module:
     for parameter in module.parameters():
         parameter.add_(std * torch.randn_like(parameter))
     return module
+
+
+def calm(**settings: object) -> FrozenGlow:
+    """A small model whose latents are near its images, 3x16x16, so that float32 is exact."""
+    torch.manual_seed(0)
+    config = GlowConfig(**{"image_shape": (3, 16, 16), "steps": 2, "width": 8, "num_bits": 5, **settings})  # type: ignore[arg-type]
+    model = randomize(Glow(config), 0.03)
+    model.initialize(torch.rand(32, *config.image_shape) - 0.5)
+    return model.eval().freeze()
 
 
 def assert_needed(base: type, *methods: str) -> None:

@@ -16,12 +16,12 @@ from glowflow.bijections import Conditioner
 from glowflow.bijections.conditioner import matrices_of
 from glowflow.cli import main
 from glowflow.conditioners import AttentionConditioner, TransformerConditioner
-from glowflow.conditioners.attention import attended
+from glowflow.conditioners.places import attended
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.execution import Execution
 from glowflow.parts import MEMORIES, Attention, Part, Transformer
 from glowflow.training import Batch, Options, TrainingState, train
-from tests.helpers import randomize, sentence
+from tests.helpers import assert_same, randomize, sentence
 
 SIZE = (2, 6)
 NETWORKS: dict[str, Callable[[], Conditioner]] = {
@@ -93,7 +93,7 @@ def test_the_transformer_follows_its_structure(x: Tensor) -> None:
 
 @pytest.mark.parametrize("few", [0, 256])
 def test_attention_over_few_and_many_places_is_the_same(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("glowflow.conditioners.attention.FEW_PLACES", few)
+    monkeypatch.setattr("glowflow.conditioners.places.FEW_PLACES", few)
     qkv = torch.randn(2, 12, 3 * 8, dtype=torch.float64)
     torch.testing.assert_close(attended(qkv, heads=4), head_by_head(qkv, heads=4))
 
@@ -174,6 +174,14 @@ def test_a_trained_model_is_exact_saved_and_sampled_from(config: RunConfig, tmp_
     for form in (model, model.freeze(), model.execute(Execution(precision=torch.bfloat16)).freeze()):
         assert torch.equal(form.decode(form.encode(images)), images)
         assert form.sample(3).shape == (3, 1, 8, 8)
+
+
+def test_a_resumed_training_ends_as_an_uninterrupted_one(config: RunConfig, tmp_path: Path) -> None:
+    model = replace(MODEL, coupling={"kind": "mixture", "components": 2})
+    config = RunConfig(model, replace(config.train, optimizer="muon", lr=1e-3))
+    whole = train(config, tmp_path / "whole")
+    train(replace(config, train=replace(config.train, images=160)), tmp_path / "parts")
+    assert_same(train(config, tmp_path / "parts"), whole)
 
 
 @pytest.mark.parametrize("memory", MEMORIES.names)

@@ -1,19 +1,23 @@
 """Memory is counted right, reversible training's doesn't grow with depth, and `glowflow bench` tells it."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from glowflow import GlowConfig
+from glowflow.bench import measure as bench
 from glowflow.bench.allocations import activation_bytes
 from glowflow.bench.apart import apart
-from glowflow.bench.floor import convolution_calls
+from glowflow.bench.floor import are_floor, convolution_calls
 from glowflow.bench.memory import activations
 from glowflow.bench.operations import count
+from glowflow.bench.peer import is_shared, normflows_glow
 from glowflow.cli import main
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.errors import InputError
@@ -69,6 +73,47 @@ def test_the_floor_has_the_networks_convolutions_and_no_border(batch_size: int) 
     calls = convolution_calls(GlowConfig((3, 8, 8), 2, 4, 8), torch.zeros(batch_size, 3, 8, 8))
     assert len(calls) == 2 * 4 * 3 + 1  # three for each coupling, one for the split's prior
     assert {call.inputs[0] for call in calls} == {batch_size}
+
+
+@pytest.mark.parametrize(
+    ("conditioner", "expected"), [("conv", True), ("residual", True), ("attention", False), ("transformer", False)]
+)
+def test_convolutions_are_no_floor_for_networks_with_attention(conditioner: str, expected: bool) -> None:  # noqa: FBT001
+    config = GlowConfig((1, 8, 8), 1, 1, 8, conditioner=conditioner)
+    assert are_floor(config, torch.zeros(2, 1, 8, 8)) is expected
+
+
+@pytest.mark.parametrize("are_floor", [True, False])
+def test_bench_gives_no_ratio_where_it_would_mean_nothing(
+    are_floor: bool,  # noqa: FBT001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {"name": "store", "images_per_second": 2.5, "ratio": 7.25, "first_seconds": 0.5}
+    figures = {"training": [row], "sampling": [], "operations": [], "activations": []}
+    monkeypatch.setattr(bench, "measure", lambda *_: figures | {"convolutions_are_floor": are_floor})
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("model: {image_shape: [1, 8, 8], levels: 1, steps: 1, width: 8}\n")
+    assert main(["bench", "--preset", str(preset), "--batch", "2"]) == 0
+    assert ("7.25" in capsys.readouterr().out) == are_floor
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"conditioner": {"kind": "conv", "last": 1}},
+        {"conditioner": "residual"},
+        {"coupling": {"kind": "mixture", "components": 2}},
+        {"layout": "realnvp"},
+    ],
+)
+def test_normflows_is_not_compared_with_layers_that_it_lacks(changes: dict[str, Any]) -> None:
+    same = GlowConfig((1, 8, 8), 1, 1, 8)
+    assert is_shared(same)
+    assert is_shared(replace(same, coupling="additive"))
+    assert not is_shared(replace(same, **changes))
+    assert normflows_glow(replace(same, **changes), torch.zeros(2, 1, 8, 8)) is None
 
 
 def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

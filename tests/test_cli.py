@@ -87,7 +87,7 @@ def test_evaluate_with_importance_weights(home: Path, capsys: pytest.CaptureFixt
     assert result["bound"] == "uniform dequantisation, 3 importance draws"
     out = capsys.readouterr().out
     assert f"{result['bits_per_dim']:.4f} (bound: {result['bound']}), standard error" in out
-    assert "2 estimates" in out
+    assert "2 estimates of 3 draws each" in out
     assert "--importance is 0; it takes a whole number" in sentence(capsys, "evaluate", "run", "--importance", "0")
 
 
@@ -242,7 +242,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate run --samples 5", "--samples is 5; it takes a whole number from 6 to 10000."),
         ("evaluate run --samples many", "--samples is many; it takes a whole number."),
         ("evaluate run --samples 9", "won't see; --samples needs at least 6 of each."),
-        ("evaluate run --temperature -1", "--temperature is -1; it takes numbers of at least 0."),
+        ("evaluate run --samples 7 --temperature -1", "--temperature is -1; it takes numbers of at least 0."),
         ("sample run --temperature .nan", "--temperature is nan; it takes numbers of at least 0."),
         ("sample run --temperature []", "it takes numbers of at least 0."),
         ("train --out other", "arguments are required: preset;"),

@@ -126,6 +126,13 @@ def test_top_network_adds_a_constant_and_a_part_for_the_class() -> None:
     assert constant(None).std((2, 3)).min() > 0  # not constant over positions
 
 
+@pytest.mark.parametrize(("learned", "num_classes"), [(True, 0), (True, 3), (False, 0), (False, 3)])
+def test_the_frozen_top_network_gives_the_same(*, learned: bool, num_classes: int) -> None:
+    network = randomize(TopNetwork((4, 3, 5), learned=learned, num_classes=num_classes).double())
+    labels = torch.tensor([2, 0]) if num_classes else None
+    torch.testing.assert_close(network.freeze()(labels), network(labels))
+
+
 def test_zero_linear_follows_its_equation() -> None:
     layer, x = randomize(ZeroLinear(4, 3).double()), torch.randn(2, 4, dtype=torch.float64)
     expected = (x @ layer.weight.T + layer.bias) * torch.exp(3 * layer.logs)

@@ -16,6 +16,7 @@ from glowflow.errors import InputError
         ("faces", (3, 32, 64)),
         ("faces", (1, 32, 32)),
         ("faces", (3, 8, 8)),
+        ("portraits", (3, 8, 8)),
         ("photos", (3, 301, 32)),
         ("photos", (4, 32, 32)),
     ],

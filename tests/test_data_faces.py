@@ -52,6 +52,19 @@ def test_faces_in_the_cache_are_a_function_of_seed_and_index(few_faces: dict[Spl
     assert few_faces["test"].attribute_names == tuple(face_parts.ATTRIBUTES)
 
 
+def test_a_face_has_the_same_parts_in_every_studio(tmp_path: Path) -> None:
+    """Portraits are the same people, straight and in even light."""
+    counts: dict[Split, int] = {"train": 3, "validation": 1, "test": 1}
+    stored = prepared(faces.source((3, 16, 16), counts, "portraits"), tmp_path)["train"]
+    for index in range(3):
+        face, portrait = (face_parts.choose(faces.SEED, index, studio) for studio in ("faces", "portraits"))
+        assert all(getattr(face, part) == getattr(portrait, part) for part in (*face_parts.PARTS, "skin", "hair"))
+        assert abs(portrait.rotation) <= min(3, abs(face.rotation))
+        assert all(min(colour) >= 0.5 for colour in portrait.background)
+        assert (stored.images[index] == face_drawing.render(faces.SEED, index, 16, "portraits")).all()
+        assert not (stored.images[index] == face_drawing.render(faces.SEED, index, 16)).all()
+
+
 def test_faces_leave_the_global_generators_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith(("python_avatars", face_drawing.__name__))]:
         monkeypatch.delitem(sys.modules, name)  # importing it draws a random number

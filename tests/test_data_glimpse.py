@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from glowflow.cli import main
-from glowflow.data import SPLITS, Split, face_drawing, faces, look_at, prepare
+from glowflow.data import SPLITS, Split, at_hand, face_drawing, faces, look_at, prepare
 from glowflow.data.cache import prepared
 from glowflow.errors import InputError
 from tests.miniatures import pictures
@@ -111,9 +111,9 @@ def test_what_is_shown_of_faces_is_all_that_is_rendered(
 ) -> None:
     rendered: list[int] = []
 
-    def counted(seed: int, index: int, size: int) -> object:
+    def counted(seed: int, index: int, size: int, studio: str) -> object:
         rendered.append(index)
-        return face_drawing.render(seed, index, size)
+        return face_drawing.render(seed, index, size, studio)
 
     monkeypatch.setattr("glowflow.data.faces.render", counted)
     assert main(["data", "show", "faces", "--num", "4", "--out", str(tmp_path / "shown.png")]) == 0
@@ -123,6 +123,26 @@ def test_what_is_shown_of_faces_is_all_that_is_rendered(
     assert "not yet: only the 4 images shown were looked at" in shown
     assert "attributes (of the 4 shown)" in shown
     assert not cache.exists()
+
+
+def test_what_is_at_hand_takes_no_preparation(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = folder_with_test(tmp_path)
+    few = at_hand(name, SHAPE, "test", 4)
+    assert few is not None
+    assert len(few) == 4
+    assert at_hand("cifar10", (3, 32, 32), "test", 4) is None
+    assert at_hand("hf:somebody/something", SHAPE, "test", 4) is None
+    assert at_hand(f"{name}+{npy(tmp_path)}", SHAPE, "test", 4) is None
+    assert not cache.exists()
+    prepared = prepare(name, SHAPE)["test"]
+    again = at_hand(name, SHAPE, "test", 4)
+    assert again is not None
+    np.testing.assert_array_equal(again.images, few.images)
+    np.testing.assert_array_equal(again.images[-1], prepared.images[-1])
+    prepare(npy(tmp_path), SHAPE)
+    both = at_hand(f"{name}+{tmp_path / 'a.npy'}", SHAPE, "test", 4)
+    assert both is not None
+    assert len(both) == 4
 
 
 def test_a_broken_image_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

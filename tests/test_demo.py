@@ -29,13 +29,19 @@ from torch import Tensor
 from benchmarks import hostile
 from glowflow import Glow, GlowConfig
 from glowflow.cli import main
-from glowflow.data import Dataset
-from glowflow.demo import guard, requests, server, serving
+from glowflow.data import Dataset, load
+from glowflow.demo import examples, guard, requests, server, serving
 from glowflow.demo.alignment import face_finder
 from glowflow.demo.engine import BusyError, Engine
 from glowflow.evaluate import scores
 from glowflow.images import quantize
 from glowflow.latents import Directions, Usual, interpolate, look
+from glowflow.scoring.codecs import WEBP
+from glowflow.scoring.columns import columns
+from glowflow.scoring.reference import Reference
+from glowflow.scoring.statistics import statistics
+from glowflow.scoring.where import bits_by_pixel
+from glowflow.training.run import read_config
 from tests.helpers import randomize
 
 SHAPE = (3, 16, 12)
@@ -191,6 +197,56 @@ def test_directions_that_were_never_tried_tell_of_what_fell_apart_alone(glow: Gl
         with TestClient(server.application(glow, "tiny", directions, {})) as client:
             headers = client.post("/api/decode", content=z.numpy().tobytes(), headers=BINARY).headers
         assert ("Glowflow-Excess" in headers) == is_told
+
+
+def png_in(answer: dict[str, object], name: str) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(BytesIO(base64.b64decode(str(answer[name])))))
+
+
+def test_an_image_is_judged_as_by_the_library(glow: Glow) -> None:
+    usual, pixels = Dataset("noise", "validation", noise(120, 16, 12, 3)), noise(16, 12, 3)
+    reference = Reference.of(statistics(glow, usual, [WEBP]), [WEBP], "noise")
+    with TestClient(server.application(glow, "tiny", reference=reference)) as client:
+        read = post_image(client, file_of(pixels))
+        z = base64.b64decode(str(read["latents"]))
+        judged = client.post("/api/judge", content=z, headers=BINARY).json()
+    one = Dataset("one", "test", pixels[None])
+    table = columns(statistics(glow, one, [WEBP]), reference)
+    assert read["p_value"] == judged["p_value"] == table["p_value"][0]
+    assert read["bits_per_dim"] == pytest.approx(judged["bits_per_dim"], abs=1e-5)
+    assert judged["bits_per_dim"] == pytest.approx(table["bits_per_dim"][0], abs=1e-5)
+    (bits,) = next(bits_by_pixel(glow, one, [0])).total.numpy()
+    np.testing.assert_allclose(judged["ends"], [bits.min(), bits.max()])
+    heat, scale = png_in(judged, "heat"), png_in(judged, "scale")
+    assert (heat.shape, scale.shape) == ((16, 12, 3), (1, 256, 3))
+    np.testing.assert_array_equal(heat[np.unravel_index(bits.argmax(), bits.shape)], scale[0, -1])
+    np.testing.assert_array_equal(heat[np.unravel_index(bits.argmin(), bits.shape)], scale[0, 0])
+
+
+def test_without_a_reference_there_is_no_p_value(client: TestClient) -> None:
+    assert post_image(client, PNG)["p_value"] is None
+    z = torch.zeros(D)
+    assert client.post("/api/judge", content=z.numpy().tobytes(), headers=BINARY).json()["p_value"] is None
+
+
+def test_examples_are_as_the_model_sees_them(client: TestClient, glow: Glow) -> None:
+    assert client.get("/api/examples").json() == {"images": []}
+    pixels, labels = noise(3, 16, 12, 3), np.array([1, 0, 1])
+    for classes, expected in (((), [None, None, None]), (("a", "b"), [1, 0, 1])):
+        few = Dataset("noise", "test", pixels, labels if classes else None, classes)
+        with TestClient(server.application(glow, "tiny", examples=few)) as other:
+            images = other.get("/api/examples").json()["images"]
+        assert [image["label"] for image in images] == expected
+        found = np.stack([png_in(image, "image") for image in images])
+        np.testing.assert_array_equal(found, quantize(torch.from_numpy(pixels), 5))
+
+
+def test_examples_are_few_bytes() -> None:
+    many = Dataset("noise", "test", noise(40, 128, 128, 3))
+    images = examples.described(many, 8)["images"]
+    assert 15 < len(images) < 40
+    assert sum(len(base64.b64decode(image["image"])) for image in images) <= examples.MOST_BYTES
+    assert examples.described(Dataset("five", "test", noise(2, 8, 8, 5)), 8) == {"images": []}
 
 
 def test_an_animation_goes_there_and_back(client: TestClient, glow: Glow) -> None:
@@ -519,6 +575,8 @@ def test_the_description_is_of_what_there_is(client: TestClient) -> None:
     assert set(about) == set(description["components"]["schemas"]["Model"]["required"])
     found = post_image(client, PNG)
     assert set(found) == set(description["components"]["schemas"]["Encoded"]["required"])
+    judged = client.post("/api/judge", content=bytes(4 * D), headers=BINARY).json()
+    assert set(judged) == set(description["components"]["schemas"]["Judged"]["required"])
     types = set(description["paths"]["/api/encode"]["post"]["requestBody"]["content"])
     assert types == set(about["limits"]["types"])
     references = re.findall(r'"#/components/(\w+)/(\w+)"', json.dumps(description))
@@ -653,6 +711,7 @@ def test_the_name_is_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("{model} --port {taken}", "is taken: choose another by --port"),
         ("{model} --host nowhere.invalid", "isn't an address of this machine"),
         ("{model} --host 192.0.2.1", "--host is 192.0.2.1, which isn't an address of this machine."),
+        ("{model} --examples 101", "--examples is 101; it takes a whole number from 0 to 100."),
         ("{model} --device tpu", "There is no device 'tpu' here"),
         ("{model} --behind https://hub.example.org/", "it takes the name of a host alone, such as hub.example.org"),
     ],
@@ -671,3 +730,24 @@ def test_the_extra_is_asked_for(capsys: pytest.CaptureFixture[str], monkeypatch:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert main(["demo"]) == 2
     assert "pip install -e '.[demo]'" in capsys.readouterr().err
+
+
+def test_the_command_finds_examples_and_what_is_usual(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples are evenly spaced test images of the run's own data."""
+    found: list[list[dict[str, str]]] = []
+
+    def serve(app: guard.Guard, _: socket.socket) -> None:
+        found.append(TestClient(app, "http://localhost").get("/api/examples").json()["images"])
+
+    monkeypatch.setattr(serving, "serve", serve)
+    for number in ("3", "0"):
+        assert main(["demo", "run", "--port", "0", "--examples", number]) == 0
+    settings = home / "run" / "config.yaml"
+    data = read_config(home / "run")["train"]["data"]
+    settings.write_text(settings.read_text().replace(data, str(home / "nowhere")))
+    assert main(["demo", "run", "--port", "0"]) == 0
+    few, none, nowhere = found
+    assert (len(few), none, nowhere) == (3, [], [])
+    images = load(data, (3, 8, 8), "test").images
+    last = quantize(torch.from_numpy(np.array(images[-1])), 5)
+    np.testing.assert_array_equal(png_in(dict(few[-1]), "image"), last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,23 +16,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glowflow import Glow, GlowConfig
+from glowflow.data import Dataset
 from glowflow.demo import server, serving
 from glowflow.images import quantize
 from glowflow.latents import Directions, Usual, interpolate
+from glowflow.scoring.reference import Reference
+from tests.browser import pixels, playwright, press, settle, status, upload, visited, wait_for
 from tests.helpers import randomize
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Route
+    from playwright.sync_api import Browser, Page, Route
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the page is tested with playwright, which isn't installed"
-)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the page is tested in Chromium, and none is installed")
-
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-OPTIONS += ["--disable-component-update", "--disable-sync"]
 SHAPE = (3, 16, 16)
 D = 768
 USUAL = {"data": "faces", "images": 100, "bits_per_dim": {"1%": 1.0, "50%": 1.5, "99%": 2.0}}
@@ -47,11 +41,17 @@ def tiny(**settings: object) -> Glow:
 
 @contextmanager
 def served(
-    glow: Glow, directions: Directions | None = None, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+    glow: Glow,
+    directions: Directions | None = None,
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    *,
+    reference: Reference | None = None,
+    examples: Dataset | None = None,
 ) -> Iterator[str]:
     """The address of a server of its own."""
     with serving.listening("127.0.0.1", 0) as listener:
-        app = server.application(glow, "tiny", directions, USUAL, serving.hosts(listener, "127.0.0.1"))
+        hosts = serving.hosts(listener, "127.0.0.1")
+        app = server.application(glow, "tiny", directions, USUAL, hosts, reference=reference, examples=examples)
         running = uvicorn.Server(serving.configuration(around(app)))
         thread = threading.Thread(target=running.run, args=([listener],))
         thread.start()
@@ -70,64 +70,10 @@ def _address() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module", name="browser")
-def _browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def visited(browser: Browser, address: str) -> Iterator[Page]:
-    """A page that has loaded. At the end it must have logged no error."""
-    visitor = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = visitor.new_page()
-    page.set_default_timeout(20_000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(address)
-    settle(page)
-    yield page
-    visitor.close()
-    assert complaints == []
-
-
-def is_complaint(message: ConsoleMessage) -> bool:
-    return message.type == "error" and "Failed to load resource" not in message.text  # the browser's note on a refusal
-
-
 @pytest.fixture(name="page")
 def _page(browser: Browser, address: str) -> Iterator[Page]:
     with visited(browser, address) as page:
         yield page
-
-
-def settle(page: Page) -> None:
-    page.wait_for_selector("#picture[aria-busy=false]")
-
-
-def pixels(page: Page, canvas: str = "#picture") -> NDArray[np.uint8]:
-    """The pixels of a canvas, (H, W, C)."""
-    script = """selector => { const canvas = document.querySelector(selector);
-        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-        return [canvas.height, canvas.width, [...data]]; }"""
-    height, width, data = page.evaluate(script, canvas)
-    return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]
-
-
-def wait_for(is_so: Callable[[], bool], page: Page) -> None:
-    """Wait until a condition holds."""
-    for _ in range(200):
-        if is_so():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("It's not so after 20 seconds.")
-
-
-def status(page: Page, text: str) -> None:
-    playwright.expect(page.locator("#status")).to_contain_text(text)
 
 
 def image_file(folder: Path, name: str, seed: int = 0) -> tuple[Path, NDArray[np.uint8]]:
@@ -135,18 +81,6 @@ def image_file(folder: Path, name: str, seed: int = 0) -> tuple[Path, NDArray[np
     content = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     Image.fromarray(content).save(folder / name)
     return folder / name, quantize(torch.from_numpy(content), 5).numpy()
-
-
-def upload(page: Page, file: Path) -> None:
-    page.set_input_files("#file", file)
-    page.wait_for_function("name => document.querySelector('#title').textContent === name", arg=file.name)
-    settle(page)
-
-
-def press(page: Page, label: str, key: str, times: int = 1) -> None:
-    for _ in range(times):
-        page.get_by_label(label, exact=False).first.press(key)
-    settle(page)
 
 
 def test_it_adapts_to_the_model(page: Page) -> None:
@@ -164,10 +98,6 @@ def test_a_slider_moves_the_image_and_undo_takes_it_back(page: Page) -> None:
     press(page, "Mouth Open", "End")
     moved = pixels(page)
     assert (moved != before).any()
-    page.get_by_role("button", name="Before").click()
-    settle(page)
-    np.testing.assert_array_equal(pixels(page), before)
-    page.get_by_role("button", name="Before").click()
     page.keyboard.press("Control+z")
     settle(page)
     np.testing.assert_array_equal(pixels(page), before)
@@ -434,8 +364,9 @@ def test_an_upload_is_reconstructed_and_judged(page: Page, tmp_path: Path) -> No
     file, expected = image_file(tmp_path, "mine.png")
     upload(page, file)
     np.testing.assert_array_equal(pixels(page), expected)
-    playwright.expect(page.locator("#measure")).to_contain_text("bits/dim (usual: 1.00 to 2.00); reconstructed exactly")
-    playwright.expect(page.locator("#warning")).to_contain_text(
+    playwright.expect(page.locator("#measure")).to_contain_text("Reconstructed exactly, every pixel.")
+    playwright.expect(page.locator("#bits")).to_contain_text("bits/dim (usual: 1.00 to 2.00).")
+    playwright.expect(page.locator("#verdict")).to_contain_text(
         "unlike the images that the model was trained on (faces)"
     )
     assert "#" not in page.url
@@ -727,7 +658,7 @@ def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
 def test_the_warning_is_in_the_window_beside_the_picture(page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     upload(page, image_file(tmp_path, "mine.png")[0])
-    for part in ("#picture", "#warning"):
+    for part in ("#picture", "#verdict"):
         box = page.locator(part).bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 720
@@ -760,7 +691,7 @@ def test_other_models(browser: Browser, tmp_path: Path) -> None:
         assert (pixels(page) != before).any()
         assert before.shape == (8, 16, 3)
         upload(page, file)
-        playwright.expect(page.locator("#measure")).to_contain_text("reconstructed exactly")
+        playwright.expect(page.locator("#measure")).to_contain_text("Reconstructed exactly")
     with served(tiny(image_shape=(5, 8, 8))) as address, visited(browser, address) as page:
         assert not page.locator("#upload").is_visible()
 

@@ -1,14 +1,18 @@
 """Every dequantizer keeps the contract."""
 
+import re
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from benchmarks import gradients
 from glowflow import Glow, GlowConfig
+from glowflow.cli import main
 from glowflow.config import RunConfig
 from glowflow.dequantizers import Dequantizer, VariationalDequantizer
 from glowflow.execution import Execution
@@ -58,6 +62,22 @@ def test_the_inference_form_computes_the_same(dequantizer: Dequantizer) -> None:
     images, noise = images_and_noise(3)
     torch.testing.assert_close(dequantizer.double().freeze()(images, noise), dequantizer(images, noise))
     assert not any(parameter.requires_grad for parameter in dequantizer.freeze().parameters())
+
+
+def test_noise_that_float32_rounds_to_1_costs_finite_bits(dequantizer: Dequantizer) -> None:
+    images, noise = images_and_noise(3)
+    x, log_q = dequantizer(images, torch.full_like(noise, 1 - 2**-53, dtype=torch.float64))
+    assert log_q.isfinite().all()
+    assert torch.equal(to_uint8(x, CONFIG.num_bits), quantize(images, CONFIG.num_bits))
+
+
+def test_the_inference_form_does_not_compute_again_what_follows_from_the_weights() -> None:
+    dequantizer = randomize(DEQUANTIZERS.build("variational", CONFIG), 0.05)
+    images, noise = images_and_noise(3)
+    expected, frozen = dequantizer(images, noise), dequantizer.freeze()
+    for step in frozen.steps:
+        randomize(step.actnorm), randomize(step.permutation)
+    torch.testing.assert_close(frozen(images, noise), expected)
 
 
 def test_log_q_is_that_of_the_jacobian(dequantizer: Dequantizer) -> None:
@@ -125,6 +145,31 @@ def test_learned_noise_has_the_same_gradient_in_every_memory_mode_and_nearly_in_
     assert len(exact) == sum(parameter.numel() for parameter in model.parameters())
 
 
+def test_the_benchmark_of_gradients_measures_those_of_learned_noise_too() -> None:
+    torch.manual_seed(0)
+    model = randomize(Glow(MODEL), 0.05)
+    images = torch.randint(256, (2, 1, 8, 8), dtype=torch.uint8)
+    assert len(gradients.gradient(model, images)) == sum(parameter.numel() for parameter in model.parameters())
+    errors = gradients.gradients(model, images)
+    assert all(error < 1e-4 for name, error in errors.items() if name.startswith("float32"))
+    assert all(0 < error < 0.05 for name, error in errors.items() if name.startswith("bfloat16"))
+
+
+def test_reconstruct_and_reports_mark_the_bound(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train(RunConfig(replace(config.model, dequantizer=LEARNED), config.train), Path("run"))
+    Image.new("L", (8, 8)).save("a.png")
+    assert main(["reconstruct", "run", "a.png"]) == 0
+    assert "bits/dim (bound), reconstructed exactly" in capsys.readouterr().out
+    assert main(["report", "run"]) == 0
+    page = Path("run", "report.html").read_text(encoding="utf-8")
+    mark = "(a bound, with variational noise)"
+    assert f"Bits/dim {mark}" in page
+    assert re.search(rf"after 320 images: [\d.]+ bits/dim {re.escape(mark)}", page)
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_encoding_is_exact_and_stands_at_the_centres_of_bins(frozen: bool) -> None:  # noqa: FBT001
     torch.manual_seed(0)
@@ -166,6 +211,25 @@ def test_a_training_learns_the_noise_and_resumes_exactly(
     card = (tmp_path / "whole" / "best" / "README.md").read_text()
     assert card.count(kind) == 2  # for people and for the hub
     assert "Compare it only with bounds of the same kind" in card
+
+
+def test_a_model_that_was_trained_with_uniform_noise_goes_on_with_learned_noise(
+    config: RunConfig, tmp_path: Path
+) -> None:
+    train(config, tmp_path / "uniform")
+    further = RunConfig(
+        replace(config.model, dequantizer=LEARNED), replace(config.train, start=str(tmp_path / "uniform"))
+    )
+    state, before = TrainingState.new(further, "cpu"), Glow.from_pretrained(tmp_path / "uniform")
+    fresh = deepcopy(state.model.dequantizer.state_dict())
+    state.start_from(str(tmp_path / "uniform"))
+    now = state.model.state_dict()
+    assert all(torch.equal(now[name], value) for name, value in before.state_dict().items())
+    assert all(torch.equal(now[f"dequantizer.{name}"], value) for name, value in fresh.items())
+    trained = train(further, tmp_path / "learned").model
+    assert not torch.equal(trained.dequantizer.get_parameter("steps.0.0.bias"), fresh["steps.0.0.bias"])
+    back = replace(config, train=replace(config.train, start=str(tmp_path / "learned"), images=160))
+    assert not list(train(back, tmp_path / "back").model.dequantizer.parameters())
 
 
 def test_a_failure_in_learned_noise_is_found() -> None:

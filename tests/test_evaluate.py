@@ -2,15 +2,21 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
 
 from glowflow import Glow, GlowConfig, InputError, evaluate
 from glowflow.data import Dataset
 from glowflow.evaluate import (
+    LARGEST_ACTIVATION,
+    LARGEST_BATCH,
+    batch_size,
     classification_error,
     likelihood,
     reconstruction_error,
@@ -162,3 +168,46 @@ def test_grids_show_any_number_of_channels(channels: int, mode: str) -> None:
     assert picture.mode == mode
     assert picture.size == (3 * 64 + 2 * 2, 2 * 48 + 2)
     assert stacked({"a": picture, "b": picture}).size[1] > 2 * picture.size[1]
+
+
+class Largest(TorchDispatchMode):
+    """Notes the largest number of elements of a tensor that an operation gives."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.num = 0
+
+    def __torch_dispatch__(self, function: Any, types: object, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        found = function(*args, **(kwargs or {}))
+        tensors = [each for each in tree_flatten(found)[0] if isinstance(each, Tensor)]
+        self.num = max([self.num, *(each.numel() for each in tensors)])
+        return found
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"width": 512},
+        {"coupling": {"kind": "mixture", "components": 16}, "width": 16},
+        {"conditioner": {"kind": "attention", "heads": 1}, "width": 2048, "image_shape": (3, 64, 64)},
+        {"conditioner": {"kind": "transformer", "patch": 4, "mlp_ratio": 64}, "width": 256},
+        {"coupling": "affine-tanh", "layout": "realnvp", "width": 128},
+    ],
+)
+def test_the_largest_tensor_of_a_batch_stays_small(parts: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"image_shape": (3, 256, 256), "levels": 1, "steps": 1} | parts
+    config = GlowConfig(**settings)
+    size = batch_size(config)
+    assert 1 < size < LARGEST_BATCH
+    with torch.device("meta"), torch.no_grad(), Largest() as largest:
+        model = Glow(config)
+        largest.num = 0
+        images = torch.zeros(size, *config.image_shape, dtype=torch.uint8)
+        model.bits_per_dim(images, torch.zeros(images.shape))
+    assert 0.2 * LARGEST_ACTIVATION < largest.num < 1.4 * LARGEST_ACTIVATION
+
+
+def test_what_places_find_about_each_other_counts() -> None:
+    """Not every device computes attention without a matrix of all pairs of places."""
+    config = GlowConfig((3, 128, 128), 1, 1, 8, conditioner={"kind": "attention", "heads": 2})
+    assert batch_size(config) == LARGEST_ACTIVATION // (2 * 4096**2)

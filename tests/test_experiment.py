@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from glowflow.data import Dataset, Split
 from glowflow.durable import load_lines
 from glowflow.experiments import definition, emoji, judges, study, unusual
 from glowflow.experiments.changes import CHANGES
-from glowflow.experiments.results import bits_after
+from glowflow.experiments.results import bits_after, marked, quality_at
 from glowflow.judging import training as classifiers
 from glowflow.presets import load as load_preset
 from glowflow.training import train
@@ -49,7 +50,7 @@ GALLERY = "samples-digits-T1.png"
 def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(classifiers, "TRAINING_IMAGES", 64)
-    monkeypatch.setattr(study, "SAMPLES_FOR_KID", 16)
+    monkeypatch.setattr(study, "NUM_SAMPLES", 16)
 
 
 def write(name: str = "mini.yaml", **changes: object) -> str:
@@ -143,9 +144,16 @@ def test_an_experiment_goes_on_without_repeating_and_is_drawn_from_what_is_store
     page = capsys.readouterr().out
     results = Path("results/experiments/mini")
     found = [json.loads(line) for line in lines()]
-    assert all(line.keys() >= {"settings", "curve", "bits_per_dim", "kid", "seconds", "commit"} for line in found)
+    assert all(line.keys() >= {"settings", "curve", "bits_per_dim", "quality", "seconds", "commit"} for line in found)
     assert "| reverse | 2 | " in page
     assert "reverse < 1x1" in page
+    assert "| KID at T = 0.7 | precision at T = 0.7 | recall at T = 0.7 |" in page
+    assert "gap, KID at T = 0.7" in page
+    assert "gap, precision" not in page  # there, more is better
+    older = [line | {"quality": None, "kid": {"0.7": line["quality"]["0.7"]["kid"]}} for line in found]
+    kids = [[quality_at(0.7)(line) for line in each] for each in (found, older)]
+    assert kids[0] == kids[1] == [line["quality"]["0.7"]["kid"] for line in found]
+    assert quality_at(0.7, "recall")(older[0]) is None
 
     # From the stored results alone
     pictures = ["figure.png", "samples-digits-T0.7.png"]
@@ -167,6 +175,10 @@ def test_an_experiment_goes_on_without_repeating_and_is_drawn_from_what_is_store
     assert re.search(r"\| reverse \| 2 \| [\d.]+ ± [\d.]+ \(bound\) \|", page)
     assert page.count("(bound)") == 1
     assert "Some bits/dim are upper bounds (some dequantisation)" in page
+    with Image.open(results / "figure.png") as figure:
+        assert not np.array_equal(np.asarray(figure), before["figure.png"])  # the legend marks it, too
+    assert marked("reverse", bounded) == "reverse (bound)"
+    assert marked("1x1", bounded) == "1x1"
 
 
 def test_slices_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,12 +227,72 @@ def test_unusual_images_are_told_from_usual_ones(
     told = capsys.readouterr()
     assert "emoji is left out: Emoji are drawn with no-font.ttf" in told.err
     assert "| AUROC against | combined | bits | latents | layout | bits_per_dim | complexity_corrected |" in told.out
+    assert "The reference has 500 validation images. Of 500 usual test images," in told.out
+    assert "lie between 2.6% and 7.6%." in told.out
     (line,) = (json.loads(line)["told_apart"] for line in lines())
-    assert line["usual"] == 500
+    assert (line["usual"], line["reference"]) == (500, 500)
     assert 0.01 < line["false_alarms"] < 0.12
     assert line["auroc"].keys() == {"digits", *CHANGES}
     assert line["auroc"]["digits"]["combined"] == pytest.approx(0.5, abs=0.07)
     assert line["auroc"]["inverted"]["combined"] > 0.9
+
+
+def test_pairs_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pair is stored as soon as it's measured, and an interruption costs one pair at most."""
+    monkeypatch.setattr(unusual, "OF_A_KIND", 100)
+    write(against={"digits": ["digits"]}, variations={"1x1": {}}, orders=[], seeds=1, temperatures=[])
+    measured: list[str] = []
+    auroc = unusual.Trial.auroc
+
+    def interrupted(trial: unusual.Trial, dataset: Dataset) -> dict[str, float]:
+        measured.append(dataset.name)
+        if len(measured) == 3:
+            raise KeyboardInterrupt
+        return auroc(trial, dataset)
+
+    monkeypatch.setattr(unusual.Trial, "auroc", interrupted)
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 130
+    pairs = load_lines(Path("results/experiments/mini/pairs.jsonl"))
+    assert [pair["kind"] for pair in pairs] == measured[:2] == ["digits", "rotated"]
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    assert measured[2:] == ["noise", *list(CHANGES)[1:]]
+    (line,) = (json.loads(line)["told_apart"] for line in lines())
+    assert line["auroc"] == {
+        pair["kind"]: pair["auroc"] for pair in load_lines(Path("results/experiments/mini/pairs.jsonl"))
+    }
+
+
+def test_background_models_are_trained_first_and_score_the_same_images(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(unusual, "OF_A_KIND", 100)
+    shared: Any = MINIATURE["shared"]
+    train_settings = shared["train"] | {"augment": {"kind": "pixels", "share": 0.1}}
+    write(
+        against={"digits": ["digits"]},
+        backgrounds={"digits": {"preset": "digits", "model": shared["model"], "train": train_settings}},
+        published={"digits": {"digits": "0.5 (nobody)"}},
+        variations={"1x1": {}},
+        orders=[],
+        seeds=2,
+        temperatures=[],
+    )
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    first, *others = (json.loads(line) for line in lines())
+    assert (first["variation"], first["told_apart"]) == ("background", None)
+    assert len(others) == 2
+    for line in others:
+        assert 0 <= line["told_apart"]["auroc"]["digits"]["background_corrected"] <= 1
+    assert "| background_corrected | published |" in capsys.readouterr().out
+    assert "| 0.5 (nobody) |" in Path("results/experiments/mini/summary.md").read_text()
+    assert "2 of 2 trainings" in Path("results/experiments/mini/summary.md").read_text()
+
+
+def test_a_part_of_an_experiment_with_unusual_images() -> None:
+    whole = definition.load("unusual")
+    part = definition.narrowed(whole, ["digits"], seeds=1)
+    assert (list(part.presets), list(part.against), part.background_trainings()) == (["digits"], ["digits"], [])
+    assert [each.run.model.num_bits for each in whole.background_trainings()] == [5, 8]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -367,6 +439,9 @@ def test_a_training_whose_last_state_is_not_finite_is_a_result(capsys: pytest.Ca
         ({"temperatures": [-1]}, "it takes a number of at least 0"),
         ({"against": {"digits": "faces"}}, "takes a list of data sets for each of its presets"),
         ({"against": {"faces32": ["digits"]}}, "takes a list of data sets for each of its presets"),
+        ({"backgrounds": {"digits": {"preset": "digits"}}}, "for each preset, which 'against' has, too"),
+        ({"against": {"digits": []}, "backgrounds": {"digits": {}}}, "lacks 'preset', the name of"),
+        ({"against": {"digits": []}, "published": {"digits": 1}}, "for each preset, which 'against' has, too"),
         ({"colour": "red"}, "unknown key 'colour'"),
     ],
 )

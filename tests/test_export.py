@@ -15,7 +15,7 @@ from glowflow import Glow, GlowConfig, InputError
 from glowflow.bijections import Coupling
 from glowflow.cli import main
 from glowflow.conditioners import Conditioner
-from glowflow.export import checking, onnx_files
+from glowflow.export import checking, onnx_files, runtime
 from glowflow.export.forms import for_runtimes
 from glowflow.export.functions import functions
 from glowflow.model import FrozenGlow
@@ -23,7 +23,7 @@ from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMU
 from tests.helpers import randomize, sentence
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx isn't installed")
-runtime = pytest.importorskip("onnxruntime", reason="the extra onnx isn't installed")
+pytest.importorskip("onnxruntime", reason="the extra onnx isn't installed")
 
 KINDS = (COUPLINGS, CONDITIONERS, PERMUTATIONS, LAYOUTS, DEQUANTIZERS)
 CASES: dict[str, dict[str, Any]] = {f"{kind.name} {name}": {kind.name: name} for kind in KINDS for name in kind.names}
@@ -62,10 +62,10 @@ def test_every_architecture(case: str, tmp_path: Path) -> None:
     onnx_files.write(model, tmp_path)
     for name, function in functions(model).items():
         onnx.checker.check_model(tmp_path / f"{name}.onnx", full_check=True)
-        session = checking.session(tmp_path / f"{name}.onnx")
+        session = runtime.session(tmp_path / f"{name}.onnx")
         for count in (1, 4):
             given = {key: value for key, value in examples(model, count).items() if key in function.inputs}
-            found, right = checking.run(session, given), function.compute(**given)
+            found, right = runtime.run(session, given), function.compute(**given)
             assert found.dtype == right.dtype
             atol = 0 if name == "decoder" else 1e-4
             torch.testing.assert_close(found, right, rtol=0, atol=atol)
@@ -101,9 +101,9 @@ def test_float16_halves_the_file_and_keeps_the_inverse_exact(tmp_path: Path) -> 
         checking.check(each, tmp_path / name)
         size[name] = (tmp_path / name / onnx_files.WEIGHTS).stat().st_size
     assert size["rounded"] < 0.6 * size["whole"]
-    encoder, decoder = (checking.session(tmp_path / "rounded" / f"{name}.onnx") for name in ("encoder", "decoder"))
+    encoder, decoder = (runtime.session(tmp_path / "rounded" / f"{name}.onnx") for name in ("encoder", "decoder"))
     images = examples(model, 4)["images"] // 8 * 8
-    assert torch.equal(checking.run(decoder, {"latents": checking.run(encoder, {"images": images})}), images)
+    assert torch.equal(runtime.run(decoder, {"latents": runtime.run(encoder, {"images": images})}), images)
 
 
 def test_a_weight_too_large_for_float16_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +18,13 @@ from torch import Tensor
 from benchmarks.file_server import served
 from glowflow import Glow, GlowConfig, InputError
 from glowflow.cli import main
-from glowflow.data import read_images
+from glowflow.data import Dataset, read_images
 from glowflow.demo import server, site
 from glowflow.evaluate import bits_of
 from glowflow.latents import Directions, Usual
 from glowflow.model import FrozenGlow
-from tests.helpers import randomize, sentence
-from tests.test_demo_page import CHROMIUM, OPTIONS, pixels, playwright, settle, status, upload, visited
+from tests.browser import pixels, playwright, settle, status, upload, visited
+from tests.helpers import calm, sentence
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -32,15 +33,6 @@ pytest.importorskip("onnxruntime", reason="the extra onnx isn't installed")
 
 SHAPE, D = (3, 16, 16), 768
 USUAL = {"data": "faces", "images": 100, "bits_per_dim": {"1%": 1.0, "50%": 1.5, "99%": 2.0}}
-
-
-def tiny(**settings: object) -> FrozenGlow:
-    """A small model whose latents are near its images, so that float32 is exact."""
-    torch.manual_seed(0)
-    config = GlowConfig(**{"image_shape": SHAPE, "steps": 2, "width": 8, "num_bits": 5, **settings})  # type: ignore[arg-type]
-    model = randomize(Glow(config), 0.03)
-    model.initialize(torch.rand(32, *config.image_shape) - 0.5)
-    return model.eval().freeze()
 
 
 def directions() -> Directions:
@@ -71,9 +63,10 @@ def _stand_in(tmp_path: Path) -> Path:
 
 
 def test_the_folder(tmp_path: Path, stand_in: Path) -> None:
-    out, glow = tmp_path / "out", tiny()
+    out, glow = tmp_path / "out", calm()
     out.mkdir()
-    site.write(glow, "tiny", directions(), USUAL, stand_in, out)
+    few = Dataset("few", "test", np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8))
+    site.write(glow, "tiny", directions(), USUAL, stand_in, out, examples=few)
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     first, *_ = (out / "offline.js").read_text().partition(";\n")
     _, kept = json.loads(first.removeprefix("const [VERSION, FILES] = "))
@@ -87,6 +80,10 @@ def test_the_folder(tmp_path: Path, stand_in: Path) -> None:
         name: value for name, value in served.items() if name not in {"limits", "finds_faces"}
     }
     assert told["range"] == {"middle": 1.0, "highest": 2.0, "extremes": 0.5}
+    first, second = json.loads((out / "model" / "examples.json").read_text())["images"]
+    z = np.frombuffer(base64.b64decode(first["latents"]), "<f4")
+    np.testing.assert_array_equal(z, glow.encode(few.batch([0])[0]).float().numpy()[0])
+    assert "latents" not in second
     vectors = np.fromfile(out / "model" / "directions.bin", "<f4").reshape(2, D)
     np.testing.assert_array_equal(vectors, directions().vectors)
 
@@ -115,26 +112,18 @@ def test_the_command(
 # In a browser
 
 
-@pytest.fixture(scope="module", name="browser")
-def _browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("the page is tested in Chromium, and none is installed")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-def exported(glow: FrozenGlow, folder: Path, sliders: Directions | None = None) -> Iterator[str]:
+def exported(
+    glow: FrozenGlow, folder: Path, sliders: Directions | None = None, examples: Dataset | None = None
+) -> Iterator[str]:
     """The address of a model's exported page."""
-    site.write(glow, "tiny", sliders, USUAL, runtime(), folder)
+    site.write(glow, "tiny", sliders, USUAL, runtime(), folder, examples=examples)
     with served(folder) as address:
         yield address
 
 
 @pytest.fixture(scope="module", name="address")
 def _address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from exported(tiny(), tmp_path_factory.mktemp("page"), directions())
+    yield from exported(calm(), tmp_path_factory.mktemp("page"), directions())
 
 
 @pytest.fixture(name="page")
@@ -156,7 +145,7 @@ def decoded(page: Page, z: Tensor, label: int | None = None) -> Tensor:
 
 
 def test_pictures_are_those_of_torch(page: Page) -> None:
-    glow, z = tiny(), 0.7 * torch.randn(20, D, generator=torch.Generator().manual_seed(2))
+    glow, z = calm(), 0.7 * torch.randn(20, D, generator=torch.Generator().manual_seed(2))
     images = glow.sample(20, 0.7, generator=torch.Generator().manual_seed(3))
     z = torch.cat([z, glow.encode(images).float()])
     found, right = torch.stack([decoded(page, each) for each in z]), glow.decode(z, exact=False)
@@ -166,7 +155,7 @@ def test_pictures_are_those_of_torch(page: Page) -> None:
 
 @pytest.mark.parametrize("settings", [{"image_shape": (1, 16, 16)}, {"num_classes": 3}])
 def test_grey_images_and_classes(settings: dict[str, Any], browser: Browser, tmp_path: Path) -> None:
-    glow = tiny(**settings)
+    glow = calm(**settings)
     label = 2 if glow.class_names else None
     for address in exported(glow, tmp_path):
         with visited(browser, address) as page:
@@ -191,9 +180,9 @@ def picture(folder: Path, size: tuple[int, int], name: str, mode: str = "RGB") -
 def test_an_uploaded_image(page: Page, tmp_path: Path) -> None:
     file = picture(tmp_path, (16, 16), "mine.png")
     upload(page, file)
-    status(page, "reconstructed exactly, every pixel")
+    status(page, "Reconstructed exactly, every pixel")
     images = torch.from_numpy(read_images([file], SHAPE)).permute(0, 3, 1, 2)
-    bits = float(bits_of(tiny(), images))
+    bits = float(bits_of(calm(), images))
     assert f"mine.png: {bits:.2f}" in page.locator("#status").inner_text()
     settle(page)
     np.testing.assert_array_equal(pixels(page, "#seen"), images[0].permute(1, 2, 0) // 8 * 8)
@@ -240,7 +229,7 @@ def test_sliders_links_and_warnings(page: Page, browser: Browser, address: str) 
 def test_nothing_leaves_the_page_and_it_works_without_a_network(browser: Browser, tmp_path: Path) -> None:
     visitor, asked = browser.new_context(), []
     visitor.on("request", lambda request: asked.append(request.url))
-    for address in exported(tiny(), tmp_path, directions()):
+    for address in exported(calm(), tmp_path, directions()):
         page = visitor.new_page()
         page.goto(address)
         settle(page)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -21,6 +22,7 @@ from glowflow.cli import main
 from glowflow.config import RunConfig
 from glowflow.durable import verify
 from glowflow.training import train
+from glowflow.weights import REFERENCE
 from tests.helpers import randomize, sentence
 from tests.local_hub import TOKEN, Page, running
 
@@ -96,6 +98,15 @@ def test_the_code_on_a_card_runs(hub: Hub) -> None:
     assert names["images"].shape == (16, 3, 8, 8)
     command = card.split("```\nglowflow ")[1].split("\n")[0]
     assert main(command.split()) == 0
+
+
+def test_a_calibration_goes_along(hub: Hub, config: RunConfig, tmp_path: Path) -> None:
+    _, pages = hub
+    train(config, tmp_path / "run")
+    np.save("usual.npy", np.random.default_rng(0).integers(0, 256, (120, 8, 8, 1), dtype=np.uint8))
+    assert main(["calibrate", "run", "--data", "usual.npy"]) == 0
+    assert main(["push", "run", "ada/noise"]) == 0
+    assert pages["ada/noise"].files[REFERENCE] == (tmp_path / "run" / REFERENCE).read_bytes()
 
 
 def test_a_card_tells_what_is_known(hub: Hub, config: RunConfig, tmp_path: Path) -> None:

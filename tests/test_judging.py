@@ -12,11 +12,12 @@ from torch import Tensor
 from glowflow import InputError
 from glowflow.cli import main
 from glowflow.config import RunConfig
-from glowflow.data import Dataset
+from glowflow.data import Dataset, Split
 from glowflow.judging import Judge, training
 from glowflow.judging.classifier import LEAST_SPREAD, Classifier
 from glowflow.judging.kid import kid
 from glowflow.judging.precision_recall import precision_recall
+from glowflow.judging.real_images import RealImages
 from glowflow.judging.task import Task, accuracy, turned
 from glowflow.judging.training import classifier_for
 from glowflow.training import train
@@ -32,7 +33,7 @@ def cloud(num: int, at: float = 0.0, seed: int = 0) -> Tensor:
     return at + torch.randn(num, 3, generator=torch.Generator().manual_seed(seed))
 
 
-def test_kid_is_its_definition() -> None:
+def test_kid_is_its_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = torch.randn(5, 3, dtype=torch.float64), torch.rand(4, 3, dtype=torch.float64)
 
     def k(a: Tensor, b: Tensor) -> float:
@@ -41,6 +42,8 @@ def test_kid_is_its_definition() -> None:
     same_x = np.mean([k(x[i], x[j]) for i in range(5) for j in range(5) if i != j])
     same_y = np.mean([k(y[i], y[j]) for i in range(4) for j in range(4) if i != j])
     across = np.mean([k(a, b) for a in x for b in y])
+    assert kid(x, y) == pytest.approx(same_x + same_y - 2 * across)
+    monkeypatch.setattr("glowflow.judging.kid.ROWS", 2)  # in parts
     assert kid(x, y) == pytest.approx(same_x + same_y - 2 * across)
 
 
@@ -224,7 +227,7 @@ def test_evaluate_compares_samples_with_images(
     assert (judged["num"], judged["neighbours"], judged["classifies"]) == (7, 5, "labels")
     assert judged["reference"] == "test images"
     assert "7 at each temperature, compared with as many test images, by a classifier of labels" in out
-    assert f"({judged['accuracy']:.1%} right)" in out
+    assert f"({judged['accuracy']:.1%} right for training images that were kept from it)" in out
     assert list(judged["temperatures"]) == ["0.5", "1"]
     for name, found in {"temperature 0.5": judged["temperatures"]["0.5"], "real images": judged["real_images"]}.items():
         assert found.keys() == {"kid", "precision", "recall"}
@@ -234,6 +237,32 @@ def test_evaluate_compares_samples_with_images(
     assert json.loads(Path("result.json").read_text())["samples"] == judged
     assert main(["evaluate", "run", "--json", "plain.json"]) == 0
     assert "samples" not in json.loads(Path("plain.json").read_text())
+
+
+def scenes(split: Split, group: int) -> Dataset:
+    images = np.random.default_rng(group).integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
+    return Dataset("scenes", split, images, groups=np.full(200, group))
+
+
+def test_images_of_other_scenes_are_no_model_for_samples() -> None:
+    task = Task(scenes("train", 0), 8)
+    real = RealImages(task, scenes("test", 1))
+    assert real.most == 10
+    compared, others = real.compared(10), real.others(10)
+    assert torch.equal(torch.cat([compared, others]), task.images(task.rest))  # disjoint, and unseen
+    assert real.about == "training images that the classifier hasn't seen, since test images are of other scenes"
+    assert task.kept.endswith("scenes that it has seen")
+    same = RealImages(task, scenes("test", 0))
+    assert (same.most, same.about) == (20, "test images")
+    assert torch.equal(same.others(20), task.images(task.rest))
+
+
+@pytest.mark.usefixtures("labelled")
+def test_training_images_are_no_reference(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "run", "--samples", "7", "--split", "train"]) == 2
+    assert "give --split test or validation" in capsys.readouterr().err
+    assert main(["evaluate", "run", "--temperature", "0.7"]) == 2
+    assert "give their number, too (--samples N)" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("labelled")

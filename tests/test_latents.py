@@ -20,6 +20,7 @@ from glowflow.latents import (
     fit,
     interpolate,
     look,
+    ranged,
     reaching,
     redraw,
 )
@@ -219,6 +220,45 @@ def test_edits_go_as_far_as_pictures_stay_usual(model: Glow, dataset: Dataset, t
     assert [(facts["tried"]["stay"], facts["tried"]["fall"]) for facts in far.about] == [(0.0, 1.0), (0.0, 1.0)]
     chosen.save(tmp_path)
     assert directions_of(tmp_path).usual == chosen.usual
+
+
+def test_where_edits_stay_usual(model: Glow, dataset: Dataset) -> None:
+    """Each end is the furthest of four strengths at which nine images in ten stay usual, whatever they had before."""
+    assert dataset.attributes is not None
+    bright = dataset.attributes[:, 0]
+    rows = np.concatenate([np.flatnonzero(side)[:50] for side in (bright, ~bright)])
+    images = dataset.batch(rows)[0]
+    before, z = look(model, images), model.encode(images)
+    found, inner = fit(model, dataset), 0
+    for scale in (0.001, 1.0, 2.0, 4.0, 8.0, 1000.0):
+        chosen = reaching(model, dataset, found, scale)
+        assert chosen.about[0]["range"] == ranged(model, dataset, chosen).about[0]["range"]
+        for sign, end in zip((-1, 1), chosen.about[0]["range"], strict=True):
+            stays = {}
+            for strength in (0.25, 0.5, 0.75, 1.0):
+                after = look(model, model.decode(chosen.edit(z, {"Bright": sign * strength}), exact=False))
+                assert chosen.usual
+                stays[strength] = np.mean([not chosen.usual.left(*pair) for pair in zip(before, after, strict=True)])
+            assert abs(end) == max((strength for strength in stays if stays[strength] >= 0.9), default=0.0)
+            inner += 0 < abs(end) < 1
+    assert inner
+
+
+NEWER = {"coupling": {"kind": "mixture", "components": 2}, "conditioner": "attention", "dequantizer": "variational"}
+
+
+@pytest.mark.parametrize("part", NEWER)
+def test_edits_of_models_with_newer_parts(part: str, dataset: Dataset) -> None:
+    torch.manual_seed(0)
+    config = GlowConfig((3, 8, 8), levels=2, steps=2, width=8, num_bits=5)
+    model = randomize(Glow(replace(config, **{part: NEWER[part]})), 0.05)  # type: ignore[arg-type]
+    found = fit(model, dataset)
+    chosen = reaching(model, dataset, found)
+    assert all(0.1 < facts["scale"] <= 4 for facts in chosen.about)
+    images = dataset.batch(np.flatnonzero(~np.asarray(dataset.attributes)[:, :2].any(1))[:10])[0]
+    z = model.encode(images)
+    assert torch.equal(model.decode(chosen.edit(z, {"Bright": 0.0})), images & 0b11111000)
+    assert np.mean(_shift(model, z, found, "Bright", images)) > 20
 
 
 def test_how_far_edits_of_classes_go() -> None:

@@ -1,12 +1,14 @@
 """The mixture-of-logistics coupling: its equation, its density, its inverse, and its numbers at the edges."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 
-from glowflow import Glow, GlowConfig
+from glowflow import Glow, GlowConfig, InputError
 from glowflow.bijections import MixtureCoupling, standard_normal_log_prob
 from glowflow.bijections.mixture import MAX_LOG_SCALE, LogisticMixture
 from glowflow.cli import main
@@ -14,6 +16,7 @@ from glowflow.data import load
 from glowflow.evaluate import reconstruction_error
 from glowflow.execution import Execution, forward
 from glowflow.layouts import levels
+from glowflow.parts import MEMORIES
 from tests.helpers import randomize
 
 COMPONENTS = 3
@@ -125,6 +128,15 @@ def test_the_quantile_is_the_one_that_bisection_finds(dtype: torch.dtype, atol: 
     torch.testing.assert_close(found.double(), bisected(exact, logit), rtol=0, atol=atol)
 
 
+@pytest.mark.parametrize("weight", [-4.0, -20.0])
+def test_wide_components_that_are_hardly_used_do_not_spoil_the_search(weight: float) -> None:
+    weights = torch.tensor([0.0, weight, weight]).log_softmax(0)
+    means, log_scales = torch.tensor([0.3, 5.0, -3.0]), torch.tensor([-MAX_LOG_SCALE, MAX_LOG_SCALE, MAX_LOG_SCALE])
+    mixture = LogisticMixture(*(values.view(-1, 1, 1) for values in (weights, means, log_scales)))
+    logit = torch.linspace(-8, 8, 1601).view(-1, 1)
+    torch.testing.assert_close(mixture.logit(mixture.quantile(logit))[0], logit, rtol=0, atol=1e-3)
+
+
 def test_the_inverse_undoes_the_map() -> None:
     torch.manual_seed(0)
     coupling, x = given(torch.randn(PARAMS, dtype=torch.float64)), 5 * torch.randn(1000, 2, dtype=torch.float64)
@@ -148,6 +160,62 @@ def test_undoing_steps_in_float32_does_not_spoil_the_gradients() -> None:
     exact = gradient(torch.float64, "store")
     assert (stored - exact).norm() < 1e-5 * exact.norm()
     assert (undone - exact).norm() < 1e-4 * exact.norm()
+
+
+@pytest.mark.parametrize("memory", MEMORIES.names)
+def test_in_bfloat16_the_gradient_is_nearly_the_same(memory: str) -> None:
+    """The networks compute in bfloat16, and the mixtures themselves don't."""
+    torch.manual_seed(0)
+    (level,) = levels(GlowConfig((2, 8, 8), 1, 4, 16, "mixture"))
+    randomize(level, 0.05)
+    x = torch.rand(8, 2, 8, 8) - 0.5
+
+    def gradient(execution: Execution) -> Tensor:
+        y, log_det = forward(level, x, execution)
+        loss = (y.square().flatten(1).sum(1) / 2 - log_det).mean()
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(level.parameters()))])
+
+    exact, low = gradient(Execution()), gradient(Execution(memory, torch.bfloat16))
+    assert 0 < (low - exact).norm() < 0.05 * exact.norm()
+
+
+@pytest.mark.filterwarnings("default")  # PyTorch warns of its own doings
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+def test_compiled_steps_are_the_steps(capfd: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    (level,) = levels(GlowConfig((1, 4, 4), 1, 1, 4, {"kind": "mixture", "components": 2}))
+    randomize(level, 0.1)
+    x = torch.rand(2, 1, 4, 4) - 0.5
+
+    def outcome(execution: Execution) -> tuple[Tensor, ...]:
+        y, log_det = forward(level, x, execution)
+        loss = (y.square().flatten(1).sum(1) / 2 - log_det).mean()
+        return y, log_det, *torch.autograd.grad(loss, list(level.parameters()))
+
+    before = counters["stats"]["unique_graphs"]
+    torch.testing.assert_close(outcome(Execution(compiled=True)), outcome(Execution()), rtol=1e-3, atol=1e-3)
+    assert counters["stats"]["unique_graphs"] > before
+    assert "runs uncompiled" not in capfd.readouterr().err
+
+
+def test_undoing_a_step_searches_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With gradients each search would take one more evaluation of the map."""
+    (level,) = levels(GlowConfig((2, 8, 8), 1, 2, 8, "mixture"))
+    untransform, modes = MixtureCoupling.untransform, list[bool]()
+
+    def noted(self: MixtureCoupling, y_b: Tensor, h: Tensor) -> Tensor:
+        modes.append(torch.is_grad_enabled())
+        return untransform(self, y_b, h)
+
+    monkeypatch.setattr(MixtureCoupling, "untransform", noted)
+    y, log_det = forward(level, torch.rand(2, 2, 8, 8), Execution("reversible"))
+    (y.square().sum() - log_det.sum()).backward()
+    assert modes == [False, False]
+
+
+def test_fewer_than_two_components_are_refused() -> None:
+    with pytest.raises(InputError, match="mixture components is 1"):
+        MixtureCoupling(nn.Conv2d(2, 10, 3, padding=1), components=1)
 
 
 def test_a_trained_model_decodes_exactly_and_draws(tmp_path: Path) -> None:

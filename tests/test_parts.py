@@ -16,11 +16,21 @@ from glowflow.bijections import Bijection, Chain, Conv1x1, Coupling, Mask, Rever
 from glowflow.conditioners import Conditioner
 from glowflow.config import RunConfig
 from glowflow.execution import Execution, forward
-from glowflow.parts import AUGMENTATIONS, CONDITIONERS, COUPLINGS, LAYOUTS, PERMUTATIONS, Kind, Part
+from glowflow.parts import (
+    AUGMENTATIONS,
+    CONDITIONERS,
+    COUPLINGS,
+    DEQUANTIZERS,
+    LAYOUTS,
+    MEMORIES,
+    PERMUTATIONS,
+    Kind,
+    Part,
+)
 from glowflow.training import train
 from tests.helpers import jacobian_log_det, randomize
 
-KINDS = (COUPLINGS, CONDITIONERS, PERMUTATIONS, LAYOUTS, AUGMENTATIONS)
+KINDS = (COUPLINGS, CONDITIONERS, PERMUTATIONS, LAYOUTS, DEQUANTIZERS, MEMORIES, AUGMENTATIONS)
 
 
 @COUPLINGS.option("bent")

@@ -1,5 +1,6 @@
 """Several processes train and evaluate as one does."""
 
+import csv
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from glowflow.config import RunConfig
 from glowflow.errors import ProcessLostError
 from glowflow.processes import Processes, joined
 from glowflow.training.run import as_plain
+from glowflow.weights import REFERENCE
 
 
 def torchrun(count: int, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
@@ -83,6 +85,27 @@ def test_several_processes_train_as_one(preset: str) -> None:
     assert three["num_images"] == alone["num_images"]
     for name in ("bits_per_dim", "standard_error", "reconstruction_error_levels"):
         assert three[name] == pytest.approx(alone[name], abs=1e-6)
+
+
+def test_several_processes_learn_and_score_as_one(preset: str) -> None:
+    """They share the reference of a training's end, and the scores. Each line and each file is written once."""
+    images = np.random.default_rng(0).integers(0, 256, (270, 8, 8), dtype=np.uint8)
+    np.savez("many.npz", train=images[:120], validation=images[120:])
+    run(*torchrun(2, "train", preset, "--data", "many.npz", "--out", "run"))
+    run(sys.executable, "-m", "glowflow", "score", "run", "--split", "validation", "--out", "alone.csv")
+    run(*torchrun(2, "score", "run", "--split", "validation", "--out", "two.csv"))
+    alone, two = (list(csv.DictReader(Path(f"{name}.csv").read_text().splitlines())) for name in ("alone", "two"))
+    assert len(alone) == 150
+    found = {row["image"]: row for row in two}
+    for row in alone:
+        assert float(found[row["image"]]["unusual"]) == pytest.approx(float(row["unusual"]), abs=1e-3)
+    np.save("other.npy", images[:40] // 2)
+    compared = ("compare", "run", "--against", "other.npy")
+    told = subprocess.run(torchrun(2, *compared), capture_output=True, text=True, timeout=240, check=True)
+    assert told.stdout == run(sys.executable, "-m", "glowflow", *compared)
+    Path("run/best", REFERENCE).unlink()
+    told = subprocess.run(torchrun(2, "score", "run"), capture_output=True, text=True, timeout=240, check=True)
+    assert " ".join(told.stderr.split()).count("run has no reference that tells what is usual") == 1
 
 
 def test_a_killed_process_ends_the_others_and_a_restart_goes_on(preset: str) -> None:

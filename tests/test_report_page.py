@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,25 +12,10 @@ import pytest
 from glowflow.config import RunConfig
 from glowflow.reports import Report
 from glowflow.training import Options, train
+from tests.browser import PATIENCE, playwright
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the report is tested with playwright, which isn't installed"
-)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the report is tested in Chromium, and none is installed")
-
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module", name="browser")
-def _browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(name="run")
@@ -49,7 +33,7 @@ def _run(config: RunConfig, tmp_path: Path) -> Path:
 def opened(browser: Browser, run: Path, width: int = 1280) -> Iterator[Page]:
     """The report in a browser. At the end it must have asked for nothing and complained of nothing."""
     page = browser.new_page(viewport={"width": width, "height": 800})
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from PIL import Image
 
 from glowflow import Glow, GlowConfig, InputError, evaluate
 from glowflow.cli import main
+from glowflow.commands import comparing
 from glowflow.data import Dataset
+from glowflow.data.own_splits import has_own_splits
 from glowflow.evaluate import Floats, scores
-from glowflow.scoring import codecs
-from glowflow.scoring.codecs import PNG, WEBP, Codec, fewest_bits, installed
-from glowflow.scoring.columns import columns
+from glowflow.scoring.codecs import PNG, WEBP, Codec, begun, fewest_bits, installed
+from glowflow.scoring.columns import BY_COMPRESSORS, columns, scored, unusualness
 from glowflow.scoring.gaussian import Gaussian
 from glowflow.scoring.groups import group_scores
+from glowflow.scoring.ranking import most_unusual
 from glowflow.scoring.reference import PARTS, Reference
 from glowflow.scoring.separation import Scored, separation
 from glowflow.scoring.statistics import Statistics, statistics
@@ -72,6 +75,13 @@ def test_only_the_bits_that_a_model_sees_are_compressed(channels: int) -> None:
     assert (fewest_bits(images, 3, BOTH) < fewest_bits(images, 8, BOTH) - 3).all()
 
 
+def test_compressors_work_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
+    alone = fewest_bits(images, 5, BOTH)
+    monkeypatch.setattr("glowflow.scoring.codecs.in_use", lambda: 3)
+    np.testing.assert_array_equal(begun(images, 5, BOTH)(), alone)
+
+
 # The Gaussian
 
 
@@ -108,14 +118,22 @@ def test_numbers_that_never_vary_and_numbers_that_are_not_finite() -> None:
     assert np.isfinite(Gaussian.fit(np.ones((200, 3)))[1]).all()
 
 
+def test_one_broken_image_hides_nothing() -> None:
+    """One usual image has one number that is far off. The others are as sharp as before."""
+    values = np.random.default_rng(0).normal(size=(300, 20))
+    values[0, 0] = 1e6
+    unusual = np.zeros((1, 20))
+    unusual[0, 1:] = 4
+    gaussian, left_out = Gaussian.fit(values)
+    assert gaussian.distance(unusual)[0] > np.quantile(left_out, 0.99)
+
+
 # Statistics
 
 
 def test_statistics_have_the_bits_of_evaluate(model: Glow) -> None:
     images = smooth(23)
-    for draws in (1, 2):
-        found = statistics(model, images, num_draws=draws, seed=3)
-        np.testing.assert_allclose(found.bits_per_dim, scores(model, images, draws, 3), rtol=1e-5)
+    np.testing.assert_allclose(statistics(model, images, seed=3).bits_per_dim, scores(model, images, 1, 3), rtol=1e-5)
 
 
 def test_statistics_do_not_depend_on_the_batches(model: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +142,22 @@ def test_statistics_do_not_depend_on_the_batches(model: Glow, monkeypatch: pytes
     parts = statistics(model, smooth(23), BOTH)
     for field in fields(Statistics):
         np.testing.assert_allclose(getattr(parts, field.name), getattr(whole, field.name), rtol=1e-3, atol=1e-5)
+
+
+def test_tables_are_made_batch_by_batch(model: Glow, reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than a batch's statistics are held, and the table is that of all of them."""
+    whole = columns(statistics(model, smooth(23), BOTH), reference)
+    monkeypatch.setattr(evaluate, "LARGEST_BATCH", 5)
+    sizes: list[int] = []
+
+    def counted(found: Statistics) -> dict[str, Floats]:
+        sizes.append(len(found.layout))
+        return columns(found, reference)
+
+    table = scored(model, smooth(23), counted, BOTH)
+    assert sizes == [5, 5, 5, 5, 3]
+    for name, values in whole.items():
+        np.testing.assert_allclose(table[name], values, rtol=1e-2, atol=1e-2, err_msg=name)
 
 
 def test_what_is_known_of_latents(model: Glow) -> None:
@@ -155,7 +189,7 @@ def test_p_values_of_usual_images_are_evenly_distributed(model: Glow, reference:
     for name in ("p_value", "p_typical", "p_complexity_corrected", *(f"p_{part}" for part in PARTS)):
         assert (table[name] < 0.05).mean() == pytest.approx(0.05, abs=0.03), name
         assert table[name].mean() == pytest.approx(0.5, abs=0.05), name
-    assert table["rank"].mean() == pytest.approx(0.5, abs=0.05)
+    assert table["bits_per_dim_rank"].mean() == pytest.approx(0.5, abs=0.05)
 
 
 def changed(images: Dataset, kind: str) -> Dataset:
@@ -198,7 +232,7 @@ def test_a_rank_counts_usual_images(reference: Reference) -> None:
 
 def test_too_few_images_or_infinite_ones_make_no_reference(model: Glow) -> None:
     found = statistics(model, smooth(120), BOTH)
-    with pytest.raises(InputError, match="smooth has 99 validation images; a reference takes at least 100"):
+    with pytest.raises(InputError, match="smooth has 99 images to tell what is usual; it takes at least 100"):
         Reference.of(statistics(model, smooth(99), BOTH), BOTH, "smooth")
     with pytest.raises(InputError, match="doesn't give finite numbers"):
         Reference.of(replace(found, latents=found.latents * np.inf), BOTH, "smooth")
@@ -227,14 +261,19 @@ def test_a_reference_for_other_weights_is_refused(stored: StoredModel, reference
     reference.save(stored.directory, "another digest")
     other = StoredModel.open(stored.name)
     assert other.usual == {}
-    with pytest.raises(InputError, match=r"made with other weights of the model: make another one: glowflow calibrate"):
+    with pytest.raises(
+        InputError, match=r"made with other weights of the model\. Make another one: glowflow calibrate"
+    ):
         Reference.load(other)
 
 
+def another_compressor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on, PNG gives other sizes."""
+    monkeypatch.setattr("glowflow.scoring.reference.ALL", (replace(PNG, options={"compress_level": 1}), WEBP))
+
+
 def test_a_reference_by_other_compressors_is_refused(stored: StoredModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    slower = replace(PNG, options={"compress_level": 1})
-    monkeypatch.setattr(codecs, "ALL", (slower, WEBP))
-    monkeypatch.setattr("glowflow.scoring.reference.ALL", (slower, WEBP))
+    another_compressor(monkeypatch)
     with pytest.raises(InputError, match=r"reference was made with PNG \(zlib .*\), which codes images differently"):
         Reference.load(stored)
     monkeypatch.setattr("glowflow.scoring.reference.ALL", (PNG, replace(WEBP, plugin="not_there")))
@@ -242,7 +281,28 @@ def test_a_reference_by_other_compressors_is_refused(stored: StoredModel, monkey
         Reference.load(stored)
 
 
-@pytest.mark.parametrize("fault", ["a tensor is missing", "another version", "not safetensors"])
+def test_scores_without_compressors_do_without_theirs(
+    model: Glow, reference: Reference, stored: StoredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another_compressor(monkeypatch)
+    found, other = statistics(model, smooth(9, seed=3), BOTH), Reference.stored(stored)
+    assert other is not None
+    for table in (columns, unusualness):
+        whole, part = table(found, reference), table(found, other)
+        assert part.keys() == whole.keys() - BY_COMPRESSORS
+        assert len(part) >= 4
+        for name, values in part.items():
+            np.testing.assert_allclose(values, whole[name], rtol=1e-3, atol=0.01, err_msg=name)
+
+
+def test_the_way_out_of_a_model_that_is_not_yours(monkeypatch: pytest.MonkeyPatch) -> None:
+    another_compressor(monkeypatch)
+    monkeypatch.setattr("glowflow.scoring.reference.ALL", (PNG, replace(WEBP, options={"lossless": True})))
+    with pytest.raises(InputError, match=r"Copy .*faces into a folder of your own, and make another one: glowflow cal"):
+        Reference.load(StoredModel.open("faces"))
+
+
+@pytest.mark.parametrize("fault", ["a tensor is missing", "another version", "not safetensors", "no header"])
 def test_a_damaged_reference_is_refused(stored: StoredModel, fault: str) -> None:
     path = stored.directory / REFERENCE
     tensors, about = load_tensors(path), load_facts(path)
@@ -251,10 +311,43 @@ def test_a_damaged_reference_is_refused(stored: StoredModel, fault: str) -> None
         save_tensors(path, tensors, about)
     elif fault == "another version":
         save_tensors(path, tensors, about | {"format_version": "99"})
+    elif fault == "no header":
+        path.write_bytes(b"\xff" * 40)
     else:
         path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(InputError, match="is damaged"):
         Reference.load(stored)
+
+
+def test_a_reference_without_bits_says_so(stored: StoredModel) -> None:
+    path = stored.directory / REFERENCE
+    tensors, about = load_tensors(path), load_facts(path)
+    del tensors["usual.bits_per_dim"]
+    save_tensors(path, tensors, about)
+    with pytest.raises(InputError, match="should hold the bits/dim of usual images"):
+        print(stored.usual)
+
+
+def test_a_reference_holds_the_usual_bits_of_pixels(model: Glow, stored: StoredModel) -> None:
+    learned = Reference.learned(model, smooth(120), BOTH)
+    learned.save(stored.directory, stored.digest)
+    loaded = Reference.load(stored)
+    assert loaded is not None
+    assert loaded.where is not None
+    assert learned.where is not None
+    np.testing.assert_allclose(loaded.where.mean, learned.where.mean, rtol=1e-6)
+    np.testing.assert_allclose(loaded.where.deviation, learned.where.deviation, rtol=1e-6)
+
+
+# The order
+
+
+def test_what_is_not_a_number_is_the_most_unusual() -> None:
+    scores = [np.array([1.0, np.nan, -np.inf]), np.empty(0), np.array([np.inf, 2.0])]
+    order = most_unusual(scores)
+    assert order.tolist() == [[0, 1], [2, 0], [2, 1], [0, 0], [0, 2]]
+    np.testing.assert_array_equal(most_unusual(scores, 2), order[:2])
+    assert most_unusual([]).shape == (0, 2)
 
 
 # The commands
@@ -275,6 +368,7 @@ def test_score_without_a_reference_says_so(home: Path, capsys: pytest.CaptureFix
     assert list(first)[:5] == ["image", "split", "label", "bits_per_dim", "complexity_corrected"]
     levels = sum(float(value) for name, value in first.items() if name.startswith("bits_level"))
     assert levels + 5 == pytest.approx(float(first["bits_per_dim"]), abs=1e-3)
+    assert (np.diff(column(home / "scores.csv", "bits_per_dim")) <= 0).all()  # the most unusual image is the first
 
 
 @pytest.fixture(name="many")
@@ -287,9 +381,9 @@ def _many(home: Path) -> Path:
 
 @pytest.mark.usefixtures("many")
 def test_calibrate_makes_what_score_needs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["calibrate", "run", "--data", "many.npy", "--split", "train", "--num-images", "120"]) == 0
+    assert main(["calibrate", "run", "--data", "many.npy", "--num-images", "120"]) == 0
     out = capsys.readouterr().out
-    assert "120 of many.npy, train split" in out
+    assert "120 of many.npy, all images" in out
     assert "PNG (zlib" in out
     assert main(["score", "run", "--data", "many.npy", "--out", "scores.csv"]) == 0
     assert "no reference" not in capsys.readouterr().err
@@ -297,20 +391,79 @@ def test_calibrate_makes_what_score_needs(home: Path, capsys: pytest.CaptureFixt
     assert first[3:9] == ["unusual", "p_value", "p_bits", "p_latents", "p_layout", "bits_per_dim"]
     p_values = column(home / "scores.csv", "p_value")
     assert 0 < p_values.min() < p_values.max() <= 1
-    unusual = column(home / "scores.csv", "unusual")
-    assert (np.diff(p_values[np.argsort(unusual)]) <= 0).all()
+    assert (np.diff(column(home / "scores.csv", "unusual")) <= 0).all()
+    assert (np.diff(p_values) >= 0).all()
+
+
+def test_calibrate_takes_what_the_training_has_not_seen(
+    home: Path, many: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All images of other data; the validation split of data that has one, or that the model was trained on."""
+    np.savez(home / "split.npz", train=np.load(many)[:20], validation=np.load(many)[20:])
+    assert main(["calibrate", "run", "--data", "split.npz"]) == 0
+    assert "180 of split.npz, validation split" in capsys.readouterr().out
+    assert main(["calibrate", "run", "--data", "many.npy"]) == 0
+    assert "200 of many.npy, all images" in capsys.readouterr().out
+    assert "pictures, validation split: 8 images" in sentence(capsys, "calibrate", "run", "--data", "pictures")
+    assert "pictures, all images: 60 images" in sentence(capsys, "calibrate", "run", "--split", "all")
 
 
 @pytest.mark.usefixtures("many")
 def test_a_sealed_directory_stays_undamaged(home: Path) -> None:
-    assert main(["calibrate", "run/best", "--data", "many.npy", "--split", "train"]) == 0
+    assert main(["calibrate", "run/best", "--data", "many.npy"]) == 0
     assert (home / "run" / "best" / REFERENCE).is_file()
     assert main(["evaluate", "run/best", "--data", "pictures"]) == 0
-    assert "reference.safetensors" in json.loads((home / "run" / "best" / "digests.json").read_text())
+    digests = home / "run" / "best" / "digests.json"
+    assert REFERENCE not in json.loads(digests.read_text())
+    older = json.loads(digests.read_text()) | {REFERENCE: "the digest of another one"}
+    digests.write_text(json.dumps(older, indent=2) + "\n")
+    assert main(["evaluate", "run/best", "--data", "pictures"]) == 0
+
+
+@pytest.mark.usefixtures("many")
+def test_a_reference_for_former_weights_is_not_used_silently(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calibrate", "run/best", "--data", "many.npy"]) == 0
+    shutil.copy(home / "run" / "best" / REFERENCE, home / "run" / REFERENCE)
+    former = load_tensors(home / "run" / REFERENCE), load_facts(home / "run" / REFERENCE)
+    save_tensors(home / "run" / REFERENCE, former[0], former[1] | {"model": "former weights"})
+    capsys.readouterr()
+    assert main(["score", "run", "--data", "pictures", "--out", "s.csv"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"The reference run/{REFERENCE} was made with other weights of the model, so run/best/{REFERENCE} is" in told
+    assert "unusual" in rows_of(home / "s.csv")[0]
+
+
+@pytest.mark.usefixtures("many")
+def test_score_and_compare_go_on_without_the_compressors(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["calibrate", "run", "--data", "many.npy"]) == 0
+    another_compressor(monkeypatch)
+    assert main(["score", "run", "--data", "pictures", "--out", "s.csv", "--groups", "folder"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The scores that need a compressor are left out. The reference was made with PNG (zlib" in told
+    assert "Make another one: glowflow calibrate run" in told
+    first = rows_of(home / "s.csv")[0]
+    assert {"bits_per_dim_rank", "p_typical", "p_latents", "p_layout"} <= first.keys()
+    assert not first.keys() & BY_COMPRESSORS
+    assert list(rows_of(home / "s-groups.csv")[0]) == ["group", "split", "images", "bits_per_dim", "p_typical"]
+    assert main(["compare", "run", "--data", "pictures", "--against", "many.npy"]) == 0
+    assert "combined" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("many")
+def test_draws_change_only_the_bits_that_are_compared_with_nothing(home: Path) -> None:
+    """The reference has one draw. Means of several draws vary less, so p-values of them would be too large."""
+    assert main(["calibrate", "run", "--data", "many.npy"]) == 0
+    for draws in ("1", "5"):
+        assert main(["score", "run", "--data", "pictures", "--draws", draws, "--out", f"{draws}.csv"]) == 0
+    one, five = (rows_of(home / f"{draws}.csv") for draws in ("1", "5"))
+    differing = {name for a, b in zip(one, five, strict=True) for name in a if a[name] != b[name]}
+    assert differing == {"bits_per_dim"}
 
 
 def test_what_calibrate_refuses(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "a reference takes at least 100" in sentence(capsys, "calibrate", "run")
+    assert "A reference takes at least 100" in sentence(capsys, "calibrate", "run")
     assert "--num-images is 7; it takes" in sentence(capsys, "calibrate", "run", "--num-images", "7")
     assert "which isn't yours to change" in sentence(capsys, "calibrate", "faces", "--data", "pictures")
     assert not (home / "run" / REFERENCE).exists()
@@ -349,23 +502,78 @@ def test_few_groups_leave_a_wide_interval() -> None:
     assert strange["auroc"] == 1
 
 
+def test_clusters_are_drawn_as_a_loop_would_draw_them() -> None:
+    values, groups = np.arange(12.0), np.array([7, 3, 7, 7, 5, 3, 9, 9, 9, 9, 5, 1])
+    drawn = Scored(values, groups).resampled(np.random.default_rng(4)).values
+    names = np.unique(groups)
+    chosen = names[np.random.default_rng(4).integers(len(names), size=len(names))]
+    np.testing.assert_array_equal(drawn, np.concatenate([values[groups == name] for name in chosen]))
+
+
+def test_a_single_scene_gives_no_interval() -> None:
+    rng = np.random.default_rng(0)
+    found = separation(Scored(rng.normal(size=50), np.zeros(50, np.int64)), Scored(rng.normal(size=50)))
+    assert 0 < found["auroc"] < 1
+    assert {found[name] for name in found if name.endswith("_95")} == {None}
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("scenes", "effect"), [(1, "1 scene, so there are no intervals"), (2, "2 scenes, so the intervals are too narrow")]
+)
+def test_compare_reports_few_scenes(
+    scenes: int, effect: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = replace(smooth(40), groups=np.arange(40) % scenes)
+    monkeypatch.setattr(comparing, "unseen_parts_of", lambda *_: [photos])
+    assert main(["compare", "run", "--against", "photos"]) == 0
+    assert f"The unusual images come from {effect}." in " ".join(capsys.readouterr().err.split())
+
+
+def test_compare_takes_no_training_images(home: Path, many: Path) -> None:
+    assert main(["compare", "run", "--data", "pictures", "--against", "many.npy", "--json", "apart.json"]) == 0
+    found = json.loads((home / "apart.json").read_text())
+    assert (found["data"], found["splits"], found["images"]) == ("pictures", ["test"], 7)
+    assert (found["against_splits"], found["against_images"]) == (["train", "validation", "test"], 200)
+    assert main(["compare", "run", "--against", str(many), "--json", "apart.json"]) == 0
+    assert json.loads((home / "apart.json").read_text())["data"] == "pictures"
+
+
+def test_data_that_is_joined_with_a_data_set_has_its_splits(home: Path) -> None:
+    assert has_own_splits("photos+many.npy")
+    assert not has_own_splits("pictures+many.npy")
+    for name, content in (("broken.npz", b"PK\x03\x04 broken"), ("text.npz", b"text"), ("empty.npz", b"")):
+        (home / name).write_bytes(content)
+        assert not has_own_splits(str(home / name))
+    np.save(home / "array.npy", np.zeros(3))
+    (home / "array.npy").rename(home / "array.npz")
+    assert not has_own_splits(str(home / "array.npz"))
+
+
+def test_compare_explains_a_broken_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "broken.npz").write_bytes(b"PK\x03\x04 broken")
+    assert "can't be read as a NumPy file" in sentence(capsys, "compare", "run", "--against", "broken.npz")
+
+
 def test_compare_writes_what_it_measures(home: Path, many: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["calibrate", "run", "--data", "many.npy", "--split", "train"]) == 0
+    assert main(["calibrate", "run", "--data", "many.npy"]) == 0
+    shutil.copytree("pictures", "others")
+    (home / "others" / "dark" / "0.png").unlink()  # otherwise they are the training's images
     assert "give the unusual images by --against" in sentence(capsys, "compare", "run")
     noise = ["--against", "many.npy", "--json", "apart.json", "--out", "apart.png"]
-    assert main(["compare", "run", "--data", "pictures", *noise]) == 0
+    assert main(["compare", "run", "--data", "others", *noise]) == 0
     assert "combined              AUROC " in capsys.readouterr().out
     found = json.loads((home / "apart.json").read_text())
-    assert (found["images"], found["against_images"]) == (60, 200)
+    assert (found["images"], found["against_images"]) == (59, 200)
     names = {"combined", "bits", "latents", "layout", "bits_per_dim", "complexity_corrected", "typicality"}
     assert found["scores"].keys() == names
     assert found["scores"]["combined"]["auroc"] < 0.1  # noise is what is usual here
     with Image.open(home / "apart.png") as picture:
         assert picture.width == 760
     np.savez(home / "split.npz", train=np.load(many)[:150], test=np.load(many)[150:])
-    assert main(["compare", "run", "--data", "split.npz", "--against", "pictures", "--json", "apart.json"]) == 0
+    assert main(["compare", "run", "--data", "split.npz", "--against", "others", "--json", "apart.json"]) == 0
     found = json.loads((home / "apart.json").read_text())
-    assert (found["images"], found["against_images"]) == (50, 60)
+    assert (found["images"], found["against_images"]) == (50, 59)
     assert found["scores"]["combined"]["auroc"] > 0.9
 
 
@@ -401,19 +609,58 @@ def test_a_group_is_sharper_than_its_images() -> None:
 def test_score_writes_groups_and_a_sheet(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     score = ["score", "run", "--data", "pictures", "--split", "all", "--out", "s.csv"]
     assert "glowflow calibrate run first" in sentence(capsys, *score, "--groups", "folder")
-    assert main(["calibrate", "run", "--data", "many.npy", "--split", "train"]) == 0
+    assert main(["calibrate", "run", "--data", "many.npy"]) == 0
     assert main([*score, "--groups", "folder", "--sheet", "sheet.png"]) == 0
     rows = rows_of(home / "s-groups.csv")
-    assert {Path(row["group"]).name for row in rows} == {"bright", "dark"}
-    assert sum(int(row["images"]) for row in rows) == 60
+    assert [(Path(row["group"]).name, row["split"], row["images"]) for row in rows] == [
+        ("bright", "all", "30"),
+        ("dark", "all", "30"),
+    ]
     mean = np.mean(column(home / "s.csv", "unusual"))
     weights = [int(row["images"]) for row in rows]
     assert np.average(column(home / "s-groups.csv", "unusual"), weights=weights) == pytest.approx(mean, rel=1e-4)
     with Image.open(home / "sheet.png") as picture:
         assert min(picture.size) > 600
-    assert main([*score, "--groups", "7"]) == 0
-    assert {row["images"] for row in rows_of(home / "s-groups.csv")} >= {"7"}
     assert "--groups is 0; it takes" in sentence(capsys, *score, "--groups", "0")
+    assert "leave out --draws" in sentence(capsys, *score, "--groups", "7", "--draws", "2")
+    flat = ("score", "run", "--data", "many.npy", "--groups", "folder", "--out", "flat.csv")
+    assert "many.npy has none, so give a number instead" in sentence(capsys, *flat)
+    assert not (home / "flat.csv").exists()
+
+
+@pytest.mark.usefixtures("many")
+def test_images_that_follow_one_another_are_grouped(home: Path) -> None:
+    """Data without splits of its own is grouped in the order of its names, and other data within each split."""
+    assert main(["calibrate", "run", "--data", "many.npy"]) == 0
+    assert main(["score", "run", "--data", "pictures", "--groups", "7", "--out", "s.csv"]) == 0
+    rows = rows_of(home / "s-groups.csv")
+    assert [row["images"] for row in rows] == ["7"] * 8 + ["4"]
+    assert rows[0]["group"] == "bright/1.png to bright/13.png"  # 1, 3, 5, ..., not 1, 11, 13
+    assert main(["score", "run", "--data", "many.npy", "--groups", "50", "--out", "s.csv"]) == 0
+    assert [row["group"] for row in rows_of(home / "s-groups.csv")] == [
+        f"{start} to {start + 49}" for start in (0, 50, 100, 150)
+    ]
+    many = np.load("many.npy")
+    np.savez("split.npz", train=many[:15], validation=many[15:25], test=many[25:40])
+    assert main(["score", "run", "--data", "split.npz", "--groups", "10", "--out", "s.csv"]) == 0
+    found = [(row["split"], row["images"]) for row in rows_of(home / "s-groups.csv")]
+    assert found == [("train", "10"), ("train", "5"), ("validation", "10"), ("test", "10"), ("test", "5")]
+
+
+def test_groups_of_one_size_are_compared_with_the_same_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = np.sort(np.random.default_rng(0).normal(size=200))
+    reference = replace(reference_with(usual), usual={"unusual": usual, "bits_per_dim": usual})
+    drawn: list[int] = []
+    generator = np.random.default_rng
+
+    def counted(seed: int) -> np.random.Generator:
+        drawn.append(seed)
+        return generator(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", counted)
+    scores = {"unusual": usual, "bits_per_dim": usual}
+    group_scores([np.arange(start, start + 20) for start in range(0, 180, 20)], scores, reference)
+    assert len(drawn) == 2  # for two scores
 
 
 def test_an_unknown_compressor_has_no_size() -> None:

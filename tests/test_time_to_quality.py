@@ -2,7 +2,7 @@
 
 import runpy
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import log, nan, pi
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.time_to_quality.contender import Task
-from benchmarks.time_to_quality.density import check
+from benchmarks.time_to_quality.contender import SIZES, Small, Task
+from benchmarks.time_to_quality.density import check, shrunk
 from benchmarks.time_to_quality.figure import curves, draw, label, passing, summary
 from benchmarks.time_to_quality.judge import judge
 from benchmarks.time_to_quality.ours import Glowflow
@@ -23,12 +23,14 @@ from benchmarks.time_to_quality.race import Lane, race
 from glowflow import GlowConfig, InputError
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, prepare
+from glowflow.dequantizers import UniformDequantizer
 from glowflow.durable import load_lines
+from glowflow.evaluate import likelihood
 from glowflow.presets import load
 from glowflow.training import train
 
 IMAGES = Dataset("noise", "train", np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), dtype=np.uint8))
-TASK = Task(load("faces32").run, num_train=1000, mirrored=True)
+TASK = Task(load("faces32").run, num_train=1000, small=Small(8, 128, 16), mirrored=True)
 
 
 class Clock:
@@ -45,11 +47,13 @@ class Fake:
     """A contender whose steps take a known time, and whose density is uniform."""
 
     init_size = 3
+    bound = ""
 
     def __init__(self, clock: Clock, seconds: float, batch_size: int = 2) -> None:
         self.clock, self.seconds, self.batch_size = clock, seconds, batch_size
         self.recipe: dict[str, Any] = {"seconds": seconds, "shape": (3, 4, 4)}
         self.network: nn.Module = nn.Linear(1, 1)
+        self.dequantizer = UniformDequantizer(8)
         self.seen: list[int] = []
         self.initializations = 0
 
@@ -176,6 +180,25 @@ def test_nats_are_counted_per_dimension_and_infinite_ones_reported(clock: Clock)
     assert (verdict.bits_per_dim, verdict.not_finite) == (None, 2)
 
 
+def test_learned_dequantisation_is_judged_by_its_bound_which_is_marked() -> None:
+    model = GlowConfig((3, 4, 4), levels=1, steps=1, width=8, dequantizer="variational")
+    contender = Glowflow(RunConfig(model, TrainConfig(batch_size=8, warmup_images=0)))
+    images = IMAGES.batch(range(8))[0]
+    contender.initialize(images)
+    for _ in range(20):  # so that log q isn't 0
+        contender.train_step(images)
+    verdict = judge(contender, IMAGES, 8)
+    evaluated = likelihood(contender.training.evaluated, IMAGES)
+    assert verdict.bits_per_dim == pytest.approx(evaluated.bits_per_dim, abs=1e-6)
+    assert verdict.bound == evaluated.bound == "variational dequantisation, 1 importance draw"
+    line = {"contender": "glowflow", "run": "x", "ours": True, "at": 1.0, "minutes": 1.0, "images": 1}
+    found = line | {"status": "running"} | asdict(verdict)
+    assert f"{verdict.bits_per_dim:.3f} bits/dim +- {verdict.standard_error:.3f} (bound) after" in summary([found])[0]
+    with_another = summary([found, found | {"contender": "nflows", "run": "y", "ours": False, "bound": ""}])
+    assert "(bound)" not in with_another[1]
+    assert with_another[2].startswith("glowflow (bound) had passed")
+
+
 @pytest.mark.parametrize("off", [0.0, 0.5])
 def test_a_density_that_is_wrong_by_a_constant_is_found(clock: Clock, off: float) -> None:
     class Stretched(Fake):
@@ -198,11 +221,26 @@ def test_what_glowflow_calls_a_density_is_one() -> None:
     assert (found.dims, found.constant) == (48, 0.0)
 
 
+def test_a_preset_with_a_conditioner_for_each_level_gives_a_density() -> None:
+    conditioner = ("conv", "conv", {"kind": "attention", "blocks": 1})
+    run = replace(TASK.run, model=replace(TASK.run.model, conditioner=conditioner))
+    assert shrunk(run).model.conditioner == ("conv", {"kind": "attention", "blocks": 1})
+    assert check(lambda given: Glowflow(given.run), replace(TASK, run=run)).largest_error < 1e-9
+
+
+def test_the_others_have_the_size_of_the_stored_results() -> None:
+    lines = load_lines(Path(__file__).parents[1] / "results/time-to-quality/reports.jsonl")
+    stored = {
+        (x["task"], *(x["recipe"][name] for name in ("steps", "width", "batch_size"))) for x in lines if not x["ours"]
+    }
+    assert stored == {(task, *size) for task, size in SIZES.items()}
+
+
 @pytest.mark.parametrize("name", PACKAGES)
 def test_other_packages_give_densities(name: str) -> None:
     pytest.importorskip(name)
     assert check(lambda given: peer(name, given, {}), TASK).largest_error < 1e-6
-    assert peer(f"{name}-small", TASK, {}).recipe["batch_size"] == TASK.run.train.batch_size
+    assert peer(f"{name}-small", TASK, {}).recipe["batch_size"] == 16
 
 
 def test_a_checkout_that_is_not_given_is_asked_for() -> None:

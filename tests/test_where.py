@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -67,6 +66,12 @@ def batch(model: Glow) -> tuple[Tensor, Tensor, Tensor | None]:
     return images, torch.rand(images.shape, generator=generator), y
 
 
+def of(model: Glow, images: Tensor, noise: Tensor, y: Tensor | None = None) -> Bits:
+    """The bits of whole images."""
+    x, log_q = model.dequantized(images, noise)
+    return Bits.of_pass(model.by_level(x, y), log_q, model.config)
+
+
 @pytest.mark.parametrize("frozen", [False, True], ids=["", "frozen"])
 @pytest.mark.parametrize("name", [*ARCHITECTURES, "own"])
 @torch.no_grad()
@@ -86,7 +91,7 @@ def test_the_pixels_add_up_to_the_bits_of_the_image(name: str, *, frozen: bool) 
 def test_levels_and_kinds_add_up_to_the_same_with_pixels_and_without(name: str) -> None:
     model = built(name)
     given = batch(model)
-    images, pixels = Bits.of(model, *given), Bits.by_pixel(model, *given)
+    images, pixels = of(model, *given), Bits.by_pixel(model, *given)
     assert images.eps.shape == images.prior.shape == images.log_det.shape == (4, model.config.num_levels)
     torch.testing.assert_close(images.total, model.bits_per_dim(*given) * model.config.num_dims, rtol=1e-5, atol=0)
     for one, other in (
@@ -102,7 +107,7 @@ def test_levels_and_kinds_add_up_to_the_same_with_pixels_and_without(name: str) 
 def test_each_level_has_the_bits_of_its_own_latents_and_layers() -> None:
     model = built("glow").double()
     images, noise, _ = batch(model)
-    bits, (kept, _) = Bits.of(model, images, noise), model.dequantized(images, noise)
+    bits, (kept, _) = of(model, images, noise), model.dequantized(images, noise)
     for index, level in enumerate(model.levels):
         assert isinstance(level, Chain)
         *layers, last = level
@@ -236,10 +241,10 @@ def test_the_maps_of_an_image(model: Glow, dataset: Dataset, monkeypatch: pytest
     np.testing.assert_array_equal(first[1].values, second[1].values)
 
 
-def test_score_draws_the_most_unusual_images(
-    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("glowflow.scoring.where.FEWEST", 1)  # the run has few validation images
+def test_score_draws_the_most_unusual_images(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The maps show what is usual for the images that the model was calibrated with."""
+    np.save("usual.npy", np.random.default_rng(5).integers(0, 256, (120, 8, 8, 3), dtype=np.uint8))
+    assert main(["calibrate", "run", "--data", "usual.npy"]) == 0
     assert main(["score", "run", "--maps", "here/maps", "--maps-num", "3"]) == 0
     told = capsys.readouterr().err
     assert "3 maps in here/maps, the most unusual image first." in told
@@ -264,13 +269,10 @@ def test_maps_go_into_a_new_folder_alone(home: Path, capsys: pytest.CaptureFixtu
 
 
 def test_without_usual_images_only_bits_are_drawn(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    copytree(home / "run" / "best", "alone")
-    for model, why in (("run", "at least 30 are needed to tell"), ("alone", "doesn't record what it was trained on")):
-        assert main(["score", model, "--data", "pictures", "--maps", f"maps-{model}", "--maps-num", "2"]) == 0
-        told = " ".join(capsys.readouterr().err.split())
-        assert "The maps show only the bits of each pixel" in told
-        assert why in told
-        names = os.listdir(f"maps-{model}")
-        assert len(names) == 2
-        with Image.open(Path(f"maps-{model}") / names[0]) as picture:
-            assert picture.width < 4 * 256
+    assert main(["score", "run", "--data", "pictures", "--maps", "maps", "--maps-num", "2"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The maps show only the bits of each pixel. glowflow calibrate run also stores" in told
+    names = os.listdir("maps")
+    assert len(names) == 2
+    with Image.open(home / "maps" / names[0]) as picture:
+        assert picture.width < 4 * 256

@@ -18,7 +18,6 @@ from glowflow.data import load
 from glowflow.latents import fit
 from glowflow.scoring.codecs import WEBP
 from glowflow.scoring.reference import Reference
-from glowflow.scoring.statistics import statistics
 from glowflow.stored import StoredModel
 from glowflow.training.run import CONFIG, read_config
 
@@ -39,7 +38,7 @@ def main() -> None:
     frozen = Glow.from_pretrained(options.out).freeze()
     validation = load(data, model.config.image_shape, "validation")
     codecs = (WEBP,)  # the sizes of PNG depend on the machine's zlib
-    reference = Reference.of(statistics(frozen, validation, codecs), codecs, validation.name)
+    reference = Reference.learned(frozen, validation, codecs)
     reference.save(options.out, StoredModel.open(options.out).digest)
     found = fit(frozen, load(data, model.config.image_shape, "train"), None, options.method)
     replace(found, vectors=found.vectors.half()).save(options.out)

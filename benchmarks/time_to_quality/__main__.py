@@ -15,7 +15,8 @@ both figures are drawn again by `--draw-only`; a run that was stopped goes on by
         glowflow normflows-small FrEIA-small nflows-small rosinality-small y0ast-small \
         --figure faces32.png --samples samples.png
 
-That takes two hours and some, 20 minutes for each; `-small` are the others' recipes at the size of glowflow's preset.
+That takes two hours and some, 20 minutes for each; `-small` are the others' recipes at the size
+that glowflow's preset had in version 0.1.0.
 Without `--contenders` the others take part at their documented sizes too. A preset of one's own joins by `--ours`, and
 what is stored in the repository is drawn again by `--draw-only`:
 
@@ -41,8 +42,8 @@ from typing import get_args
 import torch
 from PIL import Image
 
-from benchmarks.time_to_quality.contender import DATA, Contender, Task, plain, task
-from benchmarks.time_to_quality.density import check
+from benchmarks.time_to_quality.contender import SIZES, Contender, Task, plain, task
+from benchmarks.time_to_quality.density import check, shrunk
 from benchmarks.time_to_quality.figure import OURS, draw, label, summary
 from benchmarks.time_to_quality.judge import judge
 from benchmarks.time_to_quality.ours import Glowflow
@@ -132,9 +133,9 @@ def run(options: argparse.Namespace, builders: dict[str, Build], common: Line) -
         found = {"kind": "evaluation", "status": at.status, "steps": at.steps} | timing | asdict(verdict)
         record(options.out, described(name, lane.contender) | found)
         bits = "not finite" if verdict.bits_per_dim is None else f"{verdict.bits_per_dim:.4f}"
-        print(
-            f"{name}, {at.seconds / 60:.2f} minutes, {at.position:,} images: {bits} bits/dim, {at.status}", flush=True
-        )
+        kind = f" (bound: {verdict.bound})" if verdict.bound else ""
+        about = f"{name}, {at.seconds / 60:.2f} minutes, {at.position:,} images"
+        print(f"{about}: {bits} bits/dim{kind}, {at.status}", flush=True)
         keep_samples(lane, samples_of(options) / f"{name}.png")
 
     race(lanes, minutes, options.slice, report)
@@ -173,11 +174,10 @@ def _ours(preset: str, precision: Precision, options: argparse.Namespace) -> Bui
         raise InputError(f"{preset} is for other images than {options.task}: data, image shape and bits must be equal.")
 
     def build(given: Task) -> Contender:
-        if not given.is_miniature:
-            seeded = replace(own, train=replace(own.train, seed=options.seed))
-            return Glowflow(seeded, precision_named(precision, "cpu"))
-        size = {name: getattr(given.model, name) for name in ("image_shape", "levels", "steps", "width")}
-        return Glowflow(RunConfig(replace(own.model, **size), given.run.train))
+        if given.is_miniature:
+            return Glowflow(shrunk(own))
+        seeded = replace(own, train=replace(own.train, seed=options.seed))
+        return Glowflow(seeded, precision_named(precision, "cpu"))
 
     return build
 
@@ -247,7 +247,7 @@ def named_preset(text: str) -> tuple[str, str, str]:
 def parse() -> argparse.Namespace:
     """The command's options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=DATA, help="a preset: images, bits, and glowflow's own settings")
+    parser.add_argument("task", choices=SIZES, help="a preset: images, bits, and glowflow's own settings")
     parser.add_argument("out", type=Path, help="a JSONL file, which need not exist yet")
     parser.add_argument("--minutes", type=float, default=20.0, help="of training, for each contender")
     parser.add_argument("--at", type=float, nargs="+", default=MINUTES, help="minutes at which each is evaluated")

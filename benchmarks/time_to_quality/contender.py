@@ -3,14 +3,25 @@
 import json
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from glowflow.config import GlowConfig, RunConfig
+from glowflow.dequantizers import Dequantizer
 from glowflow.presets import load
 
-DATA = ("faces32", "photos32", "digits")
+
+class Small(NamedTuple):
+    """The size of the other code bases' small models, in steps per level and channels, and of their batches."""
+
+    steps: int
+    width: int
+    batch_size: int
+
+
+SIZES = {"faces32": Small(8, 128, 16), "photos32": Small(8, 64, 8), "digits": Small(8, 64, 8)}
+"""By task: those of glowflow's presets in version 0.1.0. They stay, so that a contender is the same in every run."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +31,14 @@ class Task:
     Args:
         run: The preset of the same name: data, image shape and bits of all, size and training of glowflow.
         num_train: How many training images there are; an epoch, for recipes that count in epochs.
+        small: The size of the other code bases' small models.
         mirrored: Whether a mirrored image is one of the same kind; digits aren't.
-        is_miniature: Whether all contenders are to be as small as the preset says.
+        is_miniature: Whether all contenders are to be of this size, as small as can be.
     """
 
     run: RunConfig
     num_train: int
+    small: Small
     mirrored: bool
     is_miniature: bool = False
 
@@ -37,7 +50,7 @@ class Task:
 
 def task(name: str, num_train: int) -> Task:
     """The task of a preset's name."""
-    return Task(load(name).run, num_train, mirrored=name != "digits")
+    return Task(load(name).run, num_train, SIZES[name], mirrored=name != "digits")
 
 
 class Contender(Protocol):
@@ -47,15 +60,21 @@ class Contender(Protocol):
         recipe: Its settings, stored with its results.
         batch_size: Images that `train_step` takes.
         init_size: Images that `initialize` takes; 0 where that does nothing.
+        bound: What its dequantizer makes of its bits/dim; see `glowflow.evaluate.bound`. Empty for uniform noise.
     """
 
     recipe: dict[str, Any]
     batch_size: int
     init_size: int
+    bound: str
 
     @property
     def network(self) -> nn.Module:
         """The module that is evaluated."""
+
+    @property
+    def dequantizer(self) -> Dequantizer:
+        """What makes continuous images for evaluation of uint8 images and noise."""
 
     @abstractmethod
     def initialize(self, images: Tensor) -> None:

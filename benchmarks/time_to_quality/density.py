@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
-from benchmarks.time_to_quality.contender import Contender, Task
+from benchmarks.time_to_quality.contender import Contender, Small, Task
 from benchmarks.time_to_quality.peers.base import Peer, quiet
+from glowflow.config import RunConfig
 
 NUM_IMAGES = 3
 
@@ -26,12 +27,22 @@ class Density:
 
 
 def miniature(task: Task) -> Task:
-    """The same task on images as small as can be: 4x4 in colour, 8x8 in grey, with K = 2 and width 8."""
-    channels = task.model.image_shape[0]
+    """The same task on images as small as can be, for models of this size."""
+    return replace(task, run=shrunk(task.run), small=Small(steps=2, width=8, batch_size=8), is_miniature=True)
+
+
+def shrunk(run: RunConfig) -> RunConfig:
+    """The same parts for images of 4x4 in colour, of 8x8 in grey, with L = 2, K = 2 and width 8.
+
+    If each level has a conditioner of its own, the first and the last one stay.
+    """
+    channels, conditioner = run.model.image_shape[0], run.model.conditioner
     side = 8 if channels == 1 else 4
-    model = replace(task.model, image_shape=(channels, side, side), levels=2, steps=2, width=8)
-    train = replace(task.run.train, batch_size=8, init_batch_size=8)
-    return replace(task, run=replace(task.run, model=model, train=train), is_miniature=True)
+    if isinstance(conditioner, tuple):
+        conditioner = conditioner[0], conditioner[-1]
+    shape = (channels, side, side)
+    model = replace(run.model, image_shape=shape, levels=2, steps=2, width=8, conditioner=conditioner)
+    return RunConfig(model, replace(run.train, batch_size=8, init_batch_size=8))
 
 
 def check(build: Callable[[Task], Contender], task: Task) -> Density:

@@ -33,7 +33,7 @@ def summary(lines: Sequence[Line]) -> list[str]:
     ]
     if others:
         best = min(others, key=lambda line: line["bits_per_dim"])
-        said += [passing(name, curve, best) for name, curve in found.items() if curve[0]["ours"]]
+        said += [passing(name + marked(curve[0]), curve, best) for name, curve in found.items() if curve[0]["ours"]]
     return said
 
 
@@ -41,6 +41,7 @@ def _last(name: str, curve: Sequence[Line]) -> str:
     line = curve[-1]
     bits = "no finite bits/dim" if line["bits_per_dim"] is None else f"{line['bits_per_dim']:.3f} bits/dim"
     error = "" if line["standard_error"] is None else f" +- {line['standard_error']:.3f}"
+    error += marked(line)
     status = "" if line["status"] in {"running", "finished"} else f" ({line['status']})"
     return f"{name:20} {bits}{error} after {line['minutes']:.1f} minutes, {line['images']:,} images{status}"
 
@@ -52,6 +53,11 @@ def passing(name: str, curve: Sequence[Line], best: Line) -> str:
         if line["bits_per_dim"] is not None and line["bits_per_dim"] <= best["bits_per_dim"]:
             return f"{name} had passed {goal} after {line['minutes']:.1f} minutes."
     return f"{name} didn't pass {goal}."
+
+
+def marked(line: Line) -> str:
+    """The mark of bits/dim that aren't those of uniform noise."""
+    return " (bound)" if line.get("bound") else ""
 
 
 def label(name: str) -> str:
@@ -74,7 +80,7 @@ def draw(lines: Sequence[Line], path: Path, heading: str, num_bits: int) -> None
     for name, curve in sorted(curves(lines).items(), key=lambda found: (not found[1][0]["ours"], found[0])):
         shown = [line for line in curve if line["bits_per_dim"] is not None]
         ended = curve[-1]["status"] not in {"running", "finished"}
-        title = label(name) + (f" ({curve[-1]['status'].partition(':')[0]})" if ended else "")
+        title = label(name) + marked(curve[-1]) + (f" ({curve[-1]['status'].partition(':')[0]})" if ended else "")
         minutes, bits = [line["minutes"] for line in shown], [line["bits_per_dim"] for line in shown]
         axes.plot(minutes, bits, marker=".", label=title, **style(name))
         if ended:

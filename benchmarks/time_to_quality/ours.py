@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig
+from glowflow.dequantizers import Dequantizer
 from glowflow.errors import InputError
+from glowflow.evaluate import bound
 from glowflow.execution import Execution
 from glowflow.noise import Stream, uniform_noise
 from glowflow.training.augmentation import augment, built
@@ -31,6 +33,7 @@ class Glowflow:
             raise InputError("The comparison is between unconditional models: give a preset without classes.")
         self.run = run
         self.recipe: dict[str, Any] = asdict(run) | {"precision": str(precision or torch.float32)}
+        self.bound = bound(run.model)
         self.batch_size, self.init_size = run.train.batch_size, run.train.init_batch_size
         keep_freed_memory()
         self.training = TrainingState.new(run, "cpu", options=Options(Execution(precision=precision)))
@@ -39,6 +42,11 @@ class Glowflow:
     def network(self) -> nn.Module:
         """The averaged model."""
         return self.training.evaluated
+
+    @property
+    def dequantizer(self) -> Dequantizer:
+        """That of the averaged model."""
+        return self.training.evaluated.dequantizer
 
     def initialize(self, images: Tensor) -> None:
         """Data-dependent initialisation."""

@@ -9,8 +9,12 @@
 import torch
 
 from glowflow import Glow, GlowConfig, RunConfig, TrainConfig, load, train
-from glowflow.evaluate import likelihood, reconstruction_error, sample, scores
+from glowflow.evaluate import likelihood, reconstruction_error, sample
 from glowflow.pictures import grid
+from glowflow.scoring.columns import columns
+from glowflow.scoring.reference import Reference
+from glowflow.scoring.statistics import statistics
+from glowflow.stored import StoredModel
 
 IMAGES = 4_000  # more give a better model: the preset `digits` takes 80,000
 
@@ -92,15 +96,20 @@ assert error == 0
 # %% [markdown]
 # ## Which digits are unusual?
 #
-# `scores` gives the bits/dim of each image. The first row has the images that
-# take the fewest bits, and the second row those that take the most. Thin,
-# upright strokes are cheap, and thick or curly ones are expensive.
+# Bits/dim alone don't tell this, because plain images take few bits. When the
+# training ended, it stored a **reference**: the scores of the validation
+# images. The score `unusual` compares an image with them. The first row has
+# the most usual images, and the second row the most unusual ones. The p-value
+# is the share of usual images that are at least as unusual.
 
 # %%
-order = scores(flow, test).argsort()
-fewest, _ = test.batch(order[:10])
-most, _ = test.batch(order[-10:])
-grid(torch.cat([fewest, most]), columns=10)
+reference = Reference.load(StoredModel.open("runs/notebook"))
+found = columns(statistics(flow, test, reference.codecs), reference)
+order = found["unusual"].argsort()
+usual, _ = test.batch(order[:10])
+unusual, _ = test.batch(order[-10:])
+print("smallest p-values:", found["p_value"][order[-3:]].round(3))
+grid(torch.cat([usual, unusual]), columns=10)
 
 # %% [markdown]
 # ## New images, and temperature

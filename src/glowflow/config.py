@@ -30,8 +30,8 @@ class GlowConfig:
     """The architecture of a `Glow`.
 
     The defaults are the original's (openai/glow) for its largest CIFAR-10 model. A part (coupling, conditioner,
-    permutation, layout) is a name, or a mapping with its options: `{{"kind": "residual", "blocks": 2}}`; see
-    `glowflow.parts`.
+    permutation, layout, dequantizer) is a name, or a mapping with its options:
+    `{{"kind": "residual", "blocks": 2}}`; see `glowflow.parts`.
 
     >>> config = GlowConfig(image_shape=(3, 32, 32), steps=8, conditioner={{"kind": "residual", "blocks": 1}})
     >>> config.num_levels, config.conditioner, config.coupling
@@ -49,9 +49,9 @@ class GlowConfig:
         learn_top: True if the prior of the top latent has a learned mean and scale.
         num_classes: The number of classes of a class-conditional prior; 0 for an unconditional model.
         classifier: True if a class-conditional model also predicts the class from its top latent.
-        layout: How the layers are arranged: {layouts}. Both have an option `logit`, with which the
-            model begins with the logit of the pixels, and an option `margin`, how far the logit's argument stays off 0
-            and 1. They suit images with black or white areas; a small margin gives these more room.
+        layout: How the layers are arranged: {layouts}. `logit: true` begins the model with the
+            logit of the pixels, which suits images with black or white areas. `margin` says how far the logit's
+            argument stays away from 0 and 1; a small one gives these areas more room.
         conditioner: The network in each coupling: {conditioners}. It may be a list, one for each level.
         dequantizer: How the values of an image become continuous: {dequantizers}.
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -211,12 +211,13 @@ def seal(directory: Path) -> None:
     save_json(directory / DIGESTS, {path.name: digest(path) for path in files})
 
 
-def verify(directory: Path, contents: Mapping[str, bytes] | None = None) -> None:
+def verify(directory: Path, contents: Mapping[str, bytes] | None = None, but: Collection[str] = ()) -> None:
     """Check that each file is as it was when the directory was sealed.
 
     Args:
         directory: The sealed directory.
         contents: The contents of files that have been read already, by name. These files aren't opened again.
+        but: Files that may have been replaced since.
 
     Raises:
         InputError: If a file is missing or differs; it's named. Or if the directory isn't sealed.
@@ -224,7 +225,7 @@ def verify(directory: Path, contents: Mapping[str, bytes] | None = None) -> None
     digests = load_json(directory / DIGESTS)
     if (directory / DIGESTS).read_text(encoding="utf-8") != _json(digests):
         raise InputError(f"{directory / DIGESTS} is damaged: it isn't what was written.")
-    for name, written in digests.items():
+    for name, written in ((name, written) for name, written in digests.items() if name not in but):
         if not (directory / name).is_file():
             raise InputError(f"{directory / name} is missing.")
         if digest((contents or {}).get(name, directory / name)) != written:

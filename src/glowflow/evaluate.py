@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import log, sqrt
+from math import log, prod, sqrt
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from glowflow.errors import InputError, counted
 from glowflow.images import quantize
 from glowflow.model import Glow
 from glowflow.noise import Stream, uniform_noise
-from glowflow.parts import DEQUANTIZERS, LAYOUTS
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, Fitted, Mixture
 from glowflow.processes import ALONE, Processes
 from glowflow.progress import progress
 
@@ -54,6 +54,15 @@ def bound(config: GlowConfig, importance: int = 1) -> str:
     name = DEQUANTIZERS.name_of(config.dequantizer)
     is_usual = name == "uniform" and importance == 1
     return "" if is_usual else f"{name} dequantisation, {counted(importance, 'importance draw')}"
+
+
+def marked_bits(value: float, config: GlowConfig) -> str:
+    """Bits/dim in words, marked if they aren't those of uniform noise.
+
+    >>> marked_bits(1.25, GlowConfig((1, 28, 28), dequantizer="variational"))
+    '1.250 bits/dim (bound)'
+    """
+    return f"{value:.3f} bits/dim" + (" (bound)" if bound(config) else "")
 
 
 def likelihood(  # noqa: PLR0913 (as `scores`)
@@ -290,12 +299,21 @@ def sample(
 
 
 def batch_size(config: GlowConfig) -> int:
-    """How many images to evaluate or draw at a time, so that the widest tensor stays small.
+    """How many images to evaluate or draw at a time, so that the largest tensor stays small.
 
     >>> batch_size(GlowConfig((3, 32, 32))), batch_size(GlowConfig((3, 256, 256)))
     (100, 8)
     """
-    _, height, width = config.image_shape
-    positions = height * width if LAYOUTS.name_of(config.layout) == "realnvp" else height * width // 4
-    largest = max(config.at(level).width * (positions >> 2 * level) for level in range(config.num_levels))
+    largest = max(_largest_tensor(config, level) for level in range(config.num_levels))
     return max(1, min(LARGEST_BATCH, LARGEST_ACTIVATION // largest))
+
+
+def _largest_tensor(config: GlowConfig, index: int) -> int:
+    """About how many numbers the largest tensor of a level has for each image."""
+    level = config.at(index)
+    channels, height, width = level.shape
+    size = (height, width) if LAYOUTS.name_of(config.layout) == "realnvp" else (height // 2, width // 2)
+    network, coupling = CONDITIONERS.options(level.conditioner), COUPLINGS.options(config.coupling)
+    hidden = network.largest_tensor(level.width, size) if isinstance(network, Fitted) else level.width * prod(size)
+    changing = channels * height * width // 2
+    return max(hidden, changing * coupling.params_per_channel if isinstance(coupling, Mixture) else 0)

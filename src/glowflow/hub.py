@@ -30,7 +30,7 @@ def check(name: str) -> None:
         raise InputError("There is no token for the hub: run hf auth login, or set HF_TOKEN to a token that may write.")
 
 
-def push(directory: Path, about: Card, images: Tensor, *, private: bool = False) -> str:
+def push(directory: Path, about: Card, images: Tensor, *, private: bool = False, reference: Path | None = None) -> str:
     """Upload the model stored in a directory in one commit, and return the address of its page.
 
     Files of an earlier model that this one lacks are removed there. A card that somebody else wrote is kept: one in the
@@ -41,6 +41,7 @@ def push(directory: Path, about: Card, images: Tensor, *, private: bool = False)
         about: The model's card, with its name on the hub.
         images: Images that the model drew (N, C, H, W), uint8.
         private: True if only its owner may see a new page.
+        reference: The file that says what is usual for the model, instead of the one in the directory.
 
     Raises:
         InputError: If it can't be uploaded; a page that was there stays as it was.
@@ -56,6 +57,7 @@ def push(directory: Path, about: Card, images: Tensor, *, private: bool = False)
             raise InputError(f"{about.name} is public already: make it private in its settings on the hub first.")
         there = {file.rfilename for file in page.siblings or ()}
         files = _files(directory, images) | _card(api, directory, about, there)
+        files |= {weights.REFERENCE: reference} if reference else {}
         api.create_commit(about.name, _operations(files, there), commit_message="Upload a model of glowflow")
     return f"{api.endpoint}/{about.name}"
 

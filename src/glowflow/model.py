@@ -179,7 +179,7 @@ class FrozenGlow(Glow):
         self.config, self.class_names = model.config, model.class_names
         self.dequantizer = model.dequantizer.freeze()
         self.levels = nn.ModuleList([level.freeze() for level in model._chains])
-        self.prior = cast("TopPrior", model.prior.freeze())
+        self.prior = TopPrior(cast("TopNetwork", model.prior.network).freeze())
         self.classifier = deepcopy(model.classifier)
         self._exact = [] if model.dtype == torch.float64 else [deepcopy(model)]  # a list hides it from nn.Module
         self.requires_grad_(requires_grad=False).eval()

@@ -81,6 +81,11 @@ class Mixture:
     def __post_init__(self) -> None:
         check_whole("mixture components", self.components, 2)
 
+    @property
+    def params_per_channel(self) -> int:
+        """The outputs of the network for each number that changes."""
+        return 2 + 3 * self.components
+
 
 @CONDITIONERS.option("conv", "glowflow.conditioners.conv")
 @dataclass(frozen=True)
@@ -121,6 +126,11 @@ class Attention(Fitted):
         """Each head has an equal share of the channels."""
         check_divides("heads", self.heads, "the width", width)
 
+    def largest_tensor(self, width: int, size: tuple[int, int]) -> int:
+        """Queries, keys and values, or what each head finds about each pair of places."""
+        places = size[0] * size[1]
+        return max(3 * width * places, self.heads * places**2)
+
 
 @CONDITIONERS.option("transformer", "glowflow.conditioners.transformer")
 @dataclass(frozen=True)
@@ -134,6 +144,11 @@ class Transformer(Attention):
         """Patches have no pixel left over, too."""
         super().check(width, size)
         check_divides("patch", self.patch, "the height and the width of the level's images", *size)
+
+    def largest_tensor(self, width: int, size: tuple[int, int]) -> int:
+        """Patches are the places, and the hidden layer of the MLPs may be wider."""
+        rows, columns = (length // self.patch for length in size)
+        return max(super().largest_tensor(width, (rows, columns)), self.mlp_ratio * width * rows * columns)
 
 
 @PERMUTATIONS.option("conv1x1", "glowflow.bijections.conv1x1")
@@ -204,7 +219,10 @@ class Reversible:
 
 @dataclass(frozen=True)
 class Layout:
-    """What comes before all levels: the logit of the pixels if `logit` is true, which stays a `margin` off 0 and 1."""
+    """With `logit`, the model begins with the logit of the pixels.
+
+    `margin` is how far the logit's argument stays away from 0 and 1.
+    """
 
     logit: bool = False
     margin: float = 0.05

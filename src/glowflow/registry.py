@@ -165,3 +165,7 @@ class Fitted(ABC):
     @abstractmethod
     def check(self, width: int, size: tuple[int, int]) -> None:
         """Raise an InputError if the options don't fit a number of hidden channels, or images of a size (H, W)."""
+
+    def largest_tensor(self, width: int, size: tuple[int, int]) -> int:
+        """About how many numbers the network's largest tensor has for each image; by default the hidden channels."""
+        return width * size[0] * size[1]

@@ -46,6 +46,11 @@ class StoredModel:
         named = Path(expanded(self.name))
         return named if named in (self.directory, *self.directory.parents) else self.directory
 
+    @property
+    def is_yours(self) -> bool:
+        """True if the user gave its place. Models of the hub, and those that come with glowflow, only have names."""
+        return self.home == Path(expanded(self.name))
+
     @cached_property
     def config(self) -> GlowConfig:
         """Its architecture."""
@@ -92,9 +97,12 @@ class StoredModel:
         if self.reference is None:
             older = self.directory / USUAL
             return load_json(older) if older.is_file() else {}
-        bits = weights.load_tensors(self.reference)["usual.bits_per_dim"]
+        bits = weights.load_tensors(self.reference).get("usual.bits_per_dim", Tensor())
+        if not bits.numel():
+            raise InputError(f"{self.reference} is damaged: it should hold the bits/dim of usual images.")
         shares = {f"{share}%": float(bits.quantile(share / 100)) for share in (1, 50, 99)}
-        return {"data": weights.load_facts(self.reference)["data"], "images": len(bits), "bits_per_dim": shares}
+        data = weights.load_facts(self.reference).get("data", "")
+        return {"data": data, "images": len(bits), "bits_per_dim": shares}
 
     @cached_property
     def value_ranges(self) -> Mapping[str, tuple[float, float]]:
@@ -120,7 +128,7 @@ class StoredModel:
     def _undamaged(self) -> Path:
         """The directory, after a check of its files if it has digests."""
         if is_sealed(self.directory):
-            verify(self.directory, {CONFIG: self._content})
+            verify(self.directory, {CONFIG: self._content}, but=(REFERENCE,))
         return self.directory
 
     @cached_property

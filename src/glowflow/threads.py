@@ -23,8 +23,8 @@ Work = Callable[[int], object]
 HELP = (
     "How many threads compute: a number, or auto. auto tries several numbers, and takes the smallest one that is about "
     "as fast as the best. The default is the environment variable OMP_NUM_THREADS. If it isn't set, commands that may "
-    "take hours (train, evaluate, score, attributes, archive) use auto, and the others use all threads. A run keeps "
-    "its number when it goes on, unless you give another one."
+    "take hours (train, evaluate, score, calibrate, compare, attributes, archive) use auto, and the others use all "
+    "threads. A run keeps its number when it goes on, unless you give another one."
 )
 TOLERANCE = 1.05
 """How many times as long as the best number a smaller number may take to be chosen."""

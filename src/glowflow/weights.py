@@ -134,11 +134,14 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_facts(path: Path) -> dict[str, str]:
-    """The texts that stand beside the tensors in a safetensors file, which must be undamaged."""
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        facts: dict[str, str] = json.loads(file.read(size)).get("__metadata__", {})
-    return facts
+    """The texts that stand beside the tensors in a safetensors file; InputError if its header is damaged."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            facts = json.loads(file.read(min(size, path.stat().st_size))).get("__metadata__", {})
+        return {name: str(text) for name, text in facts.items()}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        raise InputError(f"{path} is damaged: it doesn't begin as a safetensors file.") from None
 
 
 def _is_utf8(path: Path) -> bool:

@@ -17,6 +17,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from benchmarks.time_to_quality.contender import Task
+from glowflow.dequantizers import UniformDequantizer
 from glowflow.errors import InputError, install
 from glowflow.images import bits_per_dim, dequantize, to_uint8
 from glowflow.shapes import valid_levels
@@ -42,6 +43,7 @@ class Peer(ABC):
     lr: float
     max_grad_norm: float | None = None
     init_size = 0
+    bound = ""
 
     def __init__(self, task: Task, *, small: bool = False) -> None:
         self.task, self.is_small, self.size = task, small, self._size(task, small=small)
@@ -49,6 +51,7 @@ class Peer(ABC):
         self.num_dims = channels * height * width
         self.levels = max(n for n in valid_levels(self.shape) if n <= self.size.levels)
         self.batch_size = self.size.batch_size
+        self.dequantizer = UniformDequantizer(task.model.num_bits)
         self.steps = 0
         with quiet():
             self.network: nn.Module = self.build()
@@ -56,9 +59,8 @@ class Peer(ABC):
         self.recipe = self._recipe()
 
     def _size(self, task: Task, *, small: bool) -> Size:
-        model, train = task.model, task.run.train
         if small or task.is_miniature:
-            return Size(self.documented.levels, model.at(0).steps, model.at(0).width, train.batch_size)
+            return Size(self.documented.levels, *task.small)
         return self.documented
 
     def _recipe(self) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from glowflow.bijections import Coupling
 from glowflow.config import GlowConfig
 from glowflow.model import Glow
 
+RECORDED = 2
+"""Images that are recorded. A convolution that is the same for all images has a batch of 1."""
+
 
 def convolutions(config: GlowConfig, precision: torch.dtype | None, x: Tensor, *, backward: bool) -> Work:
     """The convolutions for a batch like x: the forward pass, or the forward and the backward pass."""
@@ -44,11 +47,12 @@ class Call(NamedTuple):
 
 
 class _Calls(TorchFunctionMode):
-    """Records the convolutions that are run."""
+    """Records the convolutions that are run, and if there are linear layers, too."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[Call] = []
+        self.are_all = True
 
     def __torch_function__(
         self,
@@ -61,24 +65,34 @@ class _Calls(TorchFunctionMode):
         if function is F.conv2d:
             padding = args[4] if len(args) > 4 else options.get("padding", 0)
             self.calls.append(Call(args[0].shape, args[1].shape, padding))
+        self.are_all &= function is not F.linear
         return function(*args, **options)
 
 
-@torch.no_grad()
 def convolution_calls(config: GlowConfig, x: Tensor) -> list[Call]:
     """The convolutions for a batch like x, except for those that are the same for all images."""
+    own = [call for call in _recorded(config, x).calls if call.inputs[0] == RECORDED]
+    return [call._replace(inputs=torch.Size((len(x), *call.inputs[1:]))) for call in own]
+
+
+def are_floor(config: GlowConfig, x: Tensor) -> bool:
+    """True if convolutions are nearly all arithmetic of the networks. Those with attention have linear layers, too."""
+    return _recorded(config, x).are_all
+
+
+@torch.no_grad()
+def _recorded(config: GlowConfig, x: Tensor) -> _Calls:
+    """The convolutions for a batch of `RECORDED` images like x."""
     shapes: list[tuple[nn.Module, torch.Size]] = []
-    batch = 2  # what is the same for all images has a batch of 1
     with torch.device("meta"):
         model = Glow(config)
         for module in model.modules():
             if isinstance(module, Coupling):
                 module.conditioner.register_forward_pre_hook(lambda net, args: shapes.append((net, args[0].shape)))
-        kept = torch.empty(batch, *x.shape[1:])
+        kept = torch.empty(RECORDED, *x.shape[1:])
         for level in model.levels:  # plain, so that each network runs by itself
             kept = level(kept)[0].chunk(2, dim=1)[0]
         with _Calls() as recorded:
             for network, shape in tuple(shapes):  # the hooks add to the list
                 network(torch.empty(shape))
-    own = [call for call in recorded.calls if call.inputs[0] == batch]
-    return [call._replace(inputs=torch.Size((len(x), *call.inputs[1:]))) for call in own]
+    return recorded

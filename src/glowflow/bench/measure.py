@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glowflow.allocator import keep_freed_memory
 from glowflow.bench.apart import apart
-from glowflow.bench.floor import convolutions
+from glowflow.bench.floor import are_floor, convolutions
 from glowflow.bench.memory import activations
 from glowflow.bench.operations import count
 from glowflow.bench.peer import PEERS, OfPeer, normflows_glow, peer_sampling, peer_training, peer_work
@@ -51,6 +51,7 @@ def measure(run: RunConfig, execution: Execution, x: Tensor, rounds: int, depths
         draw["glowflow, compiled"] = sampling(config, Execution(precision=precision, compiled=True), x)
     found["sampling"] = _beside_peers(draw, peer_sampling, config, x, rounds)
     found["operations"] = [{"name": memory} | count(run, Execution(memory, precision)) for memory in MEMORIES.names]
+    found["convolutions_are_floor"] = are_floor(config, x)
     return found | {"activations": activations(config, depths, precision, x)}
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from glowflow.allocator import keep_freed_memory
 from glowflow.bench.timing import Work
 from glowflow.config import GlowConfig
-from glowflow.parts import LAYOUTS
+from glowflow.parts import CONDITIONERS, COUPLINGS, LAYOUTS
 
 OfPeer = Callable[[nn.Module, Tensor], Work]
 PEERS = {"normflows": False, "normflows, freed memory kept": True}
@@ -68,13 +68,20 @@ def normflows_glow(config: GlowConfig, x: Tensor) -> nn.Module | None:
         import normflows  # noqa: PLC0415 (an optional extra)
     except ImportError:
         return None
-    if LAYOUTS.name_of(config.layout) != "glow" or config.coupling not in {"affine", "additive"}:
+    if not is_shared(config):
         return None
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # normflows uses functions that torch has deprecated
         model = multiscale_flow(normflows, config).to(x.device)
         model.log_prob(x, None)
     return model
+
+
+def is_shared(config: GlowConfig) -> bool:
+    """True if normflows has these layers, too. Its couplings have Glow's own network, with a last kernel of 3x3."""
+    parts = LAYOUTS.name_of(config.layout), COUPLINGS.name_of(config.coupling)
+    same_networks = all(CONDITIONERS.normal(part) == "conv" for part in config.parts(CONDITIONERS))
+    return same_networks and parts in {("glow", "affine"), ("glow", "additive")}
 
 
 def multiscale_flow(normflows: Any, config: GlowConfig) -> Any:  # noqa: ANN401 (a module without types)

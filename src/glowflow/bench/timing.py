@@ -1,7 +1,7 @@
 """The times that pieces of work take, measured in turn."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -26,7 +26,7 @@ class Timing:
     """Its time in the first round, which includes compiling and isn't counted elsewhere."""
 
 
-def timings(works: dict[str, Work], batch_size: int, rounds: int) -> list[Timing]:
+def timings(works: Mapping[str, Work], batch_size: int, rounds: int) -> list[Timing]:
     """Run each piece of work once per round, in turn. An extra first round isn't counted."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     with progress("Timing", (rounds + 1) * len(works), "runs") as advance:

@@ -37,17 +37,20 @@ class MixtureCoupling(Coupling):
         conditioner: From (B, C_in, H, W) to (B, C_in * (2 + 3 K), H, W), with C_in = `mask.num_channels(C)`.
         mask: Divides x into x_a and x_b.
         components: K, at least 2.
+
+    Raises:
+        InputError: If there are fewer components.
     """
 
     def __init__(self, conditioner: nn.Module, mask: Mask = HALVES, components: int = 4) -> None:
         super().__init__(conditioner, mask)
-        self.params_per_channel = 2 + 3 * components
+        self.params_per_channel = Mixture(components).params_per_channel
 
     @classmethod
     def build(cls, options: object, conditioner: Callable[[int], nn.Module], mask: Mask) -> "MixtureCoupling":
         """The coupling that a configuration names."""
         assert isinstance(options, Mixture)  # noqa: S101  for mypy
-        return cls(conditioner(2 + 3 * options.components), mask, options.components)
+        return cls(conditioner(options.params_per_channel), mask, options.components)
 
     def transform(self, x_b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """The logit of the distribution function, scaled and shifted."""

@@ -9,8 +9,11 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from glowflow.errors import InputError
 
-DOUBLINGS = 1024
-"""How often the interval that is searched may be doubled: up to 2^1023, since twice as much is infinite in float64."""
+DOUBLINGS, FEW_DOUBLINGS = 1024, 64
+"""How often the interval that is searched may be doubled: up to 2^1023, since twice as much is infinite in float64. If
+values can't be read, all doublings are made, and so there are few: up to 2^63."""
+USUAL = 4.0
+"""Latents and logits are about as large. A solution near 0 is found as exactly as one of this size."""
 EXTRA_MOVES = 8
 """A search takes at most as many moves as a number has binary digits, and so many more."""
 
@@ -58,8 +61,8 @@ def _bracket(f: Elementwise, y: Tensor) -> tuple[Tensor, Tensor]:
         wider = torch.where(too_high, 2 * low, low), torch.where(too_low, 2 * high, high)
         return ~is_wrong.any(), (*wider, is_wrong)
 
-    ones = torch.ones_like(y)
-    low, high, is_wrong = repeated(double, (-ones, ones, torch.zeros_like(y, dtype=torch.bool)), DOUBLINGS)
+    ones, most = torch.ones_like(y), DOUBLINGS if _can_be_read(y) else FEW_DOUBLINGS
+    low, high, is_wrong = repeated(double, (-ones, ones, torch.zeros_like(y, dtype=torch.bool)), most)
     if _can_be_read(is_wrong) and is_wrong.any():
         raise InputError("The map can't be inverted: it doesn't increase, or some values lie outside the map's range.")
     return low, high
@@ -68,23 +71,25 @@ def _bracket(f: Elementwise, y: Tensor) -> tuple[Tensor, Tensor]:
 def _searched(f: Elementwise, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """The x between low and high, by moves to where the tangent reaches y.
 
-    A move that leaves the interval, or that isn't at most half of the one before it, goes to the interval's middle
-    instead. The search ends after small moves: near the solution each move along the tangent squares the error.
+    A move that leaves the interval, or that isn't at most half of the move along the tangent before it, goes to the
+    interval's middle instead. The search ends after moves that are small beside x, or beside `USUAL` or the interval's
+    ends, since x may be 0. Near the solution each move along the tangent squares the error.
     """
     eps = torch.finfo(y.dtype).eps
-    largest = torch.maximum(low.abs(), high.abs())
-    small, least = eps**0.8 * largest, eps * largest
+    floor = torch.maximum(low.abs(), high.abs()).clamp(max=USUAL)
 
-    def move(x: Tensor, last: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, State]:
+    def move(x: Tensor, longest: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, State]:
         value, log_derivative = f(x)
-        residual = value - y
+        residual, size = value - y, torch.maximum(x.abs(), floor)
+        small, least = eps**0.8 * size, eps * size
         low, high = torch.where(residual <= 0, x, low), torch.where(residual >= 0, x, high)
         tangent, middle = x - residual * (-log_derivative).exp(), low + (high - low) / 2
-        is_short = (tangent - x).abs() <= torch.maximum(last / 2, small)
+        is_short = (tangent - x).abs() <= torch.maximum(longest, small)
         is_good = (low <= tangent) & (tangent <= high) & is_short
         moved = torch.where(is_good, tangent, middle)
-        last = (moved - x).abs()
-        return (last <= torch.where(is_good, small, least)).all(), (moved, last, low, high)
+        length = (moved - x).abs()
+        longest = torch.where(is_good, length / 2, length)
+        return (length <= torch.where(is_good, small, least)).all(), (moved, longest, low, high)
 
     return repeated(move, (low + (high - low) / 2, high - low, low, high), EXTRA_MOVES - frexp(eps)[1])[0]
 

@@ -83,7 +83,8 @@ def _speeds(figures: dict[str, Any], title: str) -> Table:
     for what in ("training", "sampling"):
         for row in figures[what]:
             speed, first = f"{row['images_per_second']:.2f}", f"{row['first_seconds']:.1f}"
-            table.add_row(what, row["name"], speed, f"{row['ratio']:.2f}", first)
+            ratio = f"{row['ratio']:.2f}" if figures["convolutions_are_floor"] else "-"
+            table.add_row(what, row["name"], speed, ratio, first)
     return table
 
 

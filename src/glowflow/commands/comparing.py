@@ -3,15 +3,21 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glowflow.commands.inputs import check_parent, check_picture, check_seed, dataset_for, print_rows
+from glowflow.commands.inputs import check_parent, check_picture, check_seed, device_named, print_rows
 from glowflow.commands.scorer import Scorer
-from glowflow.errors import InputError
+from glowflow.commands.splits import unseen_parts_of
+from glowflow.errors import InputError, counted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from glowflow.data import Dataset
+    from glowflow.processes import Processes
     from glowflow.scoring.separation import Scored
+
+FEW = 5
+"""An interval from fewer clusters of images is too narrow."""
 
 
 def compare(
@@ -31,17 +37,19 @@ def compare(
 
     AUROC is the chance that an unusual image has a higher score than a usual one: 0.5 is guessing. Detection is the
     share of unusual images that are found if 5 of 100 usual images may raise a false alarm. The images are those of the
-    test split, if the data comes with one. Otherwise they are all images of a folder or a file.
+    test split, if the data comes with one or the model was trained on it. Otherwise they are all images of a folder or
+    a file.
 
     Args:
         data: The usual images, such as a data set's name, a folder, or an .npz file; by default what the run was
             trained on.
-        against: The unusual images, in the same form. They must be given.
+        against: The unusual images, named in the same way. Required.
         background: A model of other, more general images, for the score `background_corrected`.
         json: Also write the result into this file, with intervals that hold 95 of 100 values, and versions.
         out: Also draw histograms of the scores into this picture.
     """
     from glowflow.durable import save_json
+    from glowflow.processes import joined
     from glowflow.provenance import provenance
     from glowflow.scoring.separation import separation
 
@@ -52,44 +60,58 @@ def compare(
         check_parent(json)
     if out is not None:
         check_picture(out)
-    scorer = Scorer.opened(model, background, device)
-    usual, other = (_scored(scorer, name, value_range, seed) for name in (data, against))
+    with joined(device_named(device)) as processes:
+        scorer = Scorer.opened(model, background, device)
+        images = [unseen_parts_of(scorer.stored, name, scorer.glow, "test", value_range) for name in (data, against)]
+        usual, other = (_scored(scorer, parts, seed, processes) for parts in images)
+    if not processes.is_first:
+        return
     found = {name: separation(usual[name], other[name], seed) for name in usual}
     print_rows({name: _said(measured) for name, measured in found.items()})
+    for what, scored in (("usual", usual), ("unusual", other)):
+        _say_few(what, scored["bits_per_dim"])
     if json is not None:
-        about = {"model": model, "data": data, "against": against, "seed": seed}
-        sizes = {"images": len(usual["bits_per_dim"].values), "against_images": len(other["bits_per_dim"].values)}
-        save_json(json, about | sizes | {"scores": found} | provenance())
+        (mine, those) = ([part.split for part in parts] for parts in images)
+        about = {
+            "model": model,
+            "data": data or images[0][0].name,
+            "splits": mine,
+            "images": len(usual["bits_per_dim"].values),
+            "against": against,
+            "against_splits": those,
+            "against_images": len(other["bits_per_dim"].values),
+            "seed": seed,
+        }
+        save_json(json, about | {"scores": found} | provenance())
     if out is not None:
         _draw(out, usual, other, found)
 
 
-def _scored(
-    scorer: Scorer, data: str | None, value_range: tuple[float, float] | None, seed: int
-) -> "dict[str, Scored]":
-    """The scores of a data set's images, by name. More is more unusual."""
+def _scored(scorer: Scorer, parts: "Sequence[Dataset]", seed: int, processes: "Processes") -> "dict[str, Scored]":
+    """The scores of images, by name. More is more unusual."""
     import numpy as np
 
-    from glowflow.data import SPLITS
-    from glowflow.data.own_splits import has_own_splits
     from glowflow.scoring.separation import Scored
 
-    names = ("test",) if data is None or has_own_splits(data) else SPLITS
-    parts = [
-        dataset_for(scorer.stored, data, scorer.glow, name, value_range, may_be_empty=len(names) > 1) for name in names
-    ]
-    parts = [part for part in parts if len(part)]
-    found = [scorer.unusualness(part, seed) for part in parts]
+    found = [scorer.unusualness(part, seed, processes) for part in parts]
     groups = [part.groups for part in parts if part.groups is not None]
     joined = np.concatenate(groups) if len(groups) == len(parts) else None
     return {name: Scored(np.concatenate([each[name] for each in found]), joined) for name in found[0]}
 
 
+def _say_few(what: str, scored: "Scored") -> None:
+    """Report that images come from too few clusters for the intervals."""
+    if scored.num_clusters < FEW and scored.groups is not None:
+        effect = "there are no intervals" if scored.num_clusters == 1 else "the intervals are too narrow"
+        say(f"The {what} images come from {counted(scored.num_clusters, 'scene')}, so {effect}.")
+
+
 def _said(measured: "Mapping[str, Any]") -> str:
-    low, high = measured["auroc_95"]
+    ends = measured["auroc_95"]
+    interval = f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else ""
     return (
-        f"AUROC {measured['auroc']:.3f} ({low:.3f} to {high:.3f}), average precision "
-        f"{measured['average_precision']:.3f}, detection {measured['detection']:.1%}"
+        f"AUROC {measured['auroc']:.3f}{interval}, average precision {measured['average_precision']:.3f}, detection "
+        f"{measured['detection']:.1%}"
     )
 
 

@@ -172,4 +172,5 @@ def _description(found: "Glimpse", description: str) -> dict[str, str]:
 def _part(found: "Glimpse", count: int) -> str:
     """Name the images that a count refers to: the whole split, or those shown."""
     split = found.shown.split
-    return split if count == found.counts[split] else f"of the {count:,} shown"
+    is_whole = split != "all" and count == found.counts[split]
+    return split if is_whole else f"of the {count:,} shown"

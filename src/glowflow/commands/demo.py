@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glowflow.commands.examples import check_examples, examples_of
 from glowflow.commands.inputs import opened
 from glowflow.errors import InputError
 from glowflow.packages import imported
@@ -11,6 +12,7 @@ from glowflow.progress import say
 
 if TYPE_CHECKING:
     from glowflow.latents import Directions
+    from glowflow.scoring.reference import Reference
     from glowflow.stored import StoredModel
 
 NAME = r"[\w-]+(\.[\w-]+)*"
@@ -22,6 +24,7 @@ def demo(
     host: str = "127.0.0.1",
     port: int = 8000,
     behind: str | None = None,
+    examples: int = 24,
     device: str | None = None,
 ) -> None:
     """Serve a web page for drawing, editing and blending images.
@@ -35,19 +38,34 @@ def demo(
         port: The port to serve at; 0 takes any that's free.
         behind: The host name of a proxy in front of the page, such as hub.example.org, if the proxy passes this name on
             with requests, as Jupyter's does. By default the page answers only to the names of this machine.
+        examples: The page offers so many test images of the model's own data to begin with, if they are on this
+            machine. With 0 it begins with a random image.
     """
+    from glowflow.demo import previews
+
     serving = imported("glowflow.demo.serving", "The page", "demo")
     server = imported("glowflow.demo.server", "The page", "demo")
     if not 0 <= port <= 65535:
         raise InputError(f"--port is {port}; it takes a whole number from 0 to 65535.")
+    check_examples(examples)
     if behind is not None and not re.fullmatch(NAME, behind):
         raise InputError(f"--behind is {behind!r}; it takes the name of a host alone, such as hub.example.org.")
     with serving.listening(host, port) as listener:
         serving.leave_a_core()
         stored, glow = opened(model, device)
-        hosts = serving.hosts(listener, host, behind)
-        app = server.application(glow, name_of(model), directions_of(stored), stored.usual, hosts, stored.value_ranges)
-        say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it).")
+        draw, reason = previews.choose(glow)
+        app = server.application(
+            glow,
+            name_of(model),
+            directions_of(stored),
+            stored.usual,
+            serving.hosts(listener, host, behind),
+            stored.value_ranges,
+            draw,
+            reference=_reference_of(stored),
+            examples=examples_of(stored, glow, examples),
+        )
+        say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it). {reason}".rstrip())
         serving.serve(app, listener)
 
 
@@ -65,4 +83,15 @@ def directions_of(stored: "StoredModel") -> "Directions | None":
         return Directions.load(stored)
     except InputError as error:
         say(f"The page has no sliders. {error}")
+        return None
+
+
+def _reference_of(stored: "StoredModel") -> "Reference | None":
+    """What is usual for a model, if that can be used; the page then judges images by more than their bits/dim."""
+    from glowflow.scoring.reference import Reference
+
+    try:
+        return Reference.load(stored)
+    except InputError as error:
+        say(f"The page judges images by their bits/dim alone. {error}")
         return None

@@ -14,12 +14,15 @@ from glowflow.commands.inputs import (
     opened,
     print_rows,
 )
-from glowflow.errors import counted
+from glowflow.errors import InputError, counted
 
 if TYPE_CHECKING:
     from glowflow.data import Dataset
     from glowflow.model import Glow
     from glowflow.processes import Processes
+
+TEMPERATURES = (0.7, 0.8, 0.9, 1.0)
+"""Of samples, if the user names none."""
 
 
 def evaluate(
@@ -31,7 +34,7 @@ def evaluate(
     seed: int = 0,
     weights: Literal["averaged", "raw"] = "averaged",
     samples: int | None = None,
-    temperature: float | tuple[float, ...] = (0.7, 0.8, 0.9, 1.0),
+    temperature: float | tuple[float, ...] | None = None,
     json: Path | None = None,
     value_range: tuple[float, float] | None = None,
     device: str | None = None,
@@ -41,30 +44,33 @@ def evaluate(
     Example: glowflow evaluate runs/digits --json digits.json
 
     Args:
-        importance: The number K of noise draws that each draw combines by importance weights. The bits/dim are an
-            upper bound on those of the model, and the bound falls towards them as K grows. It takes K times as long.
+        importance: Draw the noise K times for each image, and average the likelihoods (not the bits). The result is a
+            lower, closer upper bound. This takes K times as long.
         weights: The weights that were averaged over the training, if the model has them, or the raw ones.
         samples: Also draw so many samples at each temperature, and compare them with as many images: KID, precision
             and recall. A small classifier is trained for this on the training images, once, in a few minutes.
-        temperature: The temperatures of these samples.
+        temperature: The temperatures of these samples, instead of 0.7, 0.8, 0.9 and 1.
         json: Also write the result into this file, with the commit, versions, seed and machine.
     """
     from glowflow.commands.judging import Comparison
     from glowflow.durable import save_json
+    from glowflow.judging.real_images import RealImages
     from glowflow.judging.task import Task
     from glowflow.processes import joined
     from glowflow.provenance import provenance
     from glowflow.reports import Result, as_of, keep
 
     check_draws(draws, seed, importance)
-    temperatures, comparison = listed_temperatures(temperature), None
+    if temperature is not None and samples is None:
+        raise InputError("--temperature is that of samples: give their number, too (--samples N).")
+    temperatures, comparison = listed_temperatures(TEMPERATURES if temperature is None else temperature), None
     if json:
         check_parent(json)
     stored, glow = opened(model, device, raw=weights == "raw")
     dataset = dataset_for(stored, data, glow, split, value_range)
     if samples is not None:
         task = Task(dataset_for(stored, data, glow, "train", value_range), glow.config.num_bits)
-        comparison = Comparison(samples, dataset, task)
+        comparison = Comparison(samples, RealImages(task, dataset))
     about = {
         "model": model,
         "weights": "raw" if weights == "raw" else stored.kind,
@@ -124,6 +130,7 @@ def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
     over = f"{m['num_clusters']} scenes" if clustered else "images"
     draws = counted(m["num_noise_draws"], "noise draw" if m["importance"] == 1 else "estimate")
+    draws += f" of {m['importance']} draws each" if m["importance"] > 1 else ""
     has_both = m["weights"] == "averaged" and m["bits_per_dim_raw"] is not None
     beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if has_both else ""
     about = f" (bound: {m['bound']})" if m["bound"] else ""

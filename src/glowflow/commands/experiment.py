@@ -106,7 +106,8 @@ def _estimate(study: "Study") -> None:
     for preset, variation in kinds:
         mine = [m for t, m in zip(todo, minutes, strict=True) if (t.preset, t.variation) == (preset, variation)]
         each = f"{sum(mine) / len(mine):.1f}"
-        table.add_row(Path(preset).stem, variation, str(len(mine)), f"{definition.presets[preset]:,}", each)
+        images = next(t.run.train.images for t in todo if (t.preset, t.variation) == (preset, variation))
+        table.add_row(Path(preset).stem, variation, str(len(mine)), f"{images:,}", each)
     wide_console().print(table)
 
 

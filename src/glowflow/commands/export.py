@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from glowflow.commands.demo import directions_of, name_of
+from glowflow.commands.examples import check_examples, examples_of
 from glowflow.commands.inputs import check_new, print_rows
+from glowflow.errors import counted
 from glowflow.paths import quoted
 
 Weights = Literal["float32", "float16"]
@@ -35,7 +37,7 @@ def onnx(model: str, out: Path, weights: Weights = "float32") -> None:
     print_rows({**found, "weights": f"{out / onnx_files.WEIGHTS}, {weights}; all files: {size / 1e6:.1f} MB"})
 
 
-def web(model: str, out: Path, weights: Weights = "float16", runtime: Path | None = None) -> None:
+def web(model: str, out: Path, weights: Weights = "float16", runtime: Path | None = None, examples: int = 24) -> None:
     """Write the page of a model as a folder for any static host. The model then runs in the visitor's browser.
 
     Example: glowflow export web runs/edits page
@@ -45,6 +47,8 @@ def web(model: str, out: Path, weights: Weights = "float16", runtime: Path | Non
         weights: The type in which the networks' weights are stored; float16 halves what a visitor loads.
         runtime: The folder of the npm package onnxruntime-web. By default it's where npm puts it, in this folder or
             for all folders.
+        examples: So many test images of the model's own data become a part of the page, to begin with, if they are on
+            this machine. Everybody who can visit the page can see them. With 0 there are none.
     """
     from glowflow.demo import site
     from glowflow.durable import replacing_directory
@@ -53,12 +57,16 @@ def web(model: str, out: Path, weights: Weights = "float16", runtime: Path | Non
     from glowflow.stored import StoredModel
 
     check_new(out)
+    check_examples(examples)
     place = site.found_runtime(runtime)
     stored = StoredModel.open(model)
     glow = Glow.from_pretrained(stored).freeze()
     frozen = onnx_files.round_networks(glow) if weights == "float16" else glow
+    images = examples_of(stored, glow, examples)
     with replacing_directory(out.resolve()) as folder:
-        site.write(frozen, name_of(model), directions_of(stored), stored.usual, place, folder)
+        site.write(frozen, name_of(model), directions_of(stored), stored.usual, place, folder, examples=images)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     look = f"python -m http.server --directory {quoted(out)}"
-    print_rows({"written": f"{out}, {size / 1e6:.1f} MB", "next": f"{look}, and open http://localhost:8000"})
+    shown = f"{counted(len(images), 'test image')} of {images.name}, which every visitor sees" if images else "none"
+    rows = {"written": f"{out}, {size / 1e6:.1f} MB", "examples": shown}
+    print_rows({**rows, "next": f"{look}, and open http://localhost:8000"})

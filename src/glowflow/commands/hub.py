@@ -43,7 +43,8 @@ def push(
     card = glow.card(stored)
     more = [_measured(results, glow.config)] if results else []
     card = replace(card, name=name, license_id=license, results=[*card.results, *more])
-    page = hub.push(stored.directory, card, sample(glow.freeze(), hub.SHOWN, hub.TEMPERATURE), private=private)
+    images = sample(glow.freeze(), hub.SHOWN, hub.TEMPERATURE)
+    page = hub.push(stored.directory, card, images, private=private, reference=stored.reference)
     print_rows({"pushed": page, "licence": license or "none; --license gives one"})
 
 

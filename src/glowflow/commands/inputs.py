@@ -12,7 +12,6 @@ from unicodedata import normalize
 from glowflow.checks import typed
 from glowflow.destinations import destination, obstacle
 from glowflow.errors import InputError, listed
-from glowflow.paths import expanded
 from glowflow.progress import progress
 
 if TYPE_CHECKING:
@@ -115,15 +114,21 @@ def dataset_for(
     return dataset.with_classes(glow.class_names) if len(dataset) else dataset
 
 
-def _trained_on(stored: "StoredModel") -> str:
-    """The data on which a run trained a model."""
-    from glowflow.data import is_there
+def data_of(stored: "StoredModel") -> str | None:
+    """The data on which a run trained a model; None if the model doesn't record it."""
     from glowflow.training.run import CONFIG, read_config
 
     run = next((place for place in (stored.home, stored.directory) if (place / CONFIG).is_file()), None)
-    if run is None:
+    return None if run is None else str(read_config(run)["train"]["data"])
+
+
+def _trained_on(stored: "StoredModel") -> str:
+    """The data on which a run trained a model, which has to be there."""
+    from glowflow.data import is_there
+
+    data = data_of(stored)
+    if data is None:
         raise InputError(f"{stored.name} doesn't record what it was trained on: give --data.")
-    data = str(read_config(run)["train"]["data"])
     if not is_there(data):
         raise InputError(
             f"{stored.name} was trained on {data}, which is no longer there: give its new place by --data."
@@ -139,7 +144,7 @@ def own_directory(stored: "StoredModel", what: str) -> Path:
         what: What is written, as the subject of the message.
     """
     found = stored.home
-    if found != Path(expanded(stored.name)):
+    if not stored.is_yours:
         raise InputError(
             f"{what} can only be written beside a model, and {stored.name} is in {found.parent}, which isn't yours to "
             f"change: copy {found} into a folder of your own, and give that."

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glowflow.checks import check_whole
-from glowflow.commands.inputs import check_folder, dataset_for
-from glowflow.errors import InputError, counted
+from glowflow.commands.inputs import check_folder
+from glowflow.errors import counted
+from glowflow.paths import quoted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def draw_maps(
     num: int,
     stored: "StoredModel",
     glow: "Glow",
+    usual: "UsualBits | None",
     score: str,
     scored: "Sequence[tuple[Dataset, Floats]]",
     seed: int,
@@ -42,50 +44,32 @@ def draw_maps(
     Args:
         folder: Where to, see `check_maps`.
         num: How many.
-        stored: The model, whose own validation images tell what is usual.
+        stored: The model.
         glow: The model in its inference form.
+        usual: The bits that usual images take. A line reports that they are unknown.
         score: The name of the score that ranks the images.
         scored: Data sets, and this score (N,) of each image. More is more unusual.
         seed: The seed of the dequantisation noise, as in `evaluate.scores`.
     """
     from glowflow.pictures import save
     from glowflow.scoring.heat import drawn, heats
+    from glowflow.scoring.ranking import most_unusual
 
-    usual = _usual(stored, glow)
+    if usual is None:
+        say(
+            f"The maps show only the bits of each pixel. glowflow calibrate {quoted(stored.name)} also stores the bits "
+            "that usual images take there."
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    ranked = _ranked([values for _, values in scored], num)
-    for (dataset, values), ranks in zip(scored, ranked, strict=True):
+    places = most_unusual([values for _, values in scored], num)
+    for part, (dataset, values) in enumerate(scored):
+        ranks = {row: rank for rank, (number, row) in enumerate(places.tolist(), 1) if number == part}
         for (row, rank), maps in zip(ranks.items(), heats(glow, dataset, list(ranks), usual, seed), strict=True):
             name = dataset.describe(row)
             title = (f"{name} ({dataset.split})", f"{score} {values[row]:.3f}")
             path = folder / f"{rank:0{len(str(num))}}-{dataset.split}-{_safe(name)}.png"
             save(drawn(dataset.images[row], maps, title), path)
-    total = sum(map(len, ranked))
-    say(f"{counted(total, 'map')} in {folder}, the most unusual image first.")
-
-
-def _usual(stored: "StoredModel", glow: "Glow") -> "UsualBits | None":
-    """The bits that are usual for validation images of the model's own data; None, and a line, if there are none."""
-    from glowflow.scoring.where import UsualBits
-
-    try:
-        return UsualBits.of(glow, dataset_for(stored, None, glow, "validation", may_be_empty=True))
-    except InputError as error:
-        say(f"The maps show only the bits of each pixel, not how far they are above usual bits: {error}")
-        return None
-
-
-def _ranked(scores: "Sequence[Floats]", num: int) -> list[dict[int, int]]:
-    """For each data set, the rows of the `num` highest of all scores, with their ranks from 1 on."""
-    import numpy as np
-
-    places = [(part, row) for part, values in enumerate(scores) for row in range(len(values))]
-    order = np.argsort(-np.nan_to_num(np.concatenate([np.empty(0), *scores]), nan=np.inf), kind="stable")[:num]
-    ranked: list[dict[int, int]] = [{} for _ in scores]
-    for rank, place in enumerate(order.tolist(), 1):
-        part, row = places[place]
-        ranked[part][row] = rank
-    return ranked
+    say(f"{counted(len(places), 'map')} in {folder}, the most unusual image first.")
 
 
 def _safe(name: str) -> str:

@@ -94,7 +94,7 @@ def reconstruct(
     """
     import torch
 
-    from glowflow.evaluate import scores
+    from glowflow.evaluate import marked_bits, scores
     from glowflow.images import quantize
 
     check_enlarge(enlarge)
@@ -106,9 +106,9 @@ def reconstruct(
     back = decoded(glow, [encoded(glow, dataset)], len(images), needed_label(glow, label))
     original = quantize(batch, glow.config.num_bits)
     worst = (original.int() - back.int()).abs().flatten(1).amax(1).tolist()
-    bits = scores(glow, dataset)
-    above = [(name, f"{value:.3f} bits/dim") for name, value in zip(names_of(images), bits, strict=True)]
+    taken = [marked_bits(value, glow.config) for value in scores(glow, dataset)]
+    above = list(zip(names_of(images), taken, strict=True))
     draw(out, torch.cat([original, back]), len(images), enlarge, above, beside=[("image",), ("what came back",)])
-    for path, value, difference in zip(images, bits, worst, strict=True):
+    for path, bits_per_dim, difference in zip(images, taken, worst, strict=True):
         exact = "reconstructed exactly" if difference == 0 else f"off by up to {difference} of 256 levels"
-        sys.stdout.write(f"{path}: {value:.3f} bits/dim, {exact}\n")
+        sys.stdout.write(f"{path}: {bits_per_dim}, {exact}\n")

@@ -1,6 +1,7 @@
 """A model that is open for scoring, as the commands that score images use it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from glowflow.commands.inputs import opened
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from glowflow.evaluate import Floats
     from glowflow.model import Glow
     from glowflow.processes import Processes
+    from glowflow.scoring.codecs import Codec
     from glowflow.scoring.reference import Reference
-    from glowflow.scoring.statistics import Statistics
     from glowflow.stored import StoredModel
 
     Columns = dict[str, Floats]
@@ -31,11 +32,13 @@ class Scorer:
 
     @classmethod
     def opened(cls, model: str, background: str | None, device: str | None) -> Self:
-        """Open a model. A line reports that it has no reference."""
+        """Open a model. A line reports that it has no reference, or none for the compressors that are here."""
         from glowflow.scoring.reference import Reference
 
         stored, glow = opened(model, device)
-        reference = Reference.load(stored)
+        reference = Reference.stored(stored)
+        if reference is not None and reference.problem:
+            say(f"The scores that need a compressor are left out. {reference.problem}")
         if reference is None:
             say(
                 f"{model} has no reference that tells what is usual, so there are fewer scores: "
@@ -46,29 +49,37 @@ class Scorer:
     @property
     def main_score(self) -> str:
         """The score to sort by."""
-        return "bits_per_dim" if self.reference is None else "unusual"
+        return "bits_per_dim" if self.reference is None or self.reference.problem else "unusual"
+
+    @property
+    def codecs(self) -> "tuple[Codec, ...]":
+        """The compressors to use: the reference's, or all that are here."""
+        from glowflow.scoring.codecs import installed
+
+        return installed() if self.reference is None else self.reference.codecs
 
     def columns(self, dataset: "Dataset", draws: int, seed: int, processes: "Processes") -> "Columns":
-        """The scores of each image (N,), by the names of their columns; the most important ones first."""
-        from glowflow.scoring.columns import columns
+        """The scores of each image (N,), by the names of their columns; the most important ones first.
 
-        table = columns(self._statistics(dataset, draws, seed, processes), self.reference)
+        The bits/dim are averaged over draws of noise. All that is compared with usual images is of the first draw, as
+        the reference is.
+        """
+        from glowflow.evaluate import scores
+        from glowflow.scoring.columns import columns, scored
+
+        make = partial(columns, reference=self.reference)
+        table = scored(self.glow, dataset, make, self.codecs, seed=seed, processes=processes)
+        if draws > 1:
+            table["bits_per_dim"] = scores(self.glow, dataset, draws, seed, processes)
         return table | self._beside_background(table["bits_per_dim"], dataset, draws, seed, processes)
 
-    def unusualness(self, dataset: "Dataset", seed: int) -> "Columns":
+    def unusualness(self, dataset: "Dataset", seed: int, processes: "Processes") -> "Columns":
         """The scores of each image (N,) that can be compared, by name. More is more unusual."""
-        from glowflow.processes import ALONE
-        from glowflow.scoring.columns import unusualness
+        from glowflow.scoring.columns import scored, unusualness
 
-        table = unusualness(self._statistics(dataset, 1, seed, ALONE), self.reference)
-        return table | self._beside_background(table["bits_per_dim"], dataset, 1, seed, ALONE)
-
-    def _statistics(self, dataset: "Dataset", draws: int, seed: int, processes: "Processes") -> "Statistics":
-        from glowflow.scoring.codecs import installed
-        from glowflow.scoring.statistics import statistics
-
-        codecs = installed() if self.reference is None else self.reference.codecs
-        return statistics(self.glow, dataset, codecs, num_draws=draws, seed=seed, processes=processes)
+        make = partial(unusualness, reference=self.reference)
+        table = scored(self.glow, dataset, make, self.codecs, seed=seed, processes=processes)
+        return table | self._beside_background(table["bits_per_dim"], dataset, 1, seed, processes)
 
     def _beside_background(
         self, bits_per_dim: "Floats", dataset: "Dataset", draws: int, seed: int, processes: "Processes"
@@ -88,6 +99,7 @@ def _background(name: str, glow: "Glow", device: str | None) -> "Glow":
     if (mine.image_shape, mine.num_bits) != (its.image_shape, its.num_bits) or its.num_classes:
         shape = "x".join(map(str, mine.image_shape))
         raise InputError(
-            f"--background is {name}; it takes a model without classes, of images {shape} with {mine.num_bits} bits."
+            f"--background is {name}; it takes a model without classes, of images {shape} with {mine.num_bits} bits. "
+            f"glowflow train has the options --model.image-shape and --model.num-bits for it."
         )
     return background

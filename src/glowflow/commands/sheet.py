@@ -26,22 +26,17 @@ def check_sheet(path: Path | None) -> None:
 
 def draw_sheet(path: Path, score: str, scored: "Sequence[tuple[Dataset, Floats]]") -> None:
     """Draw the images with the highest scores and those with the lowest, each with its number."""
-    import numpy as np
-
     from glowflow.pictures import save, stacked
+    from glowflow.scoring.ranking import most_unusual
 
-    places = [(part, row) for part, (dataset, _) in enumerate(scored) for row in range(len(dataset))]
-    values = np.concatenate([np.empty(0), *(values for _, values in scored)])
-    order = np.argsort(-np.nan_to_num(values, nan=np.inf), kind="stable")
+    order = most_unusual([values for _, values in scored]).tolist()
     chosen = {"The highest": order[: COLUMNS * ROWS], "The lowest": order[::-1][: COLUMNS * ROWS]}
     pictures = {
-        f"{name} {score}": _row([(scored[places[at][0]][0], places[at][1], values[at]) for at in rows])
-        for name, rows in chosen.items()
-        if len(rows)
+        f"{name} {score}": _row([(scored[part][0], row, scored[part][1][row]) for part, row in places])
+        for name, places in chosen.items()
     }
-    if pictures:
-        save(stacked(pictures), path)
-        say(f"The most and the least unusual images are in {path}.")
+    save(stacked(pictures), path)
+    say(f"The most and the least unusual images are in {path}.")
 
 
 def _row(images: "Sequence[tuple[Dataset, int, float]]") -> "Image.Image":

@@ -49,7 +49,7 @@ def train(
     """
     import torch
 
-    from glowflow.evaluate import bound
+    from glowflow.evaluate import marked_bits
     from glowflow.execution import Execution
     from glowflow.processes import joined
     from glowflow.reports import Report
@@ -74,10 +74,9 @@ def train(
             execution, micro_batch, tensorboard, processes, captured=not eager, threads=wish, report=write
         )
         state = run(RunConfig(model, train), out, where, options)
-    best = "no finite" if state.progress.best is None else f"{state.progress.best:.3f}"
-    about = " (bound)" if bound(model) else ""
+    best = "no finite bits/dim" if state.progress.best is None else marked_bits(state.progress.best, model)
     say(
-        f"Done: {state.progress.position:,} images, {best} bits/dim{about} on validation images at best. "
+        f"Done: {state.progress.position:,} images, {best} on validation images at best. "
         f"Next: glowflow evaluate {quoted(out)}{plugins.said()}; "
         f"glowflow sample {quoted(out)}{plugins.said()} --out samples.png"
     )

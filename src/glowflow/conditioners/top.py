@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow.bijections.actnorm import LOGS_FACTOR
-from glowflow.conditioners.edge import ZeroConv
+from glowflow.conditioners.edge import ZeroConv, constant
 
 
 class ZeroLinear(nn.Module):
@@ -64,3 +64,26 @@ class TopNetwork(nn.Module):
             return h
         one_hot = F.one_hot(y, self.num_classes).to(h)
         return h + self.embedding(one_hot)[:, :, None, None]
+
+    def freeze(self) -> "FrozenTopNetwork":
+        """The inference form."""
+        return FrozenTopNetwork(self)
+
+
+class FrozenTopNetwork(nn.Module):
+    """The inference form of a `TopNetwork`: the constant, and a row for each class."""
+
+    constant: Tensor
+    classes: Tensor | None
+
+    @torch.no_grad()
+    def __init__(self, network: TopNetwork) -> None:
+        super().__init__()
+        self.register_buffer("constant", constant(network(None), None))
+        one_hot = torch.eye(network.num_classes).to(self.constant)
+        rows = None if network.embedding is None else network.embedding(one_hot)[:, :, None, None]
+        self.register_buffer("classes", rows)
+
+    def forward(self, y: Tensor | None) -> Tensor:
+        """Parameters of the prior, for labels y."""
+        return self.constant if self.classes is None or y is None else self.constant + self.classes.index_select(0, y)

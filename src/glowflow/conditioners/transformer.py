@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glowflow.bijections import Conditioner
-from glowflow.conditioners.attention import attended, position, projections, zeroed
+from glowflow.conditioners.places import attended, position, projections, zeroed
 from glowflow.parts import CONDITIONERS, Transformer
 
 

@@ -5,7 +5,18 @@ from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse
 from glowflow.data.image_file import read_image, read_images
 from glowflow.data.published import PUBLISHED, Published
-from glowflow.data.registry import BUILT_IN, BuiltIn, absolute, is_name, is_there, load, look_at, of_run, prepare
+from glowflow.data.registry import (
+    BUILT_IN,
+    BuiltIn,
+    absolute,
+    at_hand,
+    is_name,
+    is_there,
+    load,
+    look_at,
+    of_run,
+    prepare,
+)
 from glowflow.data.value_range import Range, check_needed, described, for_all_kinds
 from glowflow.shapes import Shape
 
@@ -21,6 +32,7 @@ __all__ = [
     "Shape",
     "Split",
     "absolute",
+    "at_hand",
     "cache_directory",
     "check_needed",
     "described",

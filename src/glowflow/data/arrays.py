@@ -34,7 +34,7 @@ def source(path: Path, image_shape: Shape) -> Source:
     where = prefix("array", str(path), image_shape)
     return Source(
         path.name,
-        f"{where}{status.st_size:x}-{status.st_mtime_ns:x}",
+        f"{where}named-{status.st_size:x}-{status.st_mtime_ns:x}",
         lambda builder: _build(builder, path, image_shape),
         replaces=where,
         glimpse=lambda split, num: _glimpse(split, num, path, image_shape),
@@ -45,7 +45,7 @@ def _build(builder: Builder, path: Path, image_shape: Shape) -> Names:
     splits, class_names = _splits(path, image_shape)
     for split, part in splits.items():
         builder.gather(split, "images", part.images, part.rows)
-        builder.save(split, labels=part.labels)
+        builder.save(split, labels=part.labels, sources=part.rows.astype(np.bytes_))
     return Names(classes=class_names)
 
 

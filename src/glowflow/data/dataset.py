@@ -36,7 +36,7 @@ class Dataset:
 
     Attributes:
         name: the name of the data set.
-        split: the name of the split.
+        split: the name of the split, or "all" for images of several splits.
         images: uint8 (N, H, W, C).
         labels: int64 (N,), indices into `class_names`, or None.
         class_names: one name for each label.
@@ -50,7 +50,7 @@ class Dataset:
     """
 
     name: str
-    split: Split
+    split: Split | Literal["all"]
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None = None
     class_names: tuple[str, ...] = ()

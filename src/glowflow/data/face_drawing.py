@@ -36,13 +36,13 @@ CENTRE = (132.0, 122.0)
 """The point of the art, just above the nose, that lies in the picture's middle if nothing is shifted."""
 
 
-def render(seed: int, index: int, size: int) -> NDArray[np.uint8]:
-    """The picture of face `index` of `seed`, uint8 (size, size, 3): a pure function of the three.
+def render(seed: int, index: int, size: int, studio: str = "faces") -> NDArray[np.uint8]:
+    """The picture of face `index` of `seed` in a studio, uint8 (size, size, 3): a pure function of the four.
 
     Light varies smoothly over the picture and values are rounded at random to a neighbour (dithered), so that no
     region is flat. On exactly flat regions, only quantisation would bound the likelihood.
     """
-    face = choose(seed, index)
+    face = choose(seed, index, studio)
     rgb = _light(face, _compose(face, draw(face, size)))
     dither = np.random.default_rng([seed, index, size]).uniform(size=rgb.shape)
     return np.clip(np.floor(255 * rgb + dither), 0, 255).astype(np.uint8)

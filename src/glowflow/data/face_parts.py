@@ -90,7 +90,8 @@ SKIN_RANGES: Mapping[str, tuple[Rgb, Rgb]] = {
     "dark": ((0.60, 0.36, 0.21), (0.40, 0.25, 0.19)),
 }
 
-LIGHT: Mapping[str, tuple[float, float]] = {
+Limits = tuple[float, float]
+LIGHT: Mapping[str, Limits] = {
     "background_angle": (0, 2 * np.pi),
     "light_angle": (0, 2 * np.pi),
     "light_slope": (0.05, 0.3),
@@ -99,6 +100,45 @@ LIGHT: Mapping[str, tuple[float, float]] = {
     "warmth": (-0.08, 0.08),
 }
 """The limits of the random settings of background and light, in the order in which they are drawn; see `Face`."""
+EVEN_LIGHT: Mapping[str, Limits] = {
+    **LIGHT,
+    "light_slope": (0.05, 0.15),
+    "exposure": (0.95, 1.1),
+    "contrast": (0.95, 1.1),
+    "warmth": (-0.03, 0.03),
+}
+
+
+@dataclass(frozen=True)
+class Studio:
+    """How the faces of a data set are placed and lit: the limits of what is drawn at random.
+
+    Attributes:
+        size: a factor for the face's height and width.
+        stretch: a factor for its width, and a divisor for its height.
+        rotation: degrees, to either side.
+        shift: the largest shift, across and down, to either side, in units of the picture's size.
+        colours: how far the background's gradient goes from its first colour to its second, 0 to 1.
+        paleness: how far the background's colours go to white, 0 to 1.
+        light: the limits of the other settings of background and light.
+    """
+
+    size: Limits
+    stretch: Limits
+    rotation: float
+    shift: tuple[float, float]
+    colours: float
+    paleness: float
+    light: Mapping[str, Limits]
+
+
+STUDIOS: Mapping[str, Studio] = {
+    "faces": Studio((0.93, 1.12), (0.95, 1.05), rotation=12, shift=(0.04, 0.03), colours=1, paleness=0, light=LIGHT),
+    "portraits": Studio(
+        (1, 1.06), (0.98, 1.02), rotation=3, shift=(0.01, 0.01), colours=0.2, paleness=0.5, light=EVEN_LIGHT
+    ),
+}
+"""The data sets of faces."""
 
 
 @dataclass(frozen=True)
@@ -177,12 +217,15 @@ def attributes(face: Face) -> NDArray[np.bool_]:
     return np.array([rule(face) for rule in ATTRIBUTES.values()])
 
 
-def choose(seed: int, index: int) -> Face:
-    """Face number `index` of the endless series of `seed`: a pure function of both."""
-    rng = np.random.default_rng([seed, index])
+def choose(seed: int, index: int, studio: str = "faces") -> Face:
+    """Face number `index` of the endless series of `seed` in a studio: a pure function of the three.
+
+    The same face has the same parts and colours in every studio.
+    """
+    rng, limits = np.random.default_rng([seed, index]), STUDIOS[studio]
     hair, skin = _pick(rng, HAIR_COLOURS), _pick(rng, SKIN_TONES)
-    size = rng.uniform(0.93, 1.12)
-    stretch = rng.uniform(0.95, 1.05)
+    size = rng.uniform(*limits.size)
+    stretch = rng.uniform(*limits.stretch)
     parts: dict[str, Any] = {part: _pick(rng, table) for part, table in PARTS.items()}
     return Face(
         **parts,
@@ -192,16 +235,33 @@ def choose(seed: int, index: int) -> Face:
         skin_colour=_between(rng, *SKIN_RANGES[skin]),
         clothes_colour=_colour(rng),
         hat_colour=_colour(rng),
-        rotation=rng.uniform(-12, 12),
-        shift=(rng.uniform(-0.04, 0.04), rng.uniform(-0.03, 0.03)),
+        rotation=rng.uniform(-limits.rotation, limits.rotation),
+        shift=_shift(rng, limits),
         scale=(size * stretch, size / stretch),
-        background=(_colour(rng), _colour(rng)),
-        **_lighting(rng),
+        background=_background(rng, limits),
+        **_lighting(rng, limits),
     )
 
 
-def _lighting(rng: np.random.Generator) -> dict[str, Any]:
-    return {name: rng.uniform(*limits) for name, limits in LIGHT.items()}
+def _shift(rng: np.random.Generator, limits: Studio) -> tuple[float, float]:
+    across, down = (rng.uniform(-most, most) for most in limits.shift)
+    return across, down
+
+
+def _lighting(rng: np.random.Generator, limits: Studio) -> dict[str, Any]:
+    return {name: rng.uniform(*each) for name, each in limits.light.items()}
+
+
+def _background(rng: np.random.Generator, limits: Studio) -> tuple[Rgb, Rgb]:
+    first, second = _colour(rng), _colour(rng)
+    white = (1.0, 1.0, 1.0)
+    return _mixed(first, white, limits.paleness), _mixed(_mixed(first, second, limits.colours), white, limits.paleness)
+
+
+def _mixed(first: Rgb, second: Rgb, share: float) -> Rgb:
+    """The colour at `share` of the way from the first to the second; exactly these at 0 and 1."""
+    red, green, blue = ((1 - share) * a + share * b for a, b in zip(first, second, strict=True))
+    return red, green, blue
 
 
 def _shows(face: Face, hair: str) -> bool:

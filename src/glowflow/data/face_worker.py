@@ -17,7 +17,7 @@ def main() -> None:
     for split, row, first, last in job["chunks"]:
         images, truths = files[split]
         for offset, index in enumerate(range(first, last)):
-            images[row + offset] = render(job["seed"], index, job["size"])
+            images[row + offset] = render(job["seed"], index, job["size"], job["studio"])
             truths[row + offset] = attributes(choose(job["seed"], index))
         images.flush()
         truths.flush()

@@ -35,43 +35,43 @@ Chunk = tuple[Split, int, int, int]
 """(split, row, first, last): faces first to last - 1 of the seed, which go to the split's rows from `row` on."""
 
 
-def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES) -> Source:
-    """The faces at `image_shape`."""
+def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES, studio: str = "faces") -> Source:
+    """The faces of a studio at `image_shape`."""
     channels, size, width = image_shape
     if channels != 3 or size != width or not SMALLEST <= size <= LARGEST:
         raise InputError(
-            f"faces can't be rendered as {shape_text(image_shape)} (channels x height x width): "
+            f"{studio} can't be rendered as {shape_text(image_shape)} (channels x height x width): "
             f"choose 3 channels and a square of {SMALLEST} to {LARGEST} pixels, such as 3x32x32 or 3x64x64."
         )
     counts = "-".join(str(num_images[split]) for split in SPLITS)
     return Source(
-        "faces",
-        f"faces-v{VERSION}-seed{SEED}-{counts}-{size}",
-        lambda builder: _build(builder, size, num_images),
-        glimpse=lambda split, num: _glimpse(split, num, size, num_images),
+        studio,
+        f"{studio}-v{VERSION}-seed{SEED}-{counts}-{size}",
+        lambda builder: _build(builder, size, num_images, studio),
+        glimpse=lambda split, num: _glimpse(split, num, size, num_images, studio),
     )
 
 
-def _glimpse(split: Split, num: int, size: int, num_images: Mapping[Split, int]) -> Glimpse:
+def _glimpse(split: Split, num: int, size: int, num_images: Mapping[Split, int], studio: str) -> Glimpse:
     """Some faces of a split, rendered by this process."""
     _require_packages()
     faces = _first(split, num_images) + spread(num_images[split], num)
     images = np.empty((len(faces), size, size, 3), np.uint8)
-    with progress(f"Rendering faces at {size}x{size}", total=len(faces)) as advance:
+    with progress(f"Rendering {studio} at {size}x{size}", total=len(faces)) as advance:
         for row, index in enumerate(faces):
-            images[row] = render(SEED, int(index), size)
+            images[row] = render(SEED, int(index), size, studio)
             advance(1)
-    truths = np.stack([attributes(choose(SEED, int(index))) for index in faces])
-    shown = Dataset("faces", split, images, attributes=truths, attribute_names=tuple(ATTRIBUTES))
+    truths = np.stack([attributes(choose(SEED, int(index), studio)) for index in faces])
+    shown = Dataset(studio, split, images, attributes=truths, attribute_names=tuple(ATTRIBUTES))
     return Glimpse(shown, num_images, attributes=truths)
 
 
-def _build(builder: Builder, size: int, num_images: Mapping[Split, int]) -> Names:
+def _build(builder: Builder, size: int, num_images: Mapping[Split, int], studio: str) -> Names:
     _require_packages()
     for split in SPLITS:
         builder.create(split, "images", (num_images[split], size, size, 3), np.uint8)
         builder.create(split, "attributes", (num_images[split], len(ATTRIBUTES)), np.bool_)
-    _render(builder, list(_chunks(num_images)), size)
+    _render(builder, list(_chunks(num_images)), size, studio)
     return Names(attributes=tuple(ATTRIBUTES))
 
 
@@ -93,17 +93,17 @@ def _chunks(num_images: Mapping[Split, int]) -> Iterator[Chunk]:
             yield split, row, offset + row, offset + min(row + CHUNK, num_images[split])
 
 
-def _render(builder: Builder, chunks: list[Chunk], size: int) -> None:
+def _render(builder: Builder, chunks: list[Chunk], size: int, studio: str) -> None:
     """Let workers render the chunks that the journal lacks. A chunk is recorded when it's on the disk."""
     journal = builder.scratch("done", (len(chunks),), np.bool_)
     todo = [int(k) for k in np.flatnonzero(~journal)]
     sizes = np.array([last - first for _, _, first, last in chunks])
     total, done = int(sizes.sum()), int(sizes[journal].sum())
     files = {s: [str(builder.path(s, column)) for column in ("images", "attributes")] for s in SPLITS}
-    job = {"seed": SEED, "size": size, "files": files}
+    job = {"seed": SEED, "size": size, "studio": studio, "files": files}
     with (
         _workers(job, [chunks[k] for k in todo]) as workers,
-        progress(f"Rendering faces at {size}x{size}", total=total, done=done) as advance,
+        progress(f"Rendering {studio} at {size}x{size}", total=total, done=done) as advance,
     ):
         for k, worker in zip(todo, cycle(workers), strict=False):
             _await(worker)

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from glowflow.config import RunConfig
@@ -55,6 +55,13 @@ BUILT_IN: Mapping[str, BuiltIn] = {
         shapes=((3, 32, 32), (3, 64, 64)),
         num_images=faces.NUM_IMAGES,
         source=faces.source,
+        attribute_names=tuple(ATTRIBUTES),
+    ),
+    "portraits": BuiltIn(
+        "The faces upright, in the middle and in even light, with quieter backgrounds.",
+        shapes=((3, 32, 32), (3, 64, 64)),
+        num_images=faces.NUM_IMAGES,
+        source=partial(faces.source, studio="portraits"),
         attribute_names=tuple(ATTRIBUTES),
     ),
     "photos": BuiltIn(
@@ -127,6 +134,27 @@ def look_at(
     if splits is None and found.glimpse is not None:
         return found.glimpse(split, num)
     return of_prepared(splits or prepared(found), split, num)
+
+
+def at_hand(
+    source: str, image_shape: Shape, split: Split, num: int, value_ranges: Mapping[str, Range] = UNKNOWN
+) -> Dataset | None:
+    """At most `num` images of a split, evenly spaced; see `load`. None if they would have to be fetched first.
+
+    >>> at_hand("digits", (1, 28, 28), "test", 3)
+    Dataset(digits, test: 3 images 1x28x28, 10 classes)
+
+    Raises:
+        InputError: the data can't be read.
+    """
+    names = joined.names_in(source)
+    parts = names if len(names) > 1 else []
+    if not all(stored(_chosen(name, image_shape, None, None, value_ranges)) for name in parts):
+        return None
+    found = _chosen(source, image_shape, None, None, value_ranges)
+    if stored(found) is None and (found.needs or source.startswith(huggingface.PREFIX)):
+        return None
+    return look_at(source, image_shape, split, num, value_ranges).shown
 
 
 def _chosen(

@@ -10,10 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glowflow.evaluate import batch_size, bits_of
+from glowflow.evaluate import Floats, batch_size, bits_of
+from glowflow.export.runtime import Decode
 from glowflow.images import quantize
 from glowflow.latents import Seen, look
 from glowflow.model import Glow
+from glowflow.noise import Stream, uniform_noise
+from glowflow.scoring.bits import Bits
+from glowflow.scoring.reference import Reference
+from glowflow.scoring.statistics import Statistics
 
 LARGEST_BATCH = 16
 """Rows; in a larger batch, each client would wait too long for the others."""
@@ -34,15 +39,32 @@ class Encoded:
         image: The quantised image, as the model sees it, uint8 (C, H, W).
         bits_per_dim: The image's bits/dim, as in `glowflow score`.
         is_exact: True if decoding the latents gives back the quantised image exactly.
+        p_value: The share of usual images that are at least as unusual, as in `glowflow score`; None if it's unknown.
     """
 
     z: Tensor
     image: Tensor
     bits_per_dim: float
     is_exact: bool
+    p_value: float | None
 
 
-Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded] | list[Seen]]
+@dataclass(frozen=True)
+class Judged:
+    """How usual a picture is.
+
+    Attributes:
+        bits_per_dim: Its bits/dim.
+        p_value: As in `Encoded`.
+        bits: The bits of each pixel, float64 (H, W). Together they are the picture's bits.
+    """
+
+    bits_per_dim: float
+    p_value: float | None
+    bits: Floats
+
+
+Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded] | list[Seen] | list[Judged]]
 """Maps a batch of rows and their labels to a result for each row."""
 
 
@@ -61,13 +83,17 @@ class Engine:
 
     Args:
         glow: A model in its inference form.
+        draw: What draws previews; by default the model itself.
+        reference: What is usual for it, if it's known.
 
     Attributes:
         seconds_per_picture: What `warm_up` measured; 0 before.
     """
 
-    def __init__(self, glow: Glow) -> None:
+    def __init__(self, glow: Glow, draw: Decode | None = None, reference: Reference | None = None) -> None:
         self.glow = glow
+        self._draw = draw
+        self._reference = reference
         self.seconds_per_picture = 0.0
         self._largest = min(LARGEST_BATCH, batch_size(glow.config))
         self._waiting: list[_Job] = []
@@ -86,11 +112,15 @@ class Engine:
         """Measure whether a picture, uint8 (C, H, W), is like those that the model knows."""
         return await self._result(self._look, image, label)
 
+    async def judge(self, image: Tensor, label: int | None = None) -> Judged:
+        """Compare a picture, uint8 (C, H, W), with usual images, and find out where its bits are."""
+        return await self._result(self._judge, image, label)
+
     async def encode(self, image: Tensor, label: int | None = None) -> Encoded:
         """Encode an image, uint8 (C, H, W), and measure it.
 
         Raises:
-            BusyError: If too much is waiting, as for the other three methods.
+            BusyError: If too much is waiting, as for the other methods.
         """
         return await self._result(self._encode, image, label)
 
@@ -142,13 +172,13 @@ class Engine:
         return batch
 
     @torch.inference_mode()
-    def _compute(self, batch: list[_Job]) -> Tensor | list[Encoded] | list[Seen]:
+    def _compute(self, batch: list[_Job]) -> Tensor | list[Encoded] | list[Seen] | list[Judged]:
         labels = [job.label for job in batch]
         y = torch.tensor(labels, device=self.glow.device) if self.glow.config.num_classes else None
         return batch[0].work(torch.stack([job.row for job in batch]), y)
 
     def _preview(self, z: Tensor, y: Tensor | None) -> Tensor:
-        return self.glow.decode(z, y, exact=False).cpu()
+        return self.glow.decode(z, y, exact=False).cpu() if self._draw is None else self._draw(z, y)
 
     def _decode(self, z: Tensor, y: Tensor | None) -> Tensor:
         return self.glow.decode(z, y).cpu()
@@ -160,10 +190,23 @@ class Engine:
         z = self.glow.encode(images, y)
         seen = quantize(images, self.glow.config.num_bits)
         is_exact = (self.glow.decode(z, y).cpu() == seen).flatten(1).all(1)
-        return [
-            Encoded(*row)
-            for row in zip(z.cpu(), seen, bits_of(self.glow, images, y).tolist(), is_exact.tolist(), strict=True)
-        ]
+        bits, p_values = bits_of(self.glow, images, y).tolist(), self._p_values(images, y)
+        return [Encoded(*row) for row in zip(z.cpu(), seen, bits, is_exact.tolist(), p_values, strict=True)]
+
+    def _judge(self, images: Tensor, y: Tensor | None) -> list[Judged]:
+        bits = Bits.by_pixel(self.glow, images, self._noise(images), y).total.cpu().numpy()
+        bits_per_dim = (bits.sum((1, 2)) / self.glow.config.num_dims).tolist()
+        return [Judged(*row) for row in zip(bits_per_dim, self._p_values(images, y), bits, strict=True)]
+
+    def _p_values(self, images: Tensor, y: Tensor | None) -> list[float | None]:
+        if self._reference is None:
+            return [None] * len(images)
+        found = Statistics.of(self.glow, images, self._noise(images), y, self._reference.codecs)
+        return self._reference.p_value("unusual", self._reference.scores(found)["unusual"]).tolist()
+
+    def _noise(self, images: Tensor) -> Tensor:
+        """The noise of `bits_of`, which is the same for all images."""
+        return uniform_noise(0, Stream.EVALUATION, 0, 1, self.glow.config.image_shape).expand(images.shape)
 
 
 def _unanswered(batch: list[_Job]) -> list[_Job]:

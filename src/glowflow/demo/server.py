@@ -18,17 +18,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 from torch import Tensor
 
+from glowflow.data import Dataset
 from glowflow.data.image_file import MODES
 from glowflow.data.value_range import UNKNOWN, Range
+from glowflow.demo import examples as begin_with
 from glowflow.demo import requests, uploads
 from glowflow.demo.about import about, tolerated, usual_range
 from glowflow.demo.alignment import FaceFinder, face_finder
 from glowflow.demo.answers import HANDLERS, Json
 from glowflow.demo.engine import Engine
 from glowflow.demo.guard import Guard
-from glowflow.demo.rendering import png, webp
+from glowflow.demo.rendering import colour_scale, heat_map, png, webp
+from glowflow.export.runtime import Decode
 from glowflow.latents import Directions, interpolate, paths
 from glowflow.model import Glow
+from glowflow.scoring.heat import Heat
+from glowflow.scoring.reference import Reference
 
 SECONDS = 60.0
 """The time for an answer, counted from the request's beginning. A slow model has longer: see `deadline`."""
@@ -56,6 +61,10 @@ def application(  # noqa: PLR0913, PLR0917 (facts about a model)
     usual: Mapping[str, Any] | None = None,
     hosts: frozenset[str] | None = None,
     value_ranges: Mapping[str, Range] = UNKNOWN,
+    draw: Decode | None = None,
+    *,
+    reference: Reference | None = None,
+    examples: Dataset | None = None,
 ) -> Guard:
     """The demo of a model, as an ASGI application.
 
@@ -66,8 +75,12 @@ def application(  # noqa: PLR0913, PLR0917 (facts about a model)
         usual: The bits/dim of images like those of its training (`StoredModel.usual`), if it's known.
         hosts: See `Guard`.
         value_ranges: The value ranges of the training images (`StoredModel.value_ranges`).
+        draw: What draws previews (`previews.choose`); by default the model itself.
+        reference: What is usual for the model, if it's known. Without it, images are judged by their bits/dim alone.
+        examples: Images to begin with. Without them, the page begins with a random image.
     """
-    demo = Demo(Engine(glow), name, directions, usual or {}, face_finder(), value_ranges)
+    engine = Engine(glow, draw, reference)
+    demo = Demo(engine, name, directions, usual or {}, face_finder(), value_ranges, examples=examples)
     app = Starlette(
         routes=[*demo.routes(), *_page_routes()],
         exception_handlers=HANDLERS,
@@ -91,6 +104,8 @@ class Demo:
         usual: Mapping[str, Any],
         finder: FaceFinder | None = None,
         value_ranges: Mapping[str, Range] = UNKNOWN,
+        *,
+        examples: Dataset | None = None,
     ) -> None:
         self.engine = engine
         self.glow = engine.glow
@@ -99,16 +114,18 @@ class Demo:
         self._range, self._tolerated = usual_range(directions, usual), tolerated(directions)
         self.value_ranges = value_ranges
         self._about = about(self.glow, name, directions, usual)
+        self._examples = begin_with.described(examples, self.glow.config.num_bits)
         self._room = requests.Room(MOST_HELD)
         self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap for the memory of all
 
     def routes(self) -> list[Route]:
         """The address of each endpoint."""
         get: dict[str, Endpoint] = {"/healthz": self.health, "/openapi.json": self.openapi, "/api/model": self.model}
-        get |= {"/api/directions": self.vectors, "/api/latent": self.latent}
+        get |= {"/api/examples": self.examples, "/api/directions": self.vectors, "/api/latent": self.latent}
         post: dict[str, Endpoint] = {
             "/api/encode": self.encode,
             "/api/decode": self.decode,
+            "/api/judge": self.judge,
             "/api/animation": self.animation,
         }
         return [
@@ -156,6 +173,10 @@ class Demo:
         }
         return Json(facts)
 
+    async def examples(self, _: Request) -> Response:
+        """Images to begin with."""
+        return Json(self._examples)
+
     async def vectors(self, _: Request) -> Response:
         """The directions, float32 (A, D)."""
         vectors = self.directions.vectors if self.directions else torch.empty(0)
@@ -181,7 +202,8 @@ class Demo:
         answer = {
             "latents": base64.b64encode(_bytes(encoded.z, "<f8")).decode(),
             "image": base64.b64encode(png(encoded.image)).decode(),
-            "bits_per_dim": encoded.bits_per_dim if isfinite(encoded.bits_per_dim) else None,
+            "bits_per_dim": _finite(encoded.bits_per_dim),
+            "p_value": encoded.p_value,
             "exact": encoded.is_exact,
             "face_found": has_face,
         }
@@ -189,13 +211,25 @@ class Demo:
 
     async def decode(self, request: Request) -> Response:
         """The picture of latents: exact for float64, with headers if it's unusual, and a little faster for float32."""
-        label = requests.label(request, self.glow)
-        num_dims = self.glow.config.num_dims
-        z = requests.latents(await requests.body(request, (BINARY,), 8 * num_dims), num_dims)
+        label, z = requests.label(request, self.glow), await self._latents(request)
         if z.dtype == torch.float32:
             return Response(png(await self.engine.preview(z, label)), media_type="image/png")
         image = await self.engine.decode(z, label)
         return Response(png(image), headers=await self._unusual(image, label), media_type="image/png")
+
+    async def judge(self, request: Request) -> Response:
+        """How usual the exact picture of latents is, and a heat map of its bits."""
+        label, z = requests.label(request, self.glow), await self._latents(request)
+        judged = await self.engine.judge(await self.engine.decode(z, label), label)
+        heat = Heat.bits(judged.bits)
+        answer = {
+            "bits_per_dim": _finite(judged.bits_per_dim),
+            "p_value": judged.p_value,
+            "heat": base64.b64encode(heat_map(heat)).decode(),
+            "scale": base64.b64encode(colour_scale()).decode(),
+            "ends": heat.ends,
+        }
+        return Json(answer)
 
     async def animation(self, request: Request) -> Response:
         """An animation from one picture to another and back. The body has the latents of both, one after the other."""
@@ -206,6 +240,11 @@ class Demo:
         first, last = ends.chunk(2)
         images = await self._decoded(interpolate(first, last, frames, path), label)
         return Response(await self._pictured(webp, images), media_type="image/webp")
+
+    async def _latents(self, request: Request) -> Tensor:
+        """The latents (D,) in a request's body, float32 or float64."""
+        num_dims = self.glow.config.num_dims
+        return requests.latents(await requests.body(request, (BINARY,), 8 * num_dims), num_dims)
 
     async def _unusual(self, image: Tensor, label: int | None) -> dict[str, str]:
         """Headers for a picture outside the usual range: how far outside (`Usual.excess`), as a number and in words."""
@@ -255,6 +294,10 @@ def _file(name: str, content: bytes) -> Endpoint:
 def deadline(seconds_per_picture: float) -> float:
     """Seconds for an answer, given the model's time for a picture: enough for twice the longest animation."""
     return max(SECONDS, 2 * MOST_FRAMES * seconds_per_picture)
+
+
+def _finite(number: float) -> float | None:
+    return number if isfinite(number) else None
 
 
 def _bytes(numbers: Tensor, kind: str) -> bytes:

@@ -1,5 +1,6 @@
 """The page as a folder for any static host: the model then runs in the visitor's browser."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import torch
 
+from glowflow.data import Dataset
+from glowflow.demo import examples as begin_with
 from glowflow.demo.about import about, tolerated, usual_range
 from glowflow.errors import InputError
 from glowflow.export import checking, onnx_files
@@ -39,6 +42,8 @@ def write(  # noqa: PLR0913, PLR0917 (facts about a model)
     usual: Mapping[str, Any],
     runtime: Path,
     folder: Path,
+    *,
+    examples: Dataset | None = None,
 ) -> dict[str, float]:
     """Write the page of a model.
 
@@ -49,6 +54,7 @@ def write(  # noqa: PLR0913, PLR0917 (facts about a model)
         usual: The bits/dim of images like those of its training (`StoredModel.usual`); empty if they aren't known.
         runtime: The folder with the files `RUNTIME`, see `found_runtime`.
         folder: An empty folder.
+        examples: Images to begin with, which become a part of the folder.
 
     Returns:
         The largest difference of each of the model's functions, see `checking.check`.
@@ -60,6 +66,7 @@ def write(  # noqa: PLR0913, PLR0917 (facts about a model)
         shutil.copyfile(runtime / each, folder / "runtime" / each)
     onnx_files.write(glow, folder / "model")
     _write_facts(glow, name, directions, usual, folder / "model")
+    _write_examples(glow, examples, folder / "model")
     _write_offline(folder)
     return checking.check(glow, folder / "model")
 
@@ -119,6 +126,16 @@ def _write_facts(
     noise = uniform_noise(0, Stream.EVALUATION, 0, 1, glow.config.image_shape)
     for file, numbers in (("directions.bin", vectors), ("noise.bin", noise)):
         (folder / file).write_bytes(numbers.numpy().astype("<f4").tobytes())
+
+
+def _write_examples(glow: FrozenGlow, examples: Dataset | None, folder: Path) -> None:
+    """The images to begin with. The first has its latents, so that the page needn't load the encoder to begin."""
+    described = begin_with.described(examples, glow.config.num_bits)
+    if examples is not None and described["images"]:
+        images, labels = examples.batch([0])
+        z = glow.encode(images, labels if glow.config.num_classes else None)
+        described["images"][0]["latents"] = base64.b64encode(z.numpy().astype("<f4").tobytes()).decode()
+    (folder / "examples.json").write_text(json.dumps(described), encoding="utf-8")
 
 
 def _write_offline(folder: Path) -> None:

@@ -21,15 +21,16 @@ from glowflow.bijections.base import per_image
 from glowflow.bijections.conditioner import prepared
 from glowflow.bijections.conv1x1 import mix
 from glowflow.bijections.squeeze import channels_to_space, space_to_channels
-from glowflow.bijections.step import mixing
+from glowflow.bijections.step import Mixing, mixing
 from glowflow.conditioners import ConvConditioner
 from glowflow.config import GlowConfig
 from glowflow.dequantizers.base import Dequantizer
 from glowflow.images import LARGEST_NOISE, dequantize
 from glowflow.parts import DEQUANTIZERS, Variational
 
-SMALLEST_NOISE = 2.0**-25
-"""Noise of 0 counts as this, half of the smallest positive number that `noise.uniform_noise` gives."""
+SMALLEST_NOISE, LARGEST = 2.0**-25, 1 - 2.0**-24
+"""Noise below and above counts as these: half of the smallest positive number that `noise.uniform_noise` gives, and the
+largest float32 below 1. The quantiles of 0 and 1 are infinite."""
 
 Condition = Callable[[Coupling, Tensor], Tensor]
 """From a coupling and the input of its network to the network's output."""
@@ -80,6 +81,10 @@ class VariationalDequantizer(Dequantizer):
         return self._run(images, noise, lambda coupling, x: coupling.conditioner.initialize(x))[0]
 
     @property
+    def _mixing(self) -> Mixing:
+        return mixing(self._steps)
+
+    @property
     def _steps(self) -> Sequence[Step]:
         return [cast("Step", step) for step in self.steps]
 
@@ -92,7 +97,7 @@ class VariationalDequantizer(Dequantizer):
 
     def _flow(self, z: Tensor, image: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
         """v, and the log-determinant (B,)."""
-        matrices, biases, log_abs_dets = mixing(self._steps)
+        matrices, biases, log_abs_dets = self._mixing
         log_det = z[0, 0].numel() * log_abs_dets.sum().to(z).expand(len(z))
         for step, matrix, bias in zip(self._steps, matrices, biases, strict=True):
             z_a, z_b = mix(z, matrix, bias).chunk(2, dim=1)
@@ -102,12 +107,19 @@ class VariationalDequantizer(Dequantizer):
 
 
 class FrozenVariationalDequantizer(VariationalDequantizer):
-    """The inference form of a `VariationalDequantizer`, with the inference forms of its networks."""
+    """The inference form of a `VariationalDequantizer`: constants, and the inference forms of its networks."""
 
+    matrix: Tensor
+    bias: Tensor
+    log_abs_det: Tensor
+
+    @torch.no_grad()
     def __init__(self, dequantizer: VariationalDequantizer) -> None:
         Dequantizer.__init__(self)
         self.num_bits = dequantizer.num_bits
         self.steps = deepcopy(dequantizer.steps)
+        for name, constant in mixing(self._steps)._asdict().items():
+            self.register_buffer(name, constant)
         for step in self._steps:
             frozen = step.coupling.conditioner.freeze(step.coupling.precision)
             step.coupling.conditioner = cast("Conditioner", frozen)
@@ -117,6 +129,10 @@ class FrozenVariationalDequantizer(VariationalDequantizer):
         """Shape the noise, and add it."""
         return self._run(images, noise, lambda coupling, x: coupling.condition(x))
 
+    @property
+    def _mixing(self) -> Mixing:
+        return Mixing(self.matrix, self.bias, self.log_abs_det)
+
 
 def _step(channels: int, width: int) -> Step:
     network = ConvConditioner(channels // 2 + channels, channels, width)
@@ -125,7 +141,7 @@ def _step(channels: int, width: int) -> Step:
 
 def _quantile(p: Tensor) -> Tensor:
     """The eps with cdf(eps) = p."""
-    return sqrt(2) * torch.erfinv(2 * p.clamp(min=SMALLEST_NOISE) - 1)
+    return sqrt(2) * torch.erfinv(2 * p.clamp(SMALLEST_NOISE, LARGEST) - 1)
 
 
 def _cdf(v: Tensor) -> Tensor:

@@ -123,8 +123,8 @@ class _Group:
     def _unpermute(self, layer: Bijection, y: Tensor, grad_y: Tensor, grad_log_det: Tensor) -> tuple[Tensor, Tensor]:
         """The input of a permutation and its gradient."""
         trained = [parameter for parameter in layer.parameters() if parameter.requires_grad]
+        x = layer.inverse(y).detach().requires_grad_()
         with torch.enable_grad():
-            x = layer.inverse(y).detach().requires_grad_()
             outputs = layer(x)
         grad_x, *grads = _gradients(outputs, (grad_y, grad_log_det), (x, *trained))
         self.grads |= zip(trained, grads, strict=True)
@@ -143,7 +143,8 @@ class _Group:
         with torch.enable_grad():
             x_a = y_a.detach().requires_grad_()
             h = coupling.condition(x_a, leaves)
-            x_b = coupling.untransform(y_b, h).detach().requires_grad_()
+        x_b = coupling.untransform(y_b, h.detach()).detach().requires_grad_()
+        with torch.enable_grad():
             outputs = coupling.transform(x_b, h)
         grad_log = grad_log_det.view(-1, *[1] * (y.ndim - 1)).expand_as(outputs[1])
         through_h, grad_b, *grads = _gradients(outputs, (grad_b, grad_log), (x_a, x_b, *trained))

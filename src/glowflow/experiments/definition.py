@@ -30,6 +30,8 @@ PARTS = {
     "train": [field.name for field in fields(TrainConfig) if field.name not in OWN],
     "execution": ["precision", "memory"],
 }
+BY_PRESET = ("against", "backgrounds", "published")
+"""What an experiment says about some of its presets."""
 MOST_SEEDS = 1000
 DEFINITIONS = files("glowflow.experiments") / "definitions"
 
@@ -95,6 +97,9 @@ class Definition:
         temperatures: Each trained model draws samples at these.
         against: For each preset, data sets whose images are unusual for it. Each trained model tells them, and changed
             test images, from usual ones.
+        backgrounds: For some of these presets, the background model that also scores their images: the name of its
+            `preset`, and the settings that it changes. It's trained on as many images, with seed 0.
+        published: For some presets, what others report for a kind of unusual images, with the source.
 
     Raises:
         InputError: If a setting can't be used.
@@ -115,6 +120,8 @@ class Definition:
     alike: tuple[tuple[str, ...], ...] = ()
     temperatures: tuple[float, ...] = ()
     against: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    backgrounds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    published: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -123,7 +130,10 @@ class Definition:
         for name in (variation for compared in (*self.orders, *self.alike) for variation in compared):
             if name not in self.variations:
                 raise InputError(f"{self.name} compares {name!r}, which isn't one of its variations.")
+        for preset, content in self.backgrounds.items():
+            _check_background(content, f"{self.name}, under the background of {preset},")
         self.trainings()
+        self.background_trainings()
 
     def trainings(self) -> list[Training]:
         """All trainings, seed 0 first, so that an experiment that is stopped early still compares all variations."""
@@ -135,16 +145,39 @@ class Definition:
             for variation in self.variations
         ]
 
+    def background_of(self, training: Training) -> Training | None:
+        """The training of the background model that scores the images of a training, too; None if there is none."""
+        is_one = training.variation not in self.variations
+        return None if is_one or training.preset not in self.backgrounds else self._background(training.preset)
+
+    def _background(self, preset: str) -> Training:
+        settings = dict(self.backgrounds[preset])
+        name = settings.pop("preset")
+        run = _changed_by(settings, self._cut(presets.load_run(name), self.presets[preset], seed=0))
+        return Training(name, "background", 0, run, **settings.get("execution", {}))
+
+    def background_trainings(self) -> list[Training]:
+        """The trainings of all background models."""
+        return [self._background(preset) for preset in self.presets if preset in self.backgrounds]
+
     def _training(self, run: RunConfig, preset: str, variation: str, seed: int) -> Training:
-        images = self.presets[preset]
-        every = max(1, images // self.validations)
-        train = replace(run.train, images=images, validate_every=every, seed=seed)
+        run = self._cut(run, self.presets[preset], seed)
         execution: dict[str, Any] = {}
         for settings in (self.shared, self.variations[variation]):
-            run = replace(run, model=replace(run.model, **settings.get("model", {})))
-            train = replace(train, **settings.get("train", {}))
+            run = _changed_by(settings, run)
             execution |= settings.get("execution", {})
-        return Training(preset, variation, seed, RunConfig(run.model, train), **execution)
+        return Training(preset, variation, seed, run, **execution)
+
+    def _cut(self, run: RunConfig, images: int, seed: int) -> RunConfig:
+        """The same training on another number of images."""
+        every = max(1, images // self.validations)
+        return replace(run, train=replace(run.train, images=images, validate_every=every, seed=seed))
+
+
+def _changed_by(settings: Settings, run: RunConfig) -> RunConfig:
+    """A training with other settings."""
+    model, train = (replace(getattr(run, part), **settings.get(part, {})) for part in CONFIGURATIONS)
+    return RunConfig(model, train)
 
 
 def neighbours(lists: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
@@ -195,7 +228,12 @@ def narrowed(
         if not only or preset in only
     }
     name = definition.name if images is None else f"{definition.name}-{images}-images"
-    return replace(definition, name=name, presets=chosen, seeds=definition.seeds if seeds is None else seeds)
+    about: dict[str, Any] = {
+        part: {preset: content for preset, content in getattr(definition, part).items() if preset in chosen}
+        for part in BY_PRESET
+    }
+    seeds = definition.seeds if seeds is None else seeds
+    return replace(definition, name=name, presets=chosen, seeds=seeds, **about)
 
 
 def _changed(config: GlowConfig | TrainConfig, default: GlowConfig | TrainConfig) -> dict[str, Any]:
@@ -222,6 +260,16 @@ def _check_types(definition: Definition) -> None:
     for preset, names in definition.against.items():
         if preset not in definition.presets or not isinstance(names, list):
             raise InputError(f"'against' of {definition.name} takes a list of data sets for each of its presets.")
+    for key in ("backgrounds", "published"):
+        content = getattr(definition, key)
+        if not content.keys() <= definition.against.keys() or not all(isinstance(v, dict) for v in content.values()):
+            raise InputError(f"{key!r} of {definition.name} takes a mapping for each preset, which 'against' has, too.")
+
+
+def _check_background(content: Mapping[str, Any], source: str) -> None:
+    if not isinstance(content.get("preset"), str):
+        raise InputError(f"{source} lacks 'preset', the name of the background model's preset.")
+    _check_settings({part: settings for part, settings in content.items() if part != "preset"}, source)
 
 
 def _check_settings(settings: object, source: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from glowflow.experiments.canvas import canvas
-from glowflow.experiments.results import Line, bits, by_seed, kid_at
+from glowflow.experiments.results import Line, bits, by_seed, marked, quality_at
 from glowflow.experiments.study import Study
 from glowflow.pictures import GAP, stacked
 
@@ -72,7 +72,7 @@ def _curves(study: Study, axes: "Axes", lines: Sequence[Line], scale: Scale) -> 
             x = np.mean([[images * scale(line) for images, _ in line["curve"]] for line in mine], axis=0)
             y = np.array([[value for _, value in line["curve"]] for line in mine], float)
             axes.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.2, linewidth=0)
-            axes.plot(x, y.mean(0), color=colour, linestyle=dashes, label=variation)
+            axes.plot(x, y.mean(0), color=colour, linestyle=dashes, label=marked(variation, mine))
     axes.set(ylabel="validation bits/dim")
     _crop(axes)
 
@@ -102,7 +102,7 @@ def _final(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
         axes.plot([position] * len(values), values, "o", color="C0")
         if values:
             axes.plot([position - 0.3, position + 0.3], [np.mean(values)] * 2, color="C0")
-    names = list(study.definition.variations)
+    names = [marked(name, lines) for name in study.definition.variations]
     axes.set_xticks(range(len(names)), names, rotation=45)
     axes.set(ylabel="validation bits/dim")
 
@@ -110,7 +110,7 @@ def _final(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
 def _temperatures(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
     """Draw the KID of samples against their temperature."""
     for variation in study.definition.variations:
-        values = {t: by_seed(lines, variation, kid_at(t)).values() for t in study.definition.temperatures}
+        values = {t: by_seed(lines, variation, quality_at(t)).values() for t in study.definition.temperatures}
         known = {t: float(np.mean(list(kids))) for t, kids in values.items() if kids}
         axes.plot(list(known), list(known.values()), marker="o", label=variation)
     axes.set(xlabel="temperature", ylabel="KID", ylim=(min(0, axes.get_ylim()[0]), None))

@@ -34,12 +34,22 @@ def bits_after(seconds: float, seconds_per_image: Mapping[str, float]) -> Value:
     return value
 
 
+def marked(variation: str, lines: Sequence[Line]) -> str:
+    """A variation's name, with a mark if its bits/dim are a bound of another kind than those of uniform noise."""
+    return variation + " (bound)" * any(line.get("bound") for line in lines if line["variation"] == variation)
+
+
 def by_seed(lines: Sequence[Line], variation: str, value: Value) -> dict[int, float]:
     """A variation's results, by seed."""
     found = {line["seed"]: value(line) for line in lines if line["variation"] == variation}
     return {seed: result for seed, result in found.items() if result is not None}
 
 
-def kid_at(temperature: float) -> Value:
-    """The function that takes the KID of samples at this temperature from a line."""
-    return lambda line: (line.get("kid") or {}).get(f"{temperature:g}")
+def quality_at(temperature: float, measure: str = "kid") -> Value:
+    """The function that takes the KID, precision or recall of samples at this temperature from a line."""
+
+    def value(line: Line) -> float | None:
+        of_older_versions = {at: {"kid": kid} for at, kid in (line.get("kid") or {}).items()}
+        return (line.get("quality") or of_older_versions).get(f"{temperature:g}", {}).get(measure)
+
+    return value

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from itertools import accumulate
+from math import exp, lgamma, log, log1p, sqrt
 from statistics import fmean, stdev
 
 MARGIN = 0.01
@@ -78,3 +79,18 @@ def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
         return "-"
     spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{fmean(values):.{digits}f}{spread}"
+
+
+def binomial_interval(num: int, chance: float, level: float = 0.99) -> tuple[float, float]:
+    """The shares between which `level` of all results lie, if each of `num` images has a chance.
+
+    >>> binomial_interval(2000, 0.05)
+    (0.038, 0.063)
+    """
+    logs = [
+        lgamma(num + 1) - lgamma(k + 1) - lgamma(num - k + 1) + k * log(chance) + (num - k) * log1p(-chance)
+        for k in range(num + 1)
+    ]
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    low, high = (sum(below < end for below in accumulate(map(exp, logs))) / num for end in ends)
+    return low, high

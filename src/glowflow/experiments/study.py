@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -18,8 +18,8 @@ from glowflow.experiments.definition import Definition, Training, directory
 from glowflow.experiments.estimates import estimates, execution_of, step_seconds
 from glowflow.experiments.judges import judge_for
 from glowflow.experiments.results import Line
-from glowflow.experiments.unusual import told_apart
-from glowflow.judging import Judge
+from glowflow.experiments.unusual import Trial, told_apart
+from glowflow.judging import Judge, Quality
 from glowflow.migration import migrated
 from glowflow.model import Glow
 from glowflow.pictures import grid
@@ -32,7 +32,8 @@ from glowflow.training.checkpoints import PROGRESS
 from glowflow.training.metrics import METRICS
 from glowflow.training.run import LAST
 
-SAMPLES_FOR_KID = 500
+NUM_SAMPLES = 500
+"""The samples that are judged, at each temperature."""
 GRID = 4
 """The rows, and the columns, of a picture of samples."""
 ROUNDS = 7
@@ -82,6 +83,16 @@ class Study:
         """The file of results."""
         return self.out / "trainings.jsonl"
 
+    @property
+    def pairs(self) -> Path:
+        """The file of how well trained models tell images of two kinds apart. It has a line for each pair."""
+        return self.out / "pairs.jsonl"
+
+    @property
+    def trainings(self) -> list[Training]:
+        """All trainings, those of background models first."""
+        return [*self.definition.background_trainings(), *self.definition.trainings()]
+
     def results(self, *, outdated: bool = False) -> list[Line]:
         """The results of the finished trainings, each with the names that this experiment gives it.
 
@@ -101,14 +112,14 @@ class Study:
     def remaining(self) -> list[Training]:
         """The trainings without a result, each once."""
         lines, todo = load_lines(self.path), list[Training]()
-        for training in self.definition.trainings():
+        for training in self.trainings:
             if _find(lines, training) is None and all(training.settings != other.settings for other in todo):
                 todo.append(training)
         return todo
 
     def minutes(self, trainings: list[Training]) -> list[float]:
         """About how long each training still takes on this machine. Another experiment may have run a part of it."""
-        num_samples = SAMPLES_FOR_KID * len(self.definition.temperatures)
+        num_samples = NUM_SAMPLES * len(self.definition.temperatures)
         whole = estimates(trainings, self.device, self.definition.validations, num_samples)
         left = [1 - self._saved(training) / training.run.train.images for training in trainings]
         return [share * each for share, each in zip(left, whole, strict=True)]
@@ -140,9 +151,9 @@ class Study:
         self.out.mkdir(parents=True, exist_ok=True)
         if self.definition.figure == "time":
             self._measure_speeds()
-        total = len({training.directory for training in self.definition.trainings()})
+        total = len({training.directory for training in self.trainings})
         forecast, elsewhere = self._forecast(), set[str]()
-        while todo := [training for training in self.remaining() if training.directory not in elsewhere]:
+        while todo := [training for training in self._ready() if training.directory not in elsewhere]:
             allowed, training = deadline - time.monotonic(), todo[0]
             if allowed <= 0:
                 return False
@@ -157,6 +168,12 @@ class Study:
                 continue
             forecast.finished(training)
         return not self.remaining()
+
+    def _ready(self) -> list[Training]:
+        """The remaining trainings whose background models are trained."""
+        lines, todo = load_lines(self.path), self.remaining()
+        needs = {training.directory: self.definition.background_of(training) for training in todo}
+        return [t for t in todo if (needed := needs[t.directory]) is None or _find(lines, needed)]
 
     def _forecast(self) -> Forecast:
         trainings = self.remaining()
@@ -190,7 +207,7 @@ class Study:
         append(self.path, json.dumps(line | _provenance(run)) + "\n")
 
     def _measured(self, training: Training, run: Path, line: Line) -> Line:
-        """Bits/dim of all validation images, KID of samples, and how well unusual images are told from usual ones.
+        """Bits/dim of all validation images, how good samples are, and how well unusual images are recognised.
 
         Only the last uses test images.
         """
@@ -199,26 +216,34 @@ class Study:
         found = likelihood(model, validation.with_classes(model.class_names))
         temperatures = self.definition.temperatures
         judge = judge_for(training.run) if temperatures else None
-        kids = {f"{t:g}": self._kid(line, model, t, judge) for t in temperatures if judge}
-        against = self.definition.against.get(training.preset)
+        quality = {f"{t:g}": asdict(self._quality(line, model, t, judge)) for t in temperatures if judge}
+        is_main = training.variation in self.definition.variations
+        against = self.definition.against.get(training.preset) if is_main else None
         return {
             "bits_per_dim": found.bits_per_dim,
             "bound": found.bound,
             "standard_error": found.standard_error,
             "num_images": found.num_images,
-            "kid": kids or None,
+            "quality": quality or None,
             "judge": judge.about if judge else None,
-            "told_apart": None if against is None else told_apart(model, training.run, against),
+            "told_apart": None if against is None else self._told_apart(model, training, against),
         }
 
-    def _kid(self, line: Line, model: Glow, temperature: float, judge: Judge) -> float:
-        """Draw samples and return their KID. For the first seed, save a picture of them."""
-        samples = sample(model, SAMPLES_FOR_KID, temperature, seed=line["seed"])
+    def _told_apart(self, model: Glow, training: Training, against: Sequence[str]) -> Line:
+        background = self.definition.background_of(training)
+        general = None
+        if background is not None:
+            general = Glow.from_pretrained(self.runs / background.directory / LAST, self.device).freeze()
+        return told_apart(Trial(model, training.run, general), against, self.pairs, training.directory)
+
+    def _quality(self, line: Line, model: Glow, temperature: float, judge: Judge) -> Quality:
+        """Draw samples and return their quality. For the first seed, save a picture of them."""
+        samples = sample(model, NUM_SAMPLES, temperature, seed=line["seed"])
         if line["seed"] == 0:
             path = self.picture(line, temperature)
             path.parent.mkdir(parents=True, exist_ok=True)
             grid(samples[: GRID**2], GRID).save(path)
-        return judge.kid(samples)
+        return judge.quality(samples)
 
     def _measure_speeds(self) -> None:
         for preset in self.definition.presets:

@@ -6,13 +6,19 @@ from statistics import fmean
 
 from glowflow.config import TrainConfig
 from glowflow.experiments.definition import Definition, neighbours
-from glowflow.experiments.results import Line, Value, bits, bits_after, by_seed, kid_at
-from glowflow.experiments.significance import CRITERION, Gap, gap, mean_and_spread
-from glowflow.experiments.study import SAMPLES_FOR_KID, Study
+from glowflow.experiments.results import Line, Value, bits, bits_after, by_seed, quality_at
+from glowflow.experiments.significance import CRITERION, Gap, binomial_interval, gap, mean_and_spread
+from glowflow.experiments.study import NUM_SAMPLES, Study
+from glowflow.experiments.unusual import LEVEL
 
 EQUAL_TIME = (
     "Bits/dim after equal time are read from the curves, at the time that the fastest variation takes for the whole "
     "training. The time is that of training steps alone, which were timed in turn."
+)
+
+SHARES = (
+    " Precision is the share of samples that resemble real images, and recall the share of real images that samples "
+    "resemble. More is better."
 )
 
 
@@ -57,9 +63,9 @@ def _preset(study: Study, preset: str, lines: Sequence[Line]) -> list[str]:
     values = _values(study, preset, lines)
     return [
         _about(lines),
-        _table(study, preset, lines, values),
+        _table(study, preset, lines, values | _shares(study, lines)),
         *_judged(lines),
-        *_told_apart(lines),
+        *_told_apart(definition, preset, lines),
         *_comparisons(definition, lines, values),
     ]
 
@@ -71,9 +77,17 @@ def _values(study: Study, preset: str, lines: Sequence[Line]) -> dict[str, Value
         per_image: dict[str, float] = speed["seconds_per_image"]
         seconds = study.definition.presets[preset] * min(per_image.values())
         values[f"bits/dim after {seconds / 60:.1f} minutes"] = bits_after(seconds, per_image)
-    if any(line.get("kid") for line in lines):
-        values |= {f"KID at T = {t:g}": kid_at(t) for t in study.definition.temperatures}
+    if any(line.get("quality") or line.get("kid") for line in lines):
+        values |= {f"KID at T = {t:g}": quality_at(t) for t in study.definition.temperatures}
     return values
+
+
+def _shares(study: Study, lines: Sequence[Line]) -> dict[str, Value]:
+    """Precision and recall of samples, by name. More is better, so they aren't among the values that are compared."""
+    if not any(line.get("quality") for line in lines):
+        return {}
+    pairs = [(measure, t) for t in study.definition.temperatures for measure in ("precision", "recall")]
+    return {f"{measure} at T = {t:g}": quality_at(t, measure) for measure, t in pairs}
 
 
 def _about(lines: Sequence[Line]) -> str:
@@ -128,28 +142,41 @@ def _judged(lines: Sequence[Line]) -> list[str]:
     if about is None:
         return []
     return [
-        f"KID is a distance between {SAMPLES_FOR_KID} samples and {about['reference']}. Lower is better, and equal "
+        f"KID is a distance between {NUM_SAMPLES} samples and {about['reference']}. Lower is better, and equal "
         f"distributions have 0. It compares features of a small classifier of {about['classifies']}, which is right "
-        f"for {100 * about['accuracy']:.1f}% of the training images that were kept from it. The flows have seen them."
+        f"for {100 * about['accuracy']:.1f}% of the {about.get('kept', 'training images that were kept from it')}. The "
+        f"flows have seen them.{SHARES if any(line.get('quality') for line in lines) else ''}"
     ]
 
 
-def _told_apart(lines: Sequence[Line]) -> list[str]:
-    """A table of the scores' mean AUROC for each kind of unusual images."""
+def _told_apart(definition: Definition, preset: str, lines: Sequence[Line]) -> list[str]:
+    """A table of the scores' mean AUROC for each kind of unusual images, and the shares of false alarms."""
     found = [line["told_apart"] for line in lines if line.get("told_apart")]
     if not found:
         return []
     kinds = list(dict.fromkeys(kind for each in found for kind in each["auroc"]))
     names = list(next(iter(found[0]["auroc"].values())))
+    published = definition.published.get(preset, {})
     rows = []
     for kind in kinds:
         tables = [each["auroc"][kind] for each in found if kind in each["auroc"]]
-        rows.append([kind, *(mean_and_spread([table[name] for table in tables], 3) for name in names)])
-    alarms = ", ".join(f"{each['false_alarms']:.1%}" for each in found)
-    return [
-        _markdown(["AUROC against", *names], rows),
-        f"Of {found[0]['usual']:,} usual test images, {alarms} have a p-value below 0.05.",
-    ]
+        means = (mean_and_spread([table[name] for table in tables], 3) for name in names)
+        rows.append([kind, *means, published.get(kind, "-")])
+    return [_markdown(["AUROC against", *names, "published"], rows), _false_alarms(found)]
+
+
+def _false_alarms(found: Sequence[Line]) -> str:
+    """Say if p-values are right."""
+    first, shares = found[0], [each["false_alarms"] for each in found]
+    low, high = binomial_interval(first["usual"], LEVEL)
+    alarms = ", ".join(f"{share:.1%} ({'inside' if low <= share <= high else 'outside'})" for share in shares)
+    scenes = first["scenes"]
+    dependent = f" The test images show {scenes} scenes, so they aren't independent." if scenes else ""
+    return (
+        f"The reference has {first['reference']:,} validation images. Of {first['usual']:,} usual test images, these "
+        f"shares have a p-value below {LEVEL:g}, one for each seed: {alarms}. If p-values are right, 99 of 100 such "
+        f"shares of independent images lie between {low:.1%} and {high:.1%}.{dependent}"
+    )
 
 
 def _comparisons(definition: Definition, lines: Sequence[Line], values: Mapping[str, Value]) -> list[str]:

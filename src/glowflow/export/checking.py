@@ -2,17 +2,16 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from glowflow.errors import InputError, one_line
 from glowflow.export.functions import Function, functions
+from glowflow.export.runtime import run, session
 from glowflow.images import quantize
 from glowflow.model import FrozenGlow
 from glowflow.noise import uniform
-from glowflow.packages import imported
 
 TOLERANCE = 1e-4
 """The largest difference of latents, and of bits/dim."""
@@ -42,20 +41,6 @@ def check(model: FrozenGlow, folder: Path) -> dict[str, float]:
     truths = {name: each.compute(**{key: examples[key] for key in each.inputs}) for name, each in exact.items()}
     truths["decoder"] = examples["images"]
     return {name: _check(name, each, truths[name], examples, folder) for name, each in functions(model).items()}
-
-
-def session(file: Path) -> Any:  # noqa: ANN401 (onnxruntime.InferenceSession)
-    """A file that ONNX Runtime is ready to run on the CPU."""
-    runtime = imported("onnxruntime", "Exporting to ONNX", "onnx")
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4  # errors become exceptions
-    return runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-
-
-def run(session: Any, inputs: Tensors) -> Tensor:  # noqa: ANN401
-    """The output of a session."""
-    (output,) = session.run(None, {name: value.numpy() for name, value in inputs.items()})
-    return torch.from_numpy(output)
 
 
 def _examples(model: FrozenGlow) -> Tensors:

@@ -1,7 +1,7 @@
 """A model as ONNX files: a graph for each of its functions, and one file with the weights of all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -17,10 +17,12 @@ from glowflow.export.symbols import Call, inputs
 from glowflow.model import FrozenGlow
 
 WEIGHTS = "weights.bin"
+ALL = ("encoder", "decoder", "likelihood")
+"""The names of the functions."""
 
 
 @torch.no_grad()
-def write(model: FrozenGlow, folder: Path) -> None:
+def write(model: FrozenGlow, folder: Path, names: Collection[str] = ALL) -> None:
     """Write a model's functions (see `functions`) as `encoder.onnx`, `decoder.onnx` and `likelihood.onnx`.
 
     The number of images stays open in all of them. They share the file `weights.bin`.
@@ -28,14 +30,16 @@ def write(model: FrozenGlow, folder: Path) -> None:
     Args:
         model: The model, in float32 on the CPU.
         folder: An empty folder.
+        names: The functions that are written.
 
     Raises:
         InputError: If the model has a part of the user's own that can't be expressed in ONNX.
     """
     weights, about = Weights(WEIGHTS), _about(model)
-    for name, function in functions(for_runtimes(model)).items():
+    found = functions(for_runtimes(model))
+    for name in names:
         try:
-            graph = recorded(function, weights)
+            graph = recorded(found[name], weights)
         except Exception as error:
             if not model.config.foreign_parts:
                 raise

@@ -46,7 +46,8 @@ class Judge:
     Attributes:
         classifier: The network whose features are compared.
         images: Real images (N, C, H, W), uint8.
-        about: What the classifier classifies, its accuracy, and a description of the real images.
+        about: What the classifier classifies, its accuracy, and descriptions of the images that were kept from it, for
+            which it was measured, and of the real images.
     """
 
     classifier: Classifier
@@ -57,8 +58,8 @@ class Judge:
     def of(cls, task: Task, images: Tensor, reference: str) -> Self:
         """A judge with the classifier of a task. `reference` describes the real images (N, C, H, W), uint8."""
         classifier = classifier_for(task)
-        about = {"classifies": task.kind, "accuracy": float(classifier.accuracy), "reference": reference}
-        return cls(classifier, images, about)
+        measured = {"classifies": task.kind, "accuracy": float(classifier.accuracy), "kept": task.kept}
+        return cls(classifier, images, measured | {"reference": reference})
 
     def kid(self, samples: Tensor) -> float:
         """KID between samples (M, C, H, W), uint8, and the real images."""

@@ -43,6 +43,12 @@ class Task:
         """The other rows, in random order."""
         return self._order[: self._num_held_out]
 
+    @property
+    def kept(self) -> str:
+        """What the rest is. Patches of one photograph overlap, so an accuracy that is measured on them is too high."""
+        kept = "training images that were kept from it"
+        return kept if self.dataset.groups is None else f"{kept}, which show scenes that it has seen"
+
     @cached_property
     def kind(self) -> Literal["labels", "attributes", "rotations"]:
         """What the targets are."""

@@ -3,7 +3,7 @@
 from glowflow.latents.directions import Directions, directions_of
 from glowflow.latents.fitting import fit
 from glowflow.latents.paths import interpolate, redraw
-from glowflow.latents.reach import reaching
+from glowflow.latents.reach import ranged, reaching
 from glowflow.latents.usual import Seen, Usual, look
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "fit",
     "interpolate",
     "look",
+    "ranged",
     "reaching",
     "redraw",
 ]

@@ -25,6 +25,8 @@ MIDDLE_RISE = 0.4
 measured against the same picture before the edit, so it needs fewer pictures than the range."""
 SCALES = tuple(2 ** (power / 4) for power in range(-12, 9))
 """Multiples of a direction to choose from."""
+STRENGTHS = (1.0, 0.75, 0.5, 0.25)
+"""Strengths that the usual range of a direction may reach to."""
 MOST_KNOWN, MOST_EDITED = 300, 100
 """The most pictures that the usual range is measured on, and the most that are edited along each direction."""
 
@@ -64,7 +66,22 @@ def reaching(
             advance(1)
     scaled = plain.scaled(scales)
     about = ({**facts, "tried": asdict(outcome)} for facts, outcome in zip(scaled.about, outcomes, strict=True))
-    return replace(scaled, about=tuple(about), usual=trial.usual)
+    return trial.ranged(replace(scaled, about=tuple(about), usual=trial.usual))
+
+
+def ranged(model: Glow, dataset: Dataset, directions: Directions, known: Usual | None = None) -> Directions:
+    """The directions as long as they are, each with the `range` of strengths at which most edited pictures stay usual.
+
+    The range is [least, most] among the facts about a direction. Pictures with the attribute and without it are edited,
+    so it holds for any picture. The arguments are those of `reaching`.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> from glowflow.latents import fit
+    >>> model, digits = Glow(GlowConfig((1, 28, 28), steps=1, width=8)).freeze(), load("digits", (1, 28, 28), "test")
+    >>> ranged(model, digits, fit(model, digits, names=("3",))).about[0]["range"]
+    [-1.0, 1.0]
+    """
+    return Trial.on(model, dataset, known).ranged(directions)
 
 
 @dataclass(frozen=True)
@@ -145,6 +162,25 @@ class Trial:
             rise=median(self.usual.rise(*pair) for pair in other),
             further=fmean(self.usual.fell(*pair) for pair in further),
         )
+
+    def ranged(self, directions: Directions) -> Directions:
+        """The directions, each with its range; see the function `ranged`."""
+        about = []
+        with progress("Where edits stay usual", len(directions.names), "attributes") as advance:
+            for name, vector, facts in zip(directions.names, directions.vectors, directions.about, strict=True):
+                about.append({**facts, "range": [-self._reach(name, -vector), self._reach(name, vector)]})
+                advance(1)
+        return replace(directions, about=tuple(about))
+
+    @torch.no_grad()
+    def _reach(self, name: str, vector: Tensor) -> float:
+        """The largest of `STRENGTHS` at which enough pictures stay usual when they are moved; 0 if there is none."""
+        rows = _balanced(torch.from_numpy(self.has[:, self.names.index(name)]))
+        for strength in STRENGTHS:
+            pairs = self._pairs(rows, torch.full((len(self.images), 1), strength), vector)
+            if fmean(not self.usual.left(*pair) for pair in pairs) >= STAY:
+                return strength
+        return 0.0
 
     def _pairs(self, rows: Tensor, strengths: Tensor, vector: Tensor) -> list[tuple[Seen, Seen]]:
         """Measurements of some pictures, before and after each is moved by its strength (N, 1) times a vector."""

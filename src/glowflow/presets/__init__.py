@@ -17,7 +17,7 @@ class About:
     Args:
         description: One sentence.
         source: The publication or command that the settings are from; empty for glowflow's own.
-        published: The published test bits/dim, or "qualitative"; empty for glowflow's own.
+        published: The published test bits/dim, "qualitative", or "not trained here"; empty for glowflow's own.
         gpus: The number of GPUs of the original, which shared the images of a batch.
         parameters: The number of parameters.
         flops: The arithmetic of a forward pass, as `presets.size` counts it. Counting it anew would take seconds.

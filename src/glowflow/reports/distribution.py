@@ -7,6 +7,7 @@ from glowflow.evaluate import Floats
 from glowflow.pictures import as_picture
 from glowflow.reports.results import Result
 from glowflow.reports.thumbnails import thumbnails
+from glowflow.scoring.ranking import most_unusual
 
 BINS = 40
 SHOWN = 20
@@ -26,7 +27,7 @@ def distribution(dataset: Dataset, values: Floats, scores: Floats, *, by: str, w
         by: Its name.
         when: See `Result`.
     """
-    order = np.argsort(-np.nan_to_num(scores, nan=np.inf), kind="stable")[:SHOWN]
+    order = most_unusual([scores], SHOWN)[:, 1].tolist()
     finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
     low, median, high = np.percentile(finite, (1, 50, 99))
     limits = float(low - ROOM * (high - low)), float(high + ROOM * (high - low))

@@ -74,6 +74,11 @@ class History:
         part = self.settings["model"].get("dequantizer", "uniform")
         return str(part.get("kind") if isinstance(part, Mapping) else part)
 
+    @property
+    def mark(self) -> str:
+        """What stands beside bits/dim: nothing for those of uniform noise."""
+        return "" if self.dequantizer == "uniform" else f" (a bound, with {self.dequantizer} noise)"
+
     def curve(self, kind: Kind, name: str) -> list[Point]:
         """The finite values of this name in records of this kind."""
         named = ((line["images"], line.get(name)) for line in self.records if line.get("kind") == kind)

@@ -30,7 +30,7 @@ SAMPLES = f"Samples at temperature {TEMPERATURE}, always from the same latents"
 def state(history: History) -> str:
     """How far the training has come, in one line."""
     bits = history.curve("validation", "bits_per_dim")
-    latest = f", {bits[-1][1]:.3f} bits/dim" if bits else ""
+    latest = f", {bits[-1][1]:.3f} bits/dim{history.mark}" if bits else ""
     if history.position >= history.images:
         return f"all {history.images:,} images{latest}"
     left = "" if history.left is None else f", {history.left} left"
@@ -39,7 +39,8 @@ def state(history: History) -> str:
 
 def captions(history: History, moments: Sequence[Moment]) -> list[str]:
     """Each moment in words: how many images were drawn before, and the bits/dim then."""
-    bits = {images: f": {value:.3f} bits/dim" for images, value in history.curve("validation", "bits_per_dim")}
+    curve = history.curve("validation", "bits_per_dim")
+    bits = {images: f": {value:.3f} bits/dim{history.mark}" for images, value in curve}
     return [f"after {moment.images:,} images{bits.get(moment.images, '')}" for moment in moments]
 
 
@@ -61,9 +62,8 @@ def sections(history: History, moments: Sequence[Moment], results: Sequence[Resu
 
 def _facts(history: History) -> str:
     best, rate, left = history.best, history.rate, history.left
-    bound = f" (a bound, with {history.dequantizer} noise)" if history.dequantizer != "uniform" else ""
     facts = {
-        "Lowest bits/dim (validation)": best and f"{best[1]:.4f} after {best[0]:,} images{bound}",
+        "Lowest bits/dim (validation)": best and f"{best[1]:.4f} after {best[0]:,} images{history.mark}",
         "Speed": rate and f"{rate:.3g} images/s",
         "Time left, without validations": str(left) if left else None,
         "Images": typed(history.settings["train"]["data"]),
@@ -95,7 +95,9 @@ def _bits(history: History) -> str:
         Curve(RAW, "raw", raw, is_dotted=True),
         Curve(AVERAGED if raw else "validation", "averaged", validation, is_dotted=True),
     ]
-    return section("bits", "Bits/dim", chart("Lower is better", curves, history.position, "{:.3f}".format))
+    return section(
+        "bits", f"Bits/dim{history.mark}", chart("Lower is better", curves, history.position, "{:.3f}".format)
+    )
 
 
 def _pace(history: History) -> str:

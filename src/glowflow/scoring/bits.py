@@ -40,14 +40,14 @@ class Bits:
     dequantization: Tensor
 
     @classmethod
-    def of(cls, model: Glow, images: Array, noise: Array, y: Array | None = None) -> "Bits":
-        """A number for each image, in the type of the model's parameters. The arguments are those of `bits_per_dim`."""
-        x, log_q = model.dequantized(images, noise)
-        return cls.of_pass(model.by_level(x, y), log_q, model.config)
-
-    @classmethod
     def of_pass(cls, passed: Passed, log_q: Tensor, config: GlowConfig) -> "Bits":
-        """`of`, from what the pass of an image through the model gave, and from log q (B,) of its noise."""
+        """A number for each image, in the type of the model's parameters.
+
+        Args:
+            passed: What `Glow.by_level` gave.
+            log_q: log q (B,) of the noise, which `Glow.dequantized` gave.
+            config: The model's.
+        """
         eps = _stacked([_information(latent).sum((1, 2)) for latent in passed.latents])
         bits = config.num_dims * config.num_bits + log_q / log(2)
         return cls(eps, -_stacked(passed.priors), -_stacked(passed.log_dets), bits)
@@ -56,6 +56,7 @@ class Bits:
     def by_pixel(cls, model: Glow, images: Array, noise: Array, y: Array | None = None) -> "Bits":
         """A number for each pixel, in float64 (float32 on Apple's GPUs, which lack float64).
 
+        The arguments are those of `Glow.bits_per_dim`.
         A position of a level stands for a square of pixels, which share its bits equally. All pixels share log q.
         """
         model, (_, *size) = model.in_float64(), model.config.image_shape

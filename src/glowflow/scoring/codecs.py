@@ -1,8 +1,9 @@
 """Lossless compressors of images. The bits that they take tell how complex an image is, whatever a model knows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from glowflow.evaluate import Floats
+from glowflow.threads import in_use
 
 Pixels = NDArray[np.uint8]
 
@@ -88,8 +90,25 @@ def fewest_bits(images: Pixels, num_bits: int, codecs: Sequence[Codec]) -> Float
         num_bits: The upper bits of each value that count. The codecs get them as numbers from 0 on.
         codecs: At least one.
     """
-    levels = images >> (8 - num_bits)
-    return np.array([min(codec.bits(image) for codec in codecs) / image.size for image in levels], np.float64)
+    return begun(images, num_bits, codecs)()
+
+
+def begun(images: Pixels, num_bits: int, codecs: Sequence[Codec]) -> Callable[[], Floats]:
+    """Begin what `fewest_bits` does, in the background, and return a function that waits for the result.
+
+    There are as many threads as PyTorch computes with. If this is one, the work is done when the function is called.
+    """
+    levels, fewest = images >> (8 - num_bits), partial(_fewest, codecs=codecs)
+    if in_use() == 1:
+        return lambda: np.array(list(map(fewest, levels)), np.float64)
+    pool = ThreadPoolExecutor(in_use())
+    found = pool.map(fewest, levels)
+    pool.shutdown(wait=False)
+    return lambda: np.array(list(found), np.float64)
+
+
+def _fewest(image: Pixels, codecs: Sequence[Codec]) -> float:
+    return min(codec.bits(image) for codec in codecs) / image.size
 
 
 def _picture(image: Pixels) -> Image.Image:

@@ -1,14 +1,54 @@
 """All scores of images, by name, as tables have them."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from glowflow.data import Dataset
 from glowflow.evaluate import Floats
+from glowflow.model import Glow
+from glowflow.processes import ALONE, Processes
+from glowflow.scoring.codecs import Codec
 from glowflow.scoring.reference import PARTS, Reference, plain
-from glowflow.scoring.statistics import Statistics
+from glowflow.scoring.statistics import Statistics, in_batches
+
+Table = dict[str, Floats]
+"""Scores (N,) of images, by name."""
+BY_COMPRESSORS = frozenset(
+    {
+        *("unusual", "p_value", "p_bits", "bits", "combined"),
+        *("complexity_corrected", "complexity_corrected_rank", "p_complexity_corrected"),
+    }
+)
+"""The scores that compare the bits of a compressor with those of usual images."""
 
 
-def columns(found: Statistics, reference: Reference | None = None) -> dict[str, Floats]:
-    """The scores (N,) of images. Without a reference those are left out that say what is usual.
+def scored(  # noqa: PLR0913 (as `statistics`)
+    model: Glow,
+    dataset: Dataset,
+    table: Callable[[Statistics], Table],
+    codecs: Sequence[Codec] = (),
+    *,
+    seed: int = 0,
+    processes: Processes = ALONE,
+) -> Table:
+    """A table of a data set's images, such as `columns`, from their `statistics`, of which only a batch is held.
+
+    >>> from glowflow import Glow, GlowConfig, load
+    >>> model = Glow(GlowConfig((1, 28, 28), levels=1, steps=1, width=8))
+    >>> found = scored(model, load("digits", (1, 28, 28), "test").thinned(10), columns)
+    >>> found["bits_per_dim"].shape
+    (10,)
+    """
+    tables, rows = list(map(table, in_batches(model, dataset, codecs, seed, processes))), processes.share(len(dataset))
+    together = {name: np.concatenate([each[name] for each in tables])[: len(rows)] for name in tables[0]}
+    return {name: processes.gathered(values, len(dataset)) for name, values in together.items()}
+
+
+def columns(found: Statistics, reference: Reference | None = None) -> Table:
+    """The scores (N,) of images. Without a reference, the scores that compare with usual images are left out.
+
+    If the reference's compressors aren't here, BY_COMPRESSORS are left out.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> from glowflow.scoring.statistics import statistics
@@ -25,36 +65,43 @@ def columns(found: Statistics, reference: Reference | None = None) -> dict[str, 
     return table
 
 
-def unusualness(found: Statistics, reference: Reference | None = None) -> dict[str, Floats]:
+def unusualness(found: Statistics, reference: Reference | None = None) -> Table:
     """The scores (N,) of images that can be compared with each other. More is more unusual for each of them.
 
     `combined` is the column `unusual`, and `bits`, `latents` and `layout` are its parts. `typicality` is the distance
-    of the bits/dim from the usual ones' median.
+    of the bits/dim from the usual ones' median. What is left out is as in `columns`.
     """
     if reference is None:
         return plain(found)
     scores = reference.scores(found)
     median = np.median(reference.usual["bits_per_dim"])
-    return {
+    table = {
         "combined": scores["unusual"],
         **{part: scores[part] for part in PARTS},
         **plain(found),
         "typicality": np.abs(found.bits_per_dim - median),
     }
+    return _usable(table, reference)
 
 
-def _compared(found: Statistics, reference: Reference) -> dict[str, Floats]:
+def _compared(found: Statistics, reference: Reference) -> Table:
     """The scores, each followed by its rank or p-value."""
     scores = reference.scores(found)
     bits, corrected = scores["bits_per_dim"], scores["complexity_corrected"]
-    return {
+    table = {
         "unusual": scores["unusual"],
         "p_value": reference.p_value("unusual", scores["unusual"]),
         **{f"p_{part}": reference.p_value(part, scores[part]) for part in PARTS},
         "bits_per_dim": bits,
-        "rank": reference.rank("bits_per_dim", bits),
+        "bits_per_dim_rank": reference.rank("bits_per_dim", bits),
         "p_typical": reference.p_two_sided("bits_per_dim", bits),
         "complexity_corrected": corrected,
         "complexity_corrected_rank": reference.rank("complexity_corrected", corrected),
         "p_complexity_corrected": reference.p_value("complexity_corrected", corrected),
     }
+    return _usable(table, reference)
+
+
+def _usable(table: Table, reference: Reference) -> Table:
+    """The scores that can be compared with the reference here."""
+    return {name: values for name, values in table.items() if not (reference.problem and name in BY_COMPRESSORS)}

@@ -10,7 +10,7 @@ from glowflow.evaluate import Floats
 
 LEAST_SHRINKAGE = 1e-3
 SMALLEST_SHARE = 0.01
-"""A number that hardly varies counts as one whose deviation is this share of the others' typical one."""
+"""The smallest deviation that a number can have, as a share of the typical deviation."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def _log(squared: Floats) -> Floats:
 
 
 def _deviation(values: Floats) -> Floats:
-    """The standard deviations (P,), none of which is far below the others."""
+    """The standard deviations (P,), none of which is far below the median of those that aren't 0."""
     deviation = values.std(0)
-    typical = float(np.sqrt((deviation**2).mean()))
+    typical = float(np.median(deviation[deviation > 0])) if deviation.any() else 0.0
     return np.maximum(deviation, SMALLEST_SHARE * typical or 1.0)
 
 

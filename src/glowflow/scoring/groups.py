@@ -1,6 +1,7 @@
 """How unusual a group of images is together. Of ten images the mean tells more than any of them alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
@@ -25,25 +26,28 @@ def group_scores(
 
     Args:
         members: The rows of each group's images.
-        scores: `unusual` and `bits_per_dim` of all images (N,).
+        scores: `bits_per_dim` of all images (N,), and `unusual` if it's known.
         reference: What is usual.
         seed: The seed of the random groups.
     """
-    return [_group(rows, scores, reference, seed) for rows in members]
+
+    @lru_cache(maxsize=100)  # for groups of the same size
+    def means(name: str, size: int) -> Floats:
+        return _means(reference.usual[name], size, seed)
+
+    return [_group(rows, scores, means) for rows in members]
 
 
-def _group(rows: NDArray[np.int64], scores: Mapping[str, Floats], reference: Reference, seed: int) -> dict[str, float]:
-    unusual, bits = scores["unusual"][rows], scores["bits_per_dim"][rows]
-    above = _tail(_means(reference.usual["unusual"], len(rows), seed), unusual.mean())
-    means = _means(reference.usual["bits_per_dim"], len(rows), seed)
-    typical = min(1.0, 2 * min(_tail(means, bits.mean()), _tail(-means, -bits.mean())))
-    return {
-        "images": len(rows),
-        "unusual": float(unusual.mean()),
-        "p_value": above,
-        "bits_per_dim": float(bits.mean()),
-        "p_typical": typical,
-    }
+def _group(
+    rows: NDArray[np.int64], scores: Mapping[str, Floats], means: Callable[[str, int], Floats]
+) -> dict[str, float]:
+    found: dict[str, float] = {"images": len(rows)}
+    if "unusual" in scores:
+        mean = scores["unusual"][rows].mean()
+        found |= {"unusual": float(mean), "p_value": _tail(means("unusual", len(rows)), mean)}
+    bits, usual = scores["bits_per_dim"][rows].mean(), means("bits_per_dim", len(rows))
+    p_typical = min(1.0, 2 * min(_tail(usual, bits), _tail(-usual, -bits)))
+    return found | {"bits_per_dim": float(bits), "p_typical": p_typical}
 
 
 def _means(usual: Floats, size: int, seed: int) -> Floats:

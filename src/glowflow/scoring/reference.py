@@ -1,8 +1,8 @@
 """What is usual for a model: the scores of validation images. Ranks and p-values compare other images with them."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
 from typing import Self
@@ -11,12 +11,17 @@ import numpy as np
 import torch
 
 from glowflow import weights
+from glowflow.data import Dataset
 from glowflow.errors import InputError, counted
 from glowflow.evaluate import Floats
+from glowflow.model import Glow
 from glowflow.paths import quoted
-from glowflow.scoring.codecs import ALL, Codec
+from glowflow.processes import ALONE, Processes
+from glowflow.progress import say
+from glowflow.scoring.codecs import ALL, Codec, installed
 from glowflow.scoring.gaussian import Gaussian
-from glowflow.scoring.statistics import Statistics
+from glowflow.scoring.statistics import Statistics, statistics
+from glowflow.scoring.where import UsualBits
 from glowflow.stored import StoredModel
 from glowflow.weights import REFERENCE
 
@@ -25,8 +30,8 @@ FEWEST, MOST = 100, 5000
 """The fewest images that make a reference, and the most that are looked at."""
 USUAL = "usual."
 """The beginning of the names of the tensors that hold the usual images' scores."""
-SAME_SIZE = 0.02
-"""The difference between sizes of compressed pictures, as a share, that hardly changes scores."""
+WHERE = "where."
+"""The beginning of the names of the tensors that hold the usual bits of pixels."""
 PARTS = ("bits", "latents", "layout")
 """What an image may be unusual in; see `Reference`."""
 
@@ -43,7 +48,8 @@ class Reference:
       as much as bits that are too many.
 
     The distances' logarithms are standardised. Their tails under a standard normal distribution are combined as Fisher
-    did (1925): the score `unusual` is the sum of -log10 of the shares of images that should be further away.
+    did (1925): the score `unusual` is the sum, over the distances, of -log10 of the share of usual images that is
+    expected to lie further away.
 
     The usual images' distances are those from the others of them (`Gaussian.fit`). So the score of a new usual image
     has the same distribution, and its p-value is evenly distributed.
@@ -55,6 +61,8 @@ class Reference:
         usual: The scores of the usual images, by their names, each ascending, (N,).
         codecs: The compressors.
         data: The name of the usual images.
+        where: The bits that they take at each pixel, for maps; None if they are unknown.
+        problem: Why scores by compressors can't be compared with this reference here; empty if they can.
     """
 
     gaussians: tuple[Gaussian, ...]
@@ -63,17 +71,26 @@ class Reference:
     usual: Mapping[str, Floats]
     codecs: tuple[Codec, ...]
     data: str
+    where: UsualBits | None = None
+    problem: str = ""
+
+    @classmethod
+    def learned(
+        cls, model: Glow, dataset: Dataset, codecs: Sequence[Codec], *, seed: int = 0, processes: Processes = ALONE
+    ) -> Self:
+        """The reference that a data set of usual images makes, with the bits of pixels; see `of`."""
+        _check_number(len(dataset), dataset.name)
+        found = cls.of(statistics(model, dataset, codecs, seed=seed, processes=processes), codecs, dataset.name)
+        return replace(found, where=UsualBits.of(model, dataset))
 
     @classmethod
     def of(cls, found: Statistics, codecs: Sequence[Codec], data: str) -> Self:
-        """The reference that usual images make.
+        """The reference that usual images make, without the bits of pixels.
 
         Raises:
             InputError: If there are too few of them, or the model gives numbers that aren't finite.
         """
-        num = len(found.layout)
-        if num < FEWEST:
-            raise InputError(f"{data} has {counted(num, 'validation image')}; a reference takes at least {FEWEST}.")
+        _check_number(len(found.layout), data)
         if not all(np.isfinite(values).all() for values in (found.bits_per_dim, found.latents)):
             raise InputError(f"The model doesn't give finite numbers for all images of {data}.")
         of_layout, layout = Gaussian.fit(found.layout)
@@ -120,6 +137,7 @@ class Reference:
         """Write it beside a model whose weights have this digest."""
         tensors = {f"{USUAL}{name}": values for name, values in self.usual.items()}
         tensors |= {"centre": self.centre, "spread": self.spread}
+        tensors |= {f"{WHERE}{name}": values for name, values in vars(self.where).items()} if self.where else {}
         for part, gaussian in zip(PARTS, self.gaussians, strict=True):
             tensors |= {f"{part}.{name}": values for name, values in vars(gaussian).items()}
         codecs = [{"name": codec.name, "version": str(codec), "sizes": codec.sizes} for codec in self.codecs]
@@ -139,21 +157,32 @@ class Reference:
         Raises:
             InputError: If it's damaged, if it was made with other weights, or if one of its compressors isn't here.
         """
-        if not stored.references:
+        found = cls.stored(stored)
+        if found is not None and found.problem:
+            raise InputError(found.problem)
+        return found
+
+    @classmethod
+    def stored(cls, stored: StoredModel) -> Self | None:
+        """Do as `load`, but with a `problem` instead of an error if one of the compressors isn't here.
+
+        A line reports a reference that was made with other weights, if there is another one beside it.
+        """
+        path, (first, *_) = stored.reference, [*stored.references, None]
+        if first is None:
             return None
-        again = f"make another one: glowflow calibrate {quoted(stored.name)}"
-        path = stored.reference
+        again = _again(stored)
         if path is None:
-            raise InputError(f"The reference {stored.references[0]} was made with other weights of the model: {again}.")
+            raise InputError(f"The reference {first} was made with other weights of the model. {again}")
+        if path != first:
+            say(f"The reference {first} was made with other weights of the model, so {path} is used. {again}")
         try:
             found, codecs = cls._read(path)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path} is damaged, or of another version: {again}.") from None
-        for name, version, sizes in codecs:
-            _check(name, version, sizes, again)
-        return found
+            raise InputError(f"{path} is damaged, or of another version. {again}") from None
+        return replace(found, problem=next((f"{each} {again}" for each in _problems(codecs)), ""))
 
     @classmethod
     def _read(cls, path: Path) -> tuple[Self, list[tuple[str, str, list[int]]]]:
@@ -164,23 +193,37 @@ class Reference:
             raise ValueError
         codecs = [(each["name"], each["version"], each["sizes"]) for each in json.loads(about["codecs"])]
         names = {name for name, _, _ in codecs}
-        usual = {name.removeprefix(USUAL): values for name, values in numbers.items() if name.startswith(USUAL)}
-        gaussians = tuple(_gaussian(numbers, part) for part in PARTS)
-        used = tuple(codec for codec in ALL if codec.name in names)
-        return cls(gaussians, numbers["centre"], numbers["spread"], usual, used, about["data"]), codecs
+        here = tuple(codec for codec in ALL if codec.name in names and codec.is_installed) or installed()
+        usual, where = (_beginning_with(start, numbers) for start in (USUAL, WHERE))
+        gaussians = tuple(Gaussian(**_beginning_with(f"{part}.", numbers)) for part in PARTS)
+        pixels = UsualBits(**where) if where else None
+        return cls(gaussians, numbers["centre"], numbers["spread"], usual, here, about["data"], pixels), codecs
 
 
-def _gaussian(numbers: Mapping[str, Floats], part: str) -> Gaussian:
-    return Gaussian(**{field.name: numbers[f"{part}.{field.name}"] for field in fields(Gaussian)})
+def _beginning_with(start: str, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(start): values for name, values in numbers.items() if name.startswith(start)}
 
 
-def _check(name: str, version: str, sizes: Sequence[int], again: str) -> None:
-    """Refuse a compressor that isn't here, or that takes other numbers of bits for fixed pictures."""
-    here = next((codec for codec in ALL if codec.name == name and codec.is_installed), None)
-    expected = here.sizes if here else ()
-    if len(sizes) != len(expected) or not np.allclose(sizes, expected, rtol=SAME_SIZE):
-        found = f"which codes images differently than {here} here" if here else "which isn't installed here"
-        raise InputError(f"The reference was made with {version}, {found}: {again}.")
+def _check_number(num: int, data: str) -> None:
+    if num < FEWEST:
+        raise InputError(f"{data} has {counted(num, 'image')} to tell what is usual; it takes at least {FEWEST}.")
+
+
+def _again(stored: StoredModel) -> str:
+    """How to make another reference, in a sentence."""
+    if stored.is_yours:
+        return f"Make another one: glowflow calibrate {quoted(stored.name)}"
+    return f"Copy {stored.home} into a folder of your own, and make another one: glowflow calibrate FOLDER"
+
+
+def _problems(codecs: Sequence[tuple[str, str, Sequence[int]]]) -> Iterator[str]:
+    """A sentence for each compressor that isn't here, or that takes other numbers of bits for fixed pictures."""
+    for name, version, sizes in codecs:
+        here = next((codec for codec in ALL if codec.name == name and codec.is_installed), None)
+        if here is None or tuple(sizes) != here.sizes:
+            found = f"which codes images differently than {here} here" if here else "which isn't installed here"
+            yield f"The reference was made with {version}, {found}."
 
 
 def plain(found: Statistics) -> dict[str, Floats]:

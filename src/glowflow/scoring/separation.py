@@ -1,7 +1,8 @@
 """How well a score tells unusual images from usual ones."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -32,13 +33,35 @@ class Scored:
         """The values, ascending."""
         return np.sort(np.nan_to_num(self.values, nan=np.inf, posinf=np.inf, neginf=-np.inf))
 
+    @property
+    def num_clusters(self) -> int:
+        """The number of clusters. Images without clusters are as many of them."""
+        return len(self._sizes)
+
     def resampled(self, rng: np.random.Generator) -> Self:
-        """As many images, or as many groups of them, chosen with replacement."""
+        """As many clusters of images, chosen with replacement."""
+        chosen = rng.integers(self.num_clusters, size=self.num_clusters)
+        sizes = self._sizes[chosen]
+        ends = sizes.cumsum()
+        within = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
+        return type(self)(self._by_cluster[np.repeat(self._starts[chosen], sizes) + within])
+
+    @cached_property
+    def _by_cluster(self) -> Floats:
+        """The values, each cluster's together."""
+        return self.values if self.groups is None else self.values[np.argsort(self.groups, kind="stable")]
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        """The number of images in each cluster."""
         if self.groups is None:
-            return type(self)(rng.choice(self.values, len(self.values)))
-        names = np.unique(self.groups)
-        chosen = rng.choice(names, len(names))
-        return type(self)(np.concatenate([self.values[self.groups == name] for name in chosen]))
+            return np.ones(len(self.values), np.int64)
+        return np.unique(self.groups, return_counts=True)[1]
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where each cluster begins in `_by_cluster`."""
+        return self._sizes.cumsum() - self._sizes
 
 
 def auroc(usual: Floats, other: Floats) -> float:
@@ -81,20 +104,30 @@ MEASURES: Mapping[str, Callable[[Floats, Floats], float]] = {
 
 
 def separation(usual: Scored, other: Scored, seed: int = 0) -> dict[str, Any]:
-    """Each of MEASURES, and an interval for it (`NAME_95`), which the bootstrap gives.
+    """Each of MEASURES, and an interval for it (`NAME_95`), which the bootstrap over clusters gives.
+
+    The interval is None if the usual or the unusual images are a single cluster, which tells nothing about others.
 
     >>> rng = np.random.default_rng(0)
     >>> found = separation(Scored(rng.normal(size=200)), Scored(rng.normal(size=200) + 1))
     >>> round(found["auroc"], 2), [round(end, 2) for end in found["auroc_95"]]
     (0.74, [0.69, 0.79])
     """
+    found: dict[str, Any] = {}
+    measured, intervals = _measured(usual.sorted, other.sorted), _intervals(usual, other, seed)
+    for name, value, interval in zip(MEASURES, measured, intervals, strict=True):
+        found |= {name: value, f"{name}_95": interval}
+    return found
+
+
+def _intervals(usual: Scored, other: Scored, seed: int) -> Sequence[list[float] | None]:
+    """An interval for each of MEASURES."""
+    if min(usual.num_clusters, other.num_clusters) < 2:
+        return [None] * len(MEASURES)
     rng = np.random.default_rng(seed)
     draws = [_measured(usual.resampled(rng).sorted, other.resampled(rng).sorted) for _ in range(BOOTSTRAPS)]
-    found: dict[str, Any] = {}
-    ends = np.percentile(draws, [LOW, HIGH], axis=0).T
-    for name, value, interval in zip(MEASURES, _measured(usual.sorted, other.sorted), ends, strict=True):
-        found |= {name: value, f"{name}_95": interval.tolist()}
-    return found
+    ends: list[list[float]] = np.percentile(draws, [LOW, HIGH], axis=0).T.tolist()
+    return ends
 
 
 def _measured(usual: Floats, other: Floats) -> list[float]:

@@ -1,9 +1,8 @@
 """Numbers that describe an image as a model sees it. Scores are made of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
-from typing import Self, TypeAlias
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,16 +16,12 @@ from glowflow.model import Glow
 from glowflow.processes import ALONE, Processes
 from glowflow.progress import progress
 from glowflow.scoring.bits import Bits
-from glowflow.scoring.codecs import Codec, fewest_bits
+from glowflow.scoring.codecs import Codec, begun
 
 PLACES = 4
 """The latents of a level are described at so many places down and across."""
 CELLS = 8
 """The layout of an image is described by so many cells down and across."""
-
-
-Batch: TypeAlias = tuple[int, Tensor, Tensor, Tensor | None]
-"""What `noisy` yields."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +55,18 @@ class Statistics:
     @classmethod
     @torch.no_grad()
     def of(cls, model: Glow, images: Array, noise: Array, y: Array | None = None, codecs: Sequence[Codec] = ()) -> Self:
-        """Describe images (N, C, H, W), uint8. The arguments are those of `Bits.of`, and the compressors."""
+        """Describe images (N, C, H, W), uint8. The arguments are those of `Glow.bits_per_dim`, and the compressors."""
+        config, levels = model.config, quantize(images, model.config.num_bits).cpu()
+        codec_bits = begun(levels.permute(0, 2, 3, 1).numpy(), config.num_bits, codecs) if codecs else None
         x, log_q = model.dequantized(images, noise)
-        passed, config = model.by_level(x, y), model.config
-        bits, levels = Bits.of_pass(passed, log_q, config), quantize(images, config.num_bits).cpu()
-        pixels = levels.permute(0, 2, 3, 1).numpy()
+        passed = model.by_level(x, y)
+        bits = Bits.of_pass(passed, log_q, config)
         return cls(
             _numbers(bits.eps / config.num_dims),
             _numbers((bits.prior + bits.log_det) / config.num_dims),
             _numbers(bits.dequantization[:, None] / config.num_dims),
-            fewest_bits(pixels, config.num_bits, codecs)[:, None] if codecs else np.empty((len(pixels), 0)),
-            _numbers(torch.cat([_whiteness(latent.cpu()) for latent in passed.latents], 1)),
+            codec_bits()[:, None] if codec_bits else np.empty((len(levels), 0)),
+            np.concatenate([_whiteness(latent) for latent in passed.latents], 1),
             _numbers(_cells(levels.float() / 255, CELLS)),
         )
 
@@ -85,16 +81,10 @@ class Statistics:
         return self.level_bits.sum(1) + self.dequantization_bits[:, 0]
 
 
-def statistics(  # noqa: PLR0913 (as `evaluate.scores`)
-    model: Glow,
-    dataset: Dataset,
-    codecs: Sequence[Codec] = (),
-    *,
-    num_draws: int = 1,
-    seed: int = 0,
-    processes: Processes = ALONE,
+def statistics(
+    model: Glow, dataset: Dataset, codecs: Sequence[Codec] = (), *, seed: int = 0, processes: Processes = ALONE
 ) -> Statistics:
-    """Describe a data set's images: the means over some draws of the noise, which is that of `evaluate.scores`.
+    """Describe a data set's images. The noise is the first draw of `evaluate.scores`.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -102,41 +92,37 @@ def statistics(  # noqa: PLR0913 (as `evaluate.scores`)
     >>> statistics(model, digits).bits_per_dim.shape
     (10,)
     """
-    rows, describe = processes.share(len(dataset)), partial(Statistics.of, model, codecs=codecs)
-    some = rows or range(1)  # one image tells the shapes
-    with progress(f"Scores of {dataset.name} ({dataset.split})", num_draws * len(rows)) as advance:
-        batches = (noisy(model, dataset, some, draw, seed) for draw in range(num_draws))
-        draws = [_described(describe, of_draw, advance) for of_draw in batches]
-    return _each(lambda *parts: processes.gathered(np.mean(parts, axis=0)[: len(rows)], len(dataset)), draws)
+    parts, rows = list(in_batches(model, dataset, codecs, seed, processes)), processes.share(len(dataset))
+    columns = [np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Statistics)]
+    return Statistics(*(processes.gathered(column[: len(rows)], len(dataset)) for column in columns))
 
 
-def _described(
-    describe: Callable[..., Statistics], batches: Iterable[Batch], advance: Callable[..., None]
-) -> Statistics:
-    """The statistics of one draw."""
-    parts = []
-    for _, images, noise, y in batches:
-        parts.append(describe(images, noise, y))
-        advance(len(images))
-    return _each(lambda *values: np.concatenate(values), parts)
+def in_batches(
+    model: Glow, dataset: Dataset, codecs: Sequence[Codec], seed: int, processes: Processes
+) -> Iterator[Statistics]:
+    """Yield what `statistics` says about this process's share of the images, batch by batch.
 
-
-def _each(function: Callable[..., Floats], parts: Sequence[Statistics]) -> Statistics:
-    """The statistics whose every field is a function of that field of some parts."""
-    return Statistics(*(function(*(getattr(part, field.name) for part in parts)) for field in fields(Statistics)))
+    A process without a share describes one image, which tells the shapes.
+    """
+    rows = processes.share(len(dataset))
+    with progress(f"Scores of {dataset.name} ({dataset.split})", len(rows)) as advance:
+        for _, images, noise, y in noisy(model, dataset, rows or range(1), 0, seed):
+            yield Statistics.of(model, images, noise, y, codecs)
+            advance(len(images))
 
 
 def _numbers(values: Tensor) -> Floats:
     return values.cpu().double().numpy()
 
 
-def _whiteness(latent: Tensor) -> Tensor:
+def _whiteness(latent: Tensor) -> Floats:
     """What `Statistics.latents` says about the latent (B, C, h, w) of a level."""
     square = latent.square()
     across = (latent[..., 1:] * latent[..., :-1]).flatten(1).sum(1)
     down = (latent[..., 1:, :] * latent[..., :-1, :]).flatten(1).sum(1)
     products = torch.stack([across, down], 1) / latent[0].numel()
-    return torch.cat([square.mean((2, 3)), products, _cells(square.mean(1, keepdim=True), PLACES)], 1)
+    places = _cells(square.mean(1, keepdim=True).cpu(), PLACES)  # Apple's GPUs pool only into equal cells
+    return np.concatenate([_numbers(square.mean((2, 3))), _numbers(products), _numbers(places)], 1)
 
 
 def _cells(values: Tensor, count: int) -> Tensor:

@@ -26,7 +26,7 @@ def bits_by_pixel(model: Glow, dataset: Dataset, rows: Sequence[int], seed: int 
     """Yield the `Bits.by_pixel`, in batches on the CPU, of the images at some rows of a data set.
 
     The noise is the first draw of `evaluate.scores` with the same seed, so the pixels of an image add up to its score.
-    Without a seed there is no noise, and each value stands at the centre of its bin.
+    Without a seed all noise is 0.5, so each value stands at the centre of its bin, or at the median of learned noise.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model, digits = Glow(GlowConfig((1, 28, 28), steps=1, width=8)), load("digits", (1, 28, 28), "test")
@@ -94,8 +94,8 @@ class UsualBits:
         """By how many standard deviations the bits of latents, without noise, exceed the usual ones, (B, H, W).
 
         It's the mean over the levels, so each level counts the same, although finer ones take more bits. A deviation
-        that is less than the root mean square over the level's pixels counts as much. Otherwise every change would
-        stand out where usual images hardly differ, as in the corners of digits.
+        below the root mean square over the level's pixels is raised to it. Otherwise, every change would stand out
+        where usual images hardly differ, as in the corners of digits.
         """
         typical = np.sqrt((self.deviation**2).mean((1, 2), keepdims=True))
         deviation = np.where(typical > 0, np.maximum(self.deviation, typical), 1.0)

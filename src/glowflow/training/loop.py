@@ -16,13 +16,13 @@ from glowflow.allocator import keep_freed_memory
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.data import Dataset, Split, for_all_kinds
 from glowflow.errors import InputError, TrainingDivergedError, TrainingInterruptedError
-from glowflow.evaluate import bound, scores
+from glowflow.evaluate import bound, marked_bits, scores
 from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
 from glowflow.scoring.codecs import installed
 from glowflow.scoring.statistics import Statistics, statistics
-from glowflow.training import augmentation, computing, same_images
+from glowflow.training import augmentation, computing, same_images, usual
 from glowflow.training.batches import Batch, Batches, ahead, check_trainable
 from glowflow.training.checkpoints import set_aside_damaged
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
@@ -86,7 +86,9 @@ def train(
         state.data = splits["train"].name
         state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
         with threads.restored():
-            return _train(out, state, *_begun(config, out, splits, state, options), options)
+            _train(out, state, *_begun(config, out, splits, state, options), options)
+            usual.learn(out, splits["validation"].with_classes(state.model.class_names), str(device), processes)
+    return state
 
 
 def _begun(
@@ -121,7 +123,7 @@ def _resumed(out: Path, state: TrainingState, processes: Processes) -> bool:
     return False
 
 
-def _train(out: Path, state: TrainingState, batches: Batches, validation: Dataset, options: Options) -> TrainingState:
+def _train(out: Path, state: TrainingState, batches: Batches, validation: Dataset, options: Options) -> None:
     settings, processes, at = state.settings, options.processes, state.progress
     record = Record(out, state, tensorboard=options.tensorboard) if processes.is_first else None
     slowdown = Slowdown(threads.in_use()) if state.model.device.type == "cpu" else None
@@ -152,7 +154,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
                 say(f"Step skipped at {began:,} images: {where} isn't finite ({at.skipped} skipped so far).")
                 if state.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
                     raise TrainingDivergedError(_advice(out, where, settings))
-            latest = f"{window[-1].bits_per_dim:.3f} bits/dim" if window else ""
+            latest = marked_bits(window[-1].bits_per_dim, state.model.config) if window else ""
             advance(min(settings.batch_size, settings.images - before), latest)
 
             # Record
@@ -189,7 +191,6 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
                 raise TrainingInterruptedError(message, stop.signum or signal.SIGTERM)
     if record:
         record.finish()
-    return state
 
 
 def _crossed(before: int, after: int, interval: float) -> bool:

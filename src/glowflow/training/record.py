@@ -14,7 +14,7 @@ from glowflow.scoring.codecs import installed
 from glowflow.scoring.reference import FEWEST, Reference
 from glowflow.scoring.statistics import Statistics
 from glowflow.training.metrics import Metrics
-from glowflow.training.run import LAST
+from glowflow.training.run import BEST, LAST
 from glowflow.training.state import TrainingState
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
@@ -64,11 +64,16 @@ class Record:
             say(f"The report on {self.out} couldn't be written ({one_line(error)}). The training goes on.")
 
     def save_best(self, found: Statistics, validation: Dataset) -> None:
-        """Keep the model as the best one, with this result on validation images."""
-        path, mean = self.out / "best", mean_of(found.bits_per_dim, validation)
+        """Keep the model as the best one, with this result on validation images.
+
+        They also make its reference, unless the model computes in another type than `glowflow score` does.
+        """
+        path, mean = self.out / BEST, mean_of(found.bits_per_dim, validation)
         about = {"data": validation.name, "split": validation.split, "bound": bound(self.state.model.config)}
         result = asdict(mean) | about
-        reference = Reference.of(found, installed(), validation.name) if len(found.layout) >= FEWEST else None
+        is_exact = self.state.evaluated.execution.precision is None
+        enough = is_exact and len(found.layout) >= FEWEST
+        reference = Reference.of(found, installed(), validation.name) if enough else None
         if self._try(path, lambda: self.state.save_model(path, reference, result)) is None:
             self.state.progress.best = mean.bits_per_dim
 

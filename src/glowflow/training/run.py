@@ -23,8 +23,8 @@ MAY_CHANGE = {("train", "images"), ("train", "cooldown_images"), ("train", "data
 
 `same_images` checks that the images are the same.
 """
-LAST, PREVIOUS, DAMAGED = "last", "previous", "damaged"
-"""Checkpoints: the newest one, the one before it, and one that was found damaged."""
+BEST, LAST, PREVIOUS, DAMAGED = "best", "last", "previous", "damaged"
+"""The best model, and checkpoints: the newest one, the one before it, and one that was found damaged."""
 
 
 def check(out: Path, config: RunConfig) -> None:

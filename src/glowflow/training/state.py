@@ -175,9 +175,9 @@ class TrainingState:
         """
         with replacing_directory(directory) as partial:
             self._write_model(partial, {"validation": validation})
+            seal(partial)  # without the reference, which may be replaced
             if reference is not None:
                 reference.save(partial, digest(partial / weights.MODEL))
-            seal(partial)
 
     def save(self, out: Path) -> None:
         """Write everything that the training needs to go on as `last`; the old `last` becomes `previous`."""
@@ -196,7 +196,9 @@ class TrainingState:
         return bool(checkpoints)
 
     def start_from(self, model: str) -> None:
-        """Begin with the weights of another model of the same architecture; only its number of bits may differ.
+        """Begin with the weights of another model of the same architecture.
+
+        Its number of bits may differ, and so may its dequantizer: another one keeps its fresh weights.
 
         Raises:
             InputError: If there is no such model, or it differs in something else.
@@ -206,14 +208,18 @@ class TrainingState:
         difference = [
             f"model.{name}: {other[name]} there, {value} here"
             for name, value in mine.items()
-            if other[name] != value and name != "num_bits"
+            if other[name] != value and name not in {"num_bits", "dequantizer"}
         ]
         if sorted(source.class_names) != sorted(self.model.class_names):
             difference.append(f"classes: {listed(source.class_names)} there, {listed(self.model.class_names)} here")
         if difference:
             raise InputError(f"{model} is a different model ({'; '.join(difference)}): train one like it.")
         self._order_classes(source.class_names)
-        self.model.load_state_dict(source.state_dict())
+        tensors = source.state_dict()
+        if source.config.dequantizer != self.model.config.dequantizer:
+            tensors = {name: value for name, value in tensors.items() if not name.startswith("dequantizer.")}
+            tensors |= self.model.dequantizer.state_dict(prefix="dequantizer.")
+        self.model.load_state_dict(tensors)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors and counters by name, for a comparison between processes."""

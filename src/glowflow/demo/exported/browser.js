@@ -1,9 +1,14 @@
 // The engine of the exported page, which computes in this browser: a worker runs the model, so that the page stays quick.
 
+import { bytes, png } from "./base64.js";
+
 export const WHERE =
   "Everything is computed in this browser: images are sent nowhere. Latents are computed in float32, so some values of " +
   "an unusual image may come back one level off.";
-export const LACKS = ["save-animation", "api"];
+export const JUDGES =
+  "This page compares the bits/dim alone. glowflow demo, which needs Python, compares more, and shows which pixels take " +
+  "the bits.";
+export const LACKS = ["save-animation", "api", "heat-figure"];
 
 const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 const waiting = new Map(); // the number of a call -> what its answer is given to
@@ -33,6 +38,15 @@ export async function getModel() {
   return (await loaded("model.json")).json();
 }
 
+export async function getExamples() {
+  const { images } = await (await loaded("examples.json")).json();
+  return images.map(({ image, label, latents }) => ({ picture: png(image), label, z: latents ? numbers(latents) : null }));
+}
+
+function numbers(text) {
+  return Float64Array.from(new Float32Array(bytes(text).buffer));
+}
+
 export async function getDirections(numDims) {
   const numbers = new Float32Array(await (await loaded("directions.bin")).arrayBuffer());
   return Array.from({ length: numbers.length / numDims }, (_, i) => numbers.subarray(i * numDims, (i + 1) * numDims));
@@ -43,8 +57,10 @@ export const getLatent = (seed) => call("latent", seed);
 export async function decode(z, label) {
   const { blob, image } = await call("decode", z, label);
   stayForLater();
-  return Object.assign(blob, { unusual: () => call("unusual", image, label) });
+  return Object.assign(blob, { unusual: () => call("unusual", image, label), judge: () => call("judge", image, label) });
 }
+
+export const read = (picture, label) => call("read", picture, label);
 
 export const encode = (file, label) => call("encode", file, label);
 

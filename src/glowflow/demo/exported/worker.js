@@ -6,7 +6,7 @@ import { pixelsOf } from "./pixels.js";
 import { compared, excess } from "./usual.js";
 
 const HERE = new URL("../model/", import.meta.url);
-const FUNCTIONS = { latent, decode, encode, unusual };
+const FUNCTIONS = { latent, decode, read, encode, unusual, judge };
 
 ort.env.wasm.numThreads = 1; // static hosts can't send the headers that several threads need
 ort.env.wasm.wasmPaths = new URL("../runtime/", import.meta.url).href;
@@ -37,22 +37,36 @@ async function decode(z, label) {
   return { blob: await picture(image), image };
 }
 
+/** The latents of an example, without anything that would take time. */
+async function read(file, label) {
+  return latentsOf(await seenIn(file), label);
+}
+
 /** Latents and facts of an image file. */
 async function encode(file, label) {
-  const { image_shape: shape, num_bits: bits } = await model;
-  const image = quantized(await pixelsOf(file, shape), bits);
-  const z = await run("encoder", { images: image }, label);
-  if (!z.every(Number.isFinite)) throw new Error("The model can't encode this image: its latents would be infinite.");
-  const again = quantized(await decoded(z, label), bits);
-  const bitsPerDim = await bitsOf(image, label);
+  const image = await seenIn(file);
+  const z = await latentsOf(image, label);
+  const again = quantized(await decoded(z, label), (await model).num_bits);
   return {
-    z: Float64Array.from(z),
+    ...(await judge(image, label)),
+    z,
     seen: await picture(image),
-    bitsPerDim: Number.isFinite(bitsPerDim) ? bitsPerDim : null,
     exact: again.every((value, i) => value === image[i]),
     faceFound: false,
     aligned: false,
   };
+}
+
+/** An image file as the model sees it. */
+async function seenIn(file) {
+  const { image_shape: shape, num_bits: bits } = await model;
+  return quantized(await pixelsOf(file, shape), bits);
+}
+
+async function latentsOf(image, label) {
+  const z = await run("encoder", { images: image }, label);
+  if (!z.every(Number.isFinite)) throw new Error("The model can't encode this image: its latents would be infinite.");
+  return Float64Array.from(z);
 }
 
 /** An image (C, H, W), 8 bits, of latents. */
@@ -64,6 +78,12 @@ async function bitsOf(image, label) {
   noise ??= bytes("noise.bin").then(({ buffer }) => new Float32Array(buffer));
   const [bits] = await run("likelihood", { images: image, noise: await noise }, label);
   return bits;
+}
+
+/** How usual an image is. Its bits/dim are all that this page can find out. */
+async function judge(image, label) {
+  const bitsPerDim = await bitsOf(image, label);
+  return { bitsPerDim: Number.isFinite(bitsPerDim) ? bitsPerDim : null, pValue: null, heat: null };
 }
 
 /** How far an image is outside the usual range, as a number and in words. */

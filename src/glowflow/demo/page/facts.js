@@ -1,5 +1,8 @@
 // Facts about an image, in words.
 
+const UNUSUAL = 0.05; // p-values
+const VERY_UNUSUAL = 0.01;
+
 /** How an image was made, in words; `edits` are pairs of a name and a strength. */
 export function description({ face, other, blend, levels }, edits) {
   const parts = edits.map(([name, strength]) => `${name} ${signed(strength)}`);
@@ -17,34 +20,50 @@ export function signed(value) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
-/** A sentence about the bits that the image takes, those that are usual, and its reconstruction. */
-export function measure({ bitsPerDim, exact, faceFound, aligned }, usual) {
+/** A sentence about the bits that an image takes, and those that are usual. */
+export function bits({ bitsPerDim }, usual) {
   const taken = bitsPerDim === null ? "Infinitely many bits/dim" : `${bitsPerDim.toFixed(3)} bits/dim`;
   const range = usual.bits_per_dim && ["1%", "99%"].map((share) => usual.bits_per_dim[share].toFixed(2)).join(" to ");
-  const bits = range ? `${taken} (usual: ${range})` : taken;
-  const back = exact ? "reconstructed exactly, every pixel" : "not reconstructed exactly";
-  const face = aligned ? (faceFound ? "; a face was found" : "; no face was found, so the image was cut around its centre") : "";
-  return `${bits}; ${back}${face}.`;
+  return range ? `${taken} (usual: ${range}).` : `${taken}.`;
 }
 
-/** A sentence if the image is unlike the training images, or else an empty text. */
-export function warning({ bitsPerDim }, usual) {
-  if (!usual.bits_per_dim) return "";
-  const low = usual.bits_per_dim["1%"];
-  const high = usual.bits_per_dim["99%"];
-  if (bitsPerDim === null || bitsPerDim > high) {
-    return (
-      `This image is unlike the images that the model was trained on (${usual.data}). 99% of those take at most ` +
-      `${high.toFixed(2)} bits/dim, and this one takes more. Edits and blends of it may look strange.`
-    );
-  }
-  if (bitsPerDim < low) {
-    return (
-      `This image is plainer than the images that the model was trained on (${usual.data}). 99% of those take at ` +
-      `least ${low.toFixed(2)} bits/dim, and this one takes less. Edits and blends of it may look strange.`
-    );
-  }
-  return "";
+/** A sentence about what comes back from the latents of an image that was read. */
+export function reconstruction({ exact, faceFound, aligned }) {
+  const back = exact ? "Reconstructed exactly, every pixel" : "Not reconstructed exactly";
+  const face = aligned ? (faceFound ? "; a face was found" : "; no face was found, so the image was cut around its centre") : "";
+  return `${back}${face}.`;
+}
+
+/** Is an image usual? {text, isUnusual}, by its p-value if there is one, else by its bits/dim. The text may be empty. */
+export function verdict({ bitsPerDim, pValue }, usual) {
+  if (pValue !== null) return byPValue(pValue, usual);
+  if (usual.bits_per_dim) return byBits(bitsPerDim ?? Infinity, usual);
+  return { text: "", isUnusual: false };
+}
+
+/** What an unusual image means for its edits. */
+export const STRANGE = "Edits and blends of it may look strange.";
+
+function byPValue(pValue, { data }) {
+  const count = Math.round(100 * pValue);
+  const isUnusual = pValue < UNUSUAL;
+  const kind = pValue < VERY_UNUSUAL ? "Very unusual" : isUnusual ? "Unusual" : "Usual";
+  const others = count === 0 ? "fewer than 1 is" : `${isUnusual ? "only " : ""}about ${count} ${count > 1 ? "are" : "is"}`;
+  return { text: `${kind}: of 100 unseen images of ${data}, ${others} more unusual than this one.`, isUnusual };
+}
+
+function byBits(bitsPerDim, { data, bits_per_dim: { "1%": low, "99%": high } }) {
+  const [kind, range, taken] =
+    bitsPerDim > high
+      ? ["unlike", `at most ${high.toFixed(2)}`, "more"]
+      : bitsPerDim < low
+        ? ["plainer than", `at least ${low.toFixed(2)}`, "less"]
+        : [];
+  if (!kind) return { text: `Usual, by its bits/dim, for the images that the model was trained on (${data}).`, isUnusual: false };
+  const text =
+    `This image is ${kind} the images that the model was trained on (${data}). 99% of those take ${range} bits/dim, ` +
+    `and this one takes ${taken}.`;
+  return { text, isUnusual: true };
 }
 
 /** A sentence if edits led a picture out of the usual range, or notably further out, or else an empty text. */

@@ -1,48 +1,62 @@
-// Images as links: the part behind the # has seeds and sliders. An image from a file has no such link.
+// Images as links: the part behind the # has seeds, numbers of examples (from 1 on) and sliders. An image from a file has no
+// such link.
+
+import { USUAL_TEMPERATURE } from "./state.js";
 
 const ATTRIBUTE = "a.";
 const LEVEL = "level";
+const FACE = { seed: "seed", example: "example", temperature: "t" }; // the names of the parts about an image
+const OTHER = { seed: "second", example: "second-example", temperature: "t2" };
 const HOTTEST = 1.2;
-const USUAL_TEMPERATURE = 0.7;
 const MOST_NAMED = 4; // of the ignored parts, in the message
 const LONGEST = 40; // letters of each part that are quoted
 
-/** The text for a state; null if the state needs more than seeds and the model's own directions. */
+/** The text for a state; null if the state needs more than seeds, examples and the model's own directions. */
 export function toHash(state, names) {
   const edits = Object.entries(state.strengths);
-  if (state.face.seed === null || state.other?.seed === null) return null;
+  if (!isNamed(state.face) || (state.other && !isNamed(state.other))) return null;
   if (edits.some(([name]) => !names.includes(name))) return null;
-  const entries = [["seed", state.face.seed], ["t", state.face.temperature]];
+  const entries = [...imageParts(state.face, FACE, state.temperature)];
   if (state.label !== null) entries.push(["class", state.label]);
-  if (state.other) entries.push(["second", state.other.seed], ["t2", state.other.temperature]);
+  if (state.other) entries.push(...imageParts(state.other, OTHER, null));
   if (state.other && state.blend) entries.push(["blend", state.blend], ["path", state.path]);
   state.levels.forEach((level, i) => level.take !== "own" && entries.push([`${LEVEL}${i}`, level.seed ?? level.take]));
   entries.push(...edits.map(([name, strength]) => [ATTRIBUTE + name, strength]));
   return new URLSearchParams(entries).toString();
 }
 
+function isNamed({ seed, example }) {
+  return seed !== null || example !== null;
+}
+
+/** The parts about an image. An example has no temperature: its own is that of the page, if there is one. */
+function imageParts({ seed, example, temperature }, keys, otherwise) {
+  const origin = seed === null ? [keys.example, example + 1] : [keys.seed, seed];
+  const heat = temperature ?? otherwise;
+  return heat === null ? [origin] : [origin, [keys.temperature, heat]];
+}
+
 /**
  * Read a text. `state` has defaults for what the text lacks, and is null if the text names no image. `ignored` is a
- * sentence about the parts that can't be used, or empty.
+ * sentence about the parts that can't be used, or empty. The model has attributes with `names`, and three numbers.
  */
-export function fromHash(text, names, numLevels, numClasses) {
+export function fromHash(text, { names, numLevels, numClasses, numExamples }) {
   const parts = new Parts(text.replace(/^#/, ""));
-  const state = read(parts, names, numLevels, numClasses);
+  const state = read(parts, names, numLevels, numClasses, numExamples);
   return { state, ignored: state || parts.isEmpty ? parts.ignored : "This link names no image, so it was ignored." };
 }
 
-function read(parts, names, numLevels, numClasses) {
-  const seed = parts.take("seed", whole(), null);
-  if (seed === null) return null;
-  const second = parts.take("second", whole(), null);
-  const needsSecond = { parse: () => undefined, wanted: "the link names no second image" };
-  const ofSecond = (kind) => (second === null ? needsSecond : kind);
-  const temperature = within(0, HOTTEST);
-  const level = (i) => parts.take(`${LEVEL}${i}`, taken(second !== null), { take: "own" });
+function read(parts, names, numLevels, numClasses, numExamples) {
+  const face = takenImage(parts, FACE, numExamples);
+  if (!face) return null;
+  const other = takenImage(parts, OTHER, numExamples);
+  const ofSecond = (kind) => (other ? kind : { parse: () => undefined, wanted: "the link names no second image" });
+  const level = (i) => parts.take(`${LEVEL}${i}`, taken(other !== null), { take: "own" });
   const strengths = names.map((name) => [name, parts.take(ATTRIBUTE + name, within(-1, 1), 0)]);
   return {
-    face: { seed, temperature: parts.take("t", temperature, USUAL_TEMPERATURE) },
-    other: takenSecond(second, parts.take("t2", ofSecond(temperature), USUAL_TEMPERATURE)),
+    face,
+    temperature: face.temperature,
+    other,
     blend: parts.take("blend", ofSecond(within(0, 1)), 0),
     path: parts.take("path", ofSecond(among("linear", "spherical")), "linear"),
     label: numClasses ? parts.take("class", whole(numClasses), 0) : null,
@@ -51,8 +65,13 @@ function read(parts, names, numLevels, numClasses) {
   };
 }
 
-function takenSecond(seed, temperature) {
-  return seed === null ? null : { seed, temperature };
+/** The image that parts name: {seed, example, temperature}, with null for the one of the first two that they don't name. */
+function takenImage(parts, keys, numExamples) {
+  const seed = parts.take(keys.seed, whole(), null);
+  const number = seed === null ? parts.take(keys.example, numbered(numExamples), null) : null;
+  if (seed === null && number === null) return null;
+  const temperature = parts.take(keys.temperature, within(0, HOTTEST), USUAL_TEMPERATURE);
+  return { seed, example: number === null ? null : number - 1, temperature };
 }
 
 /** The parts of a text. They are taken one by one; those that are left or wrong are ignored. */
@@ -101,6 +120,11 @@ function quoted(key, text) {
 function whole(end = Infinity) {
   const parse = (text) => (/^\d{1,15}$/.test(text) && Number(text) < end ? Number(text) : undefined);
   return { parse, wanted: `it takes a whole number${end < Infinity ? ` from 0 to ${end - 1}` : ""}` };
+}
+
+function numbered(count) {
+  const parse = (text) => (/^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= count ? Number(text) : undefined);
+  return { parse, wanted: count ? `it takes a number from 1 to ${count}` : "this page has no test images" };
 }
 
 function within(low, high) {

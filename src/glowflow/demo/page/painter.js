@@ -17,7 +17,8 @@ export class Painter {
   #timer;
 
   /**
-   * @param canvas gets a "shown" event for each picture, and a "turned" event for each new subject
+   * @param canvas gets a "shown" event for each picture, with the state that it shows, and a "turned" event for each
+   *   new subject
    * @param onError takes an Error
    */
   constructor(canvas, onError) {
@@ -31,11 +32,12 @@ export class Painter {
     return isSame(this.subject, subject);
   }
 
-  /** Show latents: fast (in float32) while they change, exactly (in float64) when they're settled. */
-  show(z, label, isSettled, subject) {
+  /** Show the latents of a state: fast (in float32) while they change, exactly (in float64) when they're settled. */
+  show(z, label, isSettled, subject, state) {
     this.canvas.setAttribute("aria-busy", "true");
     this.#expect(subject);
-    this.#next = { z: isSettled ? Float64Array.from(z) : Float32Array.from(z), label, isSettled, subject: this.#wanted };
+    const numbers = isSettled ? Float64Array.from(z) : Float32Array.from(z);
+    this.#next = { z: numbers, label, isSettled, subject: this.#wanted, state };
     if (!this.#isBusy) this.#run();
   }
 
@@ -68,13 +70,13 @@ export class Painter {
     this.canvas.setAttribute("aria-busy", "false");
   }
 
-  async #paint({ z, label, isSettled, subject }) {
-    const blob = await decode(z, label);
-    const bitmap = await createImageBitmap(blob);
+  async #paint({ z, label, isSettled, subject, state }) {
+    const picture = await decode(z, label);
+    const bitmap = await createImageBitmap(picture);
     if (subject !== this.#wanted) return;
     put(this.canvas, bitmap);
     this.#turn();
-    this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled, blob } }));
+    this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled, picture, state } }));
   }
 }
 

@@ -1,10 +1,14 @@
 // The engine that asks the server, which turns images into latents and latents into pictures. An Error's message is the
 // server's sentence. Addresses are relative, because a proxy may serve the page anywhere.
 
+import { bytes, png } from "./base64.js";
+
 const BINARY = { "Content-Type": "application/octet-stream" };
 const MOST_TRIES = 3;
 
 export const WHERE = "Images go only to the glowflow that serves this page, which doesn't keep them.";
+export const JUDGES =
+  "The page compares the picture with images that the model hasn't seen. The colours show how many bits each pixel takes.";
 export const LACKS = [];
 
 export async function getModel() {
@@ -15,6 +19,12 @@ export async function getModel() {
 export async function getDirections(numDims) {
   const numbers = new Float32Array(await (await ask("api/directions")).arrayBuffer());
   return Array.from({ length: numbers.length / numDims }, (_, i) => numbers.subarray(i * numDims, (i + 1) * numDims));
+}
+
+/** Images of the model's test data. */
+export async function getExamples() {
+  const { images } = await (await ask("api/examples")).json();
+  return images.map(({ image, label }) => ({ picture: png(image), label, z: null }));
 }
 
 /** Standard normal latents of a seed. */
@@ -30,7 +40,18 @@ export async function decode(z, label) {
   const answer = await ask(`api/decode${query({ label })}`, { method: "POST", headers: BINARY, body: z });
   const [excess, compared] = ["Glowflow-Excess", "Glowflow-Compared"].map((name) => answer.headers.get(name));
   const found = { excess: excess === "inf" ? Infinity : Number(excess), compared };
-  return Object.assign(await answer.blob(), { unusual: async () => found });
+  return Object.assign(await answer.blob(), { unusual: async () => found, judge: () => judge(z, label) });
+}
+
+async function judge(z, label) {
+  const answer = await ask(`api/judge${query({ label })}`, { method: "POST", headers: BINARY, body: z });
+  const { bits_per_dim: bitsPerDim, p_value: pValue, heat, scale, ends } = await answer.json();
+  return { bitsPerDim, pValue, heat: Promise.resolve(png(heat)), scale: Promise.resolve(png(scale)), ends };
+}
+
+/** The latents of an example. */
+export async function read(picture, label) {
+  return (await encode(picture, label, false)).z;
 }
 
 /** Latents and facts of an image file. */
@@ -39,8 +60,9 @@ export async function encode(file, label, align) {
   const answer = await (await ask(`api/encode${query({ label, align: align ? 1 : 0 })}`, options)).json();
   return {
     z: new Float64Array(bytes(answer.latents).buffer),
-    seen: new Blob([bytes(answer.image)], { type: "image/png" }),
+    seen: png(answer.image),
     bitsPerDim: answer.bits_per_dim,
+    pValue: answer.p_value,
     exact: answer.exact,
     faceFound: answer.face_found,
     aligned: align,
@@ -68,10 +90,6 @@ async function problem(answer) {
   if (!answer) return "The server doesn't answer: is glowflow demo still running?";
   const { error } = await answer.json().catch(() => ({ error: `The server answers with ${answer.status}.` }));
   return error;
-}
-
-function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
 function query(values) {

@@ -22,20 +22,40 @@ export function slider(row, { value, onInput, onChange }) {
   return row;
 }
 
+/** Mark the part of a slider, from one value to another, with which most edited images stay usual. */
+export function setRange(row, [least, most]) {
+  const input = row.querySelector("input");
+  row.classList.add("ranged");
+  row.dataset.least = least;
+  row.dataset.most = most;
+  input.style.setProperty("--least", `${100 * shareOf(input, least)}%`);
+  input.style.setProperty("--most", `${100 * shareOf(input, most)}%`);
+  row.title = `Most images stay usual from ${written(least)} to ${written(most)}`;
+}
+
 /** Let a slider show a value, and return the value. */
 export function show(row, value) {
   const input = row.querySelector("input");
   const output = row.querySelector(".value"); // for the eye; screen readers get it from the input
   input.value = value;
-  const [low, high] = [Number(input.min), Number(input.max)];
-  const zero = Math.max(0, -low / (high - low));
-  const share = (Number(input.value) - low) / (high - low);
+  const number = Number(input.value);
+  const [zero, share] = [Math.max(0, shareOf(input, 0)), shareOf(input, number)];
   input.style.setProperty("--from", `${100 * Math.min(zero, share)}%`);
   input.style.setProperty("--to", `${100 * Math.max(zero, share)}%`);
-  const text = Number(input.value).toFixed(2).replace("-", "−");
-  if (output) output.textContent = text;
-  input.setAttribute("aria-valuetext", text);
-  row.classList.toggle("moved", Number(input.value) !== Number(input.defaultValue));
-  row.classList.toggle("below", Number(input.value) < 0);
-  return Number(input.value);
+  const isBeyond = number < Number(row.dataset.least ?? -Infinity) || number > Number(row.dataset.most ?? Infinity);
+  if (output) output.textContent = written(number);
+  input.setAttribute("aria-valuetext", `${written(number)}${isBeyond ? ", further than usual" : ""}`);
+  row.classList.toggle("moved", number !== Number(input.defaultValue));
+  row.classList.toggle("below", number < 0);
+  row.classList.toggle("beyond", isBeyond);
+  return number;
+}
+
+/** The place of a value on a slider, from 0 to 1. */
+function shareOf({ min, max }, value) {
+  return (value - Number(min)) / (Number(max) - Number(min));
+}
+
+function written(value) {
+  return value.toFixed(2).replace("-", "−");
 }

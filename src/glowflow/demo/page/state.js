@@ -1,6 +1,6 @@
 // What is shown follows from one state. A state is never changed; a new one replaces it. Its fields are:
-//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, facts}; the last four
-//                are null if they don't apply
+//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, example, facts}; all
+//                but the first two are null if they don't apply
 //   blend, path  how far from one to the other, and along which path
 //   levels       for each level: {take: "own" | "other" | "drawn", seed, eps}
 //   strengths    strengths of attributes by name, without those at 0
@@ -12,6 +12,9 @@
 // A function that gives a change of a state returns some of these fields.
 
 import { between, mixed, moved, scaled } from "./latents.js";
+
+/** The temperature at the beginning. */
+export const USUAL_TEMPERATURE = 0.7;
 
 /** The latents of a state's picture. `slices` has the place of each level, `directions` a vector for each attribute. */
 export function composed({ face, other, blend, path, levels, strengths, temperature }, slices, directions) {
