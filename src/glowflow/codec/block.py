@@ -19,7 +19,7 @@ from glowflow.errors import InputError, counted
 MOST_TOGETHER, FEWEST_GROUPS = 16, 1024
 FEWEST_LANES, MOST_LANES = 8, 1024
 VALUES_PER_LANE = 4096
-"""So that the bytes of the lanes, of which a half are lost, are few beside those of the images."""
+"""Each lane loses half of its own bytes. With this many values in each, the loss is small beside the images' bytes."""
 LARGEST_BLOCK = 1 << 30
 """The most values of a block, so that it fits into memory."""
 

@@ -16,7 +16,7 @@ MAGIC = b"glowcode1"
 HEADER = Struct(f"<{len(MAGIC)}s{SIZE}sIHHI")
 """Magic, digest of the model's integer form, number of images, and the way of the block."""
 CHECKSUM = Struct("<I")
-"""Of everything else. It stands between header and images."""
+"""The checksum of everything else. It stands between the header and the images."""
 
 
 def compress(model: Glow | IntegerModel, images: Array) -> bytes:

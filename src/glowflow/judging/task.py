@@ -45,7 +45,10 @@ class Task:
 
     @property
     def kept(self) -> str:
-        """What the rest is. Patches of one photograph overlap, so an accuracy that is measured on them is too high."""
+        """What the images are that the classifier wasn't trained on.
+
+        Patches of one photograph overlap, so an accuracy that is measured on them is too high.
+        """
         kept = "training images that were kept from it"
         return kept if self.dataset.groups is None else f"{kept}, which show scenes that it has seen"
 
