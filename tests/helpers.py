@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -96,3 +96,13 @@ def lay_out(home: Path) -> None:
     }
     (home / "tiny.yaml").write_text(json.dumps(preset))
     assert main(["train", str(home / "tiny.yaml"), "--out", str(home / "run")]) == 0
+
+
+def frozen(**settings: Any) -> FrozenGlow:  # noqa: ANN401
+    """A small model whose parameters have all moved."""
+    torch.manual_seed(0)
+    shape = (3, 16, 8)
+    config = GlowConfig(**{"image_shape": shape, "levels": 2, "steps": 2, "width": 8, "num_bits": 5, **settings})
+    model = randomize(Glow(config), 0.02)
+    model.initialize(torch.rand(16, *config.image_shape) - 0.5)
+    return model.eval().freeze()

@@ -20,7 +20,7 @@ from glowflow.export.forms import for_runtimes
 from glowflow.export.functions import functions
 from glowflow.model import FrozenGlow
 from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS
-from tests.helpers import randomize, sentence
+from tests.helpers import frozen, sentence
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx isn't installed")
 pytest.importorskip("onnxruntime", reason="the extra onnx isn't installed")
@@ -34,16 +34,6 @@ CASES |= {
     "a fixed top": {"learn_top": False, "image_shape": (1, 12, 12), "num_bits": 8},
     "different levels": {"steps": (1, 2), "width": (8, 16), "conditioner": ("conv", "attention")},
 }
-
-
-def frozen(**settings: Any) -> FrozenGlow:  # noqa: ANN401
-    """A small model whose parameters have all moved."""
-    torch.manual_seed(0)
-    shape = (3, 16, 8)
-    config = GlowConfig(**{"image_shape": shape, "levels": 2, "steps": 2, "width": 8, "num_bits": 5, **settings})
-    model = randomize(Glow(config), 0.02)
-    model.initialize(torch.rand(16, *config.image_shape) - 0.5)
-    return model.eval().freeze()
 
 
 def examples(model: FrozenGlow, count: int) -> dict[str, Tensor]:

@@ -15,20 +15,10 @@ from glowflow.cli import main
 from glowflow.demo import previews, server, serving
 from glowflow.demo.engine import Engine
 from glowflow.export import runtime
-from glowflow.model import FrozenGlow
-from tests.helpers import randomize
+from tests.helpers import frozen
 
 pytest.importorskip("onnx", reason="the extra onnx isn't installed")
 pytest.importorskip("onnxruntime", reason="the extra onnx isn't installed")
-
-
-def frozen(**settings: Any) -> FrozenGlow:  # noqa: ANN401
-    torch.manual_seed(0)
-    shape = (3, 16, 8)
-    config = GlowConfig(**{"image_shape": shape, "levels": 2, "steps": 2, "width": 8, "num_bits": 5, **settings})
-    model = randomize(Glow(config), 0.02)
-    model.initialize(torch.rand(16, *config.image_shape) - 0.5)
-    return model.eval().freeze()
 
 
 def slowly(draw: Any) -> Any:  # noqa: ANN401

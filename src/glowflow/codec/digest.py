@@ -1,4 +1,4 @@
-"""A digest by which compressed images recognise their model."""
+"""The digest of a model, which compressed images carry."""
 
 from hashlib import blake2b
 

@@ -81,7 +81,7 @@ class IntegerModel:
         """Put images on the stream, given the levels of their pixels: int64 (B, C, H, W), from 0 to 2^n - 1.
 
         Raises:
-            OutOfRangeError: If numbers become too large. What the stream then holds is undefined.
+            OutOfRangeError: If numbers become too large; the stream's content is then undefined.
         """
         x = torch.from_numpy(self.pixels.draw(row(levels), stream)).view(levels.shape)
         *below, last = self.forms

@@ -54,7 +54,7 @@ function renderJudgement(found, state) {
   $("heat-figure").classList.toggle("pending", !found?.heat);
   if (!found) return;
   const { text, isUnusual } = verdict(found, model.usual);
-  const isNotice = isUnusual && !isEdited(state); // what edits did is told above
+  const isNotice = isUnusual && !isEdited(state); // another line tells what edits did
   $("verdict").textContent = isNotice ? `${text} ${STRANGE}` : text;
   $("verdict").hidden = !text;
   $("verdict").classList.toggle("notice", isNotice);
