@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image
 from glowflow.cli import main
 from glowflow.config import RunConfig
 from glowflow.data import Dataset
+from glowflow.errors import TrainingInterruptedError
 from glowflow.evaluate import sample
 from glowflow.pictures import as_picture, grid, stacked, tiles, unstacked
 from glowflow.reports import Report, distribution
@@ -115,6 +117,21 @@ def test_an_interrupted_training_has_the_report_of_an_uninterrupted_one(
     assert moments(report(run)) == moments(report(tmp_path / "other"))
 
 
+def test_a_report_says_whether_its_training_goes_on(config: RunConfig, tmp_path: Path) -> None:
+    """While it goes on, the page loads itself again. When it has been stopped, the page says so and stays."""
+    pages = list[str]()
+    seen = Options(report=lambda out: pages.append(Report().write(out).read_text()), seconds=0)
+    with pytest.raises(TrainingInterruptedError):
+        train(config, tmp_path / "run", options=seen)
+    assert ["stopped after" in Text(page).text for page in pages] == [True]
+    assert 'data-state="ended"' in pages[0]
+
+    train(config, tmp_path / "run", options=replace(seen, seconds=inf))
+    assert ["stopped after" in Text(page).text for page in pages] == [True, False, False]
+    assert 'data-state="running"' in pages[1]
+    assert 'data-state="ended"' in pages[2]
+
+
 def test_pictures_of_a_lost_end_are_not_shown(run: Path, config: RunConfig) -> None:
     """A training that goes on from an earlier checkpoint hasn't drawn them yet."""
     shutil.rmtree(run / "last")
@@ -192,7 +209,7 @@ def test_a_report_that_fails_does_not_stop_a_training(
     whole = train(config, tmp_path / "whole")
     assert_same(train(config, tmp_path / "run", options=Options(report=fail)), whole)
     told = capfd.readouterr().err
-    assert told.count(f"The report on {tmp_path / 'run'} couldn't be written (no ink). The training goes on.") == 2
+    assert told.count(f"The report on {tmp_path / 'run'} couldn't be written (no ink).") == 2
 
 
 def test_names_and_settings_are_text(config: RunConfig, tmp_path: Path) -> None:

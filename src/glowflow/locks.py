@@ -1,5 +1,6 @@
 """Locks between processes, which the system itself gives up when a process ends, however it ends."""
 
+from pathlib import Path
 from typing import BinaryIO
 
 from filelock import lock_descriptor
@@ -26,3 +27,12 @@ def lock(file: BinaryIO, *, blocking: bool) -> None:
         return
     if not is_locked:
         raise BlockingIOError(f"Another process has {file.name} locked.")
+
+
+def is_locked(path: Path) -> bool:
+    """True if another open file has this one locked, or if that can't be known."""
+    try:
+        with path.open("ab") as file:
+            return not lock_descriptor(file.fileno(), blocking=False)
+    except OSError:
+        return path.exists()

@@ -13,7 +13,7 @@ from glowflow.durable import load_lines
 from glowflow.errors import InputError
 from glowflow.shapes import Shape
 from glowflow.training.metrics import METRICS
-from glowflow.training.run import CONFIG, read_config
+from glowflow.training.run import CONFIG, is_training, read_config
 
 Kind = Literal["train", "validation"]
 Point = tuple[int, float]
@@ -31,11 +31,13 @@ class History:
         out: The run's directory.
         settings: The settings of the model and of the training, by name.
         records: The lines of the metrics, the oldest first.
+        is_training: Whether a process goes on with the training now.
     """
 
     out: Path
     settings: dict[str, dict[str, Any]]
     records: list[dict[str, Any]]
+    is_training: bool
 
     @classmethod
     def read(cls, out: Path) -> "History":
@@ -50,7 +52,7 @@ class History:
         check_type(f"image_shape in {out / CONFIG}", settings["model"].get("image_shape"), Shape)
         check_whole(f"images in {out / CONFIG}", settings["train"].setdefault("images", TrainConfig().images), 1)
         lines = [line for line in load_lines(out / METRICS) if isinstance(line, dict)]
-        return cls(out, settings, [line for line in lines if is_whole(line.get("images"))])
+        return cls(out, settings, [line for line in lines if is_whole(line.get("images"))], is_training(out))
 
     @property
     def images(self) -> int:

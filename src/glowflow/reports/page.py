@@ -22,7 +22,7 @@ def page(history: History, moments: Sequence[Moment], results: Sequence[Result])
     return Template(_file("page.html")).substitute(
         name=escape(history.out.resolve().name),
         state=escape(state(history)),
-        stage="running" if history.position < history.images else "done",
+        stage="running" if history.is_training and history.position < history.images else "ended",
         images=history.images,
         position=history.position,
         sections=sections(history, moments, results),

@@ -33,6 +33,8 @@ def state(history: History) -> str:
     latest = f", {bits[-1][1]:.3f} bits/dim{history.mark}" if bits else ""
     if history.position >= history.images:
         return f"all {history.images:,} images{latest}"
+    if not history.is_training:
+        return f"stopped after {history.position:,} of {history.images:,} images{latest}"
     left = "" if history.left is None else f", {history.left} left"
     return f"{history.position:,} of {history.images:,} images{latest}{left}"
 

@@ -3,8 +3,8 @@
 import signal
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
@@ -28,7 +28,7 @@ from glowflow.training.checkpoints import set_aside_damaged
 from glowflow.training.failures import MAX_SKIPPED_IN_A_ROW, find_failure
 from glowflow.training.interruption import stop_requests
 from glowflow.training.options import Options
-from glowflow.training.record import Record
+from glowflow.training.record import Record, report
 from glowflow.training.results import StepResult
 from glowflow.training.run import check, claimed, with_absolute_paths
 from glowflow.training.slowdown import Slowdown
@@ -78,7 +78,7 @@ def train(
     splits = same_images.prepared(out, config)
     check_trainable(config.model, splits["train"])
     check_trainable(config.model, splits["validation"])
-    with claimed(out, config) if processes.is_first else nullcontext():
+    with _told_if_stopped(out, options), claimed(out, config) if processes.is_first else nullcontext():
         if processes.is_first:
             same_images.record(out, splits["train"].digest)
         keep_freed_memory()
@@ -89,6 +89,17 @@ def train(
             _train(out, state, *_begun(config, out, splits, state, options), options)
             usual.learn(out, splits["validation"].with_classes(state.model.class_names), str(device), processes)
     return state
+
+
+@contextmanager
+def _told_if_stopped(out: Path, options: Options) -> Iterator[None]:
+    """Have the report on a training that stops early say so, once nothing trains in `out` any more."""
+    try:
+        yield
+    except Exception as error:
+        if options.processes.is_first and not isinstance(error, InputError):  # which stops what hasn't begun
+            report(out, options.report)
+        raise
 
 
 def _begun(
@@ -176,7 +187,7 @@ def _train(out: Path, state: TrainingState, batches: Batches, validation: Datase
                 if record:
                     record.write("validation", values)
                     record.draw(settings.seed)
-                    record.report(options.report)
+                    report(out, options.report)
                 if record and healthy and (at.best is None or values["bits_per_dim"] < at.best):
                     record.save_best(found, validation)
                 window_began = time.monotonic()

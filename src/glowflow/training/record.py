@@ -25,6 +25,15 @@ SAMPLE_ROWS, SAMPLE_COLUMNS = 2, 10
 """How the samples of a temperature are laid out."""
 
 
+def report(out: Path, write: Callable[[Path], object] | None) -> None:
+    """Have a report on the run in `out` written. Nothing that goes wrong there stops the training."""
+    try:
+        if write is not None:
+            write(out)
+    except Exception as error:
+        say(f"The report on {out} couldn't be written ({one_line(error)}).")
+
+
 class Record:
     """Writes metrics, pictures and checkpoints of a run into its directory.
 
@@ -54,14 +63,6 @@ class Record:
             stacked(samples).save(path)
 
         self._try(path, write)
-
-    def report(self, write: Callable[[Path], object] | None) -> None:
-        """Have a report on the run written. Nothing that goes wrong there stops the training."""
-        try:
-            if write is not None:
-                write(self.out)
-        except Exception as error:
-            say(f"The report on {self.out} couldn't be written ({one_line(error)}). The training goes on.")
 
     def save_best(self, found: Statistics, validation: Dataset) -> None:
         """Keep the model as the best one, with this result on validation images.

@@ -14,10 +14,10 @@ from glowflow.data import absolute
 from glowflow.destinations import destination
 from glowflow.durable import save_text
 from glowflow.errors import InputError, RunBusyError
-from glowflow.locks import lock
+from glowflow.locks import is_locked, lock
 from glowflow.migration import migrated
 
-CONFIG = "config.yaml"
+CONFIG, LOCK = "config.yaml", ".lock"
 MAY_CHANGE = {("train", "images"), ("train", "cooldown_images"), ("train", "data")}
 """Settings that may change when a run goes on: its length, its end, and the place of its images.
 
@@ -58,7 +58,7 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
     """
     check(out, config)
     destination(out).mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("ab") as file:
+    with (out / LOCK).open("ab") as file:
         try:
             lock(file, blocking=False)
         except BlockingIOError:
@@ -68,6 +68,11 @@ def claimed(out: Path, config: RunConfig) -> Iterator[None]:
         if not path.exists() or path.read_text(encoding="utf-8") != content:  # otherwise a full disk does no harm
             save_text(path, content)
         yield
+
+
+def is_training(out: Path) -> bool:
+    """True if a process trains in `out`, this one included."""
+    return (out / LOCK).exists() and is_locked(out / LOCK)
 
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:

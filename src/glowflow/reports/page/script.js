@@ -18,9 +18,12 @@ if (slider) {
   show(moments[slider.max]);
 }
 
-// While the training goes on, load the page again, unless somebody is looking at an earlier moment or at the numbers
+// While the training goes on, load the page again, unless somebody reads it: has chosen an earlier moment, opened the
+// numbers, or selected or focused something
 function mayReload() {
-  return !document.hidden && (!slider || slider.value === slider.max) && !document.querySelector("details[open]");
+  const isRead = document.activeElement !== document.body || !getSelection().isCollapsed;
+  const isAtTheEnd = !slider || slider.value === slider.max;
+  return !document.hidden && !isRead && isAtTheEnd && !document.querySelector("details[open]");
 }
 
 if (document.body.dataset.state === "running") {
