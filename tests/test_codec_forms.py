@@ -12,7 +12,7 @@ from glowflow import InputError
 from glowflow.bijections import AdditiveCoupling, Bijection, Conditioner, Conv1x1, SplitPrior, TopPrior
 from glowflow.bijections.prior import standard_normal_log_prob
 from glowflow.codec.form import form_of
-from glowflow.codec.networks import network_of
+from glowflow.codec.networks import Convolution, network_of
 from glowflow.codec.product import EXACT, LARGEST, UNIT
 from glowflow.codec.scaling import LARGEST_VALUE
 from glowflow.codec.stream import Stream
@@ -118,6 +118,20 @@ def test_a_prior_with_classes_is_undone_whatever_the_stream_chooses(by_class: To
     assert stream.is_initial()
 
 
+def test_a_prior_with_more_classes_than_a_stream_can_choose_from_is_refused() -> None:
+    prior = TopPrior(TopNetwork((1, 1, 2), num_classes=(1 << 16) + 1))
+    with pytest.raises(InputError, match="65,537 classes can't code images: 65,536 are the most"):
+        form_of(prior)
+
+
+def test_a_prior_with_a_thousand_classes_is_undone(x: Tensor) -> None:
+    """At first, all classes are equally likely."""
+    form, stream = form_of(TopPrior(TopNetwork((4, 2, 6), num_classes=1000)).double()), Stream(lanes=7)
+    assert torch.equal(form.inverse(form.forward(x, stream), stream), x)
+    assert torch.equal(form.forward(form.inverse(x, stream), stream), x)
+    assert stream.is_initial()
+
+
 def test_a_prior_with_classes_costs_what_the_mean_of_their_densities_says(by_class: TopPrior) -> None:
     """Numbers of all classes, and numbers between them."""
     labels = torch.arange(400) % 3
@@ -199,6 +213,26 @@ def test_a_network_is_exact_for_the_largest_numbers(network: nn.Module) -> None:
 def test_images_of_a_network_do_not_influence_each_other(network: nn.Module) -> None:
     form, x = network_of(network), whole(torch.randn(3, inputs(network), 4, 6))
     assert torch.equal(torch.cat([form(image) for image in x.split(1)]), form(x))
+
+
+def test_many_images_go_through_a_network_in_parts(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So memory doesn't grow with their number, and every part is as it would be among the others."""
+    x, form, seen = whole(torch.randn(5, inputs(network), 4, 6)), network_of(network), []
+    expected = form(x)
+    first, *others = form.convolutions
+
+    class Watched(Convolution):
+        def __init__(self) -> None:
+            pass
+
+        def __call__(self, h: Tensor) -> Tensor:
+            seen.append(h.shape[1])
+            return first(h)
+
+    form.convolutions = (Watched(), *others)
+    monkeypatch.setattr("glowflow.codec.networks.MOST_PIXELS", 2 * 4 * 6 + 1)
+    assert torch.equal(form(x), expected)
+    assert seen == [2, 2, 1]
 
 
 def test_a_network_of_one_s_own_is_refused_by_name() -> None:

@@ -105,13 +105,26 @@ def test_numbers_take_the_bits_that_they_are_worth() -> None:
     assert 8 * len(stream.to_bytes()) < worth + 33 * 16
 
 
-def test_a_copy_is_a_stream_of_its_own() -> None:
-    stream = stream_with(heads_at_boundaries(3))
-    before, copy = state(stream), stream.copy()
-    copy.push(copy.pop(BASE, 2), 5 * BASE // 7)
-    copy.pop(BASE, 3)
-    copy.push(np.array([1, 2]), BASE)
-    assert state(stream) == before != state(copy)
+@pytest.mark.parametrize("lanes", [1, 3, 16])
+def test_a_fork_is_a_stream_of_its_own_until_it_is_adopted(lanes: int) -> None:
+    """Beside it, `same` does the same without a fork. Some forks take everything off that the stream has, and more."""
+    rng, stream, same = np.random.default_rng(lanes), Stream(lanes, b"content"), Stream(lanes, b"content")
+    for _ in range(100):
+        fork, before = stream.fork(), state(stream)
+        assert (fork.length, fork.bits) == (stream.length, stream.bits)
+        is_adopted = rng.random() < 0.6
+        for _ in range(rng.integers(1, 20)):
+            bases, is_push = rng.integers(1, BASE + 1, int(rng.integers(1, lanes + 1))), rng.random() < 0.5
+            values = rng.integers(0, bases)
+            for each in (fork, same) if is_adopted else (fork,):
+                each.push(values, bases) if is_push else each.pop(bases)
+        assert state(stream) == before
+        if is_adopted:
+            assert (fork.length, fork.bits) == (same.length, same.bits)
+            stream.adopt(fork)
+        assert state(stream) == state(same)
+        assert stream.borrowed == same.borrowed
+    assert stream.borrowed
 
 
 @pytest.mark.parametrize("pops", [0, 1, 3, 9])
@@ -308,6 +321,29 @@ def test_frequencies_add_up(pieces: Pieces) -> None:
     assert (np.bincount(pieces.levels, pieces.frequencies) == BASE).all()
     assert pieces.widths.min() >= 1
     assert (np.diff(pieces.levels) >= 0).all()
+
+
+@pytest.mark.parametrize("count", [450, 1000, 3000, 1 << 16])
+@pytest.mark.parametrize("spread", [0.0, 0.01, 100.0])
+def test_frequencies_of_many_pieces_stay_in_proportion(count: int, spread: float) -> None:
+    """Each of many equal masses is rounded up, for example, so together they are too many."""
+    masses = 1 + spread * np.random.default_rng(0).random(count)
+    pieces = Pieces(np.arange(count + 1), np.zeros(count, np.int64), masses)
+    ideal = BASE * masses / masses.sum()
+    assert pieces.frequencies.sum() == BASE
+    assert (pieces.frequencies >= np.maximum(np.floor(ideal / 2) - 1, 1)).all()
+    stream, v = Stream(lanes=64), np.zeros(500, np.int64)
+    assert np.array_equal(pieces.undraw(pieces.draw(v, stream), stream), v)
+    assert stream.is_initial()
+    y = np.arange(count)
+    assert np.array_equal(pieces.draw(pieces.undraw(y, stream), stream), y)
+    assert stream.is_initial()
+
+
+def test_a_margin_that_leaves_values_no_room_is_refused() -> None:
+    assert logit_pieces(8, 0.1).widths.min() >= 1
+    with pytest.raises(InputError, match="so large a margin"):
+        logit_pieces(8, 0.001)
 
 
 def test_drawn_numbers_belong_to_their_levels_and_are_given_back(pieces: Pieces) -> None:

@@ -14,6 +14,7 @@ from glowflow.codec.integer_model import IntegerModel
 from glowflow.codec.prediction import Predicted
 from glowflow.codec.scaling import OutOfRangeError
 from glowflow.codec.stream import Stream
+from glowflow.config import GlowConfig
 from glowflow.errors import InputError, counted
 
 MOST_TOGETHER, FEWEST_GROUPS = 16, 1024
@@ -21,7 +22,7 @@ FEWEST_LANES, MOST_LANES = 8, 1024
 VALUES_PER_LANE = 4096
 """Each lane loses half of its own bytes. With this many values in each, the loss is small beside the images' bytes."""
 LARGEST_BLOCK = 1 << 30
-"""The most values of a block, so that it fits into memory."""
+"""The most values of a block, so that it fits into memory: it takes two or three bytes for each value."""
 
 
 class Way(NamedTuple):
@@ -75,15 +76,17 @@ def packed(
     Raises:
         InputError: If these aren't images of such a model, or if they are too many for a block.
     """
-    check_size(len(images), images.shape[1:])
+    model.check(images)
+    check_size(len(images), model.config.image_shape)
     stream, flags = Stream(way.lanes, content), []
-    for group in model.levels_of(images).split(way.sizes(len(images))):
-        predicted, longer = Predicted(group.numpy(), model.config.num_bits), _with_model(model, group, stream)
+    for group in images.split(way.sizes(len(images))):
+        levels = model.levels_of(group)
+        predicted, longer = Predicted(levels.numpy(), model.config.num_bits), _with_model(model, levels, stream)
         flags.append(longer is None or longer.length > stream.length + predicted.length)
         if longer is None or flags[-1]:
             predicted.push(stream)
         else:
-            stream = longer
+            stream.adopt(longer)
         advance(len(group), stream.length)
     return np.packbits(np.array(flags, bool)).tobytes() + stream.to_bytes()
 
@@ -108,8 +111,7 @@ def unpacked(
         InputError: If the bytes are too few or too many, or aren't those of such a block.
     """
     shape, num_bits = model.config.image_shape, model.config.num_bits
-    way.check()
-    check_size(count, shape)
+    check_block(len(data), count, model.config, way)
     flags, stream = _opened(data, count, way)
     images, end = torch.empty(count, *shape, dtype=torch.uint8), count
     for size, is_predicted in zip(way.sizes(count)[::-1], flags[::-1], strict=True):
@@ -121,6 +123,16 @@ def unpacked(
     if content is None:
         raise InputError("The compressed images are damaged: something is left over.")
     return images, content
+
+
+def check_block(length: int, count: int, config: GlowConfig, way: Way) -> None:
+    """Raise an InputError if `packed` can't have made so many bytes of a number of images, or if these are too many."""
+    way.check()
+    check_size(count, config.image_shape)
+    if length > 2 * count * config.num_dims + 8 * (count + way.lanes) + way.content:
+        raise InputError(
+            f"The compressed images are damaged: {counted(count, 'image')} of this model can't take {length:,} bytes."
+        )
 
 
 def check_size(count: int, shape: tuple[int, ...]) -> None:
@@ -139,12 +151,12 @@ def _opened(data: bytes, count: int, way: Way) -> tuple[NDArray[np.uint8], Strea
     if num_bytes > len(data):
         raise InputError(f"The compressed images are damaged: {len(data)} bytes can't hold {counted(count, 'image')}.")
     flags = np.unpackbits(np.frombuffer(data[:num_bytes], np.uint8), count=groups)
-    return flags, Stream.from_bytes(data[num_bytes:], way.lanes)
+    return flags, Stream.from_bytes(memoryview(data)[num_bytes:], way.lanes)
 
 
 def _with_model(model: IntegerModel, group: Tensor, stream: Stream) -> Stream | None:
     """The stream with a group on it; None if the model can't code the group."""
-    longer = stream.copy()
+    longer = stream.fork()
     try:
         model.push(group, longer)
     except OutOfRangeError:

@@ -27,8 +27,8 @@ def compress(model: Glow | IntegerModel, images: Array) -> bytes:
     images. The images come back on any machine.
 
     Args:
-        model: A model with uniform dequantisation and without classes, whose networks are convolutions. Its integer
-            form, `IntegerModel(model)`, saves time if there are several calls.
+        model: A model with uniform dequantisation, whose networks are convolutions. It may have classes; labels aren't
+            needed. Its integer form, `IntegerModel(model)`, saves time if there are several calls.
         images: uint8 (N, C, H, W), of the model's shape. If it has n < 8 bits, the values are multiples of 2^(8 - n).
 
     Raises:

@@ -15,7 +15,6 @@ from glowflow.codec.scaling import OutOfRangeError, check_range
 from glowflow.codec.stream import BASE, Stream
 from glowflow.dequantizers import UniformDequantizer
 from glowflow.errors import InputError
-from glowflow.images import quantize
 from glowflow.model import FrozenGlow, Glow
 
 STEP = 40503
@@ -50,27 +49,34 @@ class IntegerModel:
         self.forms = [form_of(Chain(*chain)) for chain in chains]
         self.prior = form_of(model.prior)
         self.normal = normal_pieces()
+        self.weights_digest = digest(model)
+        """Tells this model from others."""
         self.digest = digest(model, self._stream_of_an_image())
         """Tells this model, and what its integer form computes, from others."""
 
-    def levels_of(self, images: Tensor) -> Tensor:
-        """The levels, int64 from 0 to 2^n - 1, of images, uint8 (B, C, H, W).
+    def check(self, images: Tensor) -> None:
+        """Refuse images that the model can't code.
 
         Raises:
-            InputError: If the images have another type or shape, or values that aren't multiples of 2^(8 - n).
+            InputError: If the images have another type than uint8, a shape other than (B, C, H, W) with the model's C,
+                H and W, or values that aren't multiples of 2^(8 - n).
         """
         if images.dtype != torch.uint8 or tuple(images.shape[1:]) != self.config.image_shape:
             raise InputError(
                 f"The images are {images.dtype} {tuple(images.shape)}; this model codes torch.uint8 "
                 f"(N, {', '.join(map(str, self.config.image_shape))})."
             )
-        images, num_bits = images.cpu(), self.config.num_bits
-        if not torch.equal(images, quantize(images, num_bits)):
+        step = 2 ** (8 - self.config.num_bits)
+        if any((image & (step - 1)).any() for image in images):  # one by one, because a copy of all takes memory
             raise InputError(
-                f"The images have values that aren't multiples of {2 ** (8 - num_bits)}, which a model of {num_bits} "
-                "bits can't code without a loss: quantise them first, by glowflow.images.quantize."
+                f"The images have values that aren't multiples of {step}, which a model of {self.config.num_bits} bits "
+                "can't code without a loss: quantise them first, by glowflow.images.quantize."
             )
-        return (images >> (8 - num_bits)).long()
+
+    def levels_of(self, images: Tensor) -> Tensor:
+        """The levels, int64 from 0 to 2^n - 1, of images, uint8 (B, C, H, W); InputError as for `check`."""
+        self.check(images)
+        return (images.cpu() >> (8 - self.config.num_bits)).long()
 
     def images_of(self, levels: Tensor) -> Tensor:
         """The images whose levels these are."""

@@ -22,14 +22,14 @@ LARGEST_BIAS = 2.0**30
 
 
 class Linear(Form):
-    """Y = M x + b for each pixel's channels, where M[order] = L U D with triangular L and U.
+    """The map y = M x + b of each pixel's channels, where M[order] = L U D with triangular L and U.
 
     D scales each channel. U adds to each channel a rounded sum of those after it, and L one of those before it. These
     sums can be subtracted again, channel by channel. So each factor is a bijection of whole numbers.
 
     Args:
-        matrix: M, (C, C).
-        bias: B, (C,).
+        matrix: The matrix M, (C, C).
+        bias: The vector b, (C,).
     """
 
     def __init__(self, matrix: Floats, bias: Floats) -> None:
@@ -38,7 +38,7 @@ class Linear(Form):
         self.upper, self.lower = Product(upper), Product(lower)
         self.order, self.places = torch.from_numpy(order), torch.from_numpy(np.argsort(order))
         if not (np.abs(bias) < LARGEST_BIAS).all():
-            raise InputError("The model shifts its channels too far for whole numbers: it is damaged.")
+            raise InputError("The model shifts its channels too far for whole numbers, so it can't code images.")
         self.bias = torch.from_numpy(np.rint(bias * UNIT).astype(np.int64))
 
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
@@ -121,7 +121,7 @@ def floats(tensor: Tensor) -> Floats:
     """A parameter or buffer in float64; InputError if a number of it isn't finite."""
     values: Floats = tensor.detach().cpu().double().numpy()
     if not np.isfinite(values).all():
-        raise InputError("The model has weights that aren't finite: it is damaged.")
+        raise InputError("The model has weights that aren't finite, so it can't code images.")
     return values
 
 

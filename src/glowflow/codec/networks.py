@@ -1,6 +1,7 @@
 """Conditioners on whole numbers, with the same results on every machine."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from glowflow.codec.reproducible import Floats, exp
 from glowflow.conditioners import ConvConditioner, EdgeConv, ZeroConv
 from glowflow.conditioners.edge import ZeroConv1x1
 
+MOST_PIXELS = 1 << 15
+"""Pixels of each channel that go through a network at a time, so that the memory doesn't grow with their number."""
+
 
 class ConvolutionNetwork:
     """Convolutions with ReLUs between them: whole numbers (B, C, H, W) -> (B, C', H, W), int64; n stands for n / 2^14.
@@ -28,7 +32,11 @@ class ConvolutionNetwork:
         self.convolutions = convolutions
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Run the network."""
+        """Run the network, on as many images at a time as `MOST_PIXELS` allows."""
+        at_once = max(1, MOST_PIXELS // prod(x.shape[2:]))
+        return torch.cat([self._run(part) for part in x.split(at_once)])
+
+    def _run(self, x: Tensor) -> Tensor:
         h = limited(x.transpose(0, 1))
         *hidden, last = self.convolutions
         for convolution in hidden:

@@ -6,6 +6,7 @@ from glowflow.codec.product import FRACTION, UNIT
 from glowflow.codec.reproducible import Floats, exp, log, sigmoid, sums
 from glowflow.codec.scaling import LARGEST_VALUE
 from glowflow.codec.stream import BASE, Integers, Stream
+from glowflow.errors import InputError
 
 NORMAL_WIDTH = UNIT // 32
 """Width of a piece of the normal distribution: 1/32 of its standard deviation."""
@@ -88,6 +89,8 @@ def logit_pieces(num_bits: int, slope: float) -> Pieces:
     """The logits y = ln(p / (1 - p)), p = 1/2 + slope x, of these positions."""
     p = 0.5 + slope * (np.arange(2**num_bits + 1) / 2**num_bits - 0.5)
     bounds = np.rint(UNIT * log(p / (1 - p))).astype(np.int64)
+    if (np.diff(bounds) < 1).any():
+        raise InputError("The model's logit has so large a margin that values have no room: it can't code images.")
     between = np.arange(bounds[0] // LOGIT_WIDTH + 1, bounds[-1] // LOGIT_WIDTH + 1) * LOGIT_WIDTH
     starts = np.unique(np.concatenate([bounds, between]))
     levels = np.searchsorted(bounds, starts[:-1], "right") - 1
@@ -97,7 +100,9 @@ def logit_pieces(num_bits: int, slope: float) -> Pieces:
 def _frequencies(masses: Floats) -> Integers:
     """Whole numbers from 1, in proportion to the masses, which add up to 2^16."""
     frequencies = np.maximum(np.rint(masses / sums(masses) * BASE), 1).astype(np.int64)
-    frequencies[np.argmax(frequencies)] += BASE - frequencies.sum()
+    while excess := int(frequencies.sum()) - BASE:  # the largest ones give it, and none gives more than a half
+        largest = np.argmax(frequencies)
+        frequencies[largest] -= min(excess, int(frequencies[largest]) // 2)
     return frequencies
 
 

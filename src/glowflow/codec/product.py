@@ -45,11 +45,11 @@ class Product:
         whole, constant = np.rint(np.ldexp(weight, self.shift)), np.rint(np.ldexp(bias, self.shift + FRACTION))
         largest_sums = np.abs(whole).sum(1) * LARGEST + np.abs(constant)
         if self.shift < 0 or not (largest_sums < EXACT).all():
-            raise InputError("The model's weights are too large for whole numbers: it is damaged.")
+            raise InputError("The model's weights are too large for whole numbers, so it can't code images.")
         self.weight = torch.from_numpy(np.ldexp(whole, -self.shift))
-        """W, in multiples of 2^-q, (outputs, inputs)."""
+        """The weight W, in multiples of 2^-q, (outputs, inputs)."""
         self.bias = torch.from_numpy(np.ldexp(constant, -self.shift) + 0.5)[:, None]
-        """B as a multiple of 2^-q, and a half, with which `floor` rounds: (outputs, 1)."""
+        """The bias b as a multiple of 2^-q, and a half, with which `floor` rounds: (outputs, 1)."""
         self.is_zero = not (whole.any() or constant.any())
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -71,6 +71,6 @@ def _finest(weight: Floats, bias: Floats) -> int:
     """The q with which the largest possible sum of a product stays below 2^51 units, at most `FINEST`."""
     largest = float((sums(np.abs(weight)) * (LARGEST / UNIT) + np.abs(bias)).max())
     if not np.isfinite(largest):
-        raise InputError("The model has weights that aren't finite: it is damaged.")
+        raise InputError("The model has weights that aren't finite, so it can't code images.")
     _, exponent = np.frexp(largest)  # largest < 2^exponent
     return min(FINEST, 51 - FRACTION - int(exponent))

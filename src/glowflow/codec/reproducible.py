@@ -114,7 +114,7 @@ def triangular(matrix: Floats) -> Triangular:
     for k in range(len(m)):
         best = k + int(np.argmax(np.abs(m[k:, k])))
         if not np.isfinite(m).all() or m[best, k] == 0:
-            raise InputError("A 1x1 convolution of the model can't be inverted: its weights are damaged.")
+            raise InputError("A 1x1 convolution of the model can't be inverted, so the model can't code images.")
         m[[k, best]], order[[k, best]] = m[[best, k]], order[[best, k]]
         m[k + 1 :, k] = m[k + 1 :, k] / m[k, k]
         m[k + 1 :, k + 1 :] = m[k + 1 :, k + 1 :] - m[k + 1 :, k, None] * m[k, None, k + 1 :]

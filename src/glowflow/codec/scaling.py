@@ -66,7 +66,7 @@ def check_range(x: Integers) -> None:
 
 
 def _moved(x: Integers, by: Ratios, stream: Stream, rows: list[slice]) -> Integers:
-    """X R / S, row by row, so that few bits of the stream are in use at a time."""
+    """The numbers x R / S, row by row, so that few bits of the stream are in use at a time."""
     y = np.empty_like(x)
     for row in rows:
         numerators, denominators = by.numerators[row], by.denominators[row]

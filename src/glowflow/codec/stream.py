@@ -14,6 +14,8 @@ WORD = 16
 """Bits of a word of the tail."""
 BASE = 1 << WORD
 """The largest base of a number; and the smallest head."""
+AT_ONCE = 1 << 16
+"""Words that are compared at a time."""
 
 
 class Stream:
@@ -52,6 +54,8 @@ class Stream:
         self.borrowed = 0
         """Number of words that were borrowed."""
         self._may_borrow = True
+        self._shared = np.empty(0, np.uint16)
+        """Words beneath the tail, which belong to the stream that this one is a fork of."""
         self._tail = np.empty(1024, np.uint16)
         self._put(_words(content))
 
@@ -67,12 +71,12 @@ class Stream:
         The bits of each head are rounded down, so that the length is the same on every machine.
         """
         _, digits = np.frexp(self.heads)
-        return int(digits.sum()) - (WORD + 1) * len(digits) + WORD * self.size
+        return int(digits.sum()) - (WORD + 1) * len(digits) + WORD * (len(self._shared) + self.size)
 
     @property
     def bits(self) -> float:
         """How much information the stream holds beyond what was borrowed, in bits."""
-        return float(np.log2(self.heads / BASE).sum()) + WORD * (self.size - self.borrowed)
+        return float(np.log2(self.heads / BASE).sum()) + WORD * (len(self._shared) + self.size - self.borrowed)
 
     def rows(self, count: int) -> Iterator[slice]:
         """Divide `count` numbers into rows that have a lane for each number."""
@@ -104,12 +108,25 @@ class Stream:
         heads[:], values = np.divmod(heads, bases)
         return values
 
-    def copy(self) -> "Stream":
-        """Another stream with the same content."""
-        copy = Stream(len(self.heads))
-        copy.heads, copy._tail = self.heads.copy(), self.tail.copy()
-        copy.size, copy.borrowed = self.size, self.borrowed
-        return copy
+    def fork(self) -> "Stream":
+        """Another stream with the same content, which doesn't take a copy of the tail: this one must stay as it is.
+
+        >>> stream = Stream(lanes=1)
+        >>> stream.push(np.array([7]), 10)
+        >>> fork = stream.fork()
+        >>> fork.push(np.array([8]), 10)
+        >>> stream.adopt(fork)
+        >>> stream.pop(10, 1), stream.pop(10, 1)
+        (array([8]), array([7]))
+        """
+        fork = Stream(len(self.heads))
+        fork.heads, fork._shared, fork.borrowed = self.heads.copy(), self.tail, self.borrowed
+        return fork
+
+    def adopt(self, fork: "Stream") -> None:
+        """Become what a fork of this stream has become."""
+        self.heads, self.size, self.borrowed = fork.heads, len(fork._shared), fork.borrowed
+        self._put(fork.tail)
 
     def is_initial(self) -> bool:
         """True if the stream holds nothing but borrowed words."""
@@ -118,7 +135,7 @@ class Stream:
     def initial_content(self, length: int) -> bytes | None:
         """The `length` bytes that the stream began with; None if it holds anything more than these."""
         below = self.size - (length + 1) // 2
-        if below < 0 or (self.heads != BASE).any() or not np.array_equal(self.tail[:below], _sequence(0, below)[::-1]):
+        if below < 0 or (self.heads != BASE).any() or not _is_borrowed(self.tail[:below]):
             return None
         return self.tail[below:].astype("<u2").tobytes()[:length]
 
@@ -127,7 +144,7 @@ class Stream:
         return self.heads.astype("<u4").tobytes() + self.tail.astype("<u2").tobytes()
 
     @classmethod
-    def from_bytes(cls, data: bytes, lanes: int) -> "Stream":
+    def from_bytes(cls, data: bytes | memoryview, lanes: int) -> "Stream":
         """The stream of these bytes, which borrows nothing. InputError if `to_bytes` can't have given them."""
         if len(data) < 4 * lanes or len(data) % 2:
             raise InputError(f"The compressed images are damaged: a stream can't have {len(data)} bytes.")
@@ -135,7 +152,7 @@ class Stream:
         stream.heads = np.frombuffer(data[: 4 * lanes], "<u4").astype(np.int64)
         if (stream.heads < BASE).any():
             raise InputError("The compressed images are damaged: the head of a stream is too small.")
-        stream._put(_words(data[4 * lanes :]))
+        stream._put(np.frombuffer(data[4 * lanes :], "<u2"))
         stream._may_borrow = False
         return stream
 
@@ -150,19 +167,31 @@ class Stream:
     def _take(self, count: int) -> Integers:
         """Take words off the tail."""
         if count > self.size:
-            if not self._may_borrow:
-                raise InputError("The compressed images are damaged: the stream ends too early.")
-            lacking = count - self.size
-            borrowed = _sequence(self.borrowed, lacking)[::-1]
-            self._tail, self.size = np.concatenate([borrowed, self.tail]), count
-            self.borrowed += lacking
+            self._fetch(count - self.size)
         self.size -= count
         return self._tail[self.size : self.size + count].astype(np.int64)
+
+    def _fetch(self, count: int) -> None:
+        """Put words beneath the tail: first those that it shares, and then borrowed ones."""
+        rest = max(0, len(self._shared) - count)
+        shared, self._shared = self._shared[rest:], self._shared[:rest]
+        lacking = count - len(shared)
+        if lacking and not self._may_borrow:
+            raise InputError("The compressed images are damaged: the stream ends too early.")
+        self._tail = np.concatenate([_sequence(self.borrowed, lacking)[::-1], shared, self.tail])
+        self.size += count
+        self.borrowed += lacking
 
 
 def _words(data: bytes) -> NDArray[np.uint16]:
     """Bytes as words, the last one with a zero if there is an odd number of bytes."""
     return np.frombuffer(data + bytes(len(data) % 2), "<u2")
+
+
+def _is_borrowed(words: NDArray[np.uint16]) -> bool:
+    """True if words are the first ones of the fixed sequence, in reverse."""
+    parts = ((start, words[::-1][start : start + AT_ONCE]) for start in range(0, len(words), AT_ONCE))
+    return all(np.array_equal(part, _sequence(start, len(part))) for start, part in parts)
 
 
 def _sequence(start: int, count: int) -> NDArray[np.uint16]:

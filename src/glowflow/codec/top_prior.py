@@ -15,13 +15,14 @@ from glowflow.codec.networks import network_of
 from glowflow.codec.pieces import Pieces
 from glowflow.codec.product import UNIT, Product
 from glowflow.codec.reproducible import Floats, exp, sums
-from glowflow.codec.stream import Integers, Stream
+from glowflow.codec.stream import BASE, Integers, Stream
 from glowflow.conditioners import TopNetwork
 from glowflow.conditioners.top import ZeroLinear
+from glowflow.errors import InputError
 
 
 class Standardised(Form):
-    """Y = (x - mean) exp(-logsd), with constants mean and logsd, (1, C, H, W) each."""
+    """The map y = (x - mean) exp(-logsd), with constants mean and logsd, (1, C, H, W) each."""
 
     def __init__(self, mean: Tensor, logsd: Tensor) -> None:
         self.mean, self.logsd = mean, logsd
@@ -36,7 +37,7 @@ class Standardised(Form):
 
 
 class StandardisedByClass(Form):
-    """Y = (x - mean[label]) exp(-logsd[label]), with a label that the stream chooses for each image.
+    """The map y = (x - mean[label]) exp(-logsd[label]), with a label that the stream chooses for each image.
 
     The stream chooses label k with the probability p(k | x), where all classes are equally frequent, and then takes the
     label. So x costs as many bits as its density says, which is the mean of the classes' densities. This is bits back
@@ -95,6 +96,8 @@ def _top_prior(prior: TopPrior) -> Form:
     constant = zeros if network.conv is None else network_of(network.conv)(zeros)
     if network.embedding is None:
         return Standardised(*constant.chunk(2, dim=1))
+    if (classes := network.embedding.weight.shape[1]) > BASE:
+        raise InputError(f"A model of {classes:,} classes can't code images: {BASE:,} are the most.")
     return StandardisedByClass(*(constant + _by_class(network.embedding)[:, :, None, None]).chunk(2, dim=1))
 
 
