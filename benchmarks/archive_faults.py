@@ -30,7 +30,7 @@ from PIL import Image
 from benchmarks.lines import Line, complete
 from glowflow.cli import main as glowflow
 from glowflow.codec.archive import Contents, read
-from glowflow.codec.records import LENGTH, Record, read_records, write_record
+from glowflow.codec.records import MARK, Record, read_records, write_record
 from glowflow.config import GlowConfig
 from glowflow.stored import StoredModel
 
@@ -52,10 +52,12 @@ class Attempt(NamedTuple):
 
 
 def made(model: str, folder: Path) -> bytes:
-    """An archive of images in several blocks, and of files that are kept as they are."""
+    """An archive of images in several blocks, and of files that are kept as they are, among them an archive."""
     config = StoredModel.open(model).config
     pictures(config, folder)
-    archive = folder.with_suffix(".glow")
+    archive, older = folder.with_suffix(".glow"), folder / "older.glow"
+    attempt("create", model, folder, older, "--block", BLOCK)
+    os.utime(older, ns=(0, 0))
     attempt("create", model, folder, archive, "--block", BLOCK)
     return archive.read_bytes()
 
@@ -100,7 +102,7 @@ def _files_by_record(archive: Path, files: Files) -> list[tuple[range, Files]]:
     """The bytes that each record with files has in an archive, and these files."""
     return [
         (
-            range(block.record.start - LENGTH, block.record.start + block.record.length),
+            range(block.record.start, block.record.end),
             {entry.name: files[entry.name] for entry in block.entries},
         )
         for block in read(archive, Contents())
@@ -116,7 +118,7 @@ def _flipped(rng: random.Random, data: bytes) -> tuple[bytes, Callable[[range], 
 
 def _cut(rng: random.Random, data: bytes) -> tuple[bytes, Callable[[range], bool]]:
     """Data without its end. At least the first record stays: without any, nothing tells that this was an archive."""
-    end = rng.randrange(200, len(data))
+    end = rng.randrange(data.index(MARK, 1), len(data))
     return data[:end], lambda span: end < span.stop
 
 
@@ -161,8 +163,8 @@ def harm(model: str, archive: Path, place: Path, command: str, told: "Counter[st
 
 def _kind(found: Attempt) -> str:
     """What a command's message says, without names and numbers."""
-    kinds = ["is damaged (", "is no archive", "isn't as glowflow writes it", "images are damaged", "another model"]
-    kinds += ["another version", "can't have"]
+    kinds = ["is damaged (", "isn't a glowflow archive", "isn't as glowflow writes it", "images are damaged"]
+    kinds += ["another model", "another version", "newer version", "can't have", "can't be written here"]
     return next((kind for kind in kinds if kind in found.told), "other" if found.code else "read")
 
 
@@ -174,29 +176,33 @@ def fuzzed(seed: str, data: bytes) -> bytes:
     records = _records(data)
     for _ in range(rng.randint(1, 3)):
         at = rng.randrange(len(records))
-        kind, content = records[at]
+        kind, index, content = records[at]
         records[at] = rng.choice(
             [
-                (kind, _changed(rng, content)),
-                (kind, _changed(rng, content[:80]) + content[80:]),
-                (rng.choice([b"head", b"imgs", b"file", b"end.", b"\0\0\0\0"]), content),
+                (kind, index, _changed(rng, content)),
+                (kind, _changed(rng, index), content),
+                (kind, _changed(rng, index[:40]) + index[40:], content),
+                (rng.choice([b"head", b"imgs", b"file", b"end.", b"\0\0\0\0"]), index, content),
                 records[rng.randrange(len(records))],
-                (kind, rng.randbytes(rng.randrange(2000))),
+                (kind, rng.randbytes(rng.randrange(2000)), content),
+                (kind, index, rng.randbytes(rng.randrange(2000))),
             ]
         )
     if rng.random() < 0.1:
         rng.shuffle(records)
     file = io.BytesIO()
-    for kind, content in records:
-        write_record(file, kind, content)
+    for record in records:
+        write_record(file, *record)
     return file.getvalue()
 
 
-def _records(data: bytes) -> list[tuple[bytes, bytes]]:
+def _records(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Kind, index and content of each record."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "archive"
         path.write_bytes(data)
-        return [(record.kind, record.read()) for record in read_records(path) if isinstance(record, Record)]
+        found = (record for record in read_records(path) if isinstance(record, Record))
+        return [(record.kind, record.index, record.read()) for record in found]
 
 
 def _changed(rng: random.Random, data: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
     pip install -e '.[codecs]'
     python -m benchmarks.compression results/compression/compression.jsonl runs/digits runs/faces32 --images 1,10,100
-    python -m benchmarks.compression results/compression/compression.jsonl runs/digits --codecs
+    python -m benchmarks.compression results/compression/compression.jsonl runs/digits --images 1,10,100 --codecs
 
 For each model and number of images, by default all test images: the likelihood, the bits that the images add to a
 stream, and the bytes of an archive of PNG files, which are divided into blocks, names and the rest. With --codecs: the
@@ -126,12 +126,12 @@ def _archived(model: IntegerModel, dataset: Dataset, folder: Path, block: int) -
     end = perf_counter()
     if found.images != len(values):
         raise ValueError(f"{found.files} images were kept as they are.")
-    sizes = [(each.start, each.record.length) for each in read(archive, Contents()) if isinstance(each, Coded)]
+    records = [each.record for each in read(archive, Contents()) if isinstance(each, Coded)]
     return {
         "bytes": {
             "archive": archive.stat().st_size,
-            "names": sum(start for start, _ in sizes),
-            "blocks": sum(length - start for start, length in sizes),
+            "names": sum(len(record.index) for record in records),
+            "blocks": sum(record.length for record in records),
         },
         "images_per_second": {"create": len(values) / (between - start), "extract": len(values) / (end - between)},
     }
@@ -151,7 +151,7 @@ def _check(model: IntegerModel, archive: Path, paths: dict[str, Path]) -> None:
     """Read an archive, and compare its files with those at these places."""
     contents = Contents()
     for block in read(archive, contents):
-        for found in block.files(model, lambda count: None):
+        for found in block.files(lambda: model, lambda count: None):
             path = paths.pop(found.entry.name)
             if b"".join(found.content) != path.read_bytes() or found.time != path.stat().st_mtime_ns:
                 raise ValueError(f"{path} doesn't come back.")

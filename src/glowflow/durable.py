@@ -89,7 +89,7 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
     try:
         yield partial
         sync(partial)
-    except Exception:
+    except (Exception, KeyboardInterrupt):
         shutil.rmtree(partial, ignore_errors=True)  # it would take room on a full disk
         raise
     if target.exists():

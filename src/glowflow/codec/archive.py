@@ -2,43 +2,43 @@
 
 An archive is a file of records (`records.py`). The first says which model and how many files, and the last that nothing
 is missing. Each of the others holds images of the model's shape, coded together, or one file of any other kind as it
-is. It begins with the names, so that they can be listed without the model. Times of images are at the beginning of the
-images' stream, where they take hardly any room.
+is. The names are its index, so that they can be listed without the model and without the files. The times of images are
+at the beginning of the images' stream, where they take hardly any room.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct, error
 from typing import Any, NamedTuple, TypeAlias
 
-from glowflow.codec.block import Way, unpacked
+from glowflow.codec.block import Way, check_block, unpacked
 from glowflow.codec.digest import SIZE
-from glowflow.codec.entries import Entry, UnlikeError, unpacked_entries, unpacked_times
+from glowflow.codec.entries import LONGEST_TIME, Entry, UnlikeError, unpacked_entries, unpacked_times
+from glowflow.codec.head import Head, other_model
 from glowflow.codec.integer_model import IntegerModel
-from glowflow.codec.pictures_alone import picture_file
+from glowflow.codec.pictures_alone import FORMATS, MODES, picture_file
 from glowflow.codec.records import Damage, Record, read_records
 from glowflow.errors import InputError
 
-VERSION = 1
 HEAD, IMAGES, FILE, END = b"head", b"imgs", b"file", b"end."
-LONGEST_HEAD = 1 << 12
-KEPT = Struct("<II")
-"""Before the name and the time of a file that is kept: the bytes of each."""
-CODED = Struct(f"<{SIZE}sIIHHI")
-"""Before the names of images: digest of the model's integer form, number of images, bytes of their names, and the way
-of the block, whose stream begins with their times."""
+KEPT = Struct("<q")
+"""Before the name of a file that is kept: its time."""
+CODED = Struct(f"<{SIZE}sIHHI")
+"""Before the names of images: digest of the model's integer form, number of images, and the way of the block, whose
+stream begins with their times."""
+MOST_TOLD = 20
+"""Damages and names of lost files that are remembered."""
 
 
 class File(NamedTuple):
-    """A file that has been got back."""
+    """A restored file."""
 
     entry: Entry
     time: int
     """When it was last changed, in nanoseconds since 1970."""
     content: Iterable[bytes]
-    """In parts."""
+    """In parts. DamagedError after the last one if the content isn't what was written."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +46,21 @@ class Kept:
     """A file that is kept as it is."""
 
     entries: list[Entry]
-    time: int
     record: Record
-    start: int
-    """Where its content begins in the record."""
+    time: int
 
     @classmethod
     def of(cls, record: Record) -> "Kept":
         """The file in a record; UnlikeError if there is none."""
-        names, times = _unpacked(KEPT, record)
-        start = KEPT.size + names + times
-        entries = unpacked_entries(record.read(KEPT.size, names), 1)
-        (time,) = unpacked_times(record.read(KEPT.size + names, times), 1)
-        return cls(entries, time, record, start)
+        (time,) = _unpacked(KEPT, record)
+        entries = unpacked_entries(record.index[KEPT.size :], 1)
+        if entries[0].kind:
+            raise UnlikeError("a file that is kept has the format of an image")
+        return cls(entries, record, time)
 
-    def files(self, _: IntegerModel, advance: Callable[[int], None]) -> Iterator[File]:
+    def files(self, _: Callable[[], IntegerModel], advance: Callable[[int], None]) -> Iterator[File]:
         """The file. `advance` is called with numbers of bytes of the archive that have been read."""
-        yield File(self.entries[0], self.time, self.record.chunks(self.start))
+        yield File(self.entries[0], self.time, self.record.chunks())
         advance(self.record.length)
 
 
@@ -72,33 +70,33 @@ class Coded:
 
     entries: list[Entry]
     record: Record
-    start: int
-    """Where the block begins in the record."""
     digest: bytes
     way: Way
 
     @classmethod
     def of(cls, record: Record) -> "Coded":
         """The images in a record; UnlikeError if there are none."""
-        digest, count, names, *way = _unpacked(CODED, record)
-        entries = unpacked_entries(record.read(CODED.size, names), count)
-        return cls(entries, record, CODED.size + names, digest, Way(*way))
+        digest, count, *numbers = _unpacked(CODED, record)
+        entries, way = unpacked_entries(record.index[CODED.size :], count), Way(*numbers)
+        if way.content > LONGEST_TIME * (count + 1) or not all(entry.kind in FORMATS for entry in entries):
+            raise UnlikeError("a record of images has no times or formats of images")
+        return cls(entries, record, digest, way)
 
-    def files(self, model: IntegerModel, advance: Callable[[int], None]) -> Iterator[File]:
+    def files(self, model: Callable[[], IntegerModel], advance: Callable[[int], None]) -> Iterator[File]:
         """The file of each image. `advance` is called with numbers of bytes of the archive that have been read.
 
         Raises:
-            InputError: If the images were coded with another model, or if they are damaged.
+            InputError: If the images were coded with another model, or if the archive isn't as glowflow writes it.
+            DamagedError: If they are damaged.
         """
-        if self.digest != model.digest:
-            raise InputError(
-                f"The archive's images were coded with another model, of digest {self.digest.hex()}; "
-                f"this one's is {model.digest.hex()}."
-            )
-        count = len(self.entries)
-        block = self.record.read(self.start)
+        integers, count = model(), len(self.entries)
+        if self.digest != integers.digest:
+            raise other_model(self.digest.hex(), integers)
+        if integers.config.image_shape[0] not in MODES:
+            raise UnlikeError("it has images of a model whose images have no format")
+        check_block(self.record.length, count, integers.config, self.way)
         each = self.record.length // count
-        images, content = unpacked(model, block, count, self.way, lambda images: advance(each * images))
+        images, content = unpacked(integers, self.record.read(), count, self.way, lambda images: advance(each * images))
         for entry, time, pixels in zip(self.entries, unpacked_times(content, count), images.numpy(), strict=True):
             yield File(entry, time, [picture_file(pixels, entry.kind)])
 
@@ -111,11 +109,44 @@ Block: TypeAlias = Kept | Coded
 class Contents:
     """What is read of an archive besides its blocks."""
 
-    head: dict[str, Any] = field(default_factory=dict)
-    """The version, the number of files, and the digest, shape and bits of the model; empty if it's damaged."""
+    head: Head | None = None
+    """None if it's damaged."""
     is_complete: bool = False
     """True if the last record is there."""
+    names: int = 0
+    """How many files have been named."""
+    lost: int = 0
+    """How many of these turned out to be damaged when they were read."""
+    lost_names: list[str] = field(default_factory=list)
+    """The first ones of them."""
     damages: list[Damage] = field(default_factory=list)
+    """The first ones."""
+
+    def add(self, record: Record) -> Block | None:
+        """Note what a record says; the block if it has files. UnlikeError if no archive has such a record here."""
+        if record.kind == HEAD and not self.head:
+            self.head = Head.unpacked(record.index)
+        elif record.kind == END:
+            self.is_complete = True
+        elif record.kind in {IMAGES, FILE}:
+            block = (Kept if record.kind == FILE else Coded).of(record)
+            self.names += len(block.entries)
+            if self.head and self.names > self.head.files:
+                raise UnlikeError("it has more files than its head says")
+            return block
+        else:
+            raise UnlikeError("a record is of no kind that it could be")
+        return None
+
+    def note(self, damage: Damage) -> None:
+        """Note a damage."""
+        self.damages = [*self.damages, damage][:MOST_TOLD]
+
+    def lose(self, names: list[str], damage: Damage) -> None:
+        """Note the files that a damage costs."""
+        self.note(damage)
+        self.lost += len(names)
+        self.lost_names = [*self.lost_names, *names][:MOST_TOLD]
 
 
 def read(path: Path, contents: Contents) -> Iterator[Block]:
@@ -124,38 +155,27 @@ def read(path: Path, contents: Contents) -> Iterator[Block]:
     Raises:
         InputError: If the file isn't an archive, or one of a later version, or has what no archive has.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file: an archive has to be one, because it isn't read from first to last.")
     for record in read_records(path):
         if isinstance(record, Damage):
-            contents.damages.append(record)
+            contents.note(record)
             if record.length == path.stat().st_size:
-                raise InputError(f"{path} is no archive: nothing in it is as glowflow writes it.")
-        elif record.kind == HEAD:
-            contents.head = _head(path, record)
-        elif record.kind == END:
-            contents.is_complete = True
-        else:
-            yield _block(record)
+                raise InputError(f"{path} isn't a glowflow archive, or it is damaged from beginning to end.")
+        elif block := contents.add(record):
+            yield block
 
 
-def _block(record: Record) -> Block:
-    if record.kind not in {IMAGES, FILE}:
-        raise UnlikeError("a record is of no kind that there is")
-    return (Kept if record.kind == FILE else Coded).of(record)
-
-
-def _head(path: Path, record: Record) -> dict[str, Any]:
-    try:
-        head = json.loads(record.read(length=LONGEST_HEAD))
-    except (ValueError, RecursionError):
-        raise UnlikeError("its head isn't JSON") from None
-    if not isinstance(head, dict) or head.get("version") != VERSION or type(head.get("files")) is not int:
-        raise InputError(f"{path} was written by another version of glowflow, which can read it.")
-    return head
+def head_of(path: Path) -> Head | None:
+    """The head of an archive; None if it's damaged. InputError as for `read`."""
+    contents = Contents()
+    next(read(path, contents), None)
+    return contents.head
 
 
 def _unpacked(numbers: Struct, record: Record) -> tuple[Any, ...]:
-    """The numbers at the beginning of a record."""
+    """The numbers at the beginning of an index."""
     try:
-        return numbers.unpack(record.read(length=numbers.size))
+        return numbers.unpack(record.index[: numbers.size])
     except error:
-        raise UnlikeError("a record is too short") from None
+        raise UnlikeError("an index is too short") from None

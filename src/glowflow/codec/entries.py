@@ -1,20 +1,24 @@
 """The files of a record of an archive: their names, formats and times, as bytes."""
 
-import os
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from glowflow.codec.pictures_alone import FORMATS
 from glowflow.errors import InputError
 
 MOST_ENTRIES = 1 << 16
 """Files of a record, at most."""
-LONGEST_NAME, LONGEST_LIST = 1 << 17, 1 << 27
-"""Bytes of a name, and of all names of a record, at most."""
-FORMATS = ("", "PNG", "PPM")
+LONGEST_NAME, LONGEST_LIST = 1 << 17, 1 << 24
+"""Bytes of a name, and of all names and formats of a record, at most."""
+DEEPEST = 100
+"""Parts of a name, at most: a file may be in this many folders less one."""
+KINDS = ("", *FORMATS)
 TIMES = np.iinfo(np.int64)
+LONGEST_TIME = 16
+"""Bytes of a packed time, at most; a list of n times takes no more than n + 1 of them."""
 
 
 class Entry(NamedTuple):
@@ -24,6 +28,11 @@ class Entry(NamedTuple):
     """Its path in the folder, with slashes."""
     kind: str
     """The format of an image whose pixels the model has coded; empty for a file that is kept as it is."""
+
+    @property
+    def size(self) -> int:
+        """The bytes that it adds to a list."""
+        return sum(len(_bytes(part)) + 1 for part in self)
 
 
 class UnlikeError(InputError):
@@ -35,7 +44,7 @@ class UnlikeError(InputError):
 
 def packed_entries(entries: Iterable[Entry]) -> bytes:
     """Names and formats as bytes."""
-    return zlib.compress("\0".join(part for entry in entries for part in entry).encode("utf-8", "surrogatepass"), 9)
+    return zlib.compress(_bytes("\0".join(part for entry in entries for part in entry)), 9)
 
 
 def unpacked_entries(data: bytes, count: int) -> list[Entry]:
@@ -86,6 +95,10 @@ def _inflated(data: bytes, limit: int) -> bytes:
     return found
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
 def _text(part: bytes) -> str:
     try:
         return part.decode("utf-8", "surrogatepass")
@@ -95,16 +108,7 @@ def _text(part: bytes) -> str:
 
 def _checked(entry: Entry) -> Entry:
     """An entry whose name leads nowhere but into the folder."""
-    if not _is_inside(entry.name) or entry.kind not in FORMATS:
+    parts = entry.name.split("/")
+    if {"..", ".", ""} & set(parts) or len(parts) > DEEPEST or entry.kind not in KINDS:
         raise UnlikeError(f"{tuple(entry)!r:.200} is no file of a folder")
     return entry
-
-
-def _is_inside(name: str) -> bool:
-    """True for a relative path without detours, which this system can have and doesn't read in another way."""
-    signs = '\\:*?"<>|' if os.name == "nt" else ""
-    try:
-        os.fsencode(name)
-    except UnicodeEncodeError:
-        return False
-    return not ({"..", ".", ""} & set(name.split("/")) or any(sign in name for sign in signs))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from io import BytesIO
 from struct import unpack_from
+from typing import TypeAlias
 from zlib import crc32
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from glowflow.shapes import Shape
 
-PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
+PNG_BEGINS, PNM_BEGINS = b"\x89PNG\r\n\x1a\n", (b"P5", b"P6")
 PLACE_OF_DEPTH = 24
 """Where a PNG file says how many bits a value has."""
 MODES = {1: "L", 3: "RGB"}
@@ -19,26 +20,63 @@ FORMATS = ("PNG", "PPM")
 LARGEST_HEADER = 1 << 16
 """A file of pixels alone has fewer bytes than this and two for each value."""
 
+OTHER_FORMAT, OTHER_SIZE, OTHER_CHANNELS = "another format", "another size", "other channels"
+MORE, DAMAGED, LARGER = "more than pixels of 8 bits", "damage", "more bytes than such an image has"
+"""Why the model can't code a file."""
 
-def pixels_alone(content: bytes, shape: Shape, num_bits: int) -> tuple[str, NDArray[np.uint8]] | None:
-    """The format and the pixels (C, H, W) of an image file that a model of this shape can code; None for other files.
+Pixels: TypeAlias = tuple[str, NDArray[np.uint8]]
+"""The format of an image file, and its pixels (C, H, W)."""
 
-    These are PNG files of 8 bits without transparency, palette, text or other additions, and PGM and PPM files without
-    comments. Every value is a multiple of 2^(8 - n).
+
+def pixels_alone(content: bytes, shape: Shape, num_bits: int) -> Pixels | str:
+    """The pixels of an image file that a model of this shape can code; for other files, why it can't.
+
+    The model codes PNG files of 8 bits without transparency, palette, text or other additions, and PGM and PPM files
+    without comments. Every value has to be a multiple of 2^(8 - n).
     """
-    channels, *size = shape
-    if not (content.startswith(PNG_BEGINS) and _has_pixels_alone(content)) and content[:2] not in {b"P5", b"P6"}:
-        return None
+    if reason := _other_file(content):
+        return reason
+    channels, height, width = shape
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
-            if [image.height, image.width] != size or image.mode != MODES.get(channels):
-                return None
-            pixels, kind = np.asarray(image).reshape(*size, channels).transpose(2, 0, 1), str(image.format)
+            if image.size != (width, height):
+                return OTHER_SIZE
+            if image.mode != MODES.get(channels):
+                return OTHER_CHANNELS
+            pixels, kind = np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1), str(image.format)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None
-    if (pixels & ((1 << (8 - num_bits)) - 1)).any() or (kind == "PPM" and picture_file(pixels, kind) != content):
-        return None
-    return kind, pixels
+        return DAMAGED
+    if (pixels & (step(num_bits) - 1)).any():
+        return f"values that aren't multiples of {step(num_bits)}"
+    return MORE if kind == "PPM" and picture_file(pixels, kind) != content else (kind, pixels)
+
+
+def why_larger(begins: bytes) -> str:
+    """Why the model can't code a file with more bytes than an image of its shape has, given the file's first bytes."""
+    return LARGER if begins.startswith((PNG_BEGINS, *PNM_BEGINS)) else OTHER_FORMAT
+
+
+def step(num_bits: int) -> int:
+    """The number of which all values of an image of n bits are multiples.
+
+    >>> step(8), step(5)
+    (1, 8)
+    """
+    return 1 << (8 - num_bits)
+
+
+def coded_files(shape: Shape, num_bits: int) -> str:
+    """Which files a model of this shape can code, in words.
+
+    >>> coded_files((3, 32, 64), 5)
+    'PNG and PPM files of 64x32 pixels in RGB whose values are multiples of 8'
+    """
+    channels, height, width = shape
+    if channels not in MODES:
+        return f"no files, because images of {channels} channels have no format"
+    kind = "PNG and PGM files of {}x{} pixels in grey" if channels == 1 else "PNG and PPM files of {}x{} pixels in RGB"
+    values = "" if num_bits == 8 else f" whose values are multiples of {step(num_bits)}"
+    return kind.format(width, height) + values
 
 
 def picture_file(pixels: NDArray[np.uint8], kind: str) -> bytes:
@@ -47,6 +85,13 @@ def picture_file(pixels: NDArray[np.uint8], kind: str) -> bytes:
     squeezed = pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
     Image.fromarray(squeezed).save(file, kind)
     return file.getvalue()
+
+
+def _other_file(content: bytes) -> str:
+    """Why a file isn't a PNG, PGM or PPM file that may have pixels alone; empty if it may be one."""
+    if content.startswith(PNG_BEGINS):
+        return "" if _has_pixels_alone(content) else MORE
+    return "" if content.startswith(PNM_BEGINS) else OTHER_FORMAT
 
 
 def _has_pixels_alone(png: bytes) -> bool:

@@ -1,9 +1,9 @@
 """A file of records, whose damage is noticed, and costs only the records that it hits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from struct import Struct, error
+from struct import Struct
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
 
@@ -11,32 +11,21 @@ from glowflow.errors import InputError
 
 MARK = b"\x8bglow\r\n\x1a"
 """Begins each record. A transfer that changes the ends of lines changes it, too."""
-HEADER = Struct("<8s4sQI")
-"""Mark, kind, length of the content, and checksum of the content. The checksum of these follows."""
+HEADER = Struct("<8s4sIIQI")
+"""Mark, kind, number of the file, length of the index, and length and checksum of the content."""
 CHECKSUM = Struct("<I")
+"""The checksum of header and index, between which it stands."""
 LENGTH = HEADER.size + CHECKSUM.size
+LONGEST_INDEX = 1 << 25
 READ_AT_ONCE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Record:
-    """What was written: a kind, four bytes, and any content, which is read when it's needed."""
+class DamagedError(InputError):
+    """The error for a content that isn't what was written."""
 
-    kind: bytes
-    length: int
-    """Bytes of the content."""
-    file: BinaryIO
-    start: int
-    """Where the content begins in the file."""
-
-    def read(self, start: int = 0, length: int | None = None) -> bytes:
-        """A part of the content: at most `length` bytes from `start` on, or all of them."""
-        return b"".join(self.chunks(start, length))
-
-    def chunks(self, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The same part, a megabyte at a time."""
-        rest = self.length - start
-        return _chunks(self.file, self.start + start, rest if length is None else min(length, rest))
+    def __init__(self, damage: "Damage") -> None:
+        self.damage = damage
+        super().__init__(f"The record of {damage.length:,} bytes from byte {damage.start:,} on is damaged.")
 
 
 class Damage(NamedTuple):
@@ -47,87 +36,160 @@ class Damage(NamedTuple):
     length: int
 
 
-def write_record(file: BinaryIO, kind: bytes, content: bytes, path: Path | None = None) -> int:
+@dataclass(frozen=True)
+class Record:
+    """What was written: a kind, four bytes; an index, which is intact; a content, which is read when it's needed."""
+
+    kind: bytes
+    index: bytes
+    number: int
+    """The same for all records of a file, and another one for a file that is the content of a record."""
+    file: BinaryIO
+    start: int
+    """Where the record begins in the file."""
+    length: int
+    """Bytes of the content."""
+    checksum: int
+    """Of the content."""
+
+    @property
+    def end(self) -> int:
+        """Where the next record should begin."""
+        return self._place + self.length
+
+    @property
+    def damage(self) -> Damage:
+        """The place of the whole record."""
+        return Damage(self.start, self.end - self.start)
+
+    @property
+    def _place(self) -> int:
+        return self.start + LENGTH + len(self.index)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content, a megabyte at a time; DamagedError after its end if it isn't what was written."""
+        length = checksum = 0
+        for chunk in _chunks(self.file, self._place, self.length):
+            length, checksum = length + len(chunk), crc32(chunk, checksum)
+            yield chunk
+        if (length, checksum) != (self.length, self.checksum):
+            raise DamagedError(self.damage)
+
+    def read(self) -> bytes:
+        """The whole content; DamagedError if it isn't what was written."""
+        return b"".join(self.chunks())
+
+    def is_intact(self) -> bool:
+        """True if the content is what was written."""
+        try:
+            return all(True for _ in self.chunks())
+        except DamagedError:
+            return False
+
+
+def write_record(file: BinaryIO, kind: bytes, index: bytes, content: bytes | Path = b"", number: int = 0) -> int:
     """Add a record to a file, and return how many bytes it takes.
 
     Args:
         file: Where to write it.
         kind: Four bytes.
-        content: The content.
-        path: A file of any size, which is the rest of the content.
+        index: What can be read without the content.
+        content: The content, or a file of any size that has it.
+        number: The same for all records of the file.
 
     Raises:
-        InputError: If that file changes meanwhile. It may grow; what is added isn't stored.
+        InputError: If a file with the content changes meanwhile. It may grow; what is added isn't stored.
     """
-    length = path.stat().st_size if path else 0
-    before = _copied(content, path, length)
-    header = HEADER.pack(MARK, kind, *before)
-    file.write(header + CHECKSUM.pack(crc32(header)) + content)
-    if not _copied(content, path, length, file) == before == (len(content) + length, before[1]):
-        raise InputError(f"{path} has changed while it was being stored. Store it again.")
-    return LENGTH + len(content) + length
+    length = content.stat().st_size if isinstance(content, Path) else len(content)
+    before = _copied(_parts(content, length))
+    header = HEADER.pack(MARK, kind, number, len(index), *before)
+    file.write(header + CHECKSUM.pack(crc32(index, crc32(header))) + index)
+    if not _copied(_parts(content, length), file) == before == (length, before[1]):
+        raise InputError(f"{content!s} has changed while it was being stored. Store it again.")
+    return LENGTH + len(index) + length
 
 
 def read_records(path: Path) -> Iterator[Record | Damage]:
-    """The records of a file, one at a time, and in between the parts that are damaged.
+    """The records of a file whose indexes are intact, one at a time, and in between the parts where there are none.
 
-    A record can be read until the next one is asked for.
+    A record can be read until the next one is asked for. The next one stands behind its content, also if the content is
+    damaged. If no record begins there, the content is searched for one, because bytes may have been lost or added. A
+    content that is such a file itself has records of another number, which aren't taken for this file's.
     """
-    size, at = path.stat().st_size, 0
+    size, at, number = path.stat().st_size, 0, None
     with path.open("rb") as file:
         while at < size:
-            record = _record(file, at, size)
-            length = LENGTH + record.length if record else _next(file, at + 1, size) - at
-            yield record or Damage(at, length)
-            at += length
+            record = _record(file, at, size, number)
+            if record:
+                yield record
+                at, number = _after(record, size), record.number
+            else:
+                end = _next(file, at + 1, size, number)
+                yield Damage(at, end - at)
+                at = end
 
 
-def _record(file: BinaryIO, at: int, size: int) -> Record | None:
-    """The record that begins at a place of a file; None if none does, or if it's damaged."""
-    file.seek(at)
+def _record(file: BinaryIO, at: int, size: int, number: int | None) -> Record | None:
+    """The record that begins at a place of a file; None if none does, or if its index is damaged."""
+    file.seek(min(at, size))
     header, checksum = file.read(HEADER.size), file.read(CHECKSUM.size)
-    try:
-        mark, kind, length, of_content = HEADER.unpack(header)
-        (of_header,) = CHECKSUM.unpack(checksum)
-    except error:
+    if len(header) < HEADER.size:
         return None
-    if mark != MARK or of_header != crc32(header) or length > size - at - LENGTH:
+    mark, kind, found, of_index, length, of_content = HEADER.unpack(header)
+    if mark != MARK or number not in {None, found} or of_index > LONGEST_INDEX:
         return None
-    found = 0
-    for chunk in _chunks(file, at + LENGTH, length):
-        found = crc32(chunk, found)
-    return Record(kind, length, file, at + LENGTH) if found == of_content else None
+    index = file.read(of_index)
+    if len(index) < of_index or checksum != CHECKSUM.pack(crc32(index, crc32(header))):
+        return None
+    return Record(kind, index, found, file, at, length, of_content)
 
 
-def _chunks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
-    """A part of a file, a megabyte at a time."""
-    for at in range(start, start + length, READ_AT_ONCE):
-        file.seek(at)
-        yield file.read(min(READ_AT_ONCE, start + length - at))
+def _after(record: Record, size: int) -> int:
+    """Where the next record begins, or where it should begin if there is none."""
+    is_followed = record.end == size or _record(record.file, record.end, size, record.number)
+    if is_followed or record.is_intact():
+        return record.end
+    return _next(record.file, record.start + 1, size, record.number)
 
 
-def _copied(content: bytes, path: Path | None, length: int, to: BinaryIO | None = None) -> tuple[int, int]:
-    """The number and the checksum of some bytes and the first `length` ones of a file, which are copied to another."""
-    total, checksum = len(content), crc32(content)
-    if path:
-        with path.open("rb") as file:
-            for chunk in _chunks(file, 0, length):
-                total, checksum = total + len(chunk), crc32(chunk, checksum)
-                if to:
-                    to.write(chunk)
-    return total, checksum
-
-
-def _next(file: BinaryIO, start: int, size: int) -> int:
-    """The first place from `start` on where an undamaged header begins; the file's end if there is none."""
+def _next(file: BinaryIO, start: int, size: int, number: int | None) -> int:
+    """The first place from `start` on where a record begins; the file's end if there is none."""
     while start < size:
         file.seek(start)
-        found = file.read(READ_AT_ONCE + LENGTH)
+        found = file.read(READ_AT_ONCE + len(MARK) - 1)
         place = found.find(MARK)
         while place >= 0:
-            header = found[place : place + HEADER.size]
-            if found[place + HEADER.size : place + LENGTH] == CHECKSUM.pack(crc32(header)):
+            if _record(file, start + place, size, number):
                 return start + place
             place = found.find(MARK, place + 1)
         start += READ_AT_ONCE
     return size
+
+
+def _chunks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
+    """A part of a file, a megabyte at a time, as far as the file has it."""
+    for at in range(start, start + length, READ_AT_ONCE):
+        file.seek(at)
+        chunk = file.read(min(READ_AT_ONCE, start + length - at))
+        if not chunk:
+            return
+        yield chunk
+
+
+def _parts(content: bytes | Path, length: int) -> Iterator[bytes]:
+    """Some bytes, or the first `length` ones of a file, in parts."""
+    if isinstance(content, bytes):
+        yield content
+    else:
+        with content.open("rb") as file:
+            yield from _chunks(file, 0, length)
+
+
+def _copied(parts: Iterable[bytes], to: BinaryIO | None = None) -> tuple[int, int]:
+    """The number and the checksum of some bytes, which are copied to a file."""
+    length = checksum = 0
+    for part in parts:
+        length, checksum = length + len(part), crc32(part, checksum)
+        if to:
+            to.write(part)
+    return length, checksum

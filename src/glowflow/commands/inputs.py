@@ -285,6 +285,16 @@ def check_folder(option: str, path: Path) -> None:
         raise InputError(f"{path} is not empty: give {option} a new folder.")
 
 
+def check_replaceable(option: str, path: Path) -> None:
+    """Refuse a folder that a new one can't replace: hidden files count, and it must be possible to rename it."""
+    check_folder(option, path)
+    place = destination(path).absolute()
+    if place.exists() and any(place.iterdir()):
+        raise InputError(f"{path} is not empty: it has hidden files; give {option} a new folder.")
+    if place.exists() and (os.path.ismount(place) or not os.access(place.parent, os.W_OK | os.X_OK)):
+        raise InputError(f"{path} can't be replaced by a new folder: give {option} a new folder in it.")
+
+
 def check_picture(path: Path, *, may_move: bool = False) -> None:
     """Refuse a picture, or an animation if it `may_move`, that can't be written because of its place or its ending."""
     from PIL import Image

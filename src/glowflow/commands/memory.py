@@ -26,6 +26,7 @@ HELPS = {
     "train": "--micro-batch 8 or --memory reversible, for the same result; or, in another --out, a smaller "
     "--train.batch-size, --train.init-batch-size or --model.width",
     "batch": "a smaller --batch",
+    "block": "a smaller --block",
     "num": "a smaller --num",
     "num_images": "a smaller --num-images",
     "images": "fewer images at a time",

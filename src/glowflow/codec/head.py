@@ -1,0 +1,99 @@
+"""What an archive says about itself: how many files it has, and which model coded its images."""
+
+import json
+from typing import Any, NamedTuple
+
+from glowflow.codec.entries import UnlikeError
+from glowflow.codec.integer_model import IntegerModel
+from glowflow.errors import InputError
+
+VERSION = 1
+LONGEST_HEAD = 1 << 14
+LONGEST_MODEL = 200
+"""Letters of a model's name, at most."""
+
+
+class Head(NamedTuple):
+    """The first record of an archive."""
+
+    files: int
+    """How many there are."""
+    model: str
+    """What the user called the model."""
+    image_shape: list[int]
+    num_bits: int
+    weights: str
+    """Digest of its weights."""
+    digest: str
+    """Digest of its weights and of what its integer form computes."""
+
+    @classmethod
+    def of(cls, files: int, name: str, model: IntegerModel) -> "Head":
+        """The head of an archive of so many files, and of a model that the user calls by a name."""
+        shape, num_bits = list(model.config.image_shape), model.config.num_bits
+        return cls(files, name[:LONGEST_MODEL], shape, num_bits, model.weights_digest.hex(), model.digest.hex())
+
+    def packed(self) -> bytes:
+        """The head as bytes."""
+        return json.dumps({"version": VERSION, **self._asdict()}).encode()
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> "Head":
+        """The head of which `packed` has made these bytes.
+
+        Raises:
+            InputError: If a later version has made them, or if nothing like a head has.
+        """
+        try:
+            found = json.loads(data[:LONGEST_HEAD])
+        except (ValueError, RecursionError):
+            raise UnlikeError("its head isn't JSON") from None
+        version = found.get("version") if isinstance(found, dict) else None
+        if type(version) is int and version > VERSION:
+            raise InputError(f"The archive is of version {version}: it needs a newer version of glowflow.")
+        values = [found.get(name) for name in cls._fields] if version == VERSION else []
+        if not _is_head(values):
+            raise UnlikeError("its head lacks something")
+        return cls(*values)
+
+    def __str__(self) -> str:
+        """The model, in words."""
+        shape = "x".join(map(str, self.image_shape))
+        images = f"images of shape {shape} and {self.num_bits} bits"
+        return shown(f"{self.model}, {images}, digest {self.digest}, digest of the weights {self.weights}")
+
+    def check(self, model: IntegerModel) -> None:
+        """Raise an InputError if the images were coded with another model, or by other computations."""
+        if self.digest == model.digest.hex():
+            return
+        if self.weights == model.weights_digest.hex():
+            raise InputError(
+                f"The archive's images were coded with this model by another version of glowflow, which computed in "
+                f"another way (digest {shown(self.digest)}; here it is {model.digest.hex()})."
+            )
+        raise other_model(self.digest, model, f" ({self})")
+
+
+def other_model(digest: str, model: IntegerModel, more: str = "") -> InputError:
+    """The error for images that were coded with a model of another digest."""
+    return InputError(
+        f"The archive's images were coded with another model, of digest {shown(digest)}{more}; this one's is "
+        f"{model.digest.hex()}."
+    )
+
+
+def shown(text: str) -> str:
+    r"""A text of an archive as it's printed: in quotation marks if it has signs that a terminal might obey.
+
+    >>> print(shown("runs/digits"), shown("a" + chr(7)))
+    runs/digits 'a\x07'
+    """
+    return text if text.isprintable() else repr(text)
+
+
+def _is_head(values: list[Any]) -> bool:
+    """True for values of the right kinds."""
+    if [type(value) for value in values] != [int, str, list, int, str, str]:
+        return False
+    files, _, shape, *_ = values
+    return files >= 0 and [type(size) for size in shape] == [int] * 3
