@@ -4,7 +4,8 @@
     python -m benchmarks.compression_report results/compression/compression.jsonl --figure docs/images/compression.png
 
 The table has the largest archive of each model, the best of the general codecs for the same images, and how much less
-the archive takes. The figure shows what a block and a file add to the likelihood, against the number of images.
+the archive takes. The figure shows what a block and a file add to the likelihood, and what the codecs take for the
+same images, against the number of images.
 """
 
 import argparse
@@ -53,7 +54,7 @@ def draw(lines: Sequence[Line], path: Path) -> None:
     for axes, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
         own = _archives(lines, model)
         _curves(axes, own)
-        _levels(axes, [line for line in lines if line["model"] == model and "codec" in line])
+        _codecs(axes, [line for line in lines if line["model"] == model and line.get("arrangement") == "files"])
         axes.set(title=own[0]["test_images_of"], xlabel="images", xscale="log", ylabel="bits/dim", ylim=0)
     figure.axes[0].legend(fontsize="small")
     figure.savefig(path, dpi=150)
@@ -69,10 +70,11 @@ def _curves(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
     axes.plot(counts, [line["bits_per_dim"]["archive"] for line in lines], "s-", ms=3, label="with the file's, too")
 
 
-def _levels(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
-    """The bits/dim of the codecs, each image a file."""
-    for style, line in zip(("-", "--", "-."), [each for each in lines if each["arrangement"] == "files"], strict=False):
-        axes.axhline(line["bits_per_dim"], color="0.6", ls=style, lw=1, label=f"{line['codec']}, per file")
+def _codecs(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
+    """The bits/dim of the codecs for the same images, each image a file."""
+    for style, codec in zip(("-", "--", "-."), dict.fromkeys(line["codec"] for line in lines), strict=False):
+        own = sorted((line["count"], line["bits_per_dim"]) for line in lines if line["codec"] == codec)
+        axes.plot(*zip(*own, strict=True), color="0.6", ls=style, lw=1, marker=".", label=f"{codec}, per file")
 
 
 def _models(lines: Sequence[Line]) -> list[str]:
