@@ -15,9 +15,11 @@ from glowflow import Glow, GlowConfig, InputError
 from glowflow.bijections import Coupling
 from glowflow.cli import main
 from glowflow.conditioners import Conditioner
+from glowflow.data import at_hand
 from glowflow.export import checking, onnx_files, runtime
 from glowflow.export.forms import for_runtimes
 from glowflow.export.functions import functions
+from glowflow.images import quantize
 from glowflow.model import FrozenGlow
 from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, PERMUTATIONS
 from tests.helpers import frozen, sentence
@@ -94,6 +96,17 @@ def test_float16_halves_the_file_and_keeps_the_inverse_exact(tmp_path: Path) -> 
     encoder, decoder = (runtime.session(tmp_path / "rounded" / f"{name}.onnx") for name in ("encoder", "decoder"))
     images = examples(model, 4)["images"] // 8 * 8
     assert torch.equal(runtime.run(decoder, {"latents": runtime.run(encoder, {"images": images})}), images)
+
+
+def test_test_faces_come_back_exactly(tmp_path: Path) -> None:
+    faces = at_hand("faces", (3, 64, 64), "test", 24)
+    if faces is None:
+        pytest.skip("the faces need the extra data")
+    onnx_files.write(Glow.from_pretrained("faces").freeze(), tmp_path)
+    encoder, decoder = (runtime.session(tmp_path / f"{name}.onnx") for name in ("encoder", "decoder"))
+    images, _ = faces.batch(range(24))
+    found = runtime.run(decoder, {"latents": runtime.run(encoder, {"images": images})})
+    assert torch.equal(found, quantize(images, 5))
 
 
 def test_a_weight_too_large_for_float16_is_refused() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glowflow.errors import InputError, one_line
-from glowflow.export.functions import Function, functions
+from glowflow.export.functions import Function, Functions, functions
 from glowflow.export.runtime import run, session
 from glowflow.images import quantize
 from glowflow.model import FrozenGlow
@@ -24,12 +24,17 @@ Tensors = dict[str, Tensor]
 
 
 @torch.no_grad()
-def check(model: FrozenGlow, folder: Path) -> dict[str, float]:
+def check(model: FrozenGlow, folder: Path, made: Functions = functions) -> dict[str, float]:
     """Compare the files in a folder with the model that they were made of.
 
     The decoder has to give back every pixel of random images from their latents, unless the model itself fails to do so
     in float32. Latents and bits/dim may differ from those in float64 by 1e-4, or by four times the error of the model's
     own float32 if that is more.
+
+    Args:
+        model: The model.
+        folder: The folder.
+        made: Gives the functions of a model whose files are there, the encoder and the decoder among them.
 
     Returns:
         The largest difference of each function.
@@ -37,10 +42,10 @@ def check(model: FrozenGlow, folder: Path) -> dict[str, float]:
     Raises:
         InputError: If a function differs by more, or can't be run.
     """
-    examples, exact = _examples(model), functions(deepcopy(model).double())
+    examples, exact = _examples(model), made(deepcopy(model).double())
     truths = {name: each.compute(**{key: examples[key] for key in each.inputs}) for name, each in exact.items()}
     truths["decoder"] = examples["images"]
-    return {name: _check(name, each, truths[name], examples, folder) for name, each in functions(model).items()}
+    return {name: _check(name, each, truths[name], examples, folder) for name, each in made(model).items()}
 
 
 def _examples(model: FrozenGlow) -> Tensors:

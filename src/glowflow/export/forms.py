@@ -25,6 +25,11 @@ class StepForm(nn.Module):
         y, log_det = self.step.rest(_mix(x, self.step.matrix, self.step.bias))
         return y, log_det + x[0, 0].numel() * self.step.log_abs_det
 
+    def by_position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix the channels, then couple."""
+        y, values = self.step.rest.by_position(_mix(x, self.step.matrix, self.step.bias))
+        return y, values + self.step.log_abs_det
+
     def inverse(self, y: Tensor) -> Tensor:
         """Uncouple, then unmix."""
         return _mix(self.step.rest.inverse(y), self.step.inverse_matrix, self.step.inverse_bias)

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from glowflow.images import dequantize, to_uint8
 from glowflow.model import Glow
-
-Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,10 @@ class Function:
     inputs: Mapping[str, Tensor]
     output: str
     compute: Callable[..., Tensor]
+
+
+Functions: TypeAlias = Callable[[Glow], dict[str, Function]]
+"""Gives functions of a model by their names."""
 
 
 def functions(model: Glow) -> dict[str, Function]:

@@ -1,7 +1,7 @@
 """A model as ONNX files: a graph for each of its functions, and one file with the weights of all."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,35 +11,32 @@ from glowflow.bijections import Coupling
 from glowflow.errors import InputError, one_line
 from glowflow.export import operators  # noqa: F401  which register themselves
 from glowflow.export.forms import for_runtimes
-from glowflow.export.functions import Function, functions
+from glowflow.export.functions import Function, Functions, functions
 from glowflow.export.graph import Graph, Weights, onnx
 from glowflow.export.symbols import Call, inputs
 from glowflow.model import FrozenGlow
 
 WEIGHTS = "weights.bin"
-ALL = ("encoder", "decoder", "likelihood")
-"""The names of the functions."""
 
 
 @torch.no_grad()
-def write(model: FrozenGlow, folder: Path, names: Collection[str] = ALL) -> None:
-    """Write a model's functions (see `functions`) as `encoder.onnx`, `decoder.onnx` and `likelihood.onnx`.
+def write(model: FrozenGlow, folder: Path, made: Functions = functions) -> None:
+    """Write a model's functions, by default `encoder.onnx`, `decoder.onnx` and `likelihood.onnx` (see `functions`).
 
     The number of images stays open in all of them. They share the file `weights.bin`.
 
     Args:
         model: The model, in float32 on the CPU.
         folder: An empty folder.
-        names: The functions that are written.
+        made: Gives the functions of a model.
 
     Raises:
         InputError: If the model has a part of the user's own that can't be expressed in ONNX.
     """
     weights, about = Weights(WEIGHTS), _about(model)
-    found = functions(for_runtimes(model))
-    for name in names:
+    for name, function in made(for_runtimes(model)).items():
         try:
-            graph = recorded(found[name], weights)
+            graph = recorded(function, weights)
         except Exception as error:
             if not model.config.foreign_parts:
                 raise

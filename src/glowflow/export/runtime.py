@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from glowflow.export import onnx_files
+from glowflow.export.functions import functions
 from glowflow.model import FrozenGlow
 from glowflow.packages import imported
 
@@ -42,7 +43,7 @@ def decoder(model: FrozenGlow, threads: int) -> Decode:
         InputError: If a package is missing, or if the model can't be exported, see `onnx_files.write`.
     """
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        onnx_files.write(model, Path(folder), ["decoder"])
+        onnx_files.write(model, Path(folder), lambda glow: {"decoder": functions(glow)["decoder"]})
         ready = session(Path(folder, "decoder.onnx"), threads)
 
     def decode(z: Tensor, y: Tensor | None = None) -> Tensor:

@@ -61,9 +61,7 @@ class Bits:
         """
         model, (_, *size) = model.in_float64(), model.config.image_shape
         x, log_q = model.dequantized(images, noise)
-        latents, log_dets, priors = model.by_position(x, y)
-        parts = (map(_information, latents), log_dets, priors)
-        eps, log_det, prior = (_stacked([regridded(each, size) for each in part]) for part in parts)
+        eps, log_det, prior = _by_pixel(model, x, y)
         bits = (model.config.num_dims * model.config.num_bits + log_q.to(x) / log(2)) / prod(size)
         return cls(eps, -prior, -log_det, bits[:, None, None].expand(-1, *size))
 
@@ -85,6 +83,29 @@ class Bits:
     def cpu(self) -> "Bits":
         """The same on the CPU."""
         return Bits(self.eps.cpu(), self.prior.cpu(), self.log_det.cpu(), self.dequantization.cpu())
+
+
+def latents_by_pixel(model: Glow, images: Array, noise: Array, y: Array | None = None) -> Tensor:
+    """`Bits.latents` for each pixel, (B, L, H, W), computed in the type of the model's parameters.
+
+    The arguments are those of `Glow.bits_per_dim`.
+
+    >>> from glowflow import Glow, GlowConfig
+    >>> model = Glow(GlowConfig((3, 8, 8), levels=2, steps=1, width=8))
+    >>> latents_by_pixel(model, torch.zeros(5, 3, 8, 8, dtype=torch.uint8), torch.rand(5, 3, 8, 8)).shape
+    torch.Size([5, 2, 8, 8])
+    """
+    x, _ = model.dequantized(images, noise)
+    eps, _, prior = _by_pixel(model, x, y)
+    return eps - prior
+
+
+def _by_pixel(model: Glow, x: Tensor, y: Array | None) -> tuple[Tensor, ...]:
+    """For continuous images x: the bits of latents, and log2 of the derivatives of layers and priors, (B, L, H, W)."""
+    _, *size = model.config.image_shape
+    latents, log_dets, priors = model.by_position(x, y)
+    parts = (map(_information, latents), log_dets, priors)
+    return tuple(_stacked([regridded(each, size) for each in part]) for part in parts)
 
 
 def _information(latent: Tensor) -> Tensor:

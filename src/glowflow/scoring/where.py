@@ -97,6 +97,11 @@ class UsualBits:
         below the root mean square over the level's pixels is raised to it. Otherwise, every change would stand out
         where usual images hardly differ, as in the corners of digits.
         """
+        return self.excess_of(bits.latents).numpy()
+
+    def excess_of(self, latents: Tensor) -> Tensor:
+        """`excess` of the bits of latents, (B, L, H, W), in their type."""
         typical = np.sqrt((self.deviation**2).mean((1, 2), keepdims=True))
         deviation = np.where(typical > 0, np.maximum(self.deviation, typical), 1.0)
-        return ((bits.latents.numpy() - self.mean) / deviation).mean(1)
+        mean, spread = (torch.from_numpy(each).to(latents) for each in (self.mean, deviation))
+        return ((latents - mean) / spread).mean(1)
