@@ -13,7 +13,6 @@ that are asked for until the first picture, compressed by gzip. Each visit is a 
 
 import argparse
 import gzip
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -25,12 +24,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+from benchmarks import chromium
 from benchmarks.demo_server import started
 from benchmarks.file_server import served
 from benchmarks.lines import Line, complete
 
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-OPTIONS += ["--disable-component-update", "--disable-sync"]
 WARM_UP = 10
 
 FIRST = "() => performance.now()"
@@ -48,7 +46,7 @@ LISTEN = """() => {
 }"""
 
 ANSWERS = """async (count) => {
-  const engine = await import(new URL("static/engine.js", location));
+  const engine = await import(new URL("engine.js", document.querySelector("script[type=module]").src));
   const { class_names: classes } = await engine.getModel();
   const times = [];
   for (let seed = 0; seed < count; seed++) {
@@ -85,7 +83,7 @@ PAGES = {"server": by_server, "files": by_files}
 def measure(model: str, page: str, moves: int, repetition: int) -> Line:
     """Visit a page."""
     with PAGES[page](model) as (address, drawing), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=chromium.PATH, args=chromium.OPTIONS)
         found = visit(browser.new_context(viewport={"width": 1280, "height": 900}), address, moves)
         version = browser.version
         browser.close()

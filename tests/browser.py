@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,36 +11,42 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.chromium import OPTIONS, PATH
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="pages are tested with playwright, which isn't installed"
 )
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-OPTIONS += ["--disable-component-update", "--disable-sync"]
+WEBGPU = [option for option in OPTIONS if option != "--disable-gpu"]
+WEBGPU += ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"]
+"""Options for a browser whose graphics card is the processor."""
 PATIENCE = 20_000
 """Milliseconds, for a machine on which much else runs."""
 playwright.expect.set_options(timeout=PATIENCE)
+MODULES = """globalThis.addressOf = (name) => new URL(name, document.querySelector("script[type=module]").src);
+globalThis.module = (name) => import(addressOf(name));"""
+"""Functions for scripts of tests: the address of a module of the page, and the module itself."""
+AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
-    """A browser."""
-    if CHROMIUM is None:
+def chromium(browsers: Playwright, options: Sequence[str] = OPTIONS) -> Iterator[Browser]:
+    """The browser in which pages are tested."""
+    if PATH is None:
         pytest.skip("pages are tested in Chromium, and none is installed")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
+    browser = browsers.chromium.launch(executable_path=PATH, args=options)
+    yield browser
+    browser.close()
 
 
 @contextmanager
 def visited(browser: Browser, address: str) -> Iterator[Page]:
-    """A page that has loaded. At the end it must have logged no error."""
-    visitor = browser.new_context(viewport={"width": 1280, "height": 900})
+    """A page that has loaded. At the end it must have logged no error. Its files aren't kept for later."""
+    visitor = browser.new_context(viewport={"width": 1280, "height": 900}, service_workers="block")
+    visitor.add_init_script(MODULES)
     page = visitor.new_page()
     page.set_default_timeout(PATIENCE)
     complaints: list[str] = []
@@ -94,3 +99,17 @@ def press(page: Page, label: str, key: str, times: int = 1) -> None:
     for _ in range(times):
         page.get_by_label(label, exact=False).first.press(key)
     settle(page)
+
+
+APPEARANCES = [(colours, size) for colours in ("light", "dark") for size in ((1280, 900), (390, 844))]
+"""Colours and sizes of the window in which pages are checked by `assert_accessible`."""
+
+
+def assert_accessible(page: Page) -> None:
+    """axe-core finds nothing on the page that keeps people from using it."""
+    if not AXE.is_file():
+        pytest.skip("npm's axe-core isn't installed (npm install axe-core)")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    script = """async () => (await axe.run()).violations.map(({ id, nodes }) =>
+        [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])])"""
+    assert page.evaluate(script) == []

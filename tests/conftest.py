@@ -17,7 +17,7 @@ from glowflow.config import RunConfig
 from tests.helpers import lay_out
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 os.environ["GLOWFLOW_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "glowflow")
@@ -50,11 +50,20 @@ def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
     )
 
 
-@pytest.fixture(scope="module", name="browser")
-def _browser() -> Iterator[Browser]:
-    from tests.browser import launched  # noqa: PLC0415  playwright may be missing
+@pytest.fixture(scope="module", name="browsers")
+def _browsers() -> Iterator[Playwright]:
+    """What starts browsers. There can be only one at a time."""
+    from tests.browser import playwright  # noqa: PLC0415  it may be missing
 
-    with launched() as browser:
+    with playwright.sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", name="browser")
+def _browser(browsers: Playwright) -> Iterator[Browser]:
+    from tests.browser import chromium  # noqa: PLC0415  playwright may be missing
+
+    with chromium(browsers) as browser:
         yield browser
 
 

@@ -37,7 +37,9 @@ from glowflow.evaluate import scores
 from glowflow.images import quantize
 from glowflow.latents import Directions, Usual, interpolate, look
 from glowflow.scoring.codecs import WEBP
+from glowflow.scoring.colours import coloured
 from glowflow.scoring.columns import columns
+from glowflow.scoring.heat import heats
 from glowflow.scoring.reference import Reference
 from glowflow.scoring.statistics import statistics
 from glowflow.scoring.where import bits_by_pixel
@@ -216,11 +218,33 @@ def test_an_image_is_judged_as_by_the_library(glow: Glow) -> None:
     assert read["bits_per_dim"] == pytest.approx(judged["bits_per_dim"], abs=1e-5)
     assert judged["bits_per_dim"] == pytest.approx(table["bits_per_dim"][0], abs=1e-5)
     (bits,) = next(bits_by_pixel(glow, one, [0])).total.numpy()
-    np.testing.assert_allclose(judged["ends"], [bits.min(), bits.max()])
-    heat, scale = png_in(judged, "heat"), png_in(judged, "scale")
+    assert judged["map"]["caption"] == "bits of each pixel"
+    np.testing.assert_allclose(judged["map"]["ends"], [bits.min(), bits.max()])
+    heat, scale = png_in(judged["map"], "heat"), png_in(judged["map"], "scale")
     assert (heat.shape, scale.shape) == ((16, 12, 3), (1, 256, 3))
     np.testing.assert_array_equal(heat[np.unravel_index(bits.argmax(), bits.shape)], scale[0, -1])
     np.testing.assert_array_equal(heat[np.unravel_index(bits.argmin(), bits.shape)], scale[0, 0])
+
+
+def test_the_map_compares_the_picture_with_usual_images(glow: Glow) -> None:
+    usual, pixels = Dataset("noise", "validation", noise(120, 16, 12, 3)), noise(16, 12, 3) // 4
+    reference = Reference.learned(glow, usual, [WEBP])
+    assert reference.where is not None
+    with TestClient(server.application(glow, "tiny", reference=reference)) as client:
+        z = base64.b64decode(str(post_image(client, file_of(pixels))["latents"]))
+        judged = client.post("/api/judge", content=z, headers=BINARY).json()
+    ((_, expected),) = heats(glow, Dataset("one", "test", pixels[None]), [0], reference.where)
+    assert judged["map"]["caption"] == expected.caption == "deviations above usual bits"
+    np.testing.assert_allclose(judged["map"]["ends"], expected.ends)
+    np.testing.assert_array_equal(png_in(judged["map"], "heat"), coloured(expected.shares))
+
+
+def test_a_slow_model_has_no_maps(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glowflow.demo.engine.SLOWEST_MAP", 0.0)
+    with TestClient(server.application(glow, "tiny")) as client:
+        judged = client.post("/api/judge", content=bytes(4 * D), headers=BINARY).json()
+    assert judged["map"] is None
+    assert judged["bits_per_dim"] > 0
 
 
 def test_without_a_reference_there_is_no_p_value(client: TestClient) -> None:
@@ -231,22 +255,23 @@ def test_without_a_reference_there_is_no_p_value(client: TestClient) -> None:
 
 def test_examples_are_as_the_model_sees_them(client: TestClient, glow: Glow) -> None:
     assert client.get("/api/examples").json() == {"images": []}
-    pixels, labels = noise(3, 16, 12, 3), np.array([1, 0, 1])
-    for classes, expected in (((), [None, None, None]), (("a", "b"), [1, 0, 1])):
-        few = Dataset("noise", "test", pixels, labels if classes else None, classes)
-        with TestClient(server.application(glow, "tiny", examples=few)) as other:
+    pixels = noise(3, 16, 12, 3)
+    few = Dataset("noise", "test", pixels, np.array([1, 0, 1]), ("a", "b"))
+    for model, expected in ((glow, [None, None, None]), (tiny(num_classes=2).freeze(), [1, 0, 1])):
+        with TestClient(server.application(model, "tiny", examples=few)) as other:
             images = other.get("/api/examples").json()["images"]
         assert [image["label"] for image in images] == expected
+        assert len({image["digest"] for image in images}) == 3
         found = np.stack([png_in(image, "image") for image in images])
         np.testing.assert_array_equal(found, quantize(torch.from_numpy(pixels), 5))
 
 
 def test_examples_are_few_bytes() -> None:
     many = Dataset("noise", "test", noise(40, 128, 128, 3))
-    images = examples.described(many, 8)["images"]
+    images = examples.described(many, tiny(num_bits=8))["images"]
     assert 15 < len(images) < 40
     assert sum(len(base64.b64decode(image["image"])) for image in images) <= examples.MOST_BYTES
-    assert examples.described(Dataset("five", "test", noise(2, 8, 8, 5)), 8) == {"images": []}
+    assert examples.described(Dataset("five", "test", noise(2, 8, 8, 5)), tiny()) == {"images": []}
 
 
 def test_an_animation_goes_there_and_back(client: TestClient, glow: Glow) -> None:
@@ -554,7 +579,7 @@ def test_the_page_is_whole_and_asks_for_nothing_elsewhere(client: TestClient) ->
         for module in re.findall(r'from "\./([^"]+)"', answer.text):
             assert module in names
     loaded = re.findall(r'(?:src|href)="static/([^"]+)"', page)
-    assert {"app.js", "style.css"} <= set(loaded) <= names
+    assert {"app.js", "base.css"} <= set(loaded) <= names
     assert not re.search(r"\son\w+=|\sstyle=|<script(?![^>]*src)", page)  # the policy forbids them
 
 
@@ -742,12 +767,14 @@ def test_the_command_finds_examples_and_what_is_usual(home: Path, monkeypatch: p
     monkeypatch.setattr(serving, "serve", serve)
     for number in ("3", "0"):
         assert main(["demo", "run", "--port", "0", "--examples", number]) == 0
+    for others in (["--behind", "hub.example.org"], ["--behind", "hub.example.org", "--examples", "2"]):
+        assert main(["demo", "run", "--port", "0", *others]) == 0
     settings = home / "run" / "config.yaml"
     data = read_config(home / "run")["train"]["data"]
     settings.write_text(settings.read_text().replace(data, str(home / "nowhere")))
     assert main(["demo", "run", "--port", "0"]) == 0
-    few, none, nowhere = found
-    assert (len(few), none, nowhere) == (3, [], [])
+    few, none, shared, offered, nowhere = found
+    assert (len(few), none, shared, len(offered), nowhere) == (3, [], [], 2, [])
     images = load(data, (3, 8, 8), "test").images
     last = quantize(torch.from_numpy(np.array(images[-1])), 5)
     np.testing.assert_array_equal(png_in(dict(few[-1]), "image"), last)

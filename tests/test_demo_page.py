@@ -385,7 +385,7 @@ def test_a_large_image_is_reduced(page: Page) -> None:
         const canvas = new OffscreenCanvas(width, height);
         canvas.getContext("2d").fillRect(0, 0, 9, 9);
         const file = new File([await canvas.convertToBlob({ type: "image/jpeg" })], "a.jpg", { type: "image/jpeg" });
-        const { body } = await reduced(file);
+        const { body } = await reduced(file, 2048);
         const { width: w, height: h } = await createImageBitmap(body);
         return [w, h, body.type, body === file]; }"""
     assert page.evaluate(script, [4096, 3000]) == [2048, 1500, "image/jpeg", False]

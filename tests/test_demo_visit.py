@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -14,13 +17,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glowflow.data import Dataset
+from glowflow.demo.examples import described
 from glowflow.images import quantize
 from glowflow.latents import Directions, Usual
 from glowflow.model import FrozenGlow
 from glowflow.scoring.codecs import WEBP
+from glowflow.scoring.colours import coloured
+from glowflow.scoring.heat import heats
 from glowflow.scoring.reference import Reference
 from glowflow.scoring.statistics import statistics
-from tests.browser import pixels, playwright, press, settle, status, visited, wait_for
+from glowflow.scoring.where import UsualBits
+from tests.browser import (
+    APPEARANCES,
+    assert_accessible,
+    pixels,
+    playwright,
+    press,
+    settle,
+    status,
+    visited,
+    wait_for,
+)
 from tests.helpers import calm
 from tests.test_demo_page import D, served
 
@@ -46,6 +63,11 @@ def seen(number: int) -> NDArray[np.uint8]:
     return quantize(torch.from_numpy(examples().images[number]), 5).numpy()
 
 
+def digest_of(number: int) -> str:
+    """What links call an example."""
+    return str(described(examples(), calm())["images"][number]["digest"])
+
+
 def sliders() -> Directions:
     """Two directions, along which edits stay usual to different ends."""
     vectors = 0.5 * torch.randn(3, D, generator=torch.Generator().manual_seed(1))
@@ -53,8 +75,13 @@ def sliders() -> Directions:
     return Directions(("Smiling", "Black_Hair", "Scarf"), vectors, about, Usual(20.0, 30.0))
 
 
+def usual_bits(glow: FrozenGlow) -> UsualBits:
+    return UsualBits.of(glow, smooth(40, 0))
+
+
 def reference(glow: FrozenGlow) -> Reference:
-    return Reference.of(statistics(glow, smooth(120, 0), [WEBP]), [WEBP], "smooth")
+    found = Reference.of(statistics(glow, smooth(120, 0), [WEBP]), [WEBP], "smooth")
+    return replace(found, where=usual_bits(glow))
 
 
 @pytest.fixture(scope="module", name="address", params=["server", "browser"])
@@ -63,7 +90,7 @@ def _address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "browser":
         from tests.test_export_web import exported  # noqa: PLC0415  onnx may be missing
 
-        yield from exported(glow, tmp_path_factory.mktemp("page"), sliders(), examples())
+        yield from exported(glow, tmp_path_factory.mktemp("page"), sliders(), examples(), usual_bits(glow))
     else:
         with served(glow, sliders(), reference=reference(glow), examples=examples()) as address:
             yield f"{address}/"
@@ -84,7 +111,7 @@ def test_it_opens_on_an_example(page: Page) -> None:
     assert page.locator("#examples button").count() == NUM_EXAMPLES
     assert page.locator("#examples [aria-pressed=true]").get_attribute("value") == "0"
     wait_for(lambda: np.array_equal(pixels(page, "#examples button:last-child canvas"), seen(NUM_EXAMPLES - 1)), page)
-    assert page.url.endswith("#example=1&t=0.7")
+    assert page.url.endswith(f"#example={digest_of(0)}&t=0.7")
 
 
 def test_a_link_leads_to_an_edited_example(page: Page, browser: Browser) -> None:
@@ -97,7 +124,7 @@ def test_a_link_leads_to_an_edited_example(page: Page, browser: Browser) -> None
     page.locator("#levels .level").last.get_by_role("button", name="redrawn").click()
     page.wait_for_function("() => location.hash.includes('level0')")
     settle(page)
-    assert "#example=3&t=0.7&second-example=5&blend=0.5" in page.url
+    assert f"#example={digest_of(2)}&t=0.7&second-example={digest_of(4)}&blend=0.5" in page.url
     with visited(browser, page.url) as other:
         np.testing.assert_array_equal(pixels(other), pixels(page))
         assert other.locator("#title").text_content() == "Test image 3"
@@ -108,17 +135,57 @@ def test_a_link_to_no_example(browser: Browser, address: str) -> None:
         status(page, "This link names no image")
         assert page.locator("#title").text_content() == "Test image 1"
     with visited(browser, f"{address}#seed=3&second-example=0") as page:
-        status(page, f"second-example=0 (it takes a number from 1 to {NUM_EXAMPLES})")
+        status(page, "second-example=0 (this page has no such test image)")
+
+
+def labelled() -> Dataset:
+    return Dataset("smooth", "test", examples().images, np.arange(NUM_EXAMPLES) % 3, ("a", "b", "c"))
 
 
 def test_an_example_brings_its_class(browser: Browser) -> None:
-    labelled = Dataset("smooth", "test", examples().images, np.arange(NUM_EXAMPLES) % 3, ("a", "b", "c"))
-    with served(calm(num_classes=3), examples=labelled) as address, visited(browser, address) as page:
+    with served(calm(num_classes=3), examples=labelled()) as address, visited(browser, address) as page:
         page.locator("#examples button").nth(2).click()
         playwright.expect(page.locator("#title")).to_have_text("Test image 3")
         settle(page)
         assert page.locator("#class").input_value() == "2"
         np.testing.assert_array_equal(pixels(page), seen(2))
+        with visited(browser, f"{address}/#example={digest_of(2)}") as other:
+            assert other.locator("#class").input_value() == "2"
+            np.testing.assert_array_equal(pixels(other), seen(2))
+
+
+@pytest.mark.parametrize("engine", ["server", "browser"])
+def test_labels_mean_nothing_to_a_model_without_classes(engine: str, browser: Browser, tmp_path: Path) -> None:
+    def visit(address: str) -> None:
+        with visited(browser, address) as page:
+            for number in (0, 2):
+                page.locator("#examples button").nth(number).click()
+                playwright.expect(page.locator("#title")).to_have_text(f"Test image {number + 1}")
+                settle(page)
+                np.testing.assert_array_equal(pixels(page), seen(number))
+
+    if engine == "server":
+        with served(calm(), examples=labelled()) as address:
+            visit(address)
+    else:
+        from tests.test_export_web import exported  # noqa: PLC0415  onnx may be missing
+
+        for address in exported(calm(), tmp_path, examples=labelled()):
+            visit(address)
+
+
+def test_an_example_is_shown_before_its_latents_are_decoded(page: Page) -> None:
+    """Whatever must be loaded or computed for that."""
+    script = """async (text) => {
+        const [{ Painter }, { png }] = [await module("painter.js"), await module("base64.js")];
+        const painter = new Painter(document.createElement("canvas"), () => {});
+        const turned = new Promise((resolve) => painter.canvas.addEventListener("turned", resolve));
+        painter.show(new Float64Array(1), null, true, {}, {}, png(text)); // its latents can't be decoded
+        await turned;
+        return painter.canvas.width; }"""
+    file = BytesIO()
+    Image.new("RGB", (7, 7)).save(file, "png")
+    assert page.evaluate(script, base64.b64encode(file.getvalue()).decode()) == 7
 
 
 def test_an_example_that_fails_leaves_a_random_image(browser: Browser) -> None:
@@ -206,7 +273,7 @@ def test_a_surprise_moves_a_few_sliders_within_their_ranges(page: Page) -> None:
 
 
 def test_a_surprise_goes_less_far_if_the_picture_would_be_unusual(page: Page) -> None:
-    script = """async () => { const { surprising } = await import(new URL("static/surprise.js", location));
+    script = """async () => { const { surprising } = await module("surprise.js");
         const vectors = [[1, 0], [0, 1], [-1, 0.1]];
         const all = vectors.map((vector, i) => ({ vector, range: [-1, 1], strengthsOf: (value) => ({ [i]: value }) }));
         const tried = [];
@@ -278,18 +345,48 @@ def test_a_picture_is_judged(page: Page) -> None:
     verdict, bits = page.locator("#verdict"), page.locator("#bits")
     playwright.expect(bits).to_contain_text("(usual: 1.00 to 2.00).")
     first = bits.text_content()
-    has_map = not page.evaluate("document.querySelector('#heat-figure').hidden")
-    if has_map:
+    if "bits/dim alone" not in page.locator("#judges").inner_text():
         playwright.expect(verdict).to_contain_text("of 100 unseen images of faces, ")
-        wait_for(lambda: len(np.unique(pixels(page, "#heat"))) > 10, page)
-        assert float(page.locator("#heat-low").inner_text()) < float(page.locator("#heat-high").inner_text())
-        heat = pixels(page, "#heat")
-    else:
-        playwright.expect(page.locator("#judges")).to_contain_text("glowflow demo, which needs Python")
     press(page, "Scarf", "End")
     wait_for(lambda: bits.text_content() != first, page)
-    if has_map:
-        wait_for(lambda: not np.array_equal(pixels(page, "#heat"), heat), page)
+
+
+def test_a_map_shows_where_the_picture_is_unusual(page: Page) -> None:
+    playwright.expect(page.locator("#heat-caption")).to_have_text("deviations above usual bits")
+    assert page.locator("#heat-low").inner_text() == "0.0"
+    assert float(page.locator("#heat-high").inner_text()) >= 5
+    (right,) = heat_of(seen(0))
+    wait_for(lambda: pixels(page, "#heat").shape == right.shape, page)
+    wait_for(lambda: np.abs(pixels(page, "#heat").astype(int) - right).max() < 8, page)
+    press(page, "Scarf", "End")
+    wait_for(lambda: np.abs(pixels(page, "#heat").astype(int) - right).max() > 20, page)
+
+
+def heat_of(image: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """The map (H, W, 3) of an image by the library."""
+    glow, one = calm(), Dataset("one", "test", image[None])
+    for _, unusual in heats(glow, one, [0], usual_bits(glow)):
+        yield coloured(unusual.shares)
+
+
+@pytest.mark.parametrize(("colours", "size"), APPEARANCES)
+def test_nothing_keeps_people_from_using_it(
+    page: Page, colours: Literal["light", "dark"], size: tuple[int, int]
+) -> None:
+    page.emulate_media(color_scheme=colours, reduced_motion="reduce")
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    playwright.expect(page.locator("#heat-caption")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_text("What do the words mean?").click()
+    page.get_by_role("button", name="Random second").click()
+    status(page, "is the second image")
+    press(page, "Smiling", "Home")  # beyond its range
+    page.get_by_role("button", name="Compare").click()
+    page.locator("#downloads summary").click()
+    page.locator("#offers button").first.click()
+    status(page, "is among the images with it")
+    settle(page)
+    assert_accessible(page)
 
 
 def test_a_random_image_is_judged_too(page: Page) -> None:

@@ -164,6 +164,26 @@ def test_who_waits_longest_is_next_with_the_others_for_the_same_work(
     assert batches == [(False, [0, 2, 3, 4, 5, 6, 7, 8]), (True, [1, 9])]
 
 
+def test_judgements_come_last(glow: Glow) -> None:
+    image, order = noise(1)[0], []
+
+    async def noted(name: str, work: Awaitable[object]) -> None:
+        await work
+        order.append(name)
+
+    async def use(engine: Engine) -> None:
+        await asyncio.gather(
+            noted("first", engine.preview(row(0))),
+            noted("judged", engine.judge(image)),
+            noted("judged", engine.judge(image)),
+            noted("encoded", engine.encode(image)),
+            noted("drawn", engine.preview(row(1))),
+        )
+
+    in_a_loop(glow, use)
+    assert order == ["first", "drawn", "encoded", "judged", "judged"]
+
+
 @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (2, [2]), (3, [2, 1]), (7, [4, 2, 1]), (21, [16, 4, 1])])
 def test_batches_have_few_sizes(
     glow: Glow, batches: list[tuple[bool, list[int]]], count: int, sizes: list[int]

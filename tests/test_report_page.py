@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -13,7 +13,7 @@ from glowflow.config import RunConfig
 from glowflow.locks import lock
 from glowflow.reports import Report
 from glowflow.training import Options, train
-from tests.browser import PATIENCE, playwright
+from tests.browser import APPEARANCES, PATIENCE, assert_accessible, playwright
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -75,6 +75,16 @@ def test_nothing_is_wider_than_the_window(browser: Browser, run: Path, width: in
     with opened(browser, run, width) as page:
         page.click("summary")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("colours", "size"), APPEARANCES)
+def test_nothing_keeps_people_from_using_it(
+    browser: Browser, run: Path, colours: Literal["light", "dark"], size: tuple[int, int]
+) -> None:
+    with opened(browser, run, size[0]) as page:
+        page.emulate_media(color_scheme=colours)
+        page.click("summary")
+        assert_accessible(page)
 
 
 def test_the_page_is_loaded_again_while_the_training_goes_on(browser: Browser, run: Path) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from glowflow.scoring.reference import Reference
     from glowflow.stored import StoredModel
 
+MOST_USUAL = 24
+"""The examples that a page offers if the user doesn't say how many."""
 NAME = r"[\w-]+(\.[\w-]+)*"
 """The name of a host."""
 
@@ -24,7 +26,7 @@ def demo(
     host: str = "127.0.0.1",
     port: int = 8000,
     behind: str | None = None,
-    examples: int = 24,
+    examples: int | None = None,
     device: str | None = None,
 ) -> None:
     """Serve a web page for drawing, editing and blending images.
@@ -38,8 +40,9 @@ def demo(
         port: The port to serve at; 0 takes any that's free.
         behind: The host name of a proxy in front of the page, such as hub.example.org, if the proxy passes this name on
             with requests, as Jupyter's does. By default the page answers only to the names of this machine.
-        examples: The page offers so many test images of the model's own data to begin with, if they are on this
-            machine. With 0 it begins with a random image.
+        examples: The number of test images that the page offers as starting points. They come from the data that the
+            model was trained on, if it's on this machine. Every visitor can see them. With 0 the page begins with a
+            random image. By default it's 24, or 0 if the model is yours and others can reach the page.
     """
     from glowflow.demo import previews
 
@@ -47,13 +50,15 @@ def demo(
     server = imported("glowflow.demo.server", "The page", "demo")
     if not 0 <= port <= 65535:
         raise InputError(f"--port is {port}; it takes a whole number from 0 to 65535.")
-    check_examples(examples)
+    check_examples(examples or 0)
     if behind is not None and not re.fullmatch(NAME, behind):
         raise InputError(f"--behind is {behind!r}; it takes the name of a host alone, such as hub.example.org.")
     with serving.listening(host, port) as listener:
         serving.leave_a_core()
         stored, glow = opened(model, device)
         draw, reason = previews.choose(glow)
+        is_private = serving.is_local(listener) and behind is None
+        images = examples_of(stored, glow, _number(examples, stored, is_private=is_private))
         app = server.application(
             glow,
             name_of(model),
@@ -63,10 +68,18 @@ def demo(
             stored.value_ranges,
             draw,
             reference=_reference_of(stored),
-            examples=examples_of(stored, glow, examples),
+            examples=images,
         )
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it). {reason}".rstrip())
         serving.serve(app, listener)
+
+
+def _number(examples: int | None, stored: "StoredModel", *, is_private: bool) -> int:
+    """How many examples the page offers. Others see the images of a user's own data only if the user says so."""
+    if examples is None and stored.is_yours and not is_private:
+        say("The page offers no test images, because others could see them. --examples 24 offers some.")
+        return 0
+    return MOST_USUAL if examples is None else examples
 
 
 def name_of(model: str) -> str:

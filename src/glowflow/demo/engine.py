@@ -10,18 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glowflow.evaluate import Floats, batch_size, bits_of
+from glowflow.evaluate import batch_size, bits_of
 from glowflow.export.runtime import Decode
-from glowflow.images import quantize
+from glowflow.images import BIN_CENTRE, quantize
 from glowflow.latents import Seen, look
 from glowflow.model import Glow
 from glowflow.noise import Stream, uniform_noise
 from glowflow.scoring.bits import Bits
+from glowflow.scoring.heat import Heat
 from glowflow.scoring.reference import Reference
 from glowflow.scoring.statistics import Statistics
 
 LARGEST_BATCH = 16
 """Rows; in a larger batch, each client would wait too long for the others."""
+SLOWEST_MAP = 1.0
+"""Seconds; if a map of a picture takes longer, there are none, because everybody would wait for it."""
 MOST_WAITING = 256
 """Rows; if more are waiting, a client is asked to come back."""
 
@@ -56,12 +59,13 @@ class Judged:
     Attributes:
         bits_per_dim: Its bits/dim.
         p_value: As in `Encoded`.
-        bits: The bits of each pixel, float64 (H, W). Together they are the picture's bits.
+        heat: Where it takes more bits than usual, if that is known. Otherwise how many bits each pixel takes. None if
+            that would keep others waiting for too long.
     """
 
     bits_per_dim: float
     p_value: float | None
-    bits: Floats
+    heat: Heat | None
 
 
 Work = Callable[[Tensor, Tensor | None], Tensor | list[Encoded] | list[Seen] | list[Judged]]
@@ -95,6 +99,7 @@ class Engine:
         self._draw = draw
         self._reference = reference
         self.seconds_per_picture = 0.0
+        self._seconds_per_map = 0.0
         self._largest = min(LARGEST_BATCH, batch_size(glow.config))
         self._waiting: list[_Job] = []
         self._running: asyncio.Task[None] | None = None
@@ -113,7 +118,7 @@ class Engine:
         return await self._result(self._look, image, label)
 
     async def judge(self, image: Tensor, label: int | None = None) -> Judged:
-        """Compare a picture, uint8 (C, H, W), with usual images, and find out where its bits are."""
+        """Compare a picture, uint8 (C, H, W), with usual images, as a whole and place by place."""
         return await self._result(self._judge, image, label)
 
     async def encode(self, image: Tensor, label: int | None = None) -> Encoded:
@@ -126,13 +131,13 @@ class Engine:
 
     @torch.inference_mode()
     def warm_up(self) -> None:
-        """Prepare everything that is only made when it's first needed, and measure the time that a picture takes."""
+        """Prepare everything that is only made when it's first needed, and measure what a picture and a map take."""
         config = self.glow.config
         y = torch.zeros(1, dtype=torch.int64, device=self.glow.device) if config.num_classes else None
-        self._encode(torch.zeros(1, *config.image_shape, dtype=torch.uint8), y)
-        began = time.perf_counter()
-        self._preview(torch.zeros(1, config.num_dims), y)
-        self.seconds_per_picture = time.perf_counter() - began
+        image = torch.zeros(1, *config.image_shape, dtype=torch.uint8)
+        self._encode(image, y)
+        self.seconds_per_picture = _seconds(lambda: self._preview(torch.zeros(1, config.num_dims), y))
+        self._seconds_per_map = _seconds(lambda: self._heats(image, y))
 
     def close(self) -> None:
         """End the thread."""
@@ -163,10 +168,12 @@ class Engine:
     def _next_batch(self) -> list[_Job]:
         """The row that has waited longest, and others for the same work. Rows that nobody waits for are dropped.
 
-        Batches have 1, 2, 4, ... rows, because torch keeps prepared convolutions in memory for each size.
+        Judgements take long and can wait, so they come last, one by one. Batches have 1, 2, 4, ... rows, because torch
+        keeps prepared convolutions in memory for each size.
         """
         waiting = _unanswered(self._waiting)
-        batch = [job for job in waiting if job.work == waiting[0].work][: self._largest]
+        next_ones = [job for job in waiting if job.work != self._judge] or waiting[:1]
+        batch = [job for job in next_ones if job.work == next_ones[0].work][: self._largest]
         batch = batch[: 1 << len(batch).bit_length() - 1] if batch else []
         self._waiting = [job for job in waiting if job not in batch]
         return batch
@@ -190,23 +197,41 @@ class Engine:
         z = self.glow.encode(images, y)
         seen = quantize(images, self.glow.config.num_bits)
         is_exact = (self.glow.decode(z, y).cpu() == seen).flatten(1).all(1)
-        bits, p_values = bits_of(self.glow, images, y).tolist(), self._p_values(images, y)
+        bits, p_values = self._scores(images, y)
         return [Encoded(*row) for row in zip(z.cpu(), seen, bits, is_exact.tolist(), p_values, strict=True)]
 
     def _judge(self, images: Tensor, y: Tensor | None) -> list[Judged]:
-        bits = Bits.by_pixel(self.glow, images, self._noise(images), y).total.cpu().numpy()
-        bits_per_dim = (bits.sum((1, 2)) / self.glow.config.num_dims).tolist()
-        return [Judged(*row) for row in zip(bits_per_dim, self._p_values(images, y), bits, strict=True)]
+        return [Judged(*row) for row in zip(*self._scores(images, y), self._maps(images, y), strict=True)]
 
-    def _p_values(self, images: Tensor, y: Tensor | None) -> list[float | None]:
+    def _scores(self, images: Tensor, y: Tensor | None) -> tuple[list[float], list[float | None]]:
+        """The bits/dim of images, as `bits_of` gives them, and their p-values."""
         if self._reference is None:
-            return [None] * len(images)
+            return bits_of(self.glow, images, y).tolist(), [None] * len(images)
         found = Statistics.of(self.glow, images, self._noise(images), y, self._reference.codecs)
-        return self._reference.p_value("unusual", self._reference.scores(found)["unusual"]).tolist()
+        scores = self._reference.scores(found)["unusual"]
+        return found.bits_per_dim.tolist(), self._reference.p_value("unusual", scores).tolist()
+
+    def _maps(self, images: Tensor, y: Tensor | None) -> list[Heat] | list[None]:
+        return self._heats(images, y) if self._seconds_per_map <= SLOWEST_MAP else [None] * len(images)
+
+    def _heats(self, images: Tensor, y: Tensor | None) -> list[Heat]:
+        usual = self._reference.where if self._reference else None
+        if usual is None:
+            bits = Bits.by_pixel(self.glow, images, self._noise(images), y)
+            return [Heat.bits(values) for values in bits.total.cpu().numpy()]
+        still = Bits.by_pixel(self.glow, images, torch.full(images.shape, BIN_CENTRE), y)
+        return [Heat.unusual(values) for values in usual.excess(still.cpu())]
 
     def _noise(self, images: Tensor) -> Tensor:
         """The noise of `bits_of`, which is the same for all images."""
         return uniform_noise(0, Stream.EVALUATION, 0, 1, self.glow.config.image_shape).expand(images.shape)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """The time that something takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def _unanswered(batch: list[_Job]) -> list[_Job]:

@@ -114,7 +114,7 @@ class Demo:
         self._range, self._tolerated = usual_range(directions, usual), tolerated(directions)
         self.value_ranges = value_ranges
         self._about = about(self.glow, name, directions, usual)
-        self._examples = begin_with.described(examples, self.glow.config.num_bits)
+        self._examples = begin_with.described(examples, self.glow)
         self._room = requests.Room(MOST_HELD)
         self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap for the memory of all
 
@@ -218,18 +218,11 @@ class Demo:
         return Response(png(image), headers=await self._unusual(image, label), media_type="image/png")
 
     async def judge(self, request: Request) -> Response:
-        """How usual the exact picture of latents is, and a heat map of its bits."""
+        """How usual the exact picture of latents is, with a heat map."""
         label, z = requests.label(request, self.glow), await self._latents(request)
         judged = await self.engine.judge(await self.engine.decode(z, label), label)
-        heat = Heat.bits(judged.bits)
-        answer = {
-            "bits_per_dim": _finite(judged.bits_per_dim),
-            "p_value": judged.p_value,
-            "heat": base64.b64encode(heat_map(heat)).decode(),
-            "scale": base64.b64encode(colour_scale()).decode(),
-            "ends": heat.ends,
-        }
-        return Json(answer)
+        found = {"bits_per_dim": _finite(judged.bits_per_dim), "p_value": judged.p_value}
+        return Json(found | {"map": None if judged.heat is None else _map(judged.heat)})
 
     async def animation(self, request: Request) -> Response:
         """An animation from one picture to another and back. The body has the latents of both, one after the other."""
@@ -294,6 +287,16 @@ def _file(name: str, content: bytes) -> Endpoint:
 def deadline(seconds_per_picture: float) -> float:
     """Seconds for an answer, given the model's time for a picture: enough for twice the longest animation."""
     return max(SECONDS, 2 * MOST_FRAMES * seconds_per_picture)
+
+
+def _map(heat: Heat) -> dict[str, Any]:
+    """A heat map as JSON."""
+    return {
+        "heat": base64.b64encode(heat_map(heat)).decode(),
+        "scale": base64.b64encode(colour_scale()).decode(),
+        "ends": heat.ends,
+        "caption": heat.caption,
+    }
 
 
 def _finite(number: float) -> float | None:

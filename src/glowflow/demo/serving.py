@@ -90,8 +90,14 @@ def hosts(listener: socket.socket, host: str, behind: str | None = None) -> froz
         host: The user's name for its address.
         behind: The name of a proxy in front of it, if there is one.
     """
-    local = ip_address(listener.getsockname()[0]).is_loopback
-    return LOOPBACK | {name.lower() for name in (host, behind) if name} if local else None
+    if not is_local(listener):
+        return None
+    return LOOPBACK | {name.lower() for name in (host, behind) if name}
+
+
+def is_local(listener: socket.socket) -> bool:
+    """True if only this machine can reach a server with this socket."""
+    return ip_address(listener.getsockname()[0]).is_loopback
 
 
 def configuration(app: ASGIApp) -> uvicorn.Config:

@@ -13,7 +13,7 @@ export function begin() {
 }
 
 export function render(state) {
-  const hash = toHash(state, attributeNames());
+  const hash = toHash(state, attributeNames(), examples);
   window.history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
 }
 
@@ -23,7 +23,7 @@ export async function linked() {
     names: attributeNames(),
     numLevels: slices.length,
     numClasses: model.class_names.length,
-    numExamples: examples.length,
+    examples,
   });
   if (!state) return { change: {}, ignored };
   const face = await named(state.face);
@@ -46,7 +46,7 @@ async function follow() {
 }
 
 async function share() {
-  if (!toHash(now(), attributeNames())) {
+  if (!toHash(now(), attributeNames(), examples)) {
     throw new Error("A link can't hold your own images or sliders: save the latents, and send the file.");
   }
   const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);

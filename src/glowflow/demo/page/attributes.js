@@ -8,7 +8,7 @@ import { keep } from "./own.js";
 import { $, attributeNames, commit, compose, directions, model, now, preview } from "./session.js";
 import { inWords, setRange, show, slider } from "./sliders.js";
 import { edited } from "./state.js";
-import { surprising } from "./surprise.js";
+import { movable, surprising } from "./surprise.js";
 import { attempt, say } from "./voice.js";
 
 const rows = new Map(); // attribute -> its slider {row, valueOf, changed, range}; see attributeSlider
@@ -27,7 +27,7 @@ export function begin() {
 
 export function render({ own, strengths }) {
   renderOwn(own);
-  $("surprise").hidden = !rows.size;
+  $("surprise").hidden = !movable([...rows.values()]).length;
   rows.forEach(({ row, valueOf }) => show(row, valueOf(strengths)));
 }
 
@@ -93,15 +93,19 @@ function deleteSlider(name) {
 
 /** Move a few sliders, so that the picture stays usual. */
 async function surprise() {
-  const { face, label } = now();
+  const state = now();
+  const { face, label } = state;
   const isUsual = async (strengths) => {
-    const pictures = [pictureOf(face), decode(compose({ ...now(), strengths }), label)];
+    const pictures = [pictureOf(face, label), decode(compose({ ...state, strengths }), label)];
     const [before, after] = await Promise.all((await Promise.all(pictures)).map((picture) => picture.unusual()));
     return after.excess <= before.excess;
   };
-  const strengths = await latest("surprise", surprising([...rows.values()], isUsual));
-  if (!strengths) return;
-  commit({ strengths });
-  const moves = Object.entries(strengths).map(([name, strength]) => `${titleOf(name)} ${signed(strength)}`);
+  say("Looking for a surprise …", "working");
+  const strengths = await latest("surprise", surprising(movable([...rows.values()]), isUsual).then((found) => ({ found })));
+  if (!strengths) return; // the visitor has asked again
+  if (now() !== state) return say(""); // the visitor has gone on
+  if (!strengths.found) throw new Error("Nothing that stays usual was found. Try again.");
+  commit({ strengths: strengths.found });
+  const moves = Object.entries(strengths.found).map(([name, strength]) => `${titleOf(name)} ${signed(strength)}`);
   say(`Moved: ${moves.join(", ")}.`, "unseen"); // it is visible beside the picture
 }

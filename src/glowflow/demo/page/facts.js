@@ -53,23 +53,23 @@ function byPValue(pValue, { data }) {
 }
 
 function byBits(bitsPerDim, { data, bits_per_dim: { "1%": low, "99%": high } }) {
-  const [kind, range, taken] =
+  const [kind, range] =
     bitsPerDim > high
-      ? ["unlike", `at most ${high.toFixed(2)}`, "more"]
+      ? ["unlike", `at most ${high.toFixed(2)}`]
       : bitsPerDim < low
-        ? ["plainer than", `at least ${low.toFixed(2)}`, "less"]
+        ? ["plainer than", `at least ${low.toFixed(2)}`]
         : [];
-  if (!kind) return { text: `Usual, by its bits/dim, for the images that the model was trained on (${data}).`, isUnusual: false };
+  if (!kind) return { text: `Its bits/dim are usual for images of ${data}.`, isUnusual: false };
   const text =
-    `This image is ${kind} the images that the model was trained on (${data}). 99% of those take ${range} bits/dim, ` +
-    `and this one takes ${taken}.`;
+    `This image is ${kind} the images that the model was trained on (${data}). 99 of 100 unseen ones take ${range} ` +
+    "bits/dim.";
   return { text, isUnusual: true };
 }
 
 /** A sentence if edits led a picture out of the usual range, or notably further out, or else an empty text. */
 export function leaving(before, after, { notably, fallen }) {
   if (after.excess <= (before.excess && before.excess + notably)) return "";
-  const fate = after.excess > before.excess + fallen ? "has probably fallen apart" : "is unlike those that the model knows";
+  const fate = after.excess > before.excess + fallen ? "has probably fallen apart" : "is unlike the images that the model knows";
   return `The edited image takes ${after.compared}: it ${fate}. Move the sliders back a little.`;
 }
 

@@ -1,6 +1,5 @@
 // Reading and saving files: drop zones, pasted images, downloads; large images are made smaller.
 
-const MOST_SIDE = 2048; // pixels
 const SIGNS = {
   "image/png": /^\x89PNG/,
   "image/jpeg": /^\xff\xd8/,
@@ -52,14 +51,14 @@ export async function typed(file) {
 }
 
 /**
- * What to send for an image file, and its size in pixels: the file itself, or a smaller image if it has far more pixels
- * than any model sees. A file that this browser can't read, such as a TIFF, is left to the server.
+ * What to encode for an image file, and its size in pixels: the file itself, or a smaller image if it has more than
+ * `mostSide` pixels a side. A file that this browser can't read, such as a TIFF, is left to the engine.
  */
-export async function reduced(file) {
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
+export async function reduced(file, mostSide) {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" }).catch(() => null);
   if (!bitmap) return { body: file };
   const { width, height } = bitmap;
-  const scale = MOST_SIDE / Math.max(width, height);
+  const scale = mostSide / Math.max(width, height);
   if (scale >= 1) return { body: file, width, height };
   const canvas = new OffscreenCanvas(Math.ceil(scale * width), Math.ceil(scale * height));
   const context = canvas.getContext("2d");

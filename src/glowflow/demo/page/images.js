@@ -1,7 +1,8 @@
 // The images that the page shows: random ones, examples of the model's data, and the visitor's own. Each has its latents.
 
+import { bytes, png } from "./base64.js";
 import { cached } from "./cache.js";
-import { decode, encode, getExamples, getLatent, read } from "./engine.js";
+import { decode, encode, getExamples, getLatent, MOST_SIDE, read } from "./engine.js";
 import { readLatents, reduced, typed } from "./files.js";
 import { scaled } from "./latents.js";
 import { present } from "./painter.js";
@@ -11,17 +12,22 @@ import { attempt, say } from "./voice.js";
 
 const MOST_SEEDS = 2 ** 31;
 const MOST_KEPT = 48; // latents of seeds
-const UNKNOWN = { seed: null, temperature: null, eps: null, example: null, facts: null };
+const UNKNOWN = { seed: null, temperature: null, eps: null, example: null, picture: null, facts: null };
 
 const latents = new Map(); // seed -> promise of its latents, for the latest few seeds
 const chosen = new Map(); // number and class of an example -> promise of the image
 const pictures = new WeakMap(); // image -> Map of class -> promise of its Blob
 
-export let examples = []; // as `getExamples` gives them
+export let examples = []; // {picture, label, digest, z}: a Blob, the class or null, and the latents or null
 
 /** Get the examples. Without them the page has random images. */
 export async function collect() {
-  examples = await getExamples();
+  const given = await getExamples();
+  examples = given.map(({ image, label, digest, latents }) => ({ picture: png(image), label, digest, z: latents ? numbersIn(latents) : null }));
+}
+
+function numbersIn(text) {
+  return Float64Array.from(new Float32Array(bytes(text).buffer));
 }
 
 export function someSeed() {
@@ -51,7 +57,7 @@ export function example(number, label = examples[number].label) {
   return cached(chosen, `${number} ${label}`, async () => {
     const [name, { picture, z, label: itsClass }] = [exampleName(number), examples[number]];
     const latents = z && label === itsClass ? z : await read(picture, label).catch(told(name));
-    return { ...named(name, latents), example: number };
+    return { ...named(name, latents), example: number, picture };
   });
 }
 
@@ -63,7 +69,7 @@ export async function encoded(given) {
     throw new Error(`${file.name} isn't a kind of image that can be read: use a PNG, a JPEG or a WebP.`);
   }
   say(`Reading ${file.name} …`, "working");
-  const { body, width, height } = await reduced(file);
+  const { body, width, height } = await reduced(file, MOST_SIDE);
   if (body.size > model.limits.bytes) {
     throw new Error(`${file.name} is larger than ${Math.round(model.limits.bytes / 1e6)} MB.`);
   }

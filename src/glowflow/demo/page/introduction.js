@@ -1,11 +1,12 @@
 // What the page says about the model, and what of the page fits it.
 
-import { LACKS, WHERE } from "./engine.js";
+import { LACKS, onDrawing, WHERE } from "./engine.js";
 import { LARGE } from "./painter.js";
 import { $, commit, model } from "./session.js";
 
 export function begin() {
   $("where").textContent = WHERE;
+  onDrawing((sentence) => ($("drawing").textContent = sentence));
   for (const id of LACKS) $(id).hidden = true;
   const [, height, width] = model.image_shape;
   $("about").textContent = about();

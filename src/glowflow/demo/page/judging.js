@@ -7,7 +7,6 @@ import { latest } from "./latest.js";
 import { present } from "./painter.js";
 import { $, model, now, painter } from "./session.js";
 import { isEdited, subjectOf } from "./state.js";
-import { attempt } from "./voice.js";
 
 const PATIENCE = 400; // milliseconds that a picture must stay before the engine is asked about it
 
@@ -19,7 +18,7 @@ export function begin() {
   $("picture").addEventListener("turned", () => renderImage(now()));
   $("picture").addEventListener("shown", ({ detail }) => {
     clearTimeout(timer);
-    if (detail.isSettled) timer = setTimeout(() => attempt(() => judge(detail)), PATIENCE);
+    if (detail.isSettled) timer = setTimeout(() => judge(detail).catch(() => {}), PATIENCE); // nobody asked for it
   });
 }
 
@@ -45,29 +44,37 @@ async function judge({ state, picture }) {
   const found = await latest("judgement", picture.judge());
   if (!found || state !== now()) return;
   renderJudgement(found, state);
-  if (found.heat) await renderHeat(found, subjectOf(state.face));
+  $("heat-figure").hidden = !found.map;
+  if (found.map) await renderMap(found.map, subjectOf(state.face));
 }
 
 function renderJudgement(found, state) {
   judged = found ? subjectOf(state.face) : null;
   $("judgement").classList.toggle("pending", !found);
-  $("heat-figure").classList.toggle("pending", !found?.heat);
+  $("heat-figure").classList.toggle("pending", !found?.map);
   if (!found) return;
   const { text, isUnusual } = verdict(found, model.usual);
   const isNotice = isUnusual && !isEdited(state); // another line tells what edits did
-  $("verdict").textContent = isNotice ? `${text} ${STRANGE}` : text;
+  tell(isNotice ? `${text} ${STRANGE}` : text);
   $("verdict").hidden = !text;
   $("verdict").classList.toggle("notice", isNotice);
   $("bits").textContent = bits(found, model.usual);
   renderGauge(gauge(found, model.usual));
 }
 
-function renderHeat({ heat, scale, ends }, subject) {
+/** Say how usual the picture is. Screen readers tell what is new. */
+function tell(text) {
+  if ($("verdict").textContent !== text) $("verdict").textContent = text;
+}
+
+function renderMap({ heat, scale, ends, caption }, subject) {
   const [low, high] = ends.map((end) => end.toFixed(end < 100 ? 1 : 0));
-  $("heat").setAttribute("aria-label", `The bits of each pixel, from ${low} to ${high}`);
+  $("heat").setAttribute("aria-label", `A map of the picture: ${caption}, from ${low} to ${high}`);
   $("heat-low").textContent = low;
   $("heat-high").textContent = high;
-  return Promise.all([present($("heat"), subject, heat), present($("heat-scale"), "scale", scale)]);
+  $("heat-caption").textContent = caption;
+  const pictures = [["heat", subject, heat], ["heat-scale", "scale", scale]];
+  return Promise.all(pictures.map(([id, of, picture]) => present($(id), of, Promise.resolve(picture))));
 }
 
 function renderGauge(places) {

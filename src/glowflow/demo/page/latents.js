@@ -1,5 +1,10 @@
 // The arithmetic of latents. A latent is a Float64Array (D,): level 0 first, the top last.
 
+/** Latents that stand one after the other, as one (D,) for each. */
+export function divided(numbers, numDims) {
+  return Array.from({ length: numbers.length / numDims }, (_, i) => numbers.subarray(i * numDims, (i + 1) * numDims));
+}
+
 /** z * temperature. */
 export function scaled(z, temperature) {
   return Float64Array.from(z, (value) => temperature * value);

@@ -1,5 +1,4 @@
-// Images as links: the part behind the # has seeds, numbers of examples (from 1 on) and sliders. An image from a file has no
-// such link.
+// Images as links: the part behind the # has seeds, digests of examples, and sliders. An image from a file has no such link.
 
 import { USUAL_TEMPERATURE } from "./state.js";
 
@@ -12,13 +11,13 @@ const MOST_NAMED = 4; // of the ignored parts, in the message
 const LONGEST = 40; // letters of each part that are quoted
 
 /** The text for a state; null if the state needs more than seeds, examples and the model's own directions. */
-export function toHash(state, names) {
+export function toHash(state, names, examples) {
   const edits = Object.entries(state.strengths);
   if (!isNamed(state.face) || (state.other && !isNamed(state.other))) return null;
   if (edits.some(([name]) => !names.includes(name))) return null;
-  const entries = [...imageParts(state.face, FACE, state.temperature)];
+  const entries = [...imageParts(state.face, FACE, state.temperature, examples)];
   if (state.label !== null) entries.push(["class", state.label]);
-  if (state.other) entries.push(...imageParts(state.other, OTHER, null));
+  if (state.other) entries.push(...imageParts(state.other, OTHER, null, examples));
   if (state.other && state.blend) entries.push(["blend", state.blend], ["path", state.path]);
   state.levels.forEach((level, i) => level.take !== "own" && entries.push([`${LEVEL}${i}`, level.seed ?? level.take]));
   entries.push(...edits.map(([name, strength]) => [ATTRIBUTE + name, strength]));
@@ -30,26 +29,27 @@ function isNamed({ seed, example }) {
 }
 
 /** The parts about an image. An example has no temperature: its own is that of the page, if there is one. */
-function imageParts({ seed, example, temperature }, keys, otherwise) {
-  const origin = seed === null ? [keys.example, example + 1] : [keys.seed, seed];
+function imageParts({ seed, example, temperature }, keys, otherwise, examples) {
+  const origin = seed === null ? [keys.example, examples[example].digest] : [keys.seed, seed];
   const heat = temperature ?? otherwise;
   return heat === null ? [origin] : [origin, [keys.temperature, heat]];
 }
 
 /**
  * Read a text. `state` has defaults for what the text lacks, and is null if the text names no image. `ignored` is a
- * sentence about the parts that can't be used, or empty. The model has attributes with `names`, and three numbers.
+ * sentence about the parts that can't be used, or empty. The model has attributes with `names`, and two numbers, and the
+ * page has `examples`.
  */
-export function fromHash(text, { names, numLevels, numClasses, numExamples }) {
+export function fromHash(text, { names, numLevels, numClasses, examples }) {
   const parts = new Parts(text.replace(/^#/, ""));
-  const state = read(parts, names, numLevels, numClasses, numExamples);
+  const state = read(parts, names, numLevels, numClasses, examples);
   return { state, ignored: state || parts.isEmpty ? parts.ignored : "This link names no image, so it was ignored." };
 }
 
-function read(parts, names, numLevels, numClasses, numExamples) {
-  const face = takenImage(parts, FACE, numExamples);
+function read(parts, names, numLevels, numClasses, examples) {
+  const face = takenImage(parts, FACE, examples);
   if (!face) return null;
-  const other = takenImage(parts, OTHER, numExamples);
+  const other = takenImage(parts, OTHER, examples);
   const ofSecond = (kind) => (other ? kind : { parse: () => undefined, wanted: "the link names no second image" });
   const level = (i) => parts.take(`${LEVEL}${i}`, taken(other !== null), { take: "own" });
   const strengths = names.map((name) => [name, parts.take(ATTRIBUTE + name, within(-1, 1), 0)]);
@@ -59,19 +59,19 @@ function read(parts, names, numLevels, numClasses, numExamples) {
     other,
     blend: parts.take("blend", ofSecond(within(0, 1)), 0),
     path: parts.take("path", ofSecond(among("linear", "spherical")), "linear"),
-    label: numClasses ? parts.take("class", whole(numClasses), 0) : null,
+    label: numClasses ? parts.take("class", whole(numClasses), examples[face.example]?.label ?? 0) : null,
     levels: Array.from({ length: numLevels }, (_, i) => level(i)),
     strengths: Object.fromEntries(strengths.filter(([, strength]) => strength)),
   };
 }
 
 /** The image that parts name: {seed, example, temperature}, with null for the one of the first two that they don't name. */
-function takenImage(parts, keys, numExamples) {
+function takenImage(parts, keys, examples) {
   const seed = parts.take(keys.seed, whole(), null);
-  const number = seed === null ? parts.take(keys.example, numbered(numExamples), null) : null;
-  if (seed === null && number === null) return null;
+  const example = seed === null ? parts.take(keys.example, oneOf(examples), null) : null;
+  if (seed === null && example === null) return null;
   const temperature = parts.take(keys.temperature, within(0, HOTTEST), USUAL_TEMPERATURE);
-  return { seed, example: number === null ? null : number - 1, temperature };
+  return { seed, example, temperature };
 }
 
 /** The parts of a text. They are taken one by one; those that are left or wrong are ignored. */
@@ -122,9 +122,9 @@ function whole(end = Infinity) {
   return { parse, wanted: `it takes a whole number${end < Infinity ? ` from 0 to ${end - 1}` : ""}` };
 }
 
-function numbered(count) {
-  const parse = (text) => (/^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= count ? Number(text) : undefined);
-  return { parse, wanted: count ? `it takes a number from 1 to ${count}` : "this page has no test images" };
+function oneOf(examples) {
+  const numbers = new Map(examples.map(({ digest }, number) => [digest, number]));
+  return { parse: (text) => numbers.get(text), wanted: `this page has no ${examples.length ? "such test image" : "test images"}` };
 }
 
 function within(low, high) {

@@ -32,17 +32,23 @@ export class Painter {
     return isSame(this.subject, subject);
   }
 
-  /** Show the latents of a state: fast (in float32) while they change, exactly (in float64) when they're settled. */
-  show(z, label, isSettled, subject, state) {
+  /**
+   * Show the latents of a state: fast (in float32) while they change, exactly (in float64) when they're settled. If a
+   * picture of them is known already, a Blob, it's shown until then.
+   */
+  show(z, label, isSettled, subject, state, known) {
     this.canvas.setAttribute("aria-busy", "true");
-    this.#expect(subject);
+    this.#expect(subject, known);
     const numbers = isSettled ? Float64Array.from(z) : Float32Array.from(z);
     this.#next = { z: numbers, label, isSettled, subject: this.#wanted, state };
     if (!this.#isBusy) this.#run();
   }
 
-  /** Get ready for a subject: the picture of the former one stays for a moment, then the canvas is cleared. */
-  #expect(subject) {
+  /**
+   * Get ready for a subject: the picture of the former one stays for a moment. Then the known picture takes its place, or
+   * else the canvas is cleared.
+   */
+  #expect(subject, known) {
     if (isSame(this.#wanted, subject)) return;
     this.#wanted = subject;
     clearTimeout(this.#timer);
@@ -51,6 +57,16 @@ export class Painter {
       clear(this.canvas);
       this.#turn();
     }, PATIENCE);
+    if (known) this.#bridge(known).catch(() => {}); // the canvas is then cleared
+  }
+
+  /** Show a known picture of the wanted subject, if it comes before that of the latents. */
+  async #bridge(known) {
+    const subject = this.#wanted;
+    const bitmap = await createImageBitmap(known);
+    if (subject !== this.#wanted || this.isOf(subject)) return bitmap.close();
+    put(this.canvas, bitmap);
+    this.#turn();
   }
 
   #turn() {
@@ -71,7 +87,7 @@ export class Painter {
   }
 
   async #paint({ z, label, isSettled, subject, state }) {
-    const picture = await decode(z, label);
+    const picture = await decode(z, label, true);
     const bitmap = await createImageBitmap(picture);
     if (subject !== this.#wanted) return;
     put(this.canvas, bitmap);

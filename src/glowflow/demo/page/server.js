@@ -7,24 +7,22 @@ const BINARY = { "Content-Type": "application/octet-stream" };
 const MOST_TRIES = 3;
 
 export const WHERE = "Images go only to the glowflow that serves this page, which doesn't keep them.";
-export const JUDGES =
-  "The page compares the picture with images that the model hasn't seen. The colours show how many bits each pixel takes.";
+export const JUDGES = "The page compares the picture with images that the model hasn't seen.";
 export const LACKS = [];
+export const MOST_SIDE = 2048;
 
 export async function getModel() {
   return (await ask("api/model")).json();
 }
 
-/** A Float32Array (D,) for each of the model's attributes. */
-export async function getDirections(numDims) {
-  const numbers = new Float32Array(await (await ask("api/directions")).arrayBuffer());
-  return Array.from({ length: numbers.length / numDims }, (_, i) => numbers.subarray(i * numDims, (i + 1) * numDims));
+/** The vectors of the model's attributes, one after the other. */
+export async function getDirections() {
+  return new Float32Array(await (await ask("api/directions")).arrayBuffer());
 }
 
 /** Images of the model's test data. */
 export async function getExamples() {
-  const { images } = await (await ask("api/examples")).json();
-  return images.map(({ image, label }) => ({ picture: png(image), label, z: null }));
+  return (await (await ask("api/examples")).json()).images;
 }
 
 /** Standard normal latents of a seed. */
@@ -45,8 +43,8 @@ export async function decode(z, label) {
 
 async function judge(z, label) {
   const answer = await ask(`api/judge${query({ label })}`, { method: "POST", headers: BINARY, body: z });
-  const { bits_per_dim: bitsPerDim, p_value: pValue, heat, scale, ends } = await answer.json();
-  return { bitsPerDim, pValue, heat: Promise.resolve(png(heat)), scale: Promise.resolve(png(scale)), ends };
+  const { bits_per_dim: bitsPerDim, p_value: pValue, map } = await answer.json();
+  return { bitsPerDim, pValue, map: map && { ...map, heat: png(map.heat), scale: png(map.scale) } };
 }
 
 /** The latents of an example. */
@@ -74,6 +72,9 @@ export async function animate(first, last, path, label) {
   const body = new Float32Array([...first, ...last]);
   return (await ask(`api/animation${query({ path, label })}`, { method: "POST", headers: BINARY, body })).blob();
 }
+
+/** What draws the pictures doesn't change: the server chose it when it started. */
+export function onDrawing() {}
 
 /** An answer. If the network or a busy server refuses the request, it is sent again a little later. */
 async function ask(address, options, tries = 1) {

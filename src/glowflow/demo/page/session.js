@@ -3,10 +3,10 @@
 
 import { getDirections, getModel } from "./engine.js";
 import { History } from "./history.js";
-import { levelSlices } from "./latents.js";
+import { divided, levelSlices } from "./latents.js";
 import { recalled } from "./own.js";
 import { Painter } from "./painter.js";
-import { composed, subjectOf } from "./state.js";
+import { composed, isEdited, subjectOf } from "./state.js";
 import { complain } from "./voice.js";
 
 export const $ = (id) => document.getElementById(id);
@@ -26,7 +26,7 @@ export async function open() {
   model = await getModel();
   slices = levelSlices(model.latent_shapes);
   numDims = slices.at(-1).end;
-  const vectors = await getDirections(numDims);
+  const vectors = divided(await getDirections(), numDims);
   attributeNames().forEach((name, i) => directions.set(name, vectors[i]));
   for (const [name, vector] of recalled(model.name, numDims)) if (!directions.has(name)) directions.set(name, vector);
 }
@@ -89,7 +89,8 @@ export function render() {
 }
 
 function paint(state, isSettled) {
-  painter.show(compose(state), state.label, isSettled, subjectOf(state.face), state);
+  const known = isEdited(state) ? null : state.face.picture;
+  painter.show(compose(state), state.label, isSettled, subjectOf(state.face), state, known);
 }
 
 /** Allow a button or not. Unlike a disabled button, one that isn't allowed keeps the keyboard's focus. */

@@ -11,8 +11,17 @@ export function inWords(name) {
 export function slider(row, { value, onInput, onChange }) {
   const input = row.querySelector("input");
   const gestures = new Gestures(input);
-  input.addEventListener("input", () => onInput(show(row, Number(input.value))));
-  input.addEventListener("change", () => onChange(Number(input.value), gestures.current));
+  let isMoving = false;
+  const letGo = () => {
+    isMoving = false;
+    onChange(Number(input.value), gestures.current);
+  };
+  input.addEventListener("input", () => {
+    isMoving = true;
+    onInput(show(row, Number(input.value)));
+  });
+  input.addEventListener("change", letGo);
+  for (const type of ["keyup", "blur"]) input.addEventListener(type, () => isMoving && letGo()); // Firefox may not tell of a change
   const back = () => onChange(show(row, Number(input.defaultValue)), gestures.current);
   input.addEventListener("dblclick", back);
   input.addEventListener("keydown", (event) => {

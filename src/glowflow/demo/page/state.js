@@ -1,6 +1,6 @@
 // What is shown follows from one state. A state is never changed; a new one replaces it. Its fields are:
-//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, example, facts}; all
-//                but the first two are null if they don't apply
+//   face, other  the image to edit, and one to blend in or null: {name, z, seed, temperature, eps, example, picture,
+//                facts}; all but the first two are null if they don't apply
 //   blend, path  how far from one to the other, and along which path
 //   levels       for each level: {take: "own" | "other" | "drawn", seed, eps}
 //   strengths    strengths of attributes by name, without those at 0

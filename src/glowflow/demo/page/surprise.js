@@ -8,22 +8,28 @@ const UPWARDS = 0.75; // the share of values above 0
 const OPPOSED = -0.2; // the cosine of two directions that would undo each other
 const MOST_TRIES = 4;
 
+/** The sliders among some that have a range in which pictures stay usual, or whose range isn't known. */
+export function movable(sliders) {
+  return sliders.filter(({ range }) => !range || range[0] < 0 || range[1] > 0);
+}
+
 /**
- * Strengths of attributes by name.
+ * Strengths of attributes by name; null if each try is unusual.
  *
- * @param sliders {strengthsOf(value), range, vector} of each; the range is [least, most], or null if it isn't known
+ * @param sliders {strengthsOf(value), range, vector} of each movable one; the range is [least, most], or null
  * @param isUsual promises whether the picture with some strengths is usual
  * @param draw gives random numbers from 0 to 1
  */
 export async function surprising(sliders, isUsual, draw = Math.random) {
   const chosen = compatible(shuffled(sliders, draw), FEWEST + Math.floor(draw() * (MOST - FEWEST + 1)));
   const values = chosen.map(({ range }) => moderate(range ?? [-1, 1], draw));
-  for (let tries = 1; ; tries++) {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
     const strengths = Object.assign({}, ...chosen.map(({ strengthsOf }, i) => strengthsOf(rounded(values[i]))));
     const some = Object.fromEntries(Object.entries(strengths).filter(([, strength]) => strength));
-    if (tries === MOST_TRIES || (await isUsual(some))) return some;
-    values.forEach((value, i) => (values[i] = 0.7 * value)); // together they went too far
+    if (await isUsual(some)) return some;
+    values.forEach((value, i) => (values[i] = 0.6 * value)); // together they went too far
   }
+  return null;
 }
 
 /** A value between a part of the way to one end of a range and most of it, more often upwards, which shows more. */
