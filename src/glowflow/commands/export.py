@@ -1,13 +1,18 @@
 """The commands that write a model for other runtimes: ONNX files, and the page as a folder."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from glowflow.commands.demo import directions_of, name_of
 from glowflow.commands.examples import check_examples, examples_of
 from glowflow.commands.inputs import check_new, print_rows
-from glowflow.errors import counted
+from glowflow.errors import InputError, counted
 from glowflow.paths import quoted
+from glowflow.progress import say
+
+if TYPE_CHECKING:
+    from glowflow.scoring.where import UsualBits
+    from glowflow.stored import StoredModel
 
 Weights = Literal["float32", "float16"]
 
@@ -37,7 +42,14 @@ def onnx(model: str, out: Path, weights: Weights = "float32") -> None:
     print_rows({**found, "weights": f"{out / onnx_files.WEIGHTS}, {weights}; all files: {size / 1e6:.1f} MB"})
 
 
-def web(model: str, out: Path, weights: Weights = "float16", runtime: Path | None = None, examples: int = 24) -> None:
+def web(
+    model: str,
+    out: Path,
+    weights: Weights = "float16",
+    runtime: Path | None = None,
+    examples: int = 24,
+    without_webgpu: bool = False,
+) -> None:
     """Write the page of a model as a folder for any static host. The model then runs in the visitor's browser.
 
     Example: glowflow export web runs/edits page
@@ -47,10 +59,12 @@ def web(model: str, out: Path, weights: Weights = "float16", runtime: Path | Non
         weights: The type in which the networks' weights are stored; float16 halves what a visitor loads.
         runtime: The folder of the npm package onnxruntime-web. By default it's where npm puts it, in this folder or
             for all folders.
-        examples: So many test images of the model's own data become a part of the page, to begin with, if they are on
-            this machine. Everybody who can visit the page can see them. With 0 there are none.
+        examples: The number of test images that are stored with the page as starting points. They come from the data
+            that the model was trained on, if it's on this machine. Every visitor can see them. With 0 there are none.
+        without_webgpu: Leave out the runtime for graphics cards, which browsers with WebGPU load after the first
+            picture.
     """
-    from glowflow.demo import site
+    from glowflow.demo import site, web_runtime
     from glowflow.durable import replacing_directory
     from glowflow.export import onnx_files
     from glowflow.model import Glow
@@ -58,15 +72,37 @@ def web(model: str, out: Path, weights: Weights = "float16", runtime: Path | Non
 
     check_new(out)
     check_examples(examples)
-    place = site.found_runtime(runtime)
+    place = web_runtime.found(runtime)
     stored = StoredModel.open(model)
     glow = Glow.from_pretrained(stored).freeze()
     frozen = onnx_files.round_networks(glow) if weights == "float16" else glow
     images = examples_of(stored, glow, examples)
     with replacing_directory(out.resolve()) as folder:
-        site.write(frozen, name_of(model), directions_of(stored), stored.usual, place, folder, examples=images)
+        site.write(
+            frozen,
+            name_of(model),
+            directions_of(stored),
+            stored.usual,
+            place,
+            folder,
+            examples=images,
+            where=_usual_bits(stored),
+            webgpu=web_runtime.has_webgpu(place) and not without_webgpu,
+        )
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     look = f"python -m http.server --directory {quoted(out)}"
     shown = f"{counted(len(images), 'test image')} of {images.name}, which every visitor sees" if images else "none"
     rows = {"written": f"{out}, {size / 1e6:.1f} MB", "examples": shown}
     print_rows({**rows, "next": f"{look}, and open http://localhost:8000"})
+
+
+def _usual_bits(stored: "StoredModel") -> "UsualBits | None":
+    """The bits that usual images take at each pixel, if that is known; the page has no maps without them."""
+    from glowflow.scoring.reference import Reference
+
+    try:
+        reference = Reference.stored(stored)
+    except InputError as error:
+        say(f"The page doesn't show where an image is unusual. {error}")
+        return None
+    return None if reference is None else reference.where

@@ -1,84 +1,87 @@
-// The engine of the exported page, which computes in this browser: a worker runs the model, so that the page stays quick.
+// The engine of the exported page, which computes in this browser. Workers run the model, so that the page stays quick.
 
-import { bytes, png } from "./base64.js";
+import * as assets from "./assets.js";
+import { Calls } from "./calls.js";
+import { Drawing, mayUseGpu } from "./drawing.js";
+import { scaled } from "./latents.js";
+import { USUAL_TEMPERATURE } from "./state.js";
 
 export const WHERE =
-  "Everything is computed in this browser: images are sent nowhere. Latents are computed in float32, so some values of " +
-  "an unusual image may come back one level off.";
-export const JUDGES =
-  "This page compares the bits/dim alone. glowflow demo, which needs Python, compares more, and shows which pixels take " +
-  "the bits.";
-export const LACKS = ["save-animation", "api", "heat-figure"];
+  "Everything is computed in this browser, by WebAssembly on one thread: images are sent nowhere. Latents are computed in " +
+  "float32, so some values of an unusual image may come back one level off. This page can't save animations or look for " +
+  "faces: glowflow demo, which needs Python, can.";
+export const JUDGES = "This page compares the bits/dim alone. glowflow demo, which needs Python, compares more.";
+export const LACKS = ["save-animation", "api"];
+export const MOST_SIDE = Infinity;
 
-const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-const waiting = new Map(); // the number of a call -> what its answer is given to
-let count = 0;
+const REST = 1000; // milliseconds after the first picture, in which the page draws others
+const PICTURES = 4; // that are drawn to choose what draws
+const NO_WORKER =
+  "The model can't be started: a file of this page is missing or refused, or this browser lacks WebAssembly with SIMD.";
 
-worker.onmessage = ({ data: { number, result, error } }) => {
-  const { resolve, reject } = waiting.get(number);
-  waiting.delete(number);
-  if (error === undefined) resolve(result);
-  else reject(new Error(error));
-};
+const worker = new Calls(new URL("./worker.js", import.meta.url), NO_WORKER);
+const drawing = new Drawing(worker, (sentence) => tell(sentence));
+let tell = () => {};
 
-worker.onerror = (event) => {
-  event.preventDefault();
-  for (const { reject } of waiting.values()) reject(new Error("This browser can't run the model: it needs WebAssembly with SIMD."));
-  waiting.clear();
-};
-
-/** Ask the worker for one of its functions. */
-function call(name, ...values) {
-  const number = count++;
-  worker.postMessage({ number, name, values });
-  return new Promise((resolve, reject) => waiting.set(number, { resolve, reject }));
-}
-
-export async function getModel() {
-  return (await loaded("model.json")).json();
-}
+export const getModel = assets.getModel;
 
 export async function getExamples() {
-  const { images } = await (await loaded("examples.json")).json();
-  return images.map(({ image, label, latents }) => ({ picture: png(image), label, z: latents ? numbers(latents) : null }));
+  return (await assets.json("examples.json")).images;
 }
 
-function numbers(text) {
-  return Float64Array.from(new Float32Array(bytes(text).buffer));
+export const getDirections = () => assets.numbers("directions.bin");
+
+export const getLatent = (seed) => worker.call("latent", [seed]);
+
+export async function decode(z, label, isUrgent) {
+  const isPreview = z instanceof Float32Array;
+  const { blob, image } = await (isPreview ? drawing.draw(z, label, isUrgent) : worker.call("decode", [z, label], isUrgent));
+  afterFirst();
+  return Object.assign(blob, judgements(image, label));
 }
 
-export async function getDirections(numDims) {
-  const numbers = new Float32Array(await (await loaded("directions.bin")).arrayBuffer());
-  return Array.from({ length: numbers.length / numDims }, (_, i) => numbers.subarray(i * numDims, (i + 1) * numDims));
+/** What the page may ask about an image. */
+function judgements(image, label) {
+  let bits; // the promise of its bits/dim
+  const getBits = () => (bits ??= worker.call("bits", [image, label]));
+  return {
+    unusual: async () => worker.call("unusual", [image, await getBits()]),
+    judge: async () => ({ bitsPerDim: await getBits(), pValue: null, map: await worker.call("map", [image, label]) }),
+  };
 }
 
-export const getLatent = (seed) => call("latent", seed);
+export const read = (picture, label) => worker.call("read", [picture, label]);
 
-export async function decode(z, label) {
-  const { blob, image } = await call("decode", z, label);
-  stayForLater();
-  return Object.assign(blob, { unusual: () => call("unusual", image, label), judge: () => call("judge", image, label) });
-}
-
-export const read = (picture, label) => call("read", picture, label);
-
-export const encode = (file, label) => call("encode", file, label);
+export const encode = (file, label) => worker.call("encode", [file, label]);
 
 export async function animate() {
   throw new Error("The exported page can't make animations: glowflow demo can.");
 }
 
-async function loaded(name) {
-  const answer = await fetch(new URL(`../model/${name}`, import.meta.url)).catch(() => null);
-  if (!answer?.ok) throw new Error(`The file model/${name} of this page can't be loaded.`);
-  return answer;
+export function onDrawing(listener) {
+  tell = listener;
 }
 
-let isStaying = false;
+let isAfter = false;
 
-/** Keep the page's files, so that it works without a network from now on. This waits for the first picture. */
-function stayForLater() {
-  if (isStaying) return;
-  isStaying = true;
-  navigator.serviceWorker?.register(new URL("../offline.js", import.meta.url)).catch(() => {}); // it then needs the network
+/** Do what waits for the first picture. */
+function afterFirst() {
+  if (isAfter) return;
+  isAfter = true;
+  keepForLater().catch(() => {}); // the page then needs the network
+  setTimeout(() => chooseDrawing().catch(() => {}), REST); // if it fails, WebAssembly draws everything
+}
+
+/** Keep the files of the page, and of a newer one as soon as there is one. */
+async function keepForLater() {
+  const keeping = await navigator.serviceWorker?.register(new URL("../../offline.js", import.meta.url));
+  await keeping?.update();
+}
+
+async function chooseDrawing() {
+  const { webgpu, class_names: classes, num_bits: bits } = await getModel();
+  if (!webgpu || !(await mayUseGpu())) return;
+  const latents = await Promise.all(Array.from({ length: PICTURES }, (_, seed) => getLatent(seed)));
+  const several = latents.map((z) => scaled(z, USUAL_TEMPERATURE));
+  await drawing.choose(several, classes.length ? 0 : null, 2 ** (8 - bits), new URL("./gpu.js", import.meta.url));
 }

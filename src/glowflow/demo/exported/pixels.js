@@ -9,6 +9,7 @@ export async function pixelsOf(file, [channels, height, width]) {
 
 /** An image's values, interleaved, with its size and its number of channels. */
 async function opened(file, channels) {
+  await check(file);
   const options = { imageOrientation: "from-image", colorSpaceConversion: "none" };
   const bitmap = await createImageBitmap(file, options).catch(() => null);
   if (!bitmap) throw new Error("This file can't be read as an image by this browser: it's broken, or of an unknown kind.");
@@ -21,6 +22,16 @@ async function opened(file, channels) {
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   return { width, height, channels, data: converted(context.getImageData(0, 0, width, height).data, channels) };
+}
+
+/** Refuse a PNG with 16 bits of grey: the library maps its values by their range, and a browser doesn't. */
+async function check(file) {
+  const start = new Uint8Array(await file.slice(0, 26).arrayBuffer());
+  const isPng = String.fromCharCode(...start.subarray(1, 4)) === "PNG";
+  const [depth, colours] = start.subarray(24);
+  if (isPng && depth === 16 && (colours === 0 || colours === 4)) {
+    throw new Error("This page can't read PNG files with 16 bits of grey: save the image with 8 bits.");
+  }
 }
 
 /** Red, green, blue and opacity as the model's channels. */
@@ -45,11 +56,17 @@ function enlarged(image, width, height) {
 
 /** The largest part with the aspect of the result, in whole pixels, reduced to a size. */
 function reduced(image, width, height) {
-  const across = Math.min(image.width, Math.round((image.height * width) / height));
-  const down = Math.min(image.height, Math.round((image.width * height) / width));
+  const across = Math.min(image.width, nearestWhole((image.height * width) / height));
+  const down = Math.min(image.height, nearestWhole((image.width * height) / width));
   const [left, top] = [(image.width - across) >> 1, (image.height - down) >> 1];
   const part = { ...image, width: across, height: down, data: cut(image, left, top, across, down) };
   return original(part, width, height) ?? resized(part, [0, across, width], [0, down, height]);
+}
+
+/** The nearest whole number. Of two that are equally near, it's the even one, as in Python. */
+function nearestWhole(number) {
+  const above = Math.round(number);
+  return above - number === 0.5 && above % 2 ? above - 1 : above;
 }
 
 function cut({ data, width, channels }, left, top, across, down) {
