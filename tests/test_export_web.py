@@ -423,7 +423,10 @@ def test_a_picture_on_the_way_goes_before_thumbnails(page: Page) -> None:
         const draw = (name, isUrgent) => decode(new Float32Array(size), null, isUrgent).then(() => done.push(name));
         await Promise.all([draw("first"), draw("second"), draw("third"), draw("urgent", true)]);
         return done; }"""
-    assert page.evaluate(script, D) == ["first", "urgent", "second", "third"]
+    found = page.evaluate(script, D)
+    assert found.index("urgent") <= 1  # the worker has begun at most one of the others
+    found.remove("urgent")
+    assert found == ["first", "second", "third"]
 
 
 def test_a_grey_file_of_16_bits_is_refused(page: Page, tmp_path: Path) -> None:
