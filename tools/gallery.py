@@ -1,7 +1,7 @@
 """Draw the pictures of docs/gallery.md: run the page's own commands, and keep the pictures that the page shows.
 
 The commands run in one folder. The emoji, the model of them and all pictures stay there, so a second run doesn't train
-again. The first one trains for half an hour on one core, and an interrupted training goes on.
+again. The first one trains for ten minutes on one core, and an interrupted training goes on.
 
     python -m tools.gallery                             # all pictures, made in runs/gallery
     python -m tools.gallery --only "The bundled faces"  # those of some parts of the page
