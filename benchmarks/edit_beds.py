@@ -8,20 +8,16 @@ from collections.abc import Collection, Iterator
 from itertools import count, cycle, islice
 from pathlib import Path
 
-from PIL import Image, ImageFont
-from PIL.ImageDraw import Draw
+from PIL import Image
 
 from glowflow.data.face_drawing import render
 from glowflow.data.face_parts import EYEGLASSES, choose
+from glowflow.experiments.emoji import SIDE, draw, load_font
 
-FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 LIST = Path("/usr/share/unicode/emoji/emoji-test.txt")
-SIDE = 140
 NUM_PICTURES = 700
 """The number of pictures with each label."""
 
-FONT_SIZE = 109
-"""The only size in the font."""
 TONES = {"light": ("1F3FB", "1F3FC"), "dark": ("1F3FE", "1F3FF")}
 BACKGROUNDS = (
     ("#b8d8ff", "#3f6fb0"),
@@ -38,12 +34,12 @@ FACES_SIZE = 64
 
 def emoji(folder: Path) -> None:
     """Hands and people with light or dark skin, before one or two of five colours."""
-    font = ImageFont.truetype(FONT, FONT_SIZE)
+    font = load_font()
     for label, tones in TONES.items():
         (folder / label).mkdir(parents=True)
         for number, text in enumerate(islice(cycle(_texts(tones)), NUM_PICTURES)):
             picture = _background(*BACKGROUNDS[number % len(BACKGROUNDS)])
-            Draw(picture).text((SIDE / 2, SIDE / 2), text, font=font, anchor="mm", embedded_color=True)
+            draw(text, font, picture)
             picture.save(folder / label / f"{number:03}.png")
 
 

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from glowflow import Glow, GlowConfig
 from glowflow.cli import main
+from glowflow.data import Dataset
 from glowflow.evaluate import Floats
+from glowflow.latents import fit
 from glowflow.model import FrozenGlow
 from glowflow.scoring.gaussian import Gaussian
 from glowflow.scoring.reference import Reference
@@ -96,6 +98,15 @@ def lay_out(home: Path) -> None:
     }
     (home / "tiny.yaml").write_text(json.dumps(preset))
     assert main(["train", str(home / "tiny.yaml"), "--out", str(home / "run")]) == 0
+
+
+def lay_out_faces(folder: Path, attributes: tuple[str, ...]) -> None:
+    """Store a small model, 3x16x16, with directions of attributes, in the place of the one that comes with glowflow."""
+    rng = np.random.default_rng(0)
+    model = Glow(GlowConfig((3, 16, 16), levels=2, steps=1, width=8, num_bits=5))
+    model.save_pretrained(folder)
+    images, truths = rng.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8), rng.random((20, len(attributes))) < 0.5
+    fit(model, Dataset("made", "train", images, attributes=truths, attribute_names=attributes)).save(folder)
 
 
 def frozen(**settings: Any) -> FrozenGlow:  # noqa: ANN401

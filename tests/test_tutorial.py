@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glowflow import Glow, GlowConfig
 from glowflow.cli import main
-from glowflow.data import Dataset
-from glowflow.latents import fit
+from tests.helpers import lay_out_faces
 
 TUTORIAL = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
 SHORTER = [
@@ -41,11 +39,7 @@ def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             pixels = light + rng.integers(0, 100, (80, 70, 3))
             Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "my_photos" / label / f"{number}.png")
     monkeypatch.setattr("glowflow.weights.BUNDLED", tmp_path / "models")
-    model = Glow(GlowConfig((3, 16, 16), levels=2, steps=1, width=8, num_bits=5))
-    model.save_pretrained(faces := tmp_path / "models" / "faces")
-    images, smiling = rng.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8), rng.random((20, 1)) < 0.5
-    made = Dataset("made", "train", images, attributes=smiling, attribute_names=("Smiling",))
-    fit(model, made).save(faces)
+    lay_out_faces(tmp_path / "models" / "faces", ("Smiling",))
 
 
 def test_every_command_of_the_tutorial(monkeypatch: pytest.MonkeyPatch) -> None:
