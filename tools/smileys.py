@@ -1,7 +1,7 @@
 """Draw a folder of smileys, happy and unhappy ones, to train on (needs `apt-get install fonts-noto-color-emoji`).
 
-Each emoji is drawn many times, at other sizes and angles, before other colours. The emoji in the sub-folder `test` are
-none of those in `train`.
+Each emoji is drawn many times, at different sizes and angles, before different colours. The sub-folder `test` shows
+other emoji than `train`.
 
     python -m tools.smileys smileys
 """
