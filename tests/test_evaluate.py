@@ -19,12 +19,14 @@ from glowflow.evaluate import (
     batch_size,
     classification_error,
     likelihood,
+    noise_at,
     reconstruction_error,
     sample,
     scores,
     standard_error,
 )
 from glowflow.images import Array, dequantize
+from glowflow.noise import Stream, uniform_noise
 from glowflow.parts import Part
 from glowflow.pictures import grid, stacked
 from tests.helpers import randomize
@@ -61,6 +63,16 @@ def test_every_draw_and_seed_has_its_own_noise(model: Glow, dataset: Dataset) ->
     one, two, other = scores(model, dataset), scores(model, dataset, num_draws=2), scores(model, dataset, seed=1)
     assert (one != two).all()
     assert (one != other).all()
+
+
+def test_noise_is_a_function_of_the_row_or_of_the_image(dataset: Dataset) -> None:
+    assert torch.equal(noise_at(dataset, [5, 6], 2, 7), uniform_noise(7, Stream.EVALUATION, 2 * 23 + 5, 2, (3, 8, 8)))
+    by_content = dataset.with_noise_by_content()
+    moved = replace(dataset, images=dataset.images[::-1]).with_noise_by_content()
+    draws = [noise_at(by_content, range(23), draw) for draw in (0, 1)]
+    assert torch.equal(noise_at(moved, range(22, -1, -1)), draws[0])
+    assert torch.equal(noise_at(by_content.chosen(np.array([4, 9])), [0, 1]), draws[0][[4, 9]])
+    assert len(torch.cat(draws).flatten(1).unique(dim=0)) == 46
 
 
 def test_importance_weights_combine_the_draws_of_noise(model: Glow, dataset: Dataset) -> None:

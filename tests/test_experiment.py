@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from glowflow.experiments import definition, emoji, judges, study, unusual
 from glowflow.experiments.changes import CHANGES
 from glowflow.experiments.results import bits_after, marked, quality_at
 from glowflow.judging import training as classifiers
+from glowflow.parts import AUGMENTATIONS
 from glowflow.presets import load as load_preset
 from glowflow.training import train
-from glowflow.training.run import claimed
+from glowflow.training.checkpoints import PROGRESS
+from glowflow.training.run import LAST, claimed
 
 MINIATURE = {
     "about": "A miniature.",
@@ -220,21 +223,36 @@ def test_every_kind_of_figure(figure: str) -> None:
 def test_unusual_images_are_told_from_usual_ones(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(emoji, "FONT", Path("no-font.ttf"))
     monkeypatch.setattr(unusual, "OF_A_KIND", 100)
-    write(against={"digits": ["digits", "emoji"]}, variations={"1x1": {}}, orders=[], seeds=1, temperatures=[])
+    monkeypatch.setattr(unusual, "SMALLER", (100, 200, 500))
+    monkeypatch.setattr(unusual, "DRAWS", 3)
+    write(against={"digits": ["digits"]}, variations={"1x1": {}}, orders=[], seeds=1, temperatures=[])
     assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
     told = capsys.readouterr()
-    assert "emoji is left out: Emoji are drawn with no-font.ttf" in told.err
-    assert "| AUROC against | combined | bits | latents | layout | bits_per_dim | complexity_corrected |" in told.out
+    head = "| AUROC against | combined | bits | latents | layout | bits_per_dim | complexity_corrected | typicality |"
+    assert f"{head}\n" in told.out
     assert "The reference has 500 validation images. Of 500 usual test images," in told.out
     assert "lie between 2.6% and 7.6%." in told.out
+    assert re.search(r"on average: [\d.]+% with 100 images \([\d.]+% to [\d.]+%\), [\d.]+% with 200 images", told.out)
     (line,) = (json.loads(line)["told_apart"] for line in lines())
     assert (line["usual"], line["reference"]) == (500, 500)
     assert 0.01 < line["false_alarms"] < 0.12
+    assert {size: len(shares) for size, shares in line["false_alarms_by_size"].items()} == {"100": 3, "200": 3}
+    assert all(0 <= share < 0.2 for shares in line["false_alarms_by_size"].values() for share in shares)
     assert line["auroc"].keys() == {"digits", *CHANGES}
     assert line["auroc"]["digits"]["combined"] == pytest.approx(0.5, abs=0.07)
     assert line["auroc"]["inverted"]["combined"] > 0.9
+
+
+@pytest.mark.parametrize("missing", ["emoji", "no such folder"])
+def test_unusual_images_that_are_not_there_are_noticed_before_the_training(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(emoji, "FONT", Path("no-font.ttf"))
+    write(against={"digits": ["digits", missing]}, variations={"1x1": {}}, orders=[], seeds=1, temperatures=[])
+    said = fails(capsys, "mini.yaml", "--no-figure")
+    assert ("Emoji are drawn with no-font.ttf" if missing == "emoji" else "There is no data set") in said
+    assert not Path("runs").exists()
 
 
 def test_pairs_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,11 +306,68 @@ def test_background_models_are_trained_first_and_score_the_same_images(
     assert "2 of 2 trainings" in Path("results/experiments/mini/summary.md").read_text()
 
 
+def test_a_background_model_that_is_not_there_is_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone has the results of trainings and not their models. Nothing is scored by a model that is half trained."""
+    monkeypatch.setattr(unusual, "OF_A_KIND", 100)
+    monkeypatch.setattr(unusual, "SMALLER", ())
+    shared: Any = MINIATURE["shared"]
+    changed = {"train": shared["train"] | {"augment": {"kind": "pixels", "share": 0.1}}}
+    background = {"preset": "digits"} | shared | changed
+    write(
+        against={"digits": ["digits"]},
+        backgrounds={"digits": background},
+        variations={"1x1": {}},
+        orders=[],
+        seeds=1,
+        temperatures=[],
+    )
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    first, second = lines()
+    results, runs = Path("results/experiments/mini"), Path("runs/experiments")
+    (results / "trainings.jsonl").write_text(first + "\n")
+    (results / "pairs.jsonl").unlink()
+    whole = definition.load("mini.yaml")
+    (needed,) = whole.background_trainings()
+    progress = runs / needed.directory / LAST / PROGRESS
+    assert [each.variation for each in study.Study(whole, results, runs).remaining()] == ["1x1"]
+    progress.write_text(json.dumps(json.loads(progress.read_text()) | {"position": 48}))
+    assert [each.variation for each in study.Study(whole, results, runs).remaining()] == ["background", "1x1"]
+    shutil.rmtree(runs)
+    trained: list[str] = []
+
+    def noting(run: RunConfig, out: Path, *rest: object) -> object:
+        trained.append(out.name)
+        return train(run, out, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(study, "train", noting)
+    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    assert trained[0] == needed.directory
+    assert len(trained) == 2
+    assert lines()[0] == first
+    again = json.loads(lines()[1])["told_apart"]["auroc"]
+    assert again == json.loads(second)["told_apart"]["auroc"]
+    assert "background_corrected" in again["digits"]
+
+
 def test_a_part_of_an_experiment_with_unusual_images() -> None:
     whole = definition.load("unusual")
     part = definition.narrowed(whole, ["digits"], seeds=1)
-    assert (list(part.presets), list(part.against), part.background_trainings()) == (["digits"], ["digits"], [])
-    assert [each.run.model.num_bits for each in whole.background_trainings()] == [5, 8]
+    assert (list(part.presets), list(part.against)) == (["digits"], ["digits"])
+    (background,) = part.background_trainings()
+    assert background.run.train.data == "digits"
+
+
+def test_background_models_have_not_seen_what_is_unusual() -> None:
+    """They see the usual images alone, with random values."""
+    whole = definition.load("unusual")
+    for training in whole.trainings():
+        background = whole.background_of(training)
+        assert background is not None
+        assert background.run.model == training.run.model
+        assert background.run.train.data == training.run.train.data
+        shares = [AUGMENTATIONS.options(part).share for part in background.run.train.augmentations if part != "flip"]
+        assert shares == [0.1]
+        assert background.directory != training.directory
 
 
 @pytest.mark.parametrize("channels", [1, 3])

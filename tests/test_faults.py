@@ -22,7 +22,7 @@ from tests.helpers import assert_same
 RESULT = {"data": "noise", "split": "validation", "bits_per_dim": 5.0, "standard_error": 0.1, "num_images": 20}
 
 FILES = [f"{name}.safetensors" for name in ("model", "optimizer", "raw")]
-FILES = sorted([*FILES, *(f"{name}.json" for name in ("config", "digests", "provenance", "training"))])
+FILES = sorted([*FILES, *(f"{name}.json" for name in ("config", "digests", "images", "provenance", "training"))])
 
 
 @pytest.fixture(name="run")

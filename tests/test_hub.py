@@ -69,7 +69,7 @@ def test_a_run_goes_there_and_comes_back_the_same(config: RunConfig, tmp_path: P
         said = glowflow("push", "run", "ada/noise", "--license", "mit")
         files = pages["ada/noise"].files
         assert f"{address}/ada/noise" in said
-        assert sorted(files.keys() - {".gitattributes"}) == sorted([*CARD, *MODEL])
+        assert sorted(files.keys() - {".gitattributes"}) == sorted([*CARD, *MODEL, "images.json"])
         assert files["model.safetensors"] == (run / "best" / "model.safetensors").read_bytes()
         glowflow("sample", "ada/noise", "--out", "there.png")
     assert main(["sample", str(run), "--out", str(tmp_path / "here.png")]) == 0

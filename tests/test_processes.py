@@ -53,6 +53,21 @@ def test_shares_have_everything_once(count: int) -> None:
     assert shares == list(range(5))
 
 
+class OneOfTwo(Processes):
+    """One of two processes, the other one of which has failed."""
+
+    def any(self, value: bool) -> bool:  # noqa: FBT001 (as in Processes)
+        return True
+
+
+def test_work_that_fails_in_one_process_fails_in_all() -> None:
+    assert Processes().attempted(lambda: 3) == 3
+    with pytest.raises(ProcessLostError, match="failed in another process"):
+        OneOfTwo(0, 2).attempted(lambda: 3)
+    with pytest.raises(ZeroDivisionError):
+        OneOfTwo(0, 2).attempted(lambda: 1 // 0)
+
+
 def test_a_launcher_that_has_died_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """This includes a launcher that died before its process could ask to be told."""
     launched = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True", "RANK": "0", "WORLD_SIZE": "2"}
@@ -103,6 +118,12 @@ def test_several_processes_learn_and_score_as_one(preset: str) -> None:
     compared = ("compare", "run", "--against", "other.npy")
     told = subprocess.run(torchrun(2, *compared), capture_output=True, text=True, timeout=240, check=True)
     assert told.stdout == run(sys.executable, "-m", "glowflow", *compared)
+    made = []
+    for command in ([sys.executable, "-m", "glowflow", "calibrate", "run"], torchrun(2, "calibrate", "run")):
+        assert run(*command).count("usual images") == 1
+        made.append(load_file(Path("run", REFERENCE)))
+        Path("run", REFERENCE).unlink()
+    torch.testing.assert_close(made[1], made[0], rtol=1e-4, atol=1e-3)
     Path("run/best", REFERENCE).unlink()
     told = subprocess.run(torchrun(2, "score", "run"), capture_output=True, text=True, timeout=240, check=True)
     assert " ".join(told.stderr.split()).count("run has no reference that tells what is usual") == 1

@@ -270,7 +270,9 @@ def test_the_distribution_names_the_most_unusual_images() -> None:
     images[7], images[9] = 255, 200
     values = np.linspace(1, 2, 50)
     values[7], values[9] = np.nan, 9.0
-    result = distribution(Dataset("mine", "test", images), values, values, by="bits_per_dim", when="now")
+    dataset, table = Dataset("mine", "test", images), {"bits_per_dim": values, "p_value": np.linspace(0, 1, 50)}
+    result = distribution(dataset, table, by="bits_per_dim", when="now")
+    assert result.rows["p-value below 0.05"] == "6.0% of the images, where 5% of usual images have one"
     assert result.rows["most unusual"].startswith("7 (nan), 9 (9.000), 49 (2.000)")
     assert sum(result.counts) == 49
     first = np.asarray(decoded(result.picture).convert("RGB"))

@@ -12,8 +12,9 @@ import torch
 from glowflow import Glow
 from glowflow.config import RunConfig
 from glowflow.data import load
+from glowflow.errors import TrainingInterruptedError
 from glowflow.execution import Execution
-from glowflow.scoring.codecs import installed
+from glowflow.scoring.codecs import standard
 from glowflow.scoring.reference import Reference
 from glowflow.scoring.statistics import Statistics, statistics
 from glowflow.stored import StoredModel
@@ -38,7 +39,7 @@ def stored_reference(run: Path) -> Reference:
 
 def expected(run: Path, data: str) -> Reference:
     model = Glow.from_pretrained(run).freeze()
-    return Reference.learned(model, load(data, (1, 8, 8), "validation"), installed())
+    return Reference.learned(model, load(data, (1, 8, 8), "validation"), standard())
 
 
 @pytest.mark.parametrize("precision", [None, torch.bfloat16])
@@ -69,7 +70,7 @@ def test_a_model_in_bfloat16_has_no_reference_before_the_end(
 
 
 def test_an_interruption_at_the_very_end_is_made_up_for(
-    many: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    many: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[int] = []
 
@@ -80,13 +81,26 @@ def test_an_interruption_at_the_very_end_is_made_up_for(
         return statistics(*args, **options)
 
     monkeypatch.setattr("glowflow.scoring.reference.statistics", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(TrainingInterruptedError, match=r"The model is stored, and glowflow calibrate .*run learns"):
         train(many, tmp_path / "run")
+    assert "Now glowflow learns what is usual, from 150 validation images." in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "run" / "best" / REFERENCE).exists()
     for _ in range(2):  # the second time, nothing is left to do
         train(many, tmp_path / "run")
     assert len(stored_reference(tmp_path / "run").usual["unusual"]) == 150
     assert len(calls) == 2
+
+
+def test_the_training_is_done_even_if_what_is_usual_cannot_be_learned(
+    many: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> Statistics:
+        raise RuntimeError("out of\nmemory")
+
+    monkeypatch.setattr("glowflow.scoring.reference.statistics", fails)
+    assert train(many, tmp_path / "my run").progress.position == 320
+    told = " ".join(capsys.readouterr().err.split())
+    assert "What is usual couldn't be stored (out of memory). glowflow calibrate '" in told
 
 
 def test_too_few_validation_images_are_reported(
@@ -95,4 +109,5 @@ def test_too_few_validation_images_are_reported(
     train(config, tmp_path / "run")
     told = " ".join(capsys.readouterr().err.split())
     assert re.search(r"images\.npz has \d+ validation images\. At least 100 are needed to tell what is usual", told)
+    assert told.index("At least 100") < told.index("320 images:")  # before the training, and not after it
     assert not (tmp_path / "run" / "best" / REFERENCE).exists()

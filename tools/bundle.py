@@ -16,7 +16,7 @@ import torch
 from glowflow import Glow, weights
 from glowflow.data import load
 from glowflow.latents import fit
-from glowflow.scoring.codecs import WEBP
+from glowflow.scoring.codecs import standard
 from glowflow.scoring.reference import Reference
 from glowflow.stored import StoredModel
 from glowflow.training.run import CONFIG, read_config
@@ -37,8 +37,7 @@ def main() -> None:
     data = read_config(options.run)["train"]["data"]
     frozen = Glow.from_pretrained(options.out).freeze()
     validation = load(data, model.config.image_shape, "validation")
-    codecs = (WEBP,)  # the sizes of PNG depend on the machine's zlib
-    reference = Reference.learned(frozen, validation, codecs)
+    reference = Reference.learned(frozen, validation, standard())
     reference.save(options.out, StoredModel.open(options.out).digest)
     found = fit(frozen, load(data, model.config.image_shape, "train"), None, options.method)
     replace(found, vectors=found.vectors.half()).save(options.out)

@@ -115,8 +115,8 @@ def scores(  # noqa: PLR0913 (which images, and with which noise)
     each draw is K draws of noise, combined by importance weights: -log2((1/K) sum_k p(x_k) / q(u_k)), plus n for each
     value. This upper bound falls towards the exact value as K grows. Hoogeboom et al. 2020.
 
-    The noise is a function of (seed, draw, image), so the result doesn't depend on how the images are divided into
-    batches, or among processes.
+    The noise is a function of (seed, draw, row), see `noise_at`. So the result doesn't depend on how the images are
+    divided into batches, or among processes.
 
     >>> from glowflow import Glow, GlowConfig, load
     >>> model = Glow(GlowConfig((1, 28, 28), steps=1, width=8))
@@ -256,9 +256,25 @@ def noisy(
     [(0, torch.Size([10, 1, 28, 28]))]
     """
     for start, images, y in _batches(model, dataset, rows):
-        position = draw * len(dataset) + start
-        noise = uniform_noise(seed, Stream.EVALUATION, position, len(images), model.config.image_shape)
+        noise = noise_at(dataset, range(start, start + len(images)), draw, seed)
         yield start, images, noise.to(images.device), y
+
+
+def noise_at(dataset: Dataset, rows: Sequence[int], draw: int = 0, seed: int = 0) -> Tensor:
+    """The dequantisation noise (B, C, H, W) of the images at some rows.
+
+    It's a function of the seed, the draw and the row, or of the image's place (`Dataset.places`) instead of the row.
+
+    >>> from glowflow import load
+    >>> noise_at(load("digits", (1, 28, 28), "test"), [3, 7]).shape
+    torch.Size([2, 1, 28, 28])
+    """
+    if dataset.places is None:
+        positions = [draw * len(dataset) + row for row in rows]
+    else:
+        positions = [draw + int(dataset.places[row]) for row in rows]
+    shape = dataset.image_shape
+    return torch.cat([uniform_noise(seed, Stream.EVALUATION, position, 1, shape) for position in positions])
 
 
 def _batches(model: Glow, dataset: Dataset, rows: range) -> Iterator[tuple[int, Tensor, Tensor | None]]:

@@ -6,11 +6,12 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
+from typing import TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -24,6 +25,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from glowflow.errors import ProcessLostError
 from glowflow.progress import be_silent
+
+Result = TypeVar("Result")
 
 PR_SET_PDEATHSIG = 1
 """A constant of Linux's prctl."""
@@ -71,6 +74,21 @@ class Processes:
     def any(self, value: bool) -> bool:  # noqa: FBT001 (what is asked about)
         """True if the value of at least one process is true."""
         return value if self.count == 1 else bool(self.add(torch.tensor(float(value))))
+
+    def attempted(self, work: Callable[[], Result]) -> Result:
+        """This process's part of some work. If it fails in one process it fails in all, so that none waits for another.
+
+        Raises:
+            ProcessLostError: If it has failed in another process alone.
+        """
+        failure: Exception | None = None
+        try:
+            result = work()
+        except Exception as error:
+            failure = error
+        if self.any(failure is not None):
+            raise failure or ProcessLostError("The work has failed in another process.")
+        return result
 
     def mean(self, value: float) -> float:
         """The mean of all processes' values."""

@@ -1,6 +1,7 @@
 """A stored model. It's opened once, and passed on to everything that needs it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from glowflow.config import GlowConfig
 from glowflow.durable import digest, is_sealed, load_json, parsed_json, verify
 from glowflow.errors import InputError, UnregisteredPartError
 from glowflow.migration import migrated
-from glowflow.paths import expanded
+from glowflow.paths import expanded, quoted
 from glowflow.weights import CONFIG, FORMAT_VERSION, MODEL, RAW, REFERENCE, USUAL, VALUE_RANGES
 
 
@@ -88,8 +89,7 @@ class StoredModel:
     @cached_property
     def reference(self) -> Path | None:
         """The first of these files that belongs to its weights; None if there is none."""
-        fitting = (path for path in self.references if weights.load_facts(path).get("model") == self.digest)
-        return next(fitting, None)
+        return next((path for path in self.references if self._facts(path).get("model") == self.digest), None)
 
     @cached_property
     def usual(self) -> dict[str, Any]:
@@ -97,12 +97,27 @@ class StoredModel:
         if self.reference is None:
             older = self.directory / USUAL
             return load_json(older) if older.is_file() else {}
-        bits = weights.load_tensors(self.reference).get("usual.bits_per_dim", Tensor())
+        with self._with_a_way_out():
+            bits = weights.load_tensors(self.reference).get("usual.bits_per_dim", Tensor())
         if not bits.numel():
             raise InputError(f"{self.reference} is damaged: it should hold the bits/dim of usual images.")
         shares = {f"{share}%": float(bits.quantile(share / 100)) for share in (1, 50, 99)}
-        data = weights.load_facts(self.reference).get("data", "")
+        data = self._facts(self.reference).get("data", "")
         return {"data": data, "images": len(bits), "bits_per_dim": shares}
+
+    def _facts(self, reference: Path) -> dict[str, str]:
+        """What is noted in a reference."""
+        with self._with_a_way_out():
+            return weights.load_facts(reference)
+
+    @contextmanager
+    def _with_a_way_out(self) -> Iterator[None]:
+        """Say what to do about a damaged reference."""
+        try:
+            yield
+        except InputError as error:
+            again = f"Remove it, or make another one: glowflow calibrate {quoted(self.name)}"
+            raise InputError(f"{error} {again}") from None
 
     @cached_property
     def value_ranges(self) -> Mapping[str, tuple[float, float]]:

@@ -35,10 +35,13 @@ USUAL = "usual.json"
 VALUE_RANGES = "value_ranges.json"
 """Which values became black and white, if the model was trained on image files of more than 8 bits."""
 
+IMAGES = "images.json"
+"""A digest of the training's images, which tells if other images are the same."""
+
 PROVENANCE = "provenance.json"
 """The training's data, version and validation result. Not every model has this file."""
 
-FILES = (CONFIG, MODEL, REFERENCE, USUAL, VALUE_RANGES, "directions.*")
+FILES = (CONFIG, MODEL, REFERENCE, USUAL, VALUE_RANGES, IMAGES, "directions.*")
 """The files of a model on the hub."""
 
 BUNDLED = Path(__file__).parent / "models"

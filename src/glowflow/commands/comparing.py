@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from glowflow.commands.inputs import check_parent, check_picture, check_seed, device_named, print_rows
 from glowflow.commands.scorer import Scorer
-from glowflow.commands.splits import unseen_parts_of
+from glowflow.commands.splits import unseen_of
 from glowflow.errors import InputError, counted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from glowflow.data import Dataset
     from glowflow.processes import Processes
@@ -62,24 +62,26 @@ def compare(
         check_picture(out)
     with joined(device_named(device)) as processes:
         scorer = Scorer.opened(model, background, device)
-        images = [unseen_parts_of(scorer.stored, name, scorer.glow, "test", value_range) for name in (data, against)]
-        usual, other = (_scored(scorer, parts, seed, processes) for parts in images)
+        images = [unseen_of(scorer.stored, name, scorer.glow, "test", value_range) for name in (data, against)]
+        scorer.say_if_seen(images)
+        usual, other = (_scored(scorer, each, seed, processes) for each in images)
     if not processes.is_first:
         return
     found = {name: separation(usual[name], other[name], seed) for name in usual}
-    print_rows({name: _said(measured) for name, measured in found.items()})
+    compared = dict(zip(("usual images", "unusual images"), map(_counted, images), strict=True))
+    print_rows(compared | {name: _said(measured) for name, measured in found.items()})
     for what, scored in (("usual", usual), ("unusual", other)):
         _say_few(what, scored["bits_per_dim"])
     if json is not None:
-        (mine, those) = ([part.split for part in parts] for parts in images)
+        mine, those = images
         about = {
             "model": model,
-            "data": data or images[0][0].name,
-            "splits": mine,
-            "images": len(usual["bits_per_dim"].values),
+            "data": data or mine.name,
+            "split": mine.split,
+            "images": len(mine),
             "against": against,
-            "against_splits": those,
-            "against_images": len(other["bits_per_dim"].values),
+            "against_split": those.split,
+            "against_images": len(those),
             "seed": seed,
         }
         save_json(json, about | {"scores": found} | provenance())
@@ -87,16 +89,17 @@ def compare(
         _draw(out, usual, other, found)
 
 
-def _scored(scorer: Scorer, parts: "Sequence[Dataset]", seed: int, processes: "Processes") -> "dict[str, Scored]":
+def _scored(scorer: Scorer, dataset: "Dataset", seed: int, processes: "Processes") -> "dict[str, Scored]":
     """The scores of images, by name. More is more unusual."""
-    import numpy as np
-
     from glowflow.scoring.separation import Scored
 
-    found = [scorer.unusualness(part, seed, processes) for part in parts]
-    groups = [part.groups for part in parts if part.groups is not None]
-    joined = np.concatenate(groups) if len(groups) == len(parts) else None
-    return {name: Scored(np.concatenate([each[name] for each in found]), joined) for name in found[0]}
+    return {
+        name: Scored(values, dataset.groups) for name, values in scorer.unusualness(dataset, seed, processes).items()
+    }
+
+
+def _counted(dataset: "Dataset") -> str:
+    return f"{len(dataset):,} of {dataset.title}"
 
 
 def _say_few(what: str, scored: "Scored") -> None:

@@ -1,9 +1,8 @@
 """The groups of images that `glowflow score --groups` compares with usual ones."""
 
 import csv
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from glowflow.commands.inputs import check_parent
 from glowflow.errors import InputError, counted
@@ -44,62 +43,30 @@ def check_folders(groups: Groups | None, datasets: "Sequence[Dataset]") -> None:
 
 
 def write_groups(
-    out: Path, groups: Groups, scored: "Sequence[tuple[Dataset, Columns]]", reference: "Reference", *, divided: bool
+    out: Path, groups: Groups, scored: "Sequence[tuple[Dataset, Columns]]", reference: "Reference"
 ) -> None:
-    """Write the scores of groups of images into a CSV file beside that of the images.
+    """Write the scores of groups of images into a CSV file beside that of the images, the most unusual group first.
 
     Args:
         out: The file of the images.
         groups: How to make groups.
-        scored: Splits of the data, and the columns (N,) of their images.
+        scored: Data sets, and the columns (N,) of their images.
         reference: What is usual.
-        divided: True if the splits are the data's own. The images of other splits are put back in the order of their
-            names first.
     """
     from glowflow.durable import replacing
     from glowflow.scoring.groups import group_scores
 
-    rows: list[dict[str, object]] = []
-    for series in map(_Series.of, scored) if divided else [_Series.joined(scored)]:
-        members = dict(_members(series.names, groups))
-        for name, row in zip(members, group_scores(members.values(), series.columns, reference), strict=True):
-            rows.append({"group": name, "split": series.split, **row})
+    rows: list[dict[str, Any]] = []
+    for dataset, columns in scored:
+        members = dict(_members([dataset.describe(row) for row in range(len(dataset))], groups))
+        for name, row in zip(members, group_scores(members.values(), columns, reference), strict=True):
+            rows.append({"group": name, "split": dataset.split, **row})
+    rows.sort(key=lambda row: row.get("p_value", row["p_typical"]))
     with replacing(_path(out)) as new, new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["group"])
         writer.writeheader()
         writer.writerows({name: _written(value) for name, value in row.items()} for row in rows)
     say(f"{counted(len(rows), 'group')} scored in {_path(out)}.")
-
-
-class _Series(NamedTuple):
-    """Images in an order: their split, their names, and their columns (N,)."""
-
-    split: str
-    names: list[str]
-    columns: "Columns"
-
-    @classmethod
-    def of(cls, scored: "tuple[Dataset, Columns]") -> "_Series":
-        """The images of a split, in its order."""
-        dataset, columns = scored
-        return cls(dataset.split, [dataset.describe(row) for row in range(len(dataset))], columns)
-
-    @classmethod
-    def joined(cls, scored: "Sequence[tuple[Dataset, Columns]]") -> "_Series":
-        """The images of all splits, in the order of their names."""
-        import numpy as np
-
-        each = list(map(cls.of, scored))
-        names = [name for series in each for name in series.names]
-        order = sorted(range(len(names)), key=lambda row: _natural(names[row]))
-        columns = {name: np.concatenate([series.columns[name] for series in each])[order] for name in each[0].columns}
-        split = each[0].split if len(each) == 1 else "all"
-        return cls(split, [names[row] for row in order], columns)
-
-
-def _natural(name: str) -> list[str | int]:
-    """A key that sorts 9.png before 10.png."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _members(names: list[str], groups: Groups) -> "Iterator[tuple[str, NDArray[int64]]]":

@@ -116,10 +116,19 @@ def dataset_for(
 
 def data_of(stored: "StoredModel") -> str | None:
     """The data on which a run trained a model; None if the model doesn't record it."""
-    from glowflow.training.run import CONFIG, read_config
+    from glowflow.training.run import read_config
 
-    run = next((place for place in (stored.home, stored.directory) if (place / CONFIG).is_file()), None)
+    run = run_of(stored)
     return None if run is None else str(read_config(run)["train"]["data"])
+
+
+def run_of(stored: "StoredModel") -> Path | None:
+    """The directory with the settings of a model's training: its own, or its run's; None if there is none."""
+    from glowflow.training.run import BEST, CONFIG, LAST, PREVIOUS
+
+    above = [stored.directory.parent] if stored.directory.name in {BEST, LAST, PREVIOUS} else []
+    places = (stored.home, stored.directory, *above)
+    return next((place for place in places if (place / CONFIG).is_file()), None)
 
 
 def _trained_on(stored: "StoredModel") -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from glowflow.checks import check_whole
 from glowflow.commands.inputs import check_folder
 from glowflow.errors import counted
-from glowflow.paths import quoted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
@@ -54,12 +53,11 @@ def draw_maps(
     from glowflow.pictures import save
     from glowflow.scoring.heat import drawn, heats
     from glowflow.scoring.ranking import most_unusual
+    from glowflow.scoring.reference import how_to_make
 
     if usual is None:
-        say(
-            f"The maps show only the bits of each pixel. glowflow calibrate {quoted(stored.name)} also stores the bits "
-            "that usual images take there."
-        )
+        again = how_to_make(stored, "a reference, which also has the bits that usual images take there")
+        say(f"The maps show only the bits of each pixel. {again}")
     folder.mkdir(parents=True, exist_ok=True)
     places = most_unusual([values for _, values in scored], num)
     for part, (dataset, values) in enumerate(scored):

@@ -5,11 +5,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from glowflow.commands.inputs import opened
-from glowflow.errors import InputError
-from glowflow.paths import quoted
+from glowflow.errors import InputError, counted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from glowflow.data import Dataset
     from glowflow.evaluate import Floats
     from glowflow.model import Glow
@@ -32,37 +33,46 @@ class Scorer:
 
     @classmethod
     def opened(cls, model: str, background: str | None, device: str | None) -> Self:
-        """Open a model. A line reports that it has no reference, or none for the compressors that are here."""
-        from glowflow.scoring.reference import Reference
+        """Open a model. A line says which reference it has, and if the compressors that it needs aren't here."""
+        from glowflow.scoring.reference import FEWEST, Reference, how_to_make
 
         stored, glow = opened(model, device)
         reference = Reference.stored(stored)
-        if reference is not None and reference.problem:
-            say(f"The scores that need a compressor are left out. {reference.problem}")
         if reference is None:
             say(
-                f"{model} has no reference that tells what is usual, so there are fewer scores: "
-                f"glowflow calibrate {quoted(model)} makes one."
+                f"{model} has no reference that tells what is usual, so there are fewer scores. "
+                f"{how_to_make(stored, 'one')}. It takes at least {FEWEST} usual images: the training's validation "
+                "images, or those that --data names."
             )
+        elif reference.problem:
+            say(f"The scores that compare with the bits of a compressor are left out. {reference.problem}")
+        if reference is not None:
+            say(_compared_with(stored, reference))
         return cls(stored, glow, reference, _background(background, glow, device) if background else None)
 
     @property
     def main_score(self) -> str:
-        """The score to sort by."""
-        return "bits_per_dim" if self.reference is None or self.reference.problem else "unusual"
+        """The score to sort by. Bits/dim alone would call plain images usual."""
+        return "complexity_corrected" if self.reference is None or self.reference.problem else "unusual"
 
     @property
     def codecs(self) -> "tuple[Codec, ...]":
-        """The compressors to use: the reference's, or all that are here."""
-        from glowflow.scoring.codecs import installed
+        """The compressors to use: the reference's, or the standard one."""
+        from glowflow.scoring.codecs import standard
 
-        return installed() if self.reference is None else self.reference.codecs
+        return standard() if self.reference is None else self.reference.codecs
+
+    def say_if_seen(self, datasets: "Sequence[Dataset]") -> None:
+        """Report images that the reference was made of."""
+        for dataset in datasets:
+            if self.reference is not None and self.reference.has_seen(dataset):
+                say(f"The reference was made of images of {dataset.title}, so they look too usual.")
 
     def columns(self, dataset: "Dataset", draws: int, seed: int, processes: "Processes") -> "Columns":
         """The scores of each image (N,), by the names of their columns; the most important ones first.
 
-        The bits/dim are averaged over draws of noise. All that is compared with usual images is of the first draw, as
-        the reference is.
+        The bits/dim are averaged over draws of noise. Scores that compare with usual images use only the first draw, as
+        the reference does.
         """
         from glowflow.evaluate import scores
         from glowflow.scoring.columns import columns, scored
@@ -90,6 +100,15 @@ class Scorer:
         if self.background is None:
             return {}
         return {"background_corrected": bits_per_dim - scores(self.background, dataset, draws, seed, processes)}
+
+
+def _compared_with(stored: "StoredModel", reference: "Reference") -> str:
+    """Say what images are compared with."""
+    from glowflow.scoring.reference import how_to_make
+
+    finer = f" {how_to_make(stored, 'a finer one, with maps')}" if reference.where is None else ""
+    usual = counted(len(reference.usual["bits_per_dim"]), "usual image")
+    return f"Images are compared with {usual} of {reference.data}.{finer}"
 
 
 def _background(name: str, glow: "Glow", device: str | None) -> "Glow":

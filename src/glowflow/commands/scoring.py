@@ -10,7 +10,6 @@ from glowflow.commands.inputs import (
     SplitName,
     check_draws,
     check_parent,
-    data_of,
     device_named,
     opened,
     own_directory,
@@ -19,7 +18,7 @@ from glowflow.commands.inputs import (
 from glowflow.commands.maps import check_maps, draw_maps
 from glowflow.commands.scorer import Scorer
 from glowflow.commands.sheet import check_sheet, draw_sheet
-from glowflow.commands.splits import chosen_from, parts_of, unseen_parts_of
+from glowflow.commands.splits import is_trained_on, overlap, parts_of, unseen_of
 from glowflow.errors import InputError, counted
 from glowflow.paths import quoted
 from glowflow.progress import say
@@ -28,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glowflow.commands.scorer import Columns
-    from glowflow.data import Dataset
+    from glowflow.data import Dataset, Range
+    from glowflow.model import Glow
+    from glowflow.stored import StoredModel
 
 
 def score(
@@ -58,8 +59,8 @@ def score(
         out: The CSV file. It has a line for each image, and the documentation explains its columns.
         background: A model of other, more general images. The column `background_corrected` has the bits/dim by MODEL
             minus those by this one.
-        draws: How many draws of the dequantisation noise the bits/dim are averaged over. All that is compared with
-            usual images is of the first draw.
+        draws: How many draws of the dequantisation noise the bits/dim are averaged over. Scores that compare with usual
+            images use only the first draw.
         groups: Also score groups of images. `folder` makes a group of each folder, and a number N makes one of each N
             images in a row. The file has the name of OUT, with -groups before its ending.
         sheet: Also draw the most unusual images and the least unusual ones into this picture.
@@ -68,9 +69,9 @@ def score(
         maps_num: The number of images to draw.
     """
     from glowflow.data import SPLITS
-    from glowflow.data.own_splits import has_own_splits
     from glowflow.processes import joined
     from glowflow.reports import as_of, distribution, keep
+    from glowflow.scoring.reference import how_to_make
 
     check_draws(draws, seed)
     check_maps(maps, maps_num)
@@ -80,19 +81,21 @@ def score(
     with joined(device_named(device)) as processes:
         scorer = Scorer.opened(model, background, device)
         if groups is not None and scorer.reference is None:
-            raise InputError(f"--groups compares with usual images: give glowflow calibrate {quoted(model)} first.")
+            raise InputError(f"--groups compares with usual images. {how_to_make(scorer.stored, 'a reference')}")
         names = SPLITS if split == "all" else (split,)
         datasets = parts_of(scorer.stored, data, scorer.glow, names, value_range)
         check_folders(groups, datasets)
+        if data is not None and (trained := overlap(scorer.stored, data)):
+            say(f"{data} may hold images of {trained}, which {model} was trained on. These look too usual.")
+        scorer.say_if_seen(datasets)
         scored = [(dataset, scorer.columns(dataset, draws, seed, processes)) for dataset in datasets]
     if not processes.is_first:
         return
     main = scorer.main_score
     _write(out, main, scored)
-    say(f"{counted(sum(map(len, datasets)), 'image')} scored in {out}.")
+    say(f"{counted(sum(map(len, datasets)), 'image')} scored in {out}.{_alarms(scorer, scored)}")
     if groups is not None and scorer.reference is not None:
-        divided = has_own_splits(data or data_of(scorer.stored) or "")
-        write_groups(out, groups, scored, scorer.reference, divided=divided)
+        write_groups(out, groups, scored, scorer.reference)
     ranked = [(dataset, found[main]) for dataset, found in scored]
     if sheet is not None:
         draw_sheet(sheet, main, ranked)
@@ -100,7 +103,16 @@ def score(
         usual = scorer.reference.where if scorer.reference else None
         draw_maps(maps, maps_num, scorer.stored, scorer.glow, usual, main, ranked, seed)
     described = partial(distribution, by=main, when=as_of(scorer.stored))
-    keep(scorer.stored, [described(dataset, found["bits_per_dim"], found[main]) for dataset, found in scored])
+    keep(scorer.stored, [described(dataset, found) for dataset, found in scored])
+
+
+def _alarms(scorer: Scorer, scored: "Sequence[tuple[Dataset, Columns]]") -> str:
+    """Say how many images are alarms at the lowest threshold that makes sense, and how many usual ones would be."""
+    if scorer.main_score != "unusual" or scorer.reference is None:
+        return ""
+    level, total = scorer.reference.threshold, sum(len(dataset) for dataset, _ in scored)
+    found = sum(int((columns["p_value"] < level).sum()) for _, columns in scored)
+    return f" {found:,} have a p-value below {level:g}, where {level * total:,.0f} of {total:,} usual images would."
 
 
 def _write(out: Path, main: str, scored: "Sequence[tuple[Dataset, Columns]]") -> None:
@@ -123,6 +135,7 @@ def calibrate(
     data: str | None = None,
     split: Literal[SplitName, "all"] | None = None,
     num_images: int = 5000,
+    compressors: tuple[str, ...] = ("webp",),
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
     device: str | None = None,
@@ -132,7 +145,8 @@ def calibrate(
     Example: glowflow calibrate runs/mine --data my_photos
 
     A training does this by itself when it ends, on its validation images. Do it again for a model from elsewhere, or if
-    images of another source count as usual.
+    images of another source count as usual. The images that it's made of look too usual later, so keep others for
+    `glowflow compare`.
 
     Args:
         data: The usual images, such as a data set's name, a folder, or an .npz file; by default what the run was
@@ -140,34 +154,60 @@ def calibrate(
         split: The part of the data to use, which the model must not have been trained on. By default it's the
             validation split, or all images if the data has no splits and isn't the training's.
         num_images: The largest number of images to use, chosen at random. More images make finer p-values.
+        compressors: The lossless compressors that tell how complex an image is: webp, png, or jxl if
+            pillow-jxl-plugin is installed. The one that takes the fewest bits for an image counts. The reference can be
+            used where they give the same sizes, which is nearly everywhere for webp.
     """
-    from glowflow.data import SPLITS
-    from glowflow.scoring.codecs import installed
+    from glowflow.processes import joined
+    from glowflow.scoring.codecs import named
     from glowflow.scoring.reference import FEWEST, Reference
     from glowflow.stored import StoredModel
 
     if num_images < FEWEST:
         raise InputError(f"--num-images is {num_images}; it takes a whole number of at least {FEWEST}.")
+    codecs = named(compressors)
     directory = own_directory(StoredModel.open(model), "A reference")
-    stored, glow = opened(model, device)
-    if split is None:
-        parts = unseen_parts_of(stored, data, glow, "validation", value_range)
-    else:
-        parts = parts_of(stored, data, glow, SPLITS if split == "all" else (split,), value_range)
-    used = f"{parts[0].name}, {'all images' if len(parts) > 1 else f'{parts[0].split} split'}"
-    if (total := sum(map(len, parts))) < FEWEST:
-        raise InputError(
-            f"{used}: {counted(total, 'image')}. A reference takes at least {FEWEST}: give others by --data."
-        )
-    reference = Reference.learned(glow, chosen_from(parts, num_images), installed(), seed=seed)
+    with joined(device_named(device)) as processes:
+        stored, glow = opened(model, device)
+        usual = _usual(stored, data, glow, split, value_range)
+        if len(usual) < FEWEST:
+            raise InputError(
+                f"{usual.title}: {counted(len(usual), 'image')}. A reference takes at least {FEWEST}: give others by "
+                "--data."
+            )
+        reference = Reference.learned(glow, usual.thinned(num_images), codecs, seed=seed, processes=processes)
+    if not processes.is_first:
+        return
     reference.save(directory, stored.digest)
     bits = reference.usual["bits_per_dim"]
     print_rows(
         {
-            "usual images": f"{len(bits)} of {used}",
+            "usual images": f"{len(bits)} of {usual.title}",
             "bits/dim": f"{bits[len(bits) // 2]:.4f}, 98% of them from {bits[len(bits) // 100]:.4f} to "
             f"{bits[-1 - len(bits) // 100]:.4f}",
             "compressors": ", ".join(map(str, reference.codecs)),
         }
     )
     say(f"The reference is in {directory}. Next: glowflow score {quoted(model)} --data IMAGES")
+
+
+def _usual(
+    stored: "StoredModel",
+    data: str | None,
+    glow: "Glow",
+    split: "Literal[SplitName, 'all'] | None",
+    value_range: "Range | None",
+) -> "Dataset":
+    """The images to calibrate with. Those that the model was trained on are refused."""
+    from glowflow.data import SPLITS
+    from glowflow.data.whole import whole
+
+    if split is None:
+        return unseen_of(stored, data, glow, "validation", value_range)
+    parts = parts_of(stored, data, glow, SPLITS if split == "all" else (split,), value_range)
+    if split in {"all", "train"} and is_trained_on(stored, data, parts[0].digest):
+        raise InputError(
+            f"--split is {split}, and {stored.name} was trained on images of {parts[0].name}, so they look too usual: "
+            "leave out --split."
+        )
+    return parts[0] if len(parts) == 1 else whole(parts)

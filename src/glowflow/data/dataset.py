@@ -4,6 +4,7 @@ import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 from unicodedata import normalize
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+COLUMNS = ("labels", "attributes", "groups", "sources", "places")
+"""What a data set may hold of each image, beside its pixels."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Dataset:
         groups: int64 (N,), the cluster (scene) of each image, or None if images are independent. The standard error of
             a mean over images must be computed over clusters.
         sources: bytes (N,), the name of each image, such as its file's (`os.fsencode`d), or None.
+        places: int64 (N,), what the noise of each image in evaluations is a function of, or None if that is its row.
         value_ranges: the values that became black and white, for each kind of values of more than 8 bits.
         digest: the digest of images, labels and class names of all splits (`identity.digest_of`); empty if unknown.
     """
@@ -58,6 +62,7 @@ class Dataset:
     attribute_names: tuple[str, ...] = ()
     groups: NDArray[np.int64] | None = None
     sources: NDArray[np.bytes_] | None = None
+    places: NDArray[np.int64] | None = None
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
     digest: str = ""
 
@@ -76,6 +81,11 @@ class Dataset:
         """One image, uint8 (C, H, W), with its label if there are labels, for a `DataLoader`; `batch` gives several."""
         images, labels = self.batch([operator.index(index)])
         return images[0] if labels is None else (images[0], int(labels[0]))
+
+    @property
+    def title(self) -> str:
+        """Its name and its split, in words."""
+        return f"{self.name}, {'all images' if self.split == 'all' else f'{self.split} split'}"
 
     @property
     def image_shape(self) -> Shape:
@@ -101,8 +111,14 @@ class Dataset:
 
     def chosen(self, rows: NDArray[np.int64]) -> "Dataset":
         """The images at some rows, with all other columns."""
-        columns = {name: getattr(self, name) for name in ("images", "labels", "attributes", "groups", "sources")}
+        columns = {name: getattr(self, name) for name in ("images", *COLUMNS)}
         return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
+
+    def with_noise_by_content(self) -> "Dataset":
+        """The same images. Their noise in evaluations is a function of what they show, wherever they stand."""
+        digests = (blake2b(image.tobytes(), digest_size=6).digest() for image in self.images)
+        places = np.fromiter((int.from_bytes(each, "big") for each in digests), np.int64)
+        return replace(self, places=places)
 
     def with_classes(self, names: Sequence[str]) -> "Dataset":
         """The data set with its labels as indices into a model's class names; unchanged for a model without classes.

@@ -98,7 +98,8 @@ class Definition:
         against: For each preset, data sets whose images are unusual for it. Each trained model tells them, and changed
             test images, from usual ones.
         backgrounds: For some of these presets, the background model that also scores their images: the name of its
-            `preset`, and the settings that it changes. It's trained on as many images, with seed 0.
+            `preset`, and the settings that it changes. It's trained on as many images, with seed 0. It mustn't be
+            trained on what is unusual for the preset.
         published: For some presets, what others report for a kind of unusual images, with the source.
 
     Raises:

@@ -18,7 +18,7 @@ from glowflow.experiments.definition import Definition, Training, directory
 from glowflow.experiments.estimates import estimates, execution_of, step_seconds
 from glowflow.experiments.judges import judge_for
 from glowflow.experiments.results import Line
-from glowflow.experiments.unusual import Trial, told_apart
+from glowflow.experiments.unusual import Trial, images_of, told_apart
 from glowflow.judging import Judge, Quality
 from glowflow.migration import migrated
 from glowflow.model import Glow
@@ -110,12 +110,18 @@ class Study:
         return found
 
     def remaining(self) -> list[Training]:
-        """The trainings without a result, each once."""
+        """The trainings without a result, each once, and the background models that these lack."""
         lines, todo = load_lines(self.path), list[Training]()
-        for training in self.trainings:
-            if _find(lines, training) is None and all(training.settings != other.settings for other in todo):
+        without = [training for training in self.trainings if _find(lines, training) is None]
+        for training in (*self._lost(without, lines), *without):
+            if all(training.settings != other.settings for other in todo):
                 todo.append(training)
         return todo
+
+    def _lost(self, trainings: Sequence[Training], lines: list[Line]) -> list[Training]:
+        """The background models of these trainings that aren't there. A clone has their results alone, for example."""
+        needed = filter(None, map(self.definition.background_of, trainings))
+        return [t for t in needed if self._saved(t) < t.run.train.images and not _has_diverged(lines, t)]
 
     def minutes(self, trainings: list[Training]) -> list[float]:
         """About how long each training still takes on this machine. Another experiment may have run a part of it."""
@@ -145,9 +151,11 @@ class Study:
         Several processes may run one experiment at once. Each leaves out the trainings that another is running.
 
         Raises:
+            InputError: If images that are to be told from usual ones aren't there.
             TrainingInterruptedError: After a signal in a training; its state is saved.
         """
         deadline = time.monotonic() + seconds
+        self._check_unusual()
         self.out.mkdir(parents=True, exist_ok=True)
         if self.definition.figure == "time":
             self._measure_speeds()
@@ -171,9 +179,17 @@ class Study:
 
     def _ready(self) -> list[Training]:
         """The remaining trainings whose background models are trained."""
-        lines, todo = load_lines(self.path), self.remaining()
+        todo = self.remaining()
+        missing = {training.directory for training in todo}
         needs = {training.directory: self.definition.background_of(training) for training in todo}
-        return [t for t in todo if (needed := needs[t.directory]) is None or _find(lines, needed)]
+        return [t for t in todo if (needed := needs[t.directory]) is None or needed.directory not in missing]
+
+    def _check_unusual(self) -> None:
+        """Refuse to train for hours if images that are to be told from usual ones aren't there."""
+        shapes = {training.preset: training.run.model.image_shape for training in self.remaining()}
+        for preset, image_shape in shapes.items():
+            for name in self.definition.against.get(preset, ()):
+                images_of(name, image_shape)
 
     def _forecast(self) -> Forecast:
         trainings = self.remaining()
@@ -195,7 +211,8 @@ class Study:
             return False
         if diverged:
             say(f"The training diverged, which is stored as its result: {diverged}")
-        self._store(training, run, diverged)
+        if _find(load_lines(self.path), training) is None:  # a background model may be trained once more
+            self._store(training, run, diverged)
         return True
 
     def _store(self, training: Training, run: Path, diverged: str | None) -> None:
@@ -230,9 +247,8 @@ class Study:
         }
 
     def _told_apart(self, model: Glow, training: Training, against: Sequence[str]) -> Line:
-        background = self.definition.background_of(training)
-        general = None
-        if background is not None:
+        background, general = self.definition.background_of(training), None
+        if background is not None and not _has_diverged(load_lines(self.path), background):
             general = Glow.from_pretrained(self.runs / background.directory / LAST, self.device).freeze()
         return told_apart(Trial(model, training.run, general), against, self.pairs, training.directory)
 
@@ -265,6 +281,11 @@ class Study:
 
 def _find(lines: list[Line], training: Training) -> Line | None:
     return next((line for line in lines if _settings(line) == training.settings), None)
+
+
+def _has_diverged(lines: list[Line], training: Training) -> bool:
+    line = _find(lines, training)
+    return line is not None and line["diverged"] is not None
 
 
 def _settings(line: Line) -> dict[str, Any]:

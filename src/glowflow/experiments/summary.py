@@ -9,7 +9,7 @@ from glowflow.experiments.definition import Definition, neighbours
 from glowflow.experiments.results import Line, Value, bits, bits_after, by_seed, quality_at
 from glowflow.experiments.significance import CRITERION, Gap, binomial_interval, gap, mean_and_spread
 from glowflow.experiments.study import NUM_SAMPLES, Study
-from glowflow.experiments.unusual import LEVEL
+from glowflow.experiments.unusual import DRAWS, LEVEL
 
 EQUAL_TIME = (
     "Bits/dim after equal time are read from the curves, at the time that the fastest variation takes for the whole "
@@ -161,8 +161,9 @@ def _told_apart(definition: Definition, preset: str, lines: Sequence[Line]) -> l
     for kind in kinds:
         tables = [each["auroc"][kind] for each in found if kind in each["auroc"]]
         means = (mean_and_spread([table[name] for table in tables], 3) for name in names)
-        rows.append([kind, *means, published.get(kind, "-")])
-    return [_markdown(["AUROC against", *names, "published"], rows), _false_alarms(found)]
+        rows.append([kind, *means, *([published.get(kind, "-")] if published else [])])
+    head = ["AUROC against", *names, *(["published"] if published else [])]
+    return [_markdown(head, rows), _false_alarms(found), *_by_size(found)]
 
 
 def _false_alarms(found: Sequence[Line]) -> str:
@@ -177,6 +178,23 @@ def _false_alarms(found: Sequence[Line]) -> str:
         f"shares have a p-value below {LEVEL:g}, one for each seed: {alarms}. If p-values are right, 99 of 100 such "
         f"shares of independent images lie between {low:.1%} and {high:.1%}.{dependent}"
     )
+
+
+def _by_size(found: Sequence[Line]) -> list[str]:
+    """Say if p-values are right with smaller references, too."""
+    shares: dict[str, list[float]] = {}
+    for each in found:
+        for size, drawn in each["false_alarms_by_size"].items():
+            shares.setdefault(size, []).extend(drawn)
+    if not shares:
+        return []
+    said = ", ".join(
+        f"{fmean(each):.1%} with {size} images ({min(each):.1%} to {max(each):.1%})" for size, each in shares.items()
+    )
+    return [
+        f"References of fewer validation images, {DRAWS} random choices for each seed, give these shares on average: "
+        f"{said}."
+    ]
 
 
 def _comparisons(definition: Definition, lines: Sequence[Line], values: Mapping[str, Value]) -> list[str]:

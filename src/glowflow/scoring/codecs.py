@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
+from glowflow.errors import InputError
 from glowflow.evaluate import Floats
 from glowflow.threads import in_use
 
@@ -74,9 +75,28 @@ JPEG_XL = Codec("JXL", 2, "pillow-jxl-plugin", {"lossless": True, "effort": 3}, 
 ALL = (PNG, WEBP, JPEG_XL)
 
 
-def installed() -> tuple[Codec, ...]:
-    """The codecs that can be used here."""
-    return tuple(codec for codec in ALL if codec.is_installed)
+def standard() -> tuple[Codec, ...]:
+    """The codec that a training makes its reference with.
+
+    It's WebP, whose encoder comes inside Pillow's wheels, so other machines give the same sizes. Those of PNG depend on
+    the machine's zlib, and few machines have JPEG XL.
+    """
+    return (WEBP,) if WEBP.is_installed else (PNG,)
+
+
+def named(names: Sequence[str]) -> tuple[Codec, ...]:
+    """The codecs with these names, such as webp.
+
+    Raises:
+        InputError: If there is no such codec, or it isn't installed.
+    """
+    known = {codec.name.lower(): codec for codec in ALL}
+    for name in names:
+        if name.lower() not in known:
+            raise InputError(f"There is no compressor {name!r}; there are {', '.join(known)}.")
+        if not known[name.lower()].is_installed:
+            raise InputError(f"The compressor {name} needs {known[name.lower()].library}, which isn't installed.")
+    return tuple(known[name] for name in dict.fromkeys(map(str.lower, names)))
 
 
 def fewest_bits(images: Pixels, num_bits: int, codecs: Sequence[Codec]) -> Floats:
@@ -93,13 +113,20 @@ def fewest_bits(images: Pixels, num_bits: int, codecs: Sequence[Codec]) -> Float
     return begun(images, num_bits, codecs)()
 
 
-def begun(images: Pixels, num_bits: int, codecs: Sequence[Codec]) -> Callable[[], Floats]:
+def begun(images: Pixels, num_bits: int, codecs: Sequence[Codec], *, is_idle: bool = False) -> Callable[[], Floats]:
     """Begin what `fewest_bits` does, in the background, and return a function that waits for the result.
 
-    There are as many threads as PyTorch computes with. If this is one, the work is done when the function is called.
+    There are as many threads as PyTorch computes with. If this is one, the work is done when the function is called,
+    unless the processor is idle meanwhile.
+
+    Args:
+        images: As in `fewest_bits`.
+        num_bits: As in `fewest_bits`.
+        codecs: As in `fewest_bits`.
+        is_idle: True if the model computes on another device.
     """
     levels, fewest = images >> (8 - num_bits), partial(_fewest, codecs=codecs)
-    if in_use() == 1:
+    if in_use() == 1 and not is_idle:
         return lambda: np.array(list(map(fewest, levels)), np.float64)
     pool = ThreadPoolExecutor(in_use())
     found = pool.map(fewest, levels)

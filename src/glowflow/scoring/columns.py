@@ -1,6 +1,6 @@
 """All scores of images, by name, as tables have them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -14,13 +14,10 @@ from glowflow.scoring.statistics import Statistics, in_batches
 
 Table = dict[str, Floats]
 """Scores (N,) of images, by name."""
-BY_COMPRESSORS = frozenset(
-    {
-        *("unusual", "p_value", "p_bits", "bits", "combined"),
-        *("complexity_corrected", "complexity_corrected_rank", "p_complexity_corrected"),
-    }
-)
-"""The scores that compare the bits of a compressor with those of usual images."""
+BY_COMPRESSORS = frozenset({"unusual", "p_value", "p_bits", "complexity_corrected_rank", "p_complexity_corrected"})
+"""Those of `columns` that compare the bits of a compressor with the bits that it takes for usual images."""
+UNUSUALNESS_BY_COMPRESSORS = frozenset({"combined", "bits"})
+"""Those of `unusualness`."""
 
 
 def scored(  # noqa: PLR0913 (as `statistics`)
@@ -40,7 +37,8 @@ def scored(  # noqa: PLR0913 (as `statistics`)
     >>> found["bits_per_dim"].shape
     (10,)
     """
-    tables, rows = list(map(table, in_batches(model, dataset, codecs, seed, processes))), processes.share(len(dataset))
+    tables = processes.attempted(lambda: list(map(table, in_batches(model, dataset, codecs, seed, processes))))
+    rows = processes.share(len(dataset))
     together = {name: np.concatenate([each[name] for each in tables])[: len(rows)] for name in tables[0]}
     return {name: processes.gathered(values, len(dataset)) for name, values in together.items()}
 
@@ -69,7 +67,8 @@ def unusualness(found: Statistics, reference: Reference | None = None) -> Table:
     """The scores (N,) of images that can be compared with each other. More is more unusual for each of them.
 
     `combined` is the column `unusual`, and `bits`, `latents` and `layout` are its parts. `typicality` is the distance
-    of the bits/dim from the usual ones' median. What is left out is as in `columns`.
+    of the bits/dim from the usual ones' median. If the reference's compressors aren't here, UNUSUALNESS_BY_COMPRESSORS
+    are left out.
     """
     if reference is None:
         return plain(found)
@@ -81,7 +80,7 @@ def unusualness(found: Statistics, reference: Reference | None = None) -> Table:
         **plain(found),
         "typicality": np.abs(found.bits_per_dim - median),
     }
-    return _usable(table, reference)
+    return _without(UNUSUALNESS_BY_COMPRESSORS if reference.problem else (), table)
 
 
 def _compared(found: Statistics, reference: Reference) -> Table:
@@ -99,9 +98,8 @@ def _compared(found: Statistics, reference: Reference) -> Table:
         "complexity_corrected_rank": reference.rank("complexity_corrected", corrected),
         "p_complexity_corrected": reference.p_value("complexity_corrected", corrected),
     }
-    return _usable(table, reference)
+    return _without(BY_COMPRESSORS if reference.problem else (), table)
 
 
-def _usable(table: Table, reference: Reference) -> Table:
-    """The scores that can be compared with the reference here."""
-    return {name: values for name, values in table.items() if not (reference.problem and name in BY_COMPRESSORS)}
+def _without(names: Collection[str], table: Table) -> Table:
+    return {name: values for name, values in table.items() if name not in names}

@@ -8,6 +8,8 @@ import numpy as np
 
 from glowflow.evaluate import Floats
 
+FOLDS = 100
+"""The number of parts into which examples are divided. Each example is left out of a Gaussian with its part."""
 LEAST_SHRINKAGE = 1e-3
 SMALLEST_SHARE = 0.01
 """The smallest deviation that a number can have, as a share of the typical deviation."""
@@ -36,21 +38,26 @@ class Gaussian:
 
     @classmethod
     def fit(cls, values: Floats) -> tuple[Self, Floats]:
-        """The Gaussian of some examples (N, P), and the distance (N,) of each from the Gaussian of all the others.
+        """The Gaussian of some examples (N, P), and the distance (N,) of each from a Gaussian of others.
 
-        An example's distance from a Gaussian that was fitted to it would be too short. Without the example, mean and
-        correlations change by a rank-one update, which gives the distance in closed form. The shrinkage and the
-        deviations are kept.
+        An example's distance from a Gaussian that was fitted to it would be too short. So the examples are divided into
+        FOLDS parts, and the distance is that from the Gaussian of all other parts. It has the same distribution as the
+        distance of a new example.
         """
-        num = len(values)
+        left_out, folds = np.empty(len(values)), min(FOLDS, len(values))
+        for first in range(folds):
+            part = np.arange(first, len(values), folds)
+            left_out[part] = cls.of(np.delete(values, part, axis=0)).distance(values[part])
+        return cls.of(values), left_out
+
+    @classmethod
+    def of(cls, values: Floats) -> Self:
+        """The Gaussian of some examples (N, P)."""
         mean, deviation = values.mean(0), _deviation(values)
         standard = (values - mean) / deviation
-        correlation, shrinkage = standard.T @ standard / num, _shrinkage(standard)
+        correlation, shrinkage = standard.T @ standard / len(values), _shrinkage(standard)
         shrunk = (1 - shrinkage) * correlation + shrinkage * np.eye(values.shape[1])
-        fitted = cls(mean, deviation, np.linalg.inv(np.linalg.cholesky(shrunk)))
-        squared, weight = fitted._squared(values), (1 - shrinkage) / (num - 1)
-        left_out = (num / (num - 1)) ** 2 * squared / np.maximum(1 - weight * squared, 1 / num)
-        return fitted, _log(left_out)
+        return cls(mean, deviation, np.linalg.inv(np.linalg.cholesky(shrunk)))
 
     def distance(self, values: Floats) -> Floats:
         """The logarithm of the squared Mahalanobis distance (N,) of some examples (N, P); infinite if one isn't finite.

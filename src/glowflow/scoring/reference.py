@@ -18,7 +18,7 @@ from glowflow.model import Glow
 from glowflow.paths import quoted
 from glowflow.processes import ALONE, Processes
 from glowflow.progress import say
-from glowflow.scoring.codecs import ALL, Codec, installed
+from glowflow.scoring.codecs import ALL, Codec, standard
 from glowflow.scoring.gaussian import Gaussian
 from glowflow.scoring.statistics import Statistics, statistics
 from glowflow.scoring.where import UsualBits
@@ -32,6 +32,10 @@ USUAL = "usual."
 """The beginning of the names of the tensors that hold the usual images' scores."""
 WHERE = "where."
 """The beginning of the names of the tensors that hold the usual bits of pixels."""
+NEAR = 0.99
+"""The share of usual images that tell how far away such images are. A broken one may be very far away."""
+THRESHOLDS = (0.01, 0.02, 0.05, 0.1)
+"""The p-values below which images count as alarms in messages."""
 PARTS = ("bits", "latents", "layout")
 """What an image may be unusual in; see `Reference`."""
 
@@ -56,11 +60,13 @@ class Reference:
 
     Attributes:
         gaussians: For each of PARTS.
-        centre: The mean of the usual images' distances from each, (3,).
+        centre: The mean of the usual images' distances from each, (3,), without the largest distances.
         spread: Their standard deviation, (3,).
         usual: The scores of the usual images, by their names, each ascending, (N,).
         codecs: The compressors.
         data: The name of the usual images.
+        split: The split that they are from, or "all"; empty if it's unknown.
+        images: The digest of their data set (`Dataset.digest`); empty if it's unknown.
         where: The bits that they take at each pixel, for maps; None if they are unknown.
         problem: Why scores by compressors can't be compared with this reference here; empty if they can.
     """
@@ -71,6 +77,8 @@ class Reference:
     usual: Mapping[str, Floats]
     codecs: tuple[Codec, ...]
     data: str
+    split: str = ""
+    images: str = ""
     where: UsualBits | None = None
     problem: str = ""
 
@@ -81,7 +89,7 @@ class Reference:
         """The reference that a data set of usual images makes, with the bits of pixels; see `of`."""
         _check_number(len(dataset), dataset.name)
         found = cls.of(statistics(model, dataset, codecs, seed=seed, processes=processes), codecs, dataset.name)
-        return replace(found, where=UsualBits.of(model, dataset))
+        return replace(found.made_of(dataset), where=UsualBits.of(model, dataset, processes))
 
     @classmethod
     def of(cls, found: Statistics, codecs: Sequence[Codec], data: str) -> Self:
@@ -97,7 +105,7 @@ class Reference:
         of_latents, latents = Gaussian.fit(found.latents)
         of_bits, bits = Gaussian.fit(_bits(found, layout))
         distances = np.stack([bits, latents, layout], 1)
-        centre, spread = distances.mean(0), np.maximum(distances.std(0), 1e-9)
+        centre, spread = np.transpose([_typical(each) for each in distances.T])
         usual = plain(found) | _tails((distances - centre) / spread)
         return cls(
             (of_bits, of_latents, of_layout),
@@ -114,6 +122,21 @@ class Reference:
         layout, latents = of_layout.distance(found.layout), of_latents.distance(found.latents)
         bits = of_bits.distance(_bits(found, layout))
         return plain(found) | _tails((np.stack([bits, latents, layout], 1) - self.centre) / self.spread)
+
+    @property
+    def threshold(self) -> float:
+        """The lowest of a few p-values that has about ten usual images below it, or more."""
+        total = len(self.usual["bits_per_dim"])
+        return next((level for level in THRESHOLDS if level * total >= 10), THRESHOLDS[-1])
+
+    def made_of(self, dataset: Dataset) -> Self:
+        """The same reference, which remembers that it was made of images of this data set."""
+        return replace(self, split=dataset.split, images=dataset.digest)
+
+    def has_seen(self, dataset: Dataset) -> bool:
+        """True if it was made of images of this data set, so that these look too usual."""
+        is_same = bool(self.images) and self.images == dataset.digest
+        return is_same and (self.split == dataset.split or "all" in {self.split, dataset.split})
 
     def rank(self, name: str, values: Floats) -> Floats:
         """The share (N,) of the usual images that have less of a score."""
@@ -145,6 +168,8 @@ class Reference:
             "format_version": str(FORMAT_VERSION),
             "model": digest,
             "data": self.data,
+            "split": self.split,
+            "images": self.images,
             "codecs": json.dumps(codecs),
         }
         in_float32 = {name: torch.from_numpy(values).float() for name, values in tensors.items()}
@@ -157,6 +182,8 @@ class Reference:
         Raises:
             InputError: If it's damaged, if it was made with other weights, or if one of its compressors isn't here.
         """
+        if stored.reference is None and stored.references:
+            raise InputError(_of_other_weights(stored))
         found = cls.stored(stored)
         if found is not None and found.problem:
             raise InputError(found.problem)
@@ -166,21 +193,19 @@ class Reference:
     def stored(cls, stored: StoredModel) -> Self | None:
         """Do as `load`, but with a `problem` instead of an error if one of the compressors isn't here.
 
-        A line reports a reference that was made with other weights, if there is another one beside it.
+        A line reports a reference that isn't used because it was made with other weights.
         """
-        path, (first, *_) = stored.reference, [*stored.references, None]
-        if first is None:
-            return None
-        again = _again(stored)
+        path = stored.reference
+        if stored.references and path != stored.references[0]:
+            say(_of_other_weights(stored))
         if path is None:
-            raise InputError(f"The reference {first} was made with other weights of the model. {again}")
-        if path != first:
-            say(f"The reference {first} was made with other weights of the model, so {path} is used. {again}")
+            return None
+        again = how_to_make(stored, "another one")
         try:
             found, codecs = cls._read(path)
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError as error:
+            raise InputError(f"{error} {again}") from None
+        except (KeyError, TypeError, ValueError):
             raise InputError(f"{path} is damaged, or of another version. {again}") from None
         return replace(found, problem=next((f"{each} {again}" for each in _problems(codecs)), ""))
 
@@ -193,11 +218,12 @@ class Reference:
             raise ValueError
         codecs = [(each["name"], each["version"], each["sizes"]) for each in json.loads(about["codecs"])]
         names = {name for name, _, _ in codecs}
-        here = tuple(codec for codec in ALL if codec.name in names and codec.is_installed) or installed()
+        here = tuple(codec for codec in ALL if codec.name in names and codec.is_installed) or standard()
         usual, where = (_beginning_with(start, numbers) for start in (USUAL, WHERE))
         gaussians = tuple(Gaussian(**_beginning_with(f"{part}.", numbers)) for part in PARTS)
         pixels = UsualBits(**where) if where else None
-        return cls(gaussians, numbers["centre"], numbers["spread"], usual, here, about["data"], pixels), codecs
+        origin = (about["data"], about.get("split", ""), about.get("images", ""))
+        return cls(gaussians, numbers["centre"], numbers["spread"], usual, here, *origin, pixels), codecs
 
 
 def _beginning_with(start: str, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -210,11 +236,24 @@ def _check_number(num: int, data: str) -> None:
         raise InputError(f"{data} has {counted(num, 'image')} to tell what is usual; it takes at least {FEWEST}.")
 
 
-def _again(stored: StoredModel) -> str:
-    """How to make another reference, in a sentence."""
+def how_to_make(stored: StoredModel, what: str) -> str:
+    """How to make a reference, in a sentence, which calls it `what`."""
     if stored.is_yours:
-        return f"Make another one: glowflow calibrate {quoted(stored.name)}"
-    return f"Copy {stored.home} into a folder of your own, and make another one: glowflow calibrate FOLDER"
+        return f"Make {what}: glowflow calibrate {quoted(stored.name)}"
+    return f"Copy {stored.home} into a folder of your own, and make {what}: glowflow calibrate FOLDER"
+
+
+def _of_other_weights(stored: StoredModel) -> str:
+    """Say that the first reference isn't used."""
+    instead = f", so {stored.reference} is used" if stored.reference else ""
+    again = how_to_make(stored, "another one")
+    return f"The reference {stored.references[0]} was made with other weights of the model{instead}. {again}"
+
+
+def _typical(distances: Floats) -> tuple[float, float]:
+    """The mean and the standard deviation of distances (N,), without the largest of them."""
+    near = distances[distances <= np.quantile(distances, NEAR)]
+    return float(near.mean()), max(float(near.std()), 1e-9)
 
 
 def _problems(codecs: Sequence[tuple[str, str, Sequence[int]]]) -> Iterator[str]:

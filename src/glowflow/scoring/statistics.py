@@ -1,11 +1,12 @@
 """Numbers that describe an image as a model sees it. Scores are made of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -57,7 +58,8 @@ class Statistics:
     def of(cls, model: Glow, images: Array, noise: Array, y: Array | None = None, codecs: Sequence[Codec] = ()) -> Self:
         """Describe images (N, C, H, W), uint8. The arguments are those of `Glow.bits_per_dim`, and the compressors."""
         config, levels = model.config, quantize(images, model.config.num_bits).cpu()
-        codec_bits = begun(levels.permute(0, 2, 3, 1).numpy(), config.num_bits, codecs) if codecs else None
+        pixels, is_idle = levels.permute(0, 2, 3, 1).numpy(), model.device.type != "cpu"
+        codec_bits = begun(pixels, config.num_bits, codecs, is_idle=is_idle) if codecs else None
         x, log_q = model.dequantized(images, noise)
         passed = model.by_level(x, y)
         bits = Bits.of_pass(passed, log_q, config)
@@ -80,6 +82,10 @@ class Statistics:
         """All bits, (N,)."""
         return self.level_bits.sum(1) + self.dequantization_bits[:, 0]
 
+    def chosen(self, rows: NDArray[np.int64]) -> Self:
+        """The numbers of some of the images."""
+        return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
 
 def statistics(
     model: Glow, dataset: Dataset, codecs: Sequence[Codec] = (), *, seed: int = 0, processes: Processes = ALONE
@@ -92,7 +98,8 @@ def statistics(
     >>> statistics(model, digits).bits_per_dim.shape
     (10,)
     """
-    parts, rows = list(in_batches(model, dataset, codecs, seed, processes)), processes.share(len(dataset))
+    parts = processes.attempted(lambda: list(in_batches(model, dataset, codecs, seed, processes)))
+    rows = processes.share(len(dataset))
     columns = [np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Statistics)]
     return Statistics(*(processes.gathered(column[: len(rows)], len(dataset)) for column in columns))
 

@@ -10,15 +10,17 @@ from torch import Tensor
 
 from glowflow.data import Dataset
 from glowflow.errors import InputError, counted
-from glowflow.evaluate import Floats, batch_size
+from glowflow.evaluate import Floats, batch_size, noise_at, scores
 from glowflow.images import BIN_CENTRE
 from glowflow.model import Glow
-from glowflow.noise import Stream, uniform_noise
+from glowflow.processes import ALONE, Processes
 from glowflow.progress import progress
 from glowflow.scoring.bits import Bits
 
 FEWEST, MOST = 30, 300
 """The fewest images that tell which bits are usual, and the most that are looked at for this."""
+KEPT = 0.99
+"""The share of these images that count, those with the fewest bits. A broken one would hide what is unusual."""
 
 
 @torch.no_grad()
@@ -39,15 +41,17 @@ def bits_by_pixel(model: Glow, dataset: Dataset, rows: Sequence[int], seed: int 
             part = rows[start : start + size]
             images, labels = dataset.batch(part)
             y = labels.to(model.device) if labels is not None and model.config.num_classes else None
-            yield Bits.by_pixel(exact, images, _noise(images.shape, part, seed), y).cpu()
+            noise = torch.full(images.shape, BIN_CENTRE) if seed is None else noise_at(dataset, part, seed=seed)
+            yield Bits.by_pixel(exact, images, noise, y).cpu()
             advance(len(part))
 
 
-def _noise(shape: Sequence[int], rows: Sequence[int], seed: int | None) -> Tensor:
-    """The noise of a batch of this shape."""
-    if seed is None:
-        return torch.full(shape, BIN_CENTRE)
-    return torch.cat([uniform_noise(seed, Stream.EVALUATION, row, 1, tuple(shape[1:])) for row in rows])
+def _sums(model: Glow, dataset: Dataset, rows: range) -> Tensor:
+    """The sums of the bits of latents over the images at some rows, and those of their squares, (2, L, H, W)."""
+    sums = torch.zeros(2, model.config.num_levels, *model.config.image_shape[1:], dtype=torch.float64)
+    for bits in bits_by_pixel(model, dataset, rows, seed=None):
+        sums += torch.stack([bits.latents.sum(0), bits.latents.square().sum(0)])
+    return sums
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,8 @@ class UsualBits:
     deviation: Floats
 
     @classmethod
-    def of(cls, model: Glow, dataset: Dataset) -> Self:
-        """The bits of at most MOST images of a data set that the model wasn't trained on.
+    def of(cls, model: Glow, dataset: Dataset, processes: Processes = ALONE) -> Self:
+        """The bits of at most MOST images of a data set that the model wasn't trained on. Processes share the work.
 
         Raises:
             InputError: If there are fewer than FEWEST.
@@ -82,12 +86,11 @@ class UsualBits:
                 f"{dataset.name} has {counted(len(dataset), f'{dataset.split} image')}; at least {FEWEST} are needed "
                 "to tell which bits are usual."
             )
-        chosen = dataset.thinned(MOST)
-        mean, square = np.zeros(1), np.zeros(1)
-        for bits in bits_by_pixel(model, chosen, range(len(chosen)), seed=None):
-            latents = bits.latents.numpy()
-            mean = mean + latents.sum(0) / len(chosen)
-            square = square + (latents**2).sum(0) / len(chosen)
+        looked_at = dataset.thinned(MOST)
+        bits_per_dim = scores(model, looked_at, processes=processes)
+        chosen = looked_at.chosen(np.flatnonzero(bits_per_dim <= np.quantile(bits_per_dim, KEPT)))
+        sums = processes.attempted(lambda: _sums(model, chosen, processes.share(len(chosen))))
+        mean, square = processes.add(sums).cpu().numpy() / len(chosen)
         return cls(mean, np.sqrt((square - mean**2).clip(min=0)))
 
     def excess(self, bits: Bits) -> Floats:

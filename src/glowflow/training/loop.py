@@ -20,7 +20,7 @@ from glowflow.evaluate import bound, marked_bits, scores
 from glowflow.noise import Stream
 from glowflow.processes import Processes
 from glowflow.progress import progress, say
-from glowflow.scoring.codecs import installed
+from glowflow.scoring.codecs import standard
 from glowflow.scoring.statistics import Statistics, statistics
 from glowflow.training import augmentation, computing, same_images, usual
 from glowflow.training.batches import Batch, Batches, ahead, check_trainable
@@ -81,9 +81,10 @@ def train(
     with _told_if_stopped(out, options), claimed(out, config) if processes.is_first else nullcontext():
         if processes.is_first:
             same_images.record(out, splits["train"].digest)
+        usual.say_if_few(out, splits["validation"])
         keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names, options)
-        state.data = splits["train"].name
+        state.data, state.images = splits["train"].name, splits["train"].digest
         state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
         with threads.restored():
             _train(out, state, *_begun(config, out, splits, state, options), options)
@@ -214,7 +215,7 @@ def _means(window: Sequence[StepResult]) -> dict[str, float]:
 
 def _validate(state: TrainingState, dataset: Dataset, processes: Processes) -> tuple[dict[str, float], Statistics]:
     """Mean bits/dim, by name, and what is to be known of each image."""
-    found = statistics(state.evaluated, dataset, installed(), processes=processes)
+    found = statistics(state.evaluated, dataset, standard(), processes=processes)
     values = {"bits_per_dim": float(found.bits_per_dim.mean())}
     if state.averaged is not None:
         values["bits_per_dim_raw"] = float(scores(state.model, dataset, processes=processes).mean())

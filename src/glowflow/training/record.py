@@ -10,7 +10,7 @@ from glowflow.errors import one_line
 from glowflow.evaluate import bound, mean_of, sample
 from glowflow.pictures import grid, stacked
 from glowflow.progress import say
-from glowflow.scoring.codecs import installed
+from glowflow.scoring.codecs import standard
 from glowflow.scoring.reference import FEWEST, Reference
 from glowflow.scoring.statistics import Statistics
 from glowflow.training.metrics import Metrics
@@ -74,7 +74,7 @@ class Record:
         result = asdict(mean) | about
         is_exact = self.state.evaluated.execution.precision is None
         enough = is_exact and len(found.layout) >= FEWEST
-        reference = Reference.of(found, installed(), validation.name) if enough else None
+        reference = Reference.of(found, standard(), validation.name).made_of(validation) if enough else None
         if self._try(path, lambda: self.state.save_model(path, reference, result)) is None:
             self.state.progress.best = mean.bits_per_dim
 

@@ -12,8 +12,7 @@ from glowflow.errors import InputError, listed
 from glowflow.progress import say
 from glowflow.stored import StoredModel
 from glowflow.training.run import has_begun, read_config
-
-IMAGES = "images.json"
+from glowflow.weights import IMAGES
 
 
 def prepared(out: Path, config: RunConfig) -> dict[Split, Dataset]:
@@ -70,7 +69,7 @@ def record(out: Path, digest: str) -> None:
 
 
 def recorded(out: Path) -> str:
-    """The digest of the images that the run in `out` is trained on; empty if it doesn't record them."""
+    """The digest of the images that a run, or a model, is trained on; empty if it isn't recorded there."""
     return str(load_json(out / IMAGES).get("digest", "")) if (out / IMAGES).is_file() else ""
 
 

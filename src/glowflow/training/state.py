@@ -80,6 +80,8 @@ class TrainingState:
     """The images' value ranges (`data.Dataset`), which are stored with the model."""
     data: str = ""
     """The name of the images."""
+    images: str = ""
+    """The digest of the images (`data.Dataset`), which is stored with the model."""
 
     @classmethod
     def new(
@@ -266,3 +268,5 @@ class TrainingState:
         self.evaluated.save_pretrained(directory, "raw" if self.averaged is None else "averaged")
         if self.value_ranges:
             save_json(directory / weights.VALUE_RANGES, self.value_ranges)
+        if self.images:
+            save_json(directory / weights.IMAGES, {"digest": self.images})
