@@ -68,7 +68,7 @@ def test_a_closed_terminal_costs_no_checkpoint(config: RunConfig, tmp_path: Path
         command, cwd=tmp_path, env=environment, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
     ) as process:
         os.close(terminal)
-        while b"validation images" not in os.read(here, 1000):
+        while b"bits/dim on validation images" not in os.read(here, 1000):
             assert process.poll() is None
         os.close(here)
         os.kill(process.pid, signal.SIGHUP)

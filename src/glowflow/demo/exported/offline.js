@@ -33,6 +33,7 @@ async function file(request) {
   return (await kept(request)) ?? fetch(request);
 }
 
-async function kept(request) {
-  return (await caches.open(NAME)).match(request);
+/** What is kept of this version, if anything. (`caches.open` would make a cache again that a newer version has removed.) */
+function kept(request) {
+  return caches.match(request, { cacheName: NAME });
 }
