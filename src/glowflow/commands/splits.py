@@ -55,9 +55,8 @@ def unseen_of(
             f"{data} may hold images of {trained}, which {stored.name} was trained on: give images that it hasn't seen."
         )
     parts = parts_of(stored, data, glow, SPLITS, value_range)
-    if parts[0].split == "all":
-        return parts[0]
-    (part,) = parts_of(stored, data, glow, (own,), value_range)
+    chosen = [part for part in parts if part.split in {"all", own}]
+    (part,) = chosen or parts_of(stored, data, glow, (own,), value_range)  # which says what is lacking
     return part
 
 

@@ -3,7 +3,7 @@
 const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
 const COLOURS = { 1: 0, 3: 2, 4: 6 }; // the file's kind of colours for a number of channels
 
-/** An image (C, H, W), 8 bits, as a file. Of 2 channels it shows the first one, of more than 4 the first three. */
+/** An image (C, H, W), 8 bits, as a file. It shows the first of 2 channels, and the first three of more than 4. */
 export async function picture(image, [channels, height, width]) {
   const shown = channels > 4 ? 3 : channels === 2 ? 1 : channels;
   const header = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 8, COLOURS[shown], 0, 0, 0);

@@ -63,7 +63,7 @@ function reduced(image, width, height) {
   return original(part, width, height) ?? resized(part, [0, across, width], [0, down, height]);
 }
 
-/** The nearest whole number. Of two that are equally near, it's the even one, as in Python. */
+/** The nearest whole number. If two are equally near, it's the even one, as in Python. */
 function nearestWhole(number) {
   const above = Math.round(number);
   return above - number === 0.5 && above % 2 ? above - 1 : above;
