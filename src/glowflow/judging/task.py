@@ -45,7 +45,7 @@ class Task:
 
     @property
     def kept(self) -> str:
-        """What the images are that the classifier wasn't trained on.
+        """A description of the images that the classifier wasn't trained on.
 
         Patches of one photograph overlap, so an accuracy that is measured on them is too high.
         """
