@@ -30,7 +30,7 @@ from benchmarks import hostile
 from glowflow import Glow, GlowConfig
 from glowflow.cli import main
 from glowflow.data import Dataset, load
-from glowflow.demo import examples, guard, requests, server, serving
+from glowflow.demo import engine, examples, guard, requests, server, serving
 from glowflow.demo.alignment import face_finder
 from glowflow.demo.engine import BusyError, Engine
 from glowflow.evaluate import scores
@@ -240,7 +240,7 @@ def test_the_map_compares_the_picture_with_usual_images(glow: Glow) -> None:
 
 
 def test_a_slow_model_has_no_maps(glow: Glow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("glowflow.demo.engine.SLOWEST_MAP", 0.0)
+    monkeypatch.setattr(engine, "SLOWEST_MAP", 0.0)
     with TestClient(server.application(glow, "tiny")) as client:
         judged = client.post("/api/judge", content=bytes(4 * D), headers=BINARY).json()
     assert judged["map"] is None

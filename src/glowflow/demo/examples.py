@@ -22,8 +22,8 @@ def described(examples: Dataset | None, glow: Glow) -> dict[str, list[dict[str, 
     """The images as the model sees them, as JSON.
 
     Each has a PNG file in base64, its class, and a digest of its pixels. The class is null if the model has no classes.
-    Links find an image by its digest. Images that don't fit into MOST_BYTES are left out, and so are all if their channels aren't those of
-    image files. Their names are left out too, because the page may be for everybody.
+    Links find an image by its digest. Images that don't fit into MOST_BYTES are left out, and so are all if their
+    channels aren't those of image files. Their names are left out too, because the page may be for everybody.
     """
     if examples is None or examples.image_shape[0] not in MODES:
         return {"images": []}
