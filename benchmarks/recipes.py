@@ -4,8 +4,9 @@
         model.coupling=mixture train.batch_size=32 model.layout='{kind: glow, logit: true, margin: 1.0e-5}'
 
 The length is counted in images, or in seconds of the whole training by the clock. The result is the bits/dim of 1,000
-validation images by the averaged weights. Test images aren't used. A line holds all settings of its training, so the
-same command measures again after a change of the preset. Run two with a thread each for a fair race.
+validation images by the averaged weights. Test images aren't used. The precision is the one that `glowflow train`
+chooses on this machine. A line holds all settings of its training, so the same command measures again after a change
+of the preset. Run two with a thread each for a fair race.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from glowflow.durable import load_json
 from glowflow.errors import TrainingInterruptedError
 from glowflow.evaluate import likelihood
 from glowflow.execution import Execution
+from glowflow.execution.precision import fast_precision
 from glowflow.experiments.definition import Training
 from glowflow.model import Glow
 from glowflow.presets import load_run
@@ -45,8 +47,8 @@ def raced(preset: str, changes: dict[str, Any], images: int | None, seed: int) -
     return replace(run, train=replace(run.train, seed=seed))
 
 
-def measure(run: RunConfig, seconds: float = inf) -> Line:
-    """Train, for at most so many seconds, and take the bits/dim.
+def measure(run: RunConfig, precision: torch.dtype | None, seconds: float = inf) -> Line:
+    """Train in a precision, for at most so many seconds, and take the bits/dim.
 
     Raises:
         TrainingInterruptedError: After a signal. Nothing is measured then.
@@ -54,7 +56,7 @@ def measure(run: RunConfig, seconds: float = inf) -> Line:
     began = time.monotonic()
     with TemporaryDirectory() as folder:
         try:
-            train(run, folder, options=Options(Execution(precision=torch.bfloat16), seconds=seconds))
+            train(run, folder, options=Options(Execution(precision=precision), seconds=seconds))
         except TrainingInterruptedError:
             if time.monotonic() - began < seconds:  # a signal, not the clock
                 raise
@@ -92,12 +94,13 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     pairs = (change.partition("=") for change in options.changes)
     changes = {key: yaml.safe_load(value) for key, _, value in pairs}
-    run = raced(options.preset, changes, options.images, options.seed)
+    run, precision = raced(options.preset, changes, options.images, options.seed), fast_precision("cpu")
+    named = "float32" if precision is None else "bfloat16"
     wanted = {name: getattr(options, name) for name in ("preset", "images", "seconds", "seed")} | {
         "changes": changes,
-        "settings": Training(options.preset, "", options.seed, run, "bfloat16").settings,
+        "settings": Training(options.preset, "", options.seed, run, named).settings,
     }
-    for line in complete(options.out, lambda **_: measure(run, options.seconds or inf), [wanted]):
+    for line in complete(options.out, lambda **_: measure(run, precision, options.seconds or inf), [wanted]):
         print(f"{line['bits_per_dim']:.4f} after {line['trained_images']:,} images: {options.preset}, {changes}")
 
 

@@ -266,6 +266,10 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ("train digits --model.learn_top maybe", "--model.learn-top is maybe; it takes true or false."),
         ("train digits --model.steps [1,x]", "is [1,x]; it takes a whole number or a list of whole numbers."),
+        (
+            "train digits --model.conditioner {kind:attention",
+            "{kind:attention begins as a list or a mapping of options, and doesn't end as one.",
+        ),
         ("train digits --train.lr", "--train.lr: expected one argument; see glowflow train --help"),
         ("train digits --model.coupling no", "coupling is 'no'; it takes one of affine,"),
         ("frobnicate", "frobnicate means nothing to glowflow: see glowflow --help."),

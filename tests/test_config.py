@@ -1,7 +1,7 @@
 """Configurations that can't be built are refused before any work, in a sentence with what is possible."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,18 @@ def test_default_levels_leave_a_top_of_at_least_four_by_four(shape: tuple[int, i
             {"image_shape": (3, 32, 32), "coupling": ["affine", "additive"]},
             "coupling is affine,additive; it takes one value for all levels.",
         ),
+        (
+            {"image_shape": (3, 32, 32), "steps": [1, 2]},
+            "steps has 2 values for 3 levels: give one for each level, or one",
+        ),
+        (
+            {
+                "image_shape": (3, 32, 32),
+                "width": 6,
+                "conditioner": ["conv", "conv", {"kind": "attention", "heads": 4}],
+            },
+            "In level 3 of 3, heads is 4; it takes a divisor of the width, 6.",
+        ),
         ({"image_shape": (3, 32, 32), "permutation": "conv"}, "one of conv1x1, conv1x1-lu, shuffle, reverse"),
         ({"image_shape": (3, 32, 32), "classifier": True}, "needs num_classes"),
     ],
@@ -51,6 +63,23 @@ def test_impossible_models_are_refused(fields: dict[str, Any], sentence: str) ->
     with pytest.raises(InputError) as error:
         GlowConfig(**fields)
     assert sentence in str(error.value)
+
+
+def test_one_value_means_the_same_as_a_list_of_equal_ones() -> None:
+    listed = GlowConfig((3, 8, 8), levels=2, steps=[3, 3], width=[8, 8], conditioner=["conv", {"kind": "conv"}])  # type: ignore[arg-type]
+    assert listed == GlowConfig((3, 8, 8), levels=2, steps=3, width=8)
+    doubled = GlowConfig((3, 8, 8), levels=2, width=8, layout="realnvp")
+    assert replace(doubled, width=(8, 8)) != doubled  # the layout doubles only a single width
+    assert [replace(doubled, width=(8, 8)).at(1).width, doubled.at(1).width] == [8, 16]
+
+
+def test_networks_are_checked_with_the_width_and_size_that_the_layout_gives_them() -> None:
+    board = {"kind": "transformer", "heads": 2, "patch": 4}  # the top of RealNVP has no squeezed images
+    config = GlowConfig((1, 8, 8), levels=2, width=8, layout="realnvp", conditioner=("conv", board))
+    assert [config.networks(level) for level in (0, 1)] == [[(8, (8, 8)), (16, (4, 4))], [(16, (4, 4))]]
+    assert replace(config, layout="glow", conditioner="conv").networks(1) == [(8, (2, 2))]
+    with pytest.raises(InputError, match="In level 2 of 2, patch is 4"):
+        replace(config, layout="glow")
 
 
 def test_configurations_with_options_are_hashed_and_keep_what_they_were_given() -> None:

@@ -43,6 +43,14 @@ def images_and_noise(num: int) -> tuple[Tensor, Tensor]:
     return images, torch.rand(images.shape, generator=generator)
 
 
+def test_no_images_are_a_batch_too(dequantizer: Dequantizer) -> None:
+    images, noise = images_and_noise(0)
+    for each in (dequantizer, dequantizer.freeze()):
+        x, log_q = each(images, noise)
+        assert x.shape == noise.shape
+        assert log_q.shape == (0,)
+
+
 @pytest.mark.parametrize("edge", [None, 0.0, 1 - 2**-24])
 @pytest.mark.parametrize("std", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("num_bits", [1, 5, 8])
@@ -165,7 +173,7 @@ def test_reconstruct_and_reports_mark_the_bound(
     assert "bits/dim (bound), reconstructed exactly" in capsys.readouterr().out
     assert main(["report", "run"]) == 0
     page = Path("run", "report.html").read_text(encoding="utf-8")
-    mark = "(a bound, with variational noise)"
+    mark = "(bound: variational dequantisation)"
     assert f"Bits/dim {mark}" in page
     assert re.search(rf"after 320 images: [\d.]+ bits/dim {re.escape(mark)}", page)
 

@@ -172,6 +172,25 @@ def test_a_classifier_is_trained_once_and_always_in_the_same_way(
             classifier_for(other)
 
 
+def test_a_damaged_classifier_is_trained_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GLOWFLOW_CACHE", str(tmp_path))
+    task = Task(slopes(), 8)
+    first = classifier_for(task).state_dict()
+    [file] = (tmp_path / "classifiers").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:100])
+    torch.testing.assert_close(classifier_for(task).state_dict(), first, rtol=0, atol=0)
+    assert "The classifier is trained again." in capsys.readouterr().err
+
+
+def test_features_of_equal_images_are_finite() -> None:
+    classifier = Classifier((1, 8, 8), 2).eval()
+    equal = torch.full((20, 1, 8, 8), 7, dtype=torch.uint8)
+    classifier.standardize(equal)
+    assert classifier.features(equal).isfinite().all()
+
+
 def test_features_that_hardly_differ_are_not_blown_up() -> None:
     classifier = Classifier((1, 8, 8), 2).eval()
     torch.nn.init.zeros_(classifier.hidden.weight[0])
@@ -250,7 +269,8 @@ def test_images_of_other_scenes_are_no_model_for_samples() -> None:
     assert real.most == 10
     compared, others = real.compared(10), real.others(10)
     assert torch.equal(torch.cat([compared, others]), task.images(task.rest))  # disjoint, and unseen
-    assert real.about == "training images that the classifier hasn't seen, since test images are of other scenes"
+    seen = "training images that the model has seen and the classifier hasn't"
+    assert real.about == f"{seen}, since test images are of other scenes"
     assert task.kept.endswith("scenes that it has seen")
     same = RealImages(task, scenes("test", 0))
     assert (same.most, same.about) == (20, "test images")

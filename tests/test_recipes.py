@@ -33,13 +33,13 @@ def test_a_signal_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     run = load_run(tiny(tmp_path / "a.yaml"))
     for seconds in ({}, {"seconds": 600.0}):
         with pytest.raises(TrainingInterruptedError):
-            recipes.measure(run, **seconds)
+            recipes.measure(run, None, **seconds)
 
 
 def test_a_training_whose_time_is_over_is_measured(tmp_path: Path) -> None:
     run = load_run(tiny(tmp_path / "a.yaml"))
     endless = replace(run, train=replace(run.train, images=recipes.ENDLESS, validate_every=recipes.ENDLESS))
-    found = recipes.measure(endless, seconds=2.0)
+    found = recipes.measure(endless, None, seconds=2.0)
     assert 0 < found["trained_images"] < recipes.ENDLESS
     assert found["bits_per_dim"] > 0
 

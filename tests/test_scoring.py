@@ -675,6 +675,9 @@ def test_scores_beside_a_background_model(home: Path, capsys: pytest.CaptureFixt
     np.testing.assert_allclose(column(home / "same.csv", "background_corrected"), 0, atol=1e-4)
     assert main(["score", "run", "--background", "run/last", "--out", "other.csv"]) == 0
     assert "--background is faces; it takes a model" in sentence(capsys, "score", "run", "--background", "faces")
+    config = StoredModel.open("run").config
+    Glow(replace(config, dequantizer="variational")).save_pretrained("learned")
+    assert "can't be compared: give a background" in sentence(capsys, "score", "run", "--background", "learned")
 
 
 # How well scores tell images apart

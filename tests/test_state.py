@@ -277,6 +277,8 @@ def test_a_training_does_not_start_from_a_model_that_differs(tmp_path: Path) -> 
     with pytest.raises(InputError) as raised:
         state.start_from(str(tmp_path / "model"))
     assert "(model.width: 4 there, 8 here; classes: cat, dog there, cat, fox here)" in str(raised.value)
+    same = replace(CONDITIONAL, model=replace(CONDITIONAL.model, levels=CONDITIONAL.model.num_levels))
+    TrainingState.new(same, "cpu", ("cat", "dog")).start_from(str(tmp_path / "model"))
 
 
 def damage(directory: Path) -> None:

@@ -3,7 +3,6 @@
 import re
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from inspect import Parameter, cleandoc, get_annotations, signature
 from pathlib import Path
@@ -119,11 +118,14 @@ def place(option: str, word: str) -> str:
 
 
 def _from_yaml(word: str) -> Any:  # noqa: ANN401 (whatever YAML holds)
-    """Read a word as YAML. A list may lack its brackets."""
-    with suppress(InputError):
+    """Read a word as YAML. A list may lack its brackets. What isn't YAML is text, unless it begins as a list does."""
+    try:
         value = documents.parsed(word, word)
         return documents.parsed(f"[{word}]", word) if isinstance(value, str) and "," in value else value
-    return word
+    except InputError:
+        if word.startswith(("{", "[")):
+            raise InputError(f"{word} begins as a list or a mapping of options, and doesn't end as one.") from None
+        return word
 
 
 def given(name: str, command: Command, words: Sequence[str]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The settings of a model and of its training, as frozen dataclasses that don't need torch."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 from glowflow.checks import check_number, check_types, check_whole, checked_range, make_plain, typed
-from glowflow.errors import InputError
+from glowflow.errors import InputError, counted
 from glowflow.parts import (
     AUGMENTATIONS,
     CONDITIONERS,
@@ -14,6 +14,7 @@ from glowflow.parts import (
     PERMUTATIONS,
     Fitted,
     Kind,
+    Layout,
     Part,
 )
 from glowflow.shapes import Shape, check_levels, check_shape, default_levels
@@ -43,6 +44,8 @@ class GlowConfig:
         steps: K, the steps of flow (actnorm, permutation, coupling) in each level. One number, or a list of one per
             level.
         width: The channels of the hidden layers in each coupling's network. One number, or a list of one per level.
+            The layout "realnvp" doubles one number from level to level, and takes a list as it is. After the squeeze
+            of each level it doubles either.
         coupling: The map of the changing half: {couplings}.
         permutation: The layer that mixes the channels: {permutations}.
         num_bits: The bits n, 1 to 8, that each value of an image is quantised to.
@@ -87,7 +90,7 @@ class GlowConfig:
             object.__setattr__(self, name, self._per_level(name))
         check_types(self)
         for level in range(self.num_levels):
-            self.at(level).check()
+            self._check_networks(level)
         if self.classifier and not self.num_classes:
             raise InputError("classifier=True needs num_classes of at least 1.")
 
@@ -100,8 +103,30 @@ class GlowConfig:
         """The choices for one level, 0 to L - 1."""
         channels, height, width = self.image_shape
         shape = (channels << level, height >> level, width >> level)
-        values = (getattr(self, name) for name in ("steps", "width", "conditioner"))
-        return Level(shape, *(value[level] if isinstance(value, tuple) else value for value in values))
+        width = self._layout.width_at(level, self.width) if isinstance(self.width, int) else self.width[level]
+        values = (getattr(self, name) for name in ("steps", "conditioner"))
+        steps, conditioner = (value[level] if isinstance(value, tuple) else value for value in values)
+        return Level(shape, steps, width, conditioner)
+
+    def networks(self, level: int) -> list[tuple[int, tuple[int, int]]]:
+        """The width and the images' size (H, W) of each sort of network in a level, 0 to L - 1."""
+        found = self.at(level)
+        return self._layout.networks(found.width, found.shape[1:], is_top=level == self.num_levels - 1)
+
+    @property
+    def _layout(self) -> Layout:
+        """What the layout says about its networks. One that says nothing is taken to be like Glow's."""
+        options = LAYOUTS.options(self.layout)
+        return options if isinstance(options, Layout) else Layout()
+
+    def _check_networks(self, level: int) -> None:
+        """Refuse options of a level's conditioner that don't fit its networks' width, or the size of their images."""
+        options = CONDITIONERS.options(self.at(level).conditioner)
+        for width, size in self.networks(level) if isinstance(options, Fitted) else []:
+            try:
+                options.check(width, size)
+            except InputError as error:
+                raise InputError(f"In level {level + 1} of {self.num_levels}, {error}") from None
 
     def _per_level(self, name: str) -> Any:  # noqa: ANN401 (whatever it is)
         """A setting that may be a list with a value for each level, checked."""
@@ -109,13 +134,25 @@ class GlowConfig:
         if not isinstance(value, tuple):
             return _checked(name, value)
         if len(value) != self.num_levels:
-            raise InputError(f"{name} has {len(value)} values for {self.num_levels} levels: give one for each level.")
-        return tuple(_checked(name, each) for each in value)
+            found, wanted = counted(len(value), "value"), counted(self.num_levels, "level")
+            raise InputError(f"{name} has {found} for {wanted}: give one for each level, or one for all levels.")
+        values = tuple(_checked(name, each) for each in value)
+        means_the_same = name != "width" or self._layout.width_at(1, 1) == 1
+        return values[0] if means_the_same and all(each == values[0] for each in values) else values
 
     def parts(self, kind: Kind) -> tuple[Part, ...]:
         """The parts of a kind: one, or one for each level."""
         value = getattr(self, kind.name)
         return value if isinstance(value, tuple) else (value,)
+
+    def difference(self, other: Self, place: str) -> list[str]:
+        """Where another model's settings differ, such as "model.steps: 8 there, 16 here", where `place` is "here"."""
+        mine, its = (vars(replace(config, levels=config.num_levels)) for config in (self, other))
+        return [
+            f"model.{name}: {typed(mine[name])} there, {typed(value)} {place}"
+            for name, value in its.items()
+            if mine[name] != value
+        ]
 
     @property
     def foreign_parts(self) -> list[str]:
@@ -159,7 +196,7 @@ class Level:
     Attributes:
         shape: (C, H, W) of the images that come into the level.
         steps: K.
-        width: Channels of the hidden layers in each coupling's network.
+        width: Channels of the hidden layers in the couplings' networks; RealNVP's are twice as wide after the squeeze.
         conditioner: The network in each coupling.
     """
 
@@ -167,13 +204,6 @@ class Level:
     steps: int
     width: int
     conditioner: Part
-
-    def check(self) -> None:
-        """Refuse options of the conditioner that don't fit the width, or the size of the squeezed images."""
-        _, height, width = self.shape
-        options = CONDITIONERS.options(self.conditioner)
-        if isinstance(options, Fitted):
-            options.check(self.width, (height // 2, width // 2))
 
 
 def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 (a number or a part)

@@ -15,7 +15,7 @@ from glowflow.errors import InputError, counted
 from glowflow.images import quantize
 from glowflow.model import Glow
 from glowflow.noise import Stream, uniform_noise
-from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, Fitted, Mixture
+from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, Fitted
 from glowflow.processes import ALONE, Processes
 from glowflow.progress import progress
 
@@ -327,9 +327,10 @@ def batch_size(config: GlowConfig) -> int:
 def _largest_tensor(config: GlowConfig, index: int) -> int:
     """About how many numbers the largest tensor of a level has for each image."""
     level = config.at(index)
-    channels, height, width = level.shape
-    size = (height, width) if LAYOUTS.name_of(config.layout) == "realnvp" else (height // 2, width // 2)
     network, coupling = CONDITIONERS.options(level.conditioner), COUPLINGS.options(config.coupling)
-    hidden = network.largest_tensor(level.width, size) if isinstance(network, Fitted) else level.width * prod(size)
-    changing = channels * height * width // 2
-    return max(hidden, changing * coupling.params_per_channel if isinstance(coupling, Mixture) else 0)
+    hidden = [
+        network.largest_tensor(width, size) if isinstance(network, Fitted) else width * prod(size)
+        for width, size in config.networks(index)
+    ]
+    changing = prod(level.shape) // 2
+    return max(*hidden, changing * getattr(coupling, "params_per_channel", 0))

@@ -56,9 +56,8 @@ def _after_logit(options: Layout, chains: list[Chain]) -> list[Chain]:
 
 def _glow_level(config: GlowConfig, index: int) -> Chain:
     """Squeeze, K steps, split."""
-    level = config.at(index)
-    channels, height, width = level.shape
-    channels, size = 4 * channels, (height // 2, width // 2)
+    level, [(_, size)] = config.at(index), config.networks(index)
+    channels = 4 * level.shape[0]
     steps = [_step(config, level, channels, size) for _ in range(level.steps)]
     split = [SplitPrior(ZeroConv(channels // 2, channels))] if index < config.num_levels - 1 else []
     return Chain(Squeeze(), *steps, *split)
@@ -69,18 +68,16 @@ def _realnvp_level(config: GlowConfig, index: int) -> Chain:
 
     The last level ends with a squeeze. It changes no density, and makes the latents' shape the same as Glow's.
     """
-    level = config.at(index)
-    level = level if isinstance(config.width, tuple) else replace(level, width=level.width << index)
-    channels, height, width = level.shape
-    top = index == config.num_levels - 1
+    level, ((_, size), *after) = config.at(index), config.networks(index)
+    channels, top = level.shape[0], not after
     board = [
-        Step(ActNorm(channels), _coupling(config, level, channels, (height, width), Checkerboard(odd=bool(i % 2))))
+        Step(ActNorm(channels), _coupling(config, level, channels, size, Checkerboard(odd=bool(i % 2))))
         for i in range(level.steps + top)
     ]
     if top:
         return Chain(*board, Squeeze())
-    wider = replace(level, width=2 * level.width)
-    steps = [_step(config, wider, 4 * channels, (height // 2, width // 2)) for _ in range(level.steps)]
+    [(width, size)] = after
+    steps = [_step(config, replace(level, width=width), 4 * channels, size) for _ in range(level.steps)]
     return Chain(*board, Squeeze(), *steps, Permute(_by_diagonals(channels)))
 
 

@@ -230,6 +230,14 @@ class Layout:
     def __post_init__(self) -> None:
         check_number("margin", self.margin, SMALLEST_MARGIN, below=0.5)
 
+    def width_at(self, level: int, width: int) -> int:
+        """The width at a level, 0 to L - 1, of a model with one width for all levels."""
+        return width
+
+    def networks(self, width: int, size: tuple[int, int], *, is_top: bool) -> list[tuple[int, tuple[int, int]]]:
+        """The width and the images' size (H, W) of each sort of network in a level that images enter with `size`."""
+        return [(width, (size[0] // 2, size[1] // 2))]
+
 
 @LAYOUTS.option("glow", "glowflow.layouts")
 @dataclass(frozen=True)
@@ -240,7 +248,19 @@ class GlowLayout(Layout):
 @LAYOUTS.option("realnvp", "glowflow.layouts")
 @dataclass(frozen=True)
 class RealNVPLayout(Layout):
-    """Couplings with checkerboard masks, squeeze, couplings over channels, a split without a prior of its own."""
+    """Couplings with checkerboard masks, squeeze, couplings over channels, a split without a prior of its own.
+
+    A single width is doubled from level to level, and in each level after the squeeze (Dinh et al. 2017, section 4.1).
+    """
+
+    def width_at(self, level: int, width: int) -> int:
+        """Twice as much as at the level before."""
+        return width << level
+
+    def networks(self, width: int, size: tuple[int, int], *, is_top: bool) -> list[tuple[int, tuple[int, int]]]:
+        """First those with checkerboard masks, then those after the squeeze, which the top doesn't have."""
+        wider = [(2 * width, (size[0] // 2, size[1] // 2))]
+        return [(width, size), *([] if is_top else wider)]
 
 
 @AUGMENTATIONS.option("none", "glowflow.training.augmentation")

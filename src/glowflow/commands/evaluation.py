@@ -44,15 +44,15 @@ def evaluate(
     Example: glowflow evaluate runs/digits --json digits.json
 
     Args:
-        importance: Draw the noise K times for each image, and average the likelihoods (not the bits). The result is a
-            lower, closer upper bound. This takes K times as long.
+        importance: Draw the noise K times for each image, and average the likelihoods (not the bits). The bound is then
+            lower, and closer to the exact number. This takes K times as long.
         weights: The weights that were averaged over the training, if the model has them, or the raw ones.
         samples: Also draw so many samples at each temperature, and compare them with as many images: KID, precision
             and recall. A small classifier is trained for this on the training images, once, in a few minutes.
         temperature: The temperatures of these samples, instead of 0.7, 0.8, 0.9 and 1.
         json: Also write the result into this file, with the commit, versions, seed and machine.
     """
-    from glowflow.commands.judging import Comparison
+    from glowflow.commands.judging import Comparison, report
     from glowflow.durable import save_json
     from glowflow.judging.real_images import RealImages
     from glowflow.judging.task import Task
@@ -86,10 +86,12 @@ def evaluate(
         return
     if about["weights"] == "raw":
         measured["bits_per_dim_raw"] = measured["bits_per_dim"]
-    if comparison is not None:
-        measured["samples"] = comparison.judged(glow, temperatures, seed)
     rows = _report(measured, dataset.groups is not None)
-    print_rows(rows)
+    print_rows(rows)  # before the samples, which take minutes and may be interrupted
+    if comparison is not None:
+        measured["samples"] = judged = comparison.judged(glow, temperatures, seed)
+        print_rows(of_samples := report(judged))
+        rows |= of_samples
     if json:
         save_json(json, measured | provenance())
     subject = f"{dataset.name}, {split} split, {about['weights']} weights"
@@ -123,14 +125,12 @@ def _measured(
 
 
 def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
-    """Describe what `evaluate` measured."""
-    from glowflow.commands.judging import report
-
+    """Describe what `evaluate` measured about images."""
     m = measured
     error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
     over = f"{m['num_clusters']} scenes" if clustered else "images"
-    draws = counted(m["num_noise_draws"], "noise draw" if m["importance"] == 1 else "estimate")
-    draws += f" of {m['importance']} draws each" if m["importance"] > 1 else ""
+    noun = "noise draw" if m["importance"] == 1 else "estimate"
+    draws = "" if noun == "estimate" and m["num_noise_draws"] == 1 else f", {counted(m['num_noise_draws'], noun)}"
     has_both = m["weights"] == "averaged" and m["bits_per_dim_raw"] is not None
     beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if has_both else ""
     about = f" (bound: {m['bound']})" if m["bound"] else ""
@@ -139,9 +139,9 @@ def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     rows = {
         "model": f"{m['model']} ({m['weights']} weights)",
         "images": f"{m['num_images']} of {m['data']}, {m['split']} split, {shape}, {m['num_bits']} bits",
-        "bits/dim": f"{m['bits_per_dim']:.4f}{about}, standard error {error} over {over}, {draws}{beside}",
+        "bits/dim": f"{m['bits_per_dim']:.4f}{about}, standard error {error} over {over}{draws}{beside}",
         "reconstruction": f"{'not ' if worst else ''}exact: largest difference {worst} of {levels} levels",
     }
     if "classification_error" in m:
         rows["classification"] = f"{m['classification_error']:.1%} of images wrong, by the {m['classified_by']}"
-    return rows | report(m["samples"]) if "samples" in m else rows
+    return rows

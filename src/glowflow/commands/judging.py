@@ -53,8 +53,9 @@ class Comparison:
         if self.num < self.asked:
             say(f"{self._there}, so {self.num} samples are drawn instead of {self.asked}.")
         judge, found = Judge.of(self.real.task, self.real.compared(self.num), self.real.about), {}
-        with progress("Samples", self.num * len(temperatures)) as advance:
-            for each in temperatures:
+        once = dict.fromkeys(temperatures)
+        with progress("Samples", self.num * len(once)) as advance:
+            for each in once:
                 found[f"{each:g}"] = asdict(judge.quality(sample(glow, self.num, each, seed=seed)))
                 advance(self.num)
         real = asdict(judge.quality(self.real.others(self.num)))

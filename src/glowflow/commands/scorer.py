@@ -112,7 +112,10 @@ def _compared_with(stored: "StoredModel", reference: "Reference") -> str:
 
 
 def _background(name: str, glow: "Glow", device: str | None) -> "Glow":
-    """The background model, which takes the same images."""
+    """The background model, which takes the same images with the same kind of noise."""
+    from glowflow.evaluate import bound
+    from glowflow.parts import DEQUANTIZERS
+
     _, background = opened(name, device)
     mine, its = glow.config, background.config
     if (mine.image_shape, mine.num_bits) != (its.image_shape, its.num_bits) or its.num_classes:
@@ -120,5 +123,11 @@ def _background(name: str, glow: "Glow", device: str | None) -> "Glow":
         raise InputError(
             f"--background is {name}; it takes a model without classes, of images {shape} with {mine.num_bits} bits. "
             f"glowflow train has the options --model.image-shape and --model.num-bits for it."
+        )
+    if bound(mine) != bound(its):
+        kinds = [DEQUANTIZERS.name_of(config.dequantizer) for config in (its, mine)]
+        raise InputError(
+            f"--background is {name}. Its bits/dim are of {kinds[0]} dequantisation, and the model's of {kinds[1]} "
+            f"dequantisation, so they can't be compared: give a background model with the model's dequantizer."
         )
     return background

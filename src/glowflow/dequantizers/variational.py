@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from math import log, sqrt
+from math import log, prod, sqrt
 from typing import cast
 
 import torch
@@ -93,12 +93,12 @@ class VariationalDequantizer(Dequantizer):
         v, log_det = self._flow(eps, space_to_channels(dequantize(images, self.num_bits).to(eps)), condition)
         log_q = standard_normal_log_prob([eps]) - standard_normal_log_prob([v]) - log_det
         u = LARGEST_NOISE * channels_to_space(_cdf(v))
-        return dequantize(images, self.num_bits, u), log_q - u[0].numel() * log(LARGEST_NOISE)
+        return dequantize(images, self.num_bits, u), log_q - prod(u.shape[1:]) * log(LARGEST_NOISE)
 
     def _flow(self, z: Tensor, image: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
         """v, and the log-determinant (B,)."""
         matrices, biases, log_abs_dets = self._mixing
-        log_det = z[0, 0].numel() * log_abs_dets.sum().to(z).expand(len(z))
+        log_det = prod(z.shape[2:]) * log_abs_dets.sum().to(z).expand(len(z))
         for step, matrix, bias in zip(self._steps, matrices, biases, strict=True):
             z_a, z_b = mix(z, matrix, bias).chunk(2, dim=1)
             z_b, log_derivative = step.coupling.transform(z_b, condition(step.coupling, torch.cat([z_a, image], dim=1)))

@@ -59,6 +59,8 @@ class Classifier(nn.Module):
         """Give the features of these images mean 0 and standard deviation 1, or less if one is nearly constant."""
         values = self.features(images)
         std = values.std(0)
+        if not std.max():  # the images are all equal
+            std = torch.ones_like(std)
         self.mean, self.std = values.mean(0), std.clamp(min=LEAST_SPREAD * std.max())
 
     def _activations(self, images: Tensor) -> Tensor:

@@ -53,5 +53,5 @@ class RealImages:
         """What samples are compared with."""
         if not self.are_of_other_groups:
             return f"{self.dataset.split} images"
-        split = self.dataset.split
-        return f"training images that the classifier hasn't seen, since {split} images are of other scenes"
+        why = f"since {self.dataset.split} images are of other scenes"
+        return f"training images that the model has seen and the classifier hasn't, {why}"

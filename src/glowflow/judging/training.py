@@ -10,10 +10,11 @@ import torch
 from glowflow import weights
 from glowflow.data import cache_directory
 from glowflow.data.identity import digest_of
+from glowflow.errors import InputError
 from glowflow.judging.classifier import Classifier
 from glowflow.judging.task import Task, accuracy, loss
 from glowflow.order import shuffled
-from glowflow.progress import progress
+from glowflow.progress import progress, say
 
 VERSION = 4
 """Raise this number when the training changes, so that no classifier of an older training is used."""
@@ -27,13 +28,23 @@ MOST_STANDARDIZED = 1_000
 def classifier_for(task: Task) -> Classifier:
     """The classifier that was trained for a task. The same task always gives the same one. Training takes minutes."""
     path, classifier = _place(task), _new(task)
-    if path.exists():
-        weights.assign(classifier, weights.load_tensors(path), path)
-    else:
+    if not _is_loaded(classifier, path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _train(classifier, task)
         weights.save_tensors(path, classifier.state_dict())
     return classifier.eval()
+
+
+def _is_loaded(classifier: Classifier, path: Path) -> bool:
+    """True if the classifier has the weights of its file now. A damaged file is reported, since the cache can heal."""
+    if not path.exists():
+        return False
+    try:
+        weights.assign(classifier, weights.load_tensors(path), path)
+    except InputError as error:
+        say(f"{error} The classifier is trained again.")
+        return False
+    return True
 
 
 def _place(task: Task) -> Path:

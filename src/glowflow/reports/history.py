@@ -79,7 +79,7 @@ class History:
     @property
     def mark(self) -> str:
         """What stands beside bits/dim: nothing for those of uniform noise."""
-        return "" if self.dequantizer == "uniform" else f" (a bound, with {self.dequantizer} noise)"
+        return "" if self.dequantizer == "uniform" else f" (bound: {self.dequantizer} dequantisation)"
 
     def curve(self, kind: Kind, name: str) -> list[Point]:
         """The finite values of this name in records of this kind."""

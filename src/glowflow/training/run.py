@@ -36,7 +36,7 @@ def check(out: Path, config: RunConfig) -> None:
     if (out / CONFIG).exists() and not has_begun(out):
         return  # a run that ended before its first checkpoint
     if (out / CONFIG).exists():
-        difference = _difference(read_config(out), as_plain(config))
+        difference = _difference(read_config(out), config)
         if difference:
             raise InputError(f"{out} holds a run with other settings ({difference}): give another --out.")
     elif out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):  # a crash leaves hidden files
@@ -101,15 +101,16 @@ def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:
     return plain
 
 
-def _difference(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> str:
-    changed = [
-        f"{part}.{name}: {old[part].get(name, defaults[part][name])} there, {value} now"
-        for defaults in [as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))]  # an older run lacks newer settings
-        for part, settings in new.items()
-        for name, value in settings.items()
-        if old[part].get(name, defaults[part][name]) != value
-        and (part, name) not in MAY_CHANGE
-        and not (name == "start" and _are_one_place(old[part].get(name), value))
+def _difference(old: dict[str, dict[str, Any]], config: RunConfig) -> str:
+    """What of a run's settings is different now. An older run lacks newer settings, which have their defaults."""
+    train = as_plain(RunConfig(config.model, TrainConfig()))["train"] | old["train"]
+    changed = GlowConfig(**old["model"]).difference(config.model, "now")
+    changed += [
+        f"train.{name}: {train[name]} there, {value} now"
+        for name, value in as_plain(config)["train"].items()
+        if train[name] != value
+        and ("train", name) not in MAY_CHANGE
+        and not (name == "start" and _are_one_place(train[name], value))
     ]
     return "; ".join(changed)
 

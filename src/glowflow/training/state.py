@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -206,12 +206,8 @@ class TrainingState:
             InputError: If there is no such model, or it differs in something else.
         """
         source = Glow.from_pretrained(model)
-        mine, other = (asdict(glow.config) for glow in (self.model, source))
-        difference = [
-            f"model.{name}: {other[name]} there, {value} here"
-            for name, value in mine.items()
-            if other[name] != value and name not in {"num_bits", "dequantizer"}
-        ]
+        mine = replace(self.model.config, num_bits=source.config.num_bits, dequantizer=source.config.dequantizer)
+        difference = source.config.difference(mine, "here")
         if sorted(source.class_names) != sorted(self.model.class_names):
             difference.append(f"classes: {listed(source.class_names)} there, {listed(self.model.class_names)} here")
         if difference:

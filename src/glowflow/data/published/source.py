@@ -99,11 +99,11 @@ def _check_shape(name: str, entry: Published, image_shape: Shape) -> None:
 def _how_to_prepare(name: str, entry: Published, image_shape: Shape) -> str:
     shape = "" if image_shape == entry.shapes[0] else f' --image-shape "{list(image_shape)}"'
     download_instead = " (or --download)" if entry.torchvision[0] else ""
-    apt = f"; or run apt install {' '.join(entry.installed.packages)}, on Debian" if entry.installed else ""
-    return (
-        f"{name} isn't prepared at {shape_text(image_shape)} yet: run glowflow data prepare {name}{shape} --files DIR"
-        f"{download_instead}, where DIR holds {entry.layout}{apt}."
-    )
+    there = f"{name} isn't prepared at {shape_text(image_shape)} yet"
+    prepare = f"run glowflow data prepare {name}{shape} --files DIR{download_instead}, where DIR holds {entry.layout}."
+    if entry.installed is None:
+        return f"{there}: {prepare}"
+    return f"{there}. On Debian or Ubuntu, run apt install {' '.join(entry.installed.packages)}. Elsewhere, {prepare}"
 
 
 def _read(name: str, entry: Published, files: Path) -> Reading:
