@@ -118,7 +118,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("model")
     options.add_argument("out", type=Path)
-    options.add_argument("--data", default="faces")
+    options.add_argument("--data", default="portraits")
     options.add_argument("--images", type=int, default=500)
     return options
 

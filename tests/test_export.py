@@ -99,7 +99,7 @@ def test_float16_halves_the_file_and_keeps_the_inverse_exact(tmp_path: Path) -> 
 
 
 def test_test_faces_come_back_exactly(tmp_path: Path) -> None:
-    faces = at_hand("faces", (3, 64, 64), "test", 24)
+    faces = at_hand("portraits", (3, 64, 64), "test", 24)
     if faces is None:
         pytest.skip("the faces need the extra data")
     onnx_files.write(Glow.from_pretrained("faces").freeze(), tmp_path)

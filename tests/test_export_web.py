@@ -197,7 +197,7 @@ def test_pictures_are_those_of_torch(page: Page) -> None:
 
 def test_a_hundred_test_faces_come_back(browser: Browser, tmp_path: Path) -> None:
     """The bundled model, as the command exports it: its weights are rounded to float16."""
-    faces = at_hand("faces", (3, 64, 64), "test", 100)
+    faces = at_hand("portraits", (3, 64, 64), "test", 100)
     if faces is None:
         pytest.skip("the faces need the extra data")
     glow = onnx_files.round_networks(Glow.from_pretrained("faces").freeze())

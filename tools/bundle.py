@@ -2,7 +2,7 @@
 
 Kernels and directions are stored in float16, everything else in float32. `glowflow evaluate` of both shows the cost.
 
-    python -m tools.bundle runs/faces64 src/glowflow/models/faces
+    python -m tools.bundle runs/portraits64 src/glowflow/models/faces
     python -m benchmarks.edit_scales src/glowflow/models/faces results/edits/edit-scales.json
 """
 

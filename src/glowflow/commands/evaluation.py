@@ -129,8 +129,10 @@ def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     m = measured
     error = "unknown" if m["standard_error"] is None else f"{m['standard_error']:.4f}"
     over = f"{m['num_clusters']} scenes" if clustered else "images"
-    noun = "noise draw" if m["importance"] == 1 else "estimate"
-    draws = "" if noun == "estimate" and m["num_noise_draws"] == 1 else f", {counted(m['num_noise_draws'], noun)}"
+    times = m["num_noise_draws"]
+    draws = f", {counted(times, 'noise draw')}"
+    if m["importance"] > 1:  # which the kind of bound says, too
+        draws = f", {times} estimates of {m['importance']} draws each" if times > 1 else ""
     has_both = m["weights"] == "averaged" and m["bits_per_dim_raw"] is not None
     beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if has_both else ""
     about = f" (bound: {m['bound']})" if m["bound"] else ""

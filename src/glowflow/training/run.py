@@ -103,7 +103,7 @@ def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:
 
 def _difference(old: dict[str, dict[str, Any]], config: RunConfig) -> str:
     """What of a run's settings is different now. An older run lacks newer settings, which have their defaults."""
-    train = as_plain(RunConfig(config.model, TrainConfig()))["train"] | old["train"]
+    train = as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))["train"] | old["train"]
     changed = GlowConfig(**old["model"]).difference(config.model, "now")
     changed += [
         f"train.{name}: {train[name]} there, {value} now"
