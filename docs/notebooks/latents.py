@@ -13,19 +13,22 @@ import torch
 
 from glowflow import Glow
 from glowflow.evaluate import sample
+from glowflow.images import quantize
 from glowflow.latents import Usual, directions_of, interpolate, look, redraw
 from glowflow.pictures import grid
 from glowflow.stored import StoredModel
 
 model = Glow.from_pretrained("faces").freeze()
-faces = sample(model, num=8, temperature=0.7, seed=1)
+faces = quantize(sample(model, num=8, temperature=0.7, seed=1), num_bits=5)
 grid(faces, columns=8)
 
 # %% [markdown]
 # ## To latents and back
 #
 # `encode` gives the latents of images, and `decode` gives the images of
-# latents. What comes back is the same image, value for value.
+# latents. What comes back is the same image, value for value. (This model
+# knows 32 levels of each colour. A sample may be a little brighter than the
+# brightest of them, so `quantize` brought the samples to these levels.)
 
 # %%
 z = model.encode(faces)
