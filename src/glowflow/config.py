@@ -115,7 +115,7 @@ class GlowConfig:
 
     @property
     def _layout(self) -> Layout:
-        """What the layout says about its networks. One that says nothing is taken to be like Glow's."""
+        """The options of the layout, which know its networks. Foreign options are taken to be like Glow's."""
         options = LAYOUTS.options(self.layout)
         return options if isinstance(options, Layout) else Layout()
 
