@@ -104,7 +104,8 @@ def as_plain(config: RunConfig) -> dict[str, dict[str, Any]]:
 def _difference(old: dict[str, dict[str, Any]], config: RunConfig) -> str:
     """What of a run's settings is different now. An older run lacks newer settings, which have their defaults."""
     train = as_plain(RunConfig(GlowConfig((1, 2, 2)), TrainConfig()))["train"] | old["train"]
-    changed = GlowConfig(**old["model"]).difference(config.model, "now")
+    known = {name: value for name, value in old["model"].items() if name in vars(config.model)}
+    changed = GlowConfig(**known).difference(config.model, "now")
     changed += [
         f"train.{name}: {train[name]} there, {value} now"
         for name, value in as_plain(config)["train"].items()
