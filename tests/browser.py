@@ -23,7 +23,7 @@ playwright = pytest.importorskip(
 WEBGPU = [option for option in OPTIONS if option != "--disable-gpu"]
 WEBGPU += ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"]
 """Options for a browser whose graphics card is the processor."""
-PATIENCE = 20_000
+PATIENCE = 60_000
 """Milliseconds, for a machine on which much else runs."""
 playwright.expect.set_options(timeout=PATIENCE)
 MODULES = """globalThis.addressOf = (name) => new URL(name, document.querySelector("script[type=module]").src);
@@ -82,7 +82,7 @@ def wait_for(is_so: Callable[[], bool], page: Page) -> None:
         if is_so():
             return
         page.wait_for_timeout(100)
-    raise AssertionError("It's not so after 20 seconds.")
+    raise AssertionError(f"It's not so after {PATIENCE // 1000} seconds.")
 
 
 def status(page: Page, text: str) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from glowflow.commands.inputs import SplitName, check_picture, print_rows, wide_console
+from glowflow.commands.inputs import SplitName, check_picture, print_rows
+from glowflow.commands.tables import print_table, wide_console
 from glowflow.errors import InputError, in_a_row, quoted_name
 
 if TYPE_CHECKING:
@@ -22,31 +21,27 @@ def list_() -> None:
     from glowflow.data import BUILT_IN, PUBLISHED
     from glowflow.data.published import prepared_shapes
 
-    console = wide_console()
-    table = _table("Built-in data sets, which need no download", "train / validation / test", "labels", "attributes")
+    rows: list[tuple[str, ...]] = []
     for name, entry in BUILT_IN.items():
         labels, attributes = (str(len(names) or "-") for names in (entry.class_names, entry.attribute_names))
-        table.add_row(name, entry.description, _shapes(entry), _counts(entry), labels, attributes)
-    console.print(table)
-    table = _table(
-        "Published data sets, prepared once: glowflow data prepare NAME --files DIR", "images as published", "prepared"
-    )
+        rows.append((name, entry.description, _shapes(entry), _counts(entry), labels, attributes))
+    title, columns = "Built-in data sets, which need no download", ("train / validation / test", "labels", "attributes")
+    _show(title, columns, rows, spare=columns[::-1])
+    rows = []
     for name, published in PUBLISHED.items():
         there = [f"{shape}{title.removeprefix(name)}" for shape, title in prepared_shapes(name).items()]
-        table.add_row(name, published.description, _shapes(published), _counts(published), "; ".join(there) or "-")
-    console.print(table)
-    console.print(
+        rows.append((name, published.description, _shapes(published), _counts(published), "; ".join(there) or "-"))
+    title = "Published data sets, prepared once: glowflow data prepare NAME --files DIR"
+    _show(title, ("images as published", "prepared"), rows, spare=("images as published", "C x H x W"))
+    wide_console().print(
         "You can also train on a folder of images (its sub-folders are labels), a folder of the original's TFRecord "
         "shards, an .npy or .npz file of uint8 images, or hf:NAME, a data set of the Hugging Face hub. A plus sign "
         "joins several in equal shares: photos+faces."
     )
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title)
-    for column in ("name", "what", "C x H x W", *columns):
-        table.add_column(column, no_wrap=column == "name")
-    return table
+def _show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str]) -> None:
+    print_table(title, ("name", "what", "C x H x W", *columns), rows, sentences="what", spare=spare)
 
 
 def _shapes(entry: "BuiltIn | Published") -> str:

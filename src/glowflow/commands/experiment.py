@@ -5,9 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from glowflow.commands.inputs import device_named, wide_console
+from glowflow.commands.inputs import device_named
+from glowflow.commands.tables import print_table
 from glowflow.errors import InputError
 from glowflow.progress import say
 
@@ -82,14 +81,15 @@ def experiment(
 def _list() -> None:
     from glowflow.experiments import definition
 
-    table = Table(title="Experiments (minutes: about, on one core)")
-    for column in ("name", "about", "source", "presets", "trainings", "minutes"):
-        table.add_column(column, justify="right" if column in {"trainings", "minutes"} else "left")
-    for name in definition.names():
-        found = definition.load(name)
-        count = str(len(found.trainings()))
-        table.add_row(name, found.about, found.source, ", ".join(found.presets), count, f"{found.minutes:g}")
-    wide_console().print(table)
+    found = [definition.load(name) for name in definition.names()]
+    print_table(
+        "Experiments (minutes: about, on one core)",
+        ("name", "about", "source", "presets", "trainings", "minutes"),
+        [(e.name, e.about, e.source, ", ".join(e.presets), str(len(e.trainings())), f"{e.minutes:g}") for e in found],
+        right=("trainings", "minutes"),
+        sentences="about",
+        spare=("source", "presets"),
+    )
 
 
 def _estimate(study: "Study") -> None:
@@ -99,16 +99,16 @@ def _estimate(study: "Study") -> None:
         say("Nothing remains to be run.")
         return
     minutes = study.minutes(todo)
-    table = Table(title=f"{definition.name}: {len(todo)} trainings to run, about {sum(minutes):.0f} minutes here")
-    for column in ("preset", "variation", "seeds", "images each", "minutes each"):
-        table.add_column(column, justify="left" if column in {"preset", "variation"} else "right")
     kinds = dict.fromkeys((training.preset, training.variation) for training in todo)
+    rows = []
     for preset, variation in kinds:
         mine = [m for t, m in zip(todo, minutes, strict=True) if (t.preset, t.variation) == (preset, variation)]
         each = f"{sum(mine) / len(mine):.1f}"
         images = next(t.run.train.images for t in todo if (t.preset, t.variation) == (preset, variation))
-        table.add_row(Path(preset).stem, variation, str(len(mine)), f"{images:,}", each)
-    wide_console().print(table)
+        rows.append((Path(preset).stem, variation, str(len(mine)), f"{images:,}", each))
+    numbers = ("seeds", "images each", "minutes each")
+    title = f"{definition.name}: {len(todo)} trainings to run, about {sum(minutes):.0f} minutes here"
+    print_table(title, ("preset", "variation", *numbers), rows, right=numbers)
 
 
 def _report(study: "Study", *, with_figure: bool, outdated: bool) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import torch
-    from rich.console import Console
     from torch import Tensor
 
     from glowflow.data import Dataset, Range
@@ -168,13 +167,6 @@ def print_rows(rows: dict[str, str]) -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         sys.stdout.write(f"{name:{width}}  {value}\n")
-
-
-def wide_console() -> "Console":
-    """Standard output, which is wide enough for a large table if it isn't a terminal."""
-    from glowflow.terminal import output
-
-    return output(None if sys.stdout.isatty() else 180)
 
 
 def label_index(glow: "Glow", label: str | None) -> int | None:

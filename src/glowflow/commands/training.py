@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from rich.table import Table
-
 from glowflow import plugins
-from glowflow.commands.inputs import Precision, device_named, precision_named, wide_console
+from glowflow.commands.inputs import Precision, device_named, precision_named
+from glowflow.commands.tables import print_table
 from glowflow.config import GlowConfig, RunConfig, TrainConfig
 from glowflow.errors import InputError
 from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, MEMORIES, PERMUTATIONS, Part
@@ -32,8 +31,8 @@ def train(
 
     Args:
         preset: A preset's name (see `glowflow presets`), or a YAML file with the same keys.
-        model: The architecture. The preset supplies what you don't give.
-        train: The training. The preset supplies what you don't give.
+        model: The architecture. What you don't give is as in the preset, or else has its default.
+        train: The training. What you don't give is as in the preset, or else has its default.
         out: The run's directory, by default runs/PRESET. The same command continues the run in it.
         memory: What a training step keeps for its backward pass. "store" keeps everything. "checkpoint" keeps the input
             of each step of flow, so its memory grows slowly with depth. "reversible" keeps little more than the output
@@ -89,14 +88,15 @@ def presets() -> None:
     """
     from glowflow.presets import names
 
-    table = Table(title="Presets (parameters in millions; GFLOP of a forward pass per image)")
-    for column in ("name", "data", "C x H x W", "L", "K", "width", "layers", "bits", "batch"):
-        table.add_column(column, no_wrap=True)
-    for column in ("GPUs", "M param.", "GFLOP", "published bits/dim"):
-        table.add_column(column, justify="right")
-    for name in names():
-        table.add_row(*_preset_row(name))
-    wide_console().print(table)
+    architecture = ("C x H x W", "L", "K", "width", "layers", "bits", "batch")
+    numbers = ("GPUs", "M param.", "GFLOP", "published bits/dim")
+    print_table(
+        "Presets (parameters in millions; GFLOP of a forward pass per image)",
+        ("name", "data", *architecture, *numbers),
+        map(_preset_row, names()),
+        right=numbers,
+        spare=("layers", "width", "GPUs", "L", "K", "data", "batch", "GFLOP", "bits"),
+    )
 
 
 def _preset_row(name: str) -> list[str]:
