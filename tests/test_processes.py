@@ -17,6 +17,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from glowflow.cli import main
 from glowflow.config import RunConfig
 from glowflow.errors import ProcessLostError
 from glowflow.processes import Processes, joined
@@ -33,6 +34,10 @@ def run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def alone(*arguments: str) -> None:
+    assert main(arguments) == 0
 
 
 @pytest.fixture(name="preset")
@@ -84,7 +89,7 @@ def test_a_launcher_that_has_died_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_several_processes_train_as_one(preset: str) -> None:
     train = ("train", preset, "--precision", "float32")  # bfloat16 rounds sums over other parts otherwise
-    run(sys.executable, "-m", "glowflow", *train, "--out", "one")
+    alone(*train, "--out", "one")
     run(*torchrun(2, *train, "--out", "two", "--memory", "reversible"))
     run(*torchrun(3, *train, "--out", "mixed", "--train.images", "160", "--micro_batch", "2"))
     run(*torchrun(2, *train, "--out", "mixed"))
@@ -94,12 +99,12 @@ def test_several_processes_train_as_one(preset: str) -> None:
             assert found[:2] == (kind, images)
             assert found[2] == pytest.approx(expected, abs=1e-5)
     arguments = ("evaluate", "one", "--json")
-    run(sys.executable, "-m", "glowflow", *arguments, "alone.json")
+    alone(*arguments, "one.json")
     run(*torchrun(3, *arguments, "three.json"))
-    alone, three = (json.loads(Path(name).read_text()) for name in ("alone.json", "three.json"))
-    assert three["num_images"] == alone["num_images"]
+    one, three = (json.loads(Path(name).read_text()) for name in ("one.json", "three.json"))
+    assert three["num_images"] == one["num_images"]
     for name in ("bits_per_dim", "standard_error", "reconstruction_error_levels"):
-        assert three[name] == pytest.approx(alone[name], abs=1e-6)
+        assert three[name] == pytest.approx(one[name], abs=1e-6)
 
 
 def test_several_processes_learn_and_score_as_one(preset: str) -> None:
@@ -107,12 +112,12 @@ def test_several_processes_learn_and_score_as_one(preset: str) -> None:
     images = np.random.default_rng(0).integers(0, 256, (270, 8, 8), dtype=np.uint8)
     np.savez("many.npz", train=images[:120], validation=images[120:])
     run(*torchrun(2, "train", preset, "--data", "many.npz", "--out", "run"))
-    run(sys.executable, "-m", "glowflow", "score", "run", "--split", "validation", "--out", "alone.csv")
+    alone("score", "run", "--split", "validation", "--out", "one.csv")
     run(*torchrun(2, "score", "run", "--split", "validation", "--out", "two.csv"))
-    alone, two = (list(csv.DictReader(Path(f"{name}.csv").read_text().splitlines())) for name in ("alone", "two"))
-    assert len(alone) == 150
+    one, two = (list(csv.DictReader(Path(f"{name}.csv").read_text().splitlines())) for name in ("one", "two"))
+    assert len(one) == 150
     found = {row["image"]: row for row in two}
-    for row in alone:
+    for row in one:
         assert float(found[row["image"]]["unusual"]) == pytest.approx(float(row["unusual"]), abs=1e-3)
     np.save("other.npy", images[:40] // 2)
     compared = ("compare", "run", "--against", "other.npy")
