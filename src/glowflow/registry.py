@@ -1,5 +1,6 @@
 """Registries of parts: names and options in configurations, and what builds a part from them."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass
@@ -30,6 +31,8 @@ class Kind:
     ('vanilla', {'kind': 'vanilla', 'beans': 3})
     >>> FLAVOURS.options("vanilla")
     Vanilla(beans=2)
+    >>> FLAVOURS.described()
+    '"vanilla" (plain; by default {beans: 2})'
 
     Args:
         name: What configurations call the kind.
@@ -145,9 +148,8 @@ class Kind:
         return self._options[self.name_of(part)].__module__.startswith("glowflow.")
 
     def described(self) -> str:
-        """Every part's name with the first sentence about it, for help texts."""
-        about = {name: (kind.__doc__ or "").strip().partition("\n")[0] for name, kind in self._options.items()}
-        return "; ".join(f'"{name}" ({text[:1].lower()}{text[1:].rstrip(".")})' for name, text in about.items())
+        """Every part's name with the first sentence about it and its options' defaults, for help texts."""
+        return "; ".join(f'"{name}" ({_about(kind)})' for name, kind in self._options.items())
 
     def name_of(self, part: object) -> str:
         """The name of a part as it stands in a configuration; InputError if there is none of this name."""
@@ -169,3 +171,9 @@ class Fitted(ABC):
     def largest_tensor(self, width: int, size: tuple[int, int]) -> int:
         """About how many numbers the network's largest tensor has for each image; by default the hidden channels."""
         return width * size[0] * size[1]
+
+
+def _about(options: type) -> str:
+    text = (options.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+    defaults = ", ".join(f"{name}: {json.dumps(value)}" for name, value in asdict(options()).items())
+    return f"{text[:1].lower()}{text[1:]}" + (f"; by default {{{defaults}}}" if defaults else "")
