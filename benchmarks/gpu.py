@@ -32,6 +32,7 @@ from glowflow.bench.peer import normflows_glow, peer_training
 from glowflow.bench.timing import timed
 from glowflow.bench.work import batch, built
 from glowflow.bench.work import training as bench_training
+from glowflow.codec import compress, decompress
 from glowflow.config import RunConfig, TrainConfig
 from glowflow.durable import save_json
 from glowflow.execution import Execution
@@ -151,6 +152,18 @@ def reconstruction(session: Session, preset: str) -> dict[str, object]:
     return {"is_right": bool(torch.equal(model.decode(model.encode(images, y), y).cpu(), images))}
 
 
+def archived(session: Session, preset: str) -> dict[str, object]:
+    """Whether a model on the card makes the same bytes of images as the same model on the CPU."""
+    config = load(preset).run.model
+    model = Glow(config)
+    images = torch.randint(256, (4, *config.image_shape), dtype=torch.uint8)
+    images &= 256 - (1 << 8 - config.num_bits)
+    data = compress(model, images)
+    on_card = model.to(session.device)
+    same = compress(on_card, images) == data and torch.equal(decompress(on_card, data), images)
+    return {"bytes": len(data), "is_right": same}
+
+
 def capture(session: Session, memory: str, optimizer: Literal["glow-adamax", "muon"]) -> dict[str, object]:
     """The largest difference between captured and eager training after ten steps with other batches and rates.
 
@@ -268,6 +281,8 @@ def of_correctness(session: Session) -> Iterator[Question]:
     yield "capture", "of what can't be captured", partial(failed_capture, session)
     for preset in session.presets:
         yield "reconstruction", preset, partial(reconstruction, session, preset)
+    small = min(session.presets, key=lambda preset: load(preset).run.model.num_dims)
+    yield "archive", small, partial(archived, session, small)
 
 
 def of_speed(session: Session) -> Iterator[Question]:

@@ -4,10 +4,10 @@ import errno
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -18,15 +18,16 @@ from benchmarks import archive_faults
 from benchmarks.archive_faults import damage
 from glowflow import Glow, GlowConfig, InputError
 from glowflow.cli import main
-from glowflow.codec import IntegerModel
+from glowflow.codec import IntegerModel, records
 from glowflow.codec.archive import CODED, KEPT, File
 from glowflow.codec.digest import SIZE, digest
 from glowflow.codec.entries import Entry, packed_entries, packed_times, unpacked_entries, unpacked_times
-from glowflow.codec.folder import restore, unfit
+from glowflow.codec.folder import files_of, restore, unfit
 from glowflow.codec.head import Head
 from glowflow.codec.pictures_alone import pixels_alone
 from glowflow.codec.records import LENGTH, MARK, Damage, DamagedError, Record, read_records, write_record
 from glowflow.codec.stream import Stream
+from glowflow.errors import counted
 from glowflow.threads import restored
 from tests import golden_archive
 from tests.helpers import randomize, sentence
@@ -118,7 +119,7 @@ def test_the_report_counts_what_the_model_coded(model: str, folder: Path, capsys
     out, size = folder / "inside.glow", sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     (folder / ".inside.glow.partial").write_bytes(b"a part")
     for _ in range(2):
-        assert main(["archive", "create", model, str(folder), str(out), "--threads", "1"]) == 0
+        assert main(["archive", "create", model, str(folder), str(out), "--replace", "--threads", "1"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0].startswith("coded    8 images, ")
         assert lines[2].startswith("kept     2 other files, ")
@@ -175,7 +176,7 @@ def test_single_files_come_back(
     assert main([*extract, "nothing-here", *words]) == 0
     assert list(stored(tmp_path / "kept")) == ["more/photo.jpg"]
     told = sentence(capsys, *extract, model, str(archive), str(tmp_path / "none"), "--only", "*.tiff")
-    assert told.endswith("has the name '*.tiff'.")
+    assert " fits --only '*.tiff'. Give a name that glowflow archive list shows" in told
     assert not (tmp_path / "none").exists()
 
 
@@ -343,31 +344,76 @@ def test_a_truncated_archive_gives_what_it_has(
     data, expected = archive.read_bytes(), stored(folder)
     archive.write_bytes(data[: len(data) - LENGTH])  # without the last record
     told = sentence(capsys, "archive", "verify", model, str(archive), "--threads", "1")
-    assert told.endswith("is damaged (its end is missing): 0 of 10 files are lost, and the others are intact.")
+    assert told.endswith("is damaged (its end is missing): no file is lost, and all 10 are intact.")
     archive.write_bytes(data[: len(data) // 2])
     told = sentence(capsys, "archive", "extract", model, str(archive), str(tmp_path / "out"), "--threads", "1")
     found = stored(tmp_path / "out")
     assert 0 < len(found) < 10
     assert f": {10 - len(found)} of 10 files " in told
-    assert f", and the others are in {tmp_path / 'out'}." in told
+    assert f" with their names. The others are in {tmp_path / 'out'}." in told
     assert found.items() < expected.items()
 
 
 def test_lost_files_are_named(
     model: str, folder: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Names have a checksum of their own."""
+    """Names have a checksum of their own. They're printed, a line for each."""
     photo, data = (folder / "more" / "photo.jpg").read_bytes(), archive.read_bytes()
     archive.write_bytes(data.replace(photo[50:60], bytes(10)))
     told = sentence(capsys, "archive", "extract", model, str(archive), str(tmp_path / "out"), "--threads", "1")
-    assert "1 of 10 files is lost (more/photo.jpg), and the others are in" in told
+    assert "1 of 10 files is lost. The others are in" in told
     assert "more/photo.jpg" not in stored(tmp_path / "out")
     archive.write_bytes(flipped(data, 20))
     told = sentence(capsys, "archive", "verify", model, str(archive), "--threads", "1")
-    assert told.endswith("some files may be lost, since their number isn't known, and the others are intact.")
+    assert "some files may be lost, because nothing says how many there were. The others are intact." in told
     archive.write_bytes(flipped(data.replace(photo[50:60], bytes(10)), 20))
-    told = sentence(capsys, "archive", "verify", model, str(archive), "--threads", "1")
-    assert ": 1 file (more/photo.jpg) and perhaps more are lost, since their number isn't known" in told
+    assert main(["archive", "verify", model, str(archive), "--threads", "1"]) == 2
+    said = capsys.readouterr()
+    assert ": 1 file is lost, and perhaps more, because nothing says how many there were." in " ".join(said.err.split())
+    assert "lost  more/photo.jpg\n" in said.out
+
+
+def test_damage_elsewhere_does_not_matter_to_those_who_want_single_files(
+    model: str, folder: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """But names that are lost may be those that were asked for."""
+    photo, data = (folder / "more" / "photo.jpg").read_bytes(), archive.read_bytes()
+    extract = ("archive", "extract", model, str(archive))
+    archive.write_bytes(data.replace(photo[50:60], bytes(10)) + b"!")
+    assert main([*extract, str(tmp_path / "a"), "--only", "3.png", "--threads", "1"]) == 0
+    assert list(stored(tmp_path / "a")) == ["3.png"]
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"is damaged (1 byte from byte {len(data):,} on), but all files that you asked for are in" in told
+    words = ("--only", "more/*.jpg", "--only", "3.png")
+    told = sentence(capsys, *extract, str(tmp_path / "b"), *words, "--threads", "1")
+    assert ": 1 file that you asked for is lost." in told
+    archive.write_bytes(flipped(data, data.index(photo) - 1))  # its name is damaged
+    told = sentence(capsys, *extract, str(tmp_path / "c"), "--only", "*.png", "--threads", "1")
+    assert ": names are lost, too, and you may have asked for some of them." in told
+    told = sentence(capsys, *extract, str(tmp_path / "d"), "--only", "more/photo.jpg", "--threads", "1")
+    assert told.endswith("The archive is damaged, and it may have had such a file.")
+
+
+def test_a_block_that_cannot_be_decoded_costs_only_its_files(
+    model: str, folder: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its checksum is right, as when another machine had computed other numbers."""
+    records = [each for each in read_records(archive) if isinstance(each, Record)]
+    worst = next(each for each in records if each.kind == b"imgs")
+    parts = [(each.kind, each.index, each.read()) for each in reread(archive)]
+    with archive.open("wb") as opened:
+        for kind, index, content in parts:
+            changed = flipped(content, len(content) // 2) if index == worst.index else content
+            write_record(opened, kind, index, changed, worst.number)
+    told = sentence(capsys, "archive", "extract", model, str(archive), str(tmp_path / "out"), "--threads", "1")
+    assert "3 of 10 files are lost" in told
+    found = stored(tmp_path / "out")
+    assert len(found) == 7
+    assert found.items() < stored(folder).items()
+
+
+def reread(archive: Path) -> Iterator[Record]:
+    return (each for each in read_records(archive) if isinstance(each, Record))
 
 
 def test_an_archive_of_the_first_version_is_read_for_ever(tmp_path: Path) -> None:
@@ -443,7 +489,7 @@ def test_a_damaged_archive_within_an_archive_costs_nothing_else(
 ) -> None:
     """It holds files of the same names, coded with the same model."""
     (folder / "older.glow").write_bytes(archive.read_bytes())
-    main(["archive", "create", model, str(folder), str(archive), "--block", "3", "--threads", "1"])
+    main(["archive", "create", model, str(folder), str(archive), "--replace", "--block", "3", "--threads", "1"])
     data, expected = archive.read_bytes(), stored(folder)
     inside = data.index((folder / "older.glow").read_bytes())
     for number, place in enumerate((inside + 20, inside + 700, inside - LENGTH + 10)):
@@ -452,6 +498,23 @@ def test_a_damaged_archive_within_an_archive_costs_nothing_else(
         told = sentence(capsys, "archive", "extract", model, str(archive), str(out), "--threads", "1")
         assert "1 of 11 files is lost" in told
         assert stored(out) == {name: each for name, each in expected.items() if name != "older.glow"}
+
+
+def test_an_archive_without_its_beginning_is_not_taken_for_the_one_within_it(
+    model: str, folder: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If the end is damaged, too, nothing tells which files are whose."""
+    (folder / "0.glow").write_bytes(archive.read_bytes())
+    main(["archive", "create", model, str(folder), str(archive), "--replace", "--block", "3", "--threads", "1"])
+    data, expected = archive.read_bytes(), stored(folder)
+    archive.write_bytes(bytes(LENGTH) + data[LENGTH:])
+    told = sentence(capsys, "archive", "extract", model, str(archive), str(tmp_path / "out"), "--threads", "1")
+    assert "some files may be lost, because nothing says how many there were" in told
+    assert stored(tmp_path / "out") == expected
+    archive.write_bytes(bytes(LENGTH) + data[LENGTH:-LENGTH])
+    for words in (("list",), ("verify", model)):
+        told = sentence(capsys, "archive", *words, str(archive))
+        assert "is damaged at its beginning and at its end, and it holds another archive" in told
 
 
 def test_a_large_file_is_read_and_written_in_parts(
@@ -470,7 +533,7 @@ def test_a_large_file_is_read_and_written_in_parts(
     assert extracted(model, archive, tmp_path / "out")["film.mp4"][0] == film
     archive.write_bytes(archive.read_bytes().replace(film[40_000:40_010], b"0123456789"))
     told = sentence(capsys, "archive", "verify", model, str(archive), "--threads", "1")
-    assert "1 of 1 file is lost (film.mp4)" in told
+    assert "1 of 1 file is lost" in told
 
 
 @pytest.mark.parametrize("after", [b"some other lines", b"some"])
@@ -595,6 +658,9 @@ HOSTILE = {
     "a second head": [HEAD],
 }
 HEADS = {
+    "a number of 4,000 digits": HEAD[1].replace(b"100000", b"1" * 4000),
+    "sizes of 4,000 digits": HEAD[1].replace(b"[3, 8, 8]", b"[3, 8, " + b"8" * 4000 + b"]"),
+    "a name of 10,000 letters": HEAD[1].replace(b"tiny", b"t" * 10_000),
     "a head that is no head": b"[1]",
     "deep nesting": b"[" * 100_000,
     "a head without a model": b'{"version": 1, "files": 1}',
@@ -646,9 +712,10 @@ def test_images_that_are_not_there_are_refused(
     for number, more in enumerate((0, 2 * 192 * count + 8 * count + 8 * 128)):
         block = bytes(-(-count // 8)) + heads + bytes(more)
         path = hostile(tmp_path / "hostile.glow", (b"head", head, b""), (b"imgs", way + names, block))
-        told = sentence(capsys, "archive", "extract", model, str(path), str(tmp_path / "out"), "--threads", "1")
-        assert "The compressed images are damaged" in told
-        assert ("can't take" in told) == bool(number)
+        out = tmp_path / f"out {number}"
+        told = sentence(capsys, "archive", "extract", model, str(path), str(out), "--threads", "1")
+        assert f"{count:,} of {counted(count, 'file')} {'is' if count == 1 else 'are'} lost" in told
+        assert not stored(out)
 
 
 def test_images_of_a_model_whose_images_have_no_format_are_refused(
@@ -678,9 +745,11 @@ def test_names_that_a_system_cannot_have_cost_only_their_files(
     """Names that differ only in upper and lower case are the same on some systems, and then like a name twice."""
     head = Head(len(names), "tiny", [3, 8, 8], 5, "00", "00").packed()
     path = hostile(tmp_path / "a.glow", (b"head", head, b""), *map(kept, names), (b"end.", b"", b""))
-    told = sentence(capsys, "archive", "extract", model, str(path), str(tmp_path / "out"), "--threads", "1")
-    assert told.startswith(f"glowflow: 1 file can't be written here, and the others are in {tmp_path / 'out'}: ")
-    assert reason in told
+    assert main(["archive", "extract", model, str(path), str(tmp_path / "out"), "--threads", "1"]) == 2
+    said = capsys.readouterr()
+    assert f"1 file can't be written here, and the others are in {tmp_path / 'out'}." in " ".join(said.err.split())
+    assert "not written  " in said.out
+    assert reason in said.out
     assert len(stored(tmp_path / "out")) == 1
 
 
@@ -696,6 +765,8 @@ def test_names_that_a_system_cannot_have_cost_only_their_files(
         ("aux", False),
         ("a/Nul.png", False),
         ("com1.tar.gz", False),
+        ("a/COM\u00b9.png", False),
+        ("conin$", False),
         ("a\nb", False),
         ("what?", False),
     ],
@@ -736,6 +807,8 @@ def test_what_is_no_archive_is_refused(
     os.mkfifo(pipe)
     for place in (pipe, folder):
         assert "is no file: an archive has to be one" in sentence(capsys, "archive", "list", str(place))
+    (tmp_path / "empty").touch()
+    assert sentence(capsys, "archive", "list", str(tmp_path / "empty")).endswith("archive: it's empty.")
     assert "missing.glow" in sentence(capsys, "archive", "list", str(folder / "missing.glow"))
     assert not (tmp_path / "out").exists()
 
@@ -790,7 +863,8 @@ def test_what_cannot_be_stored_is_told(
     (folder / "nowhere").symlink_to(tmp_path / "nothing")
     os.mkfifo(folder / "pipe")
     capsys.readouterr()
-    assert main(["archive", "create", model, str(folder), str(archive), "--block", "3", "--threads", "1"]) == 0
+    again = ["archive", "create", model, str(folder), str(archive), "--replace", "--block", "3", "--threads", "1"]
+    assert main(again) == 0
     told = capsys.readouterr().err
     assert f"{folder / 'link'} is left out: it's a link to a folder." in told
     for name in ("nowhere", "pipe"):
@@ -822,6 +896,48 @@ def test_a_file_that_cannot_be_read_is_named_before_the_others_are_stored(
     monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "6.png" and may(path, mode))
     told = sentence(capsys, "archive", "create", "nothing-here", str(folder), str(tmp_path / "a.glow"))
     assert told.endswith("6.png can't be read: you lack the permission.")
+
+
+@pytest.mark.parametrize("name", ["0.png", "more/photo.jpg"])
+def test_a_file_that_goes_away_costs_only_itself(
+    name: str,
+    model: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It's named, and left out. The archive is whole without it, although the number of its files was written first."""
+    listed, archive = list(files_of(folder)), tmp_path / "a.glow"
+    (folder / name).unlink()
+    monkeypatch.setattr("glowflow.codec.folder.files_of", lambda *_: listed)
+    told = sentence(capsys, "archive", "create", model, str(folder), str(archive), "--threads", "1")
+    assert told == f"glowflow: {folder / name} can't be read: No such file or directory. {archive} lacks 1 file."
+    assert main(["archive", "verify", model, str(archive), "--threads", "1"]) == 0
+    assert extracted(model, archive, tmp_path / "out") == stored(folder)
+
+
+def test_a_file_that_cannot_be_read_to_its_end_costs_only_itself(
+    model: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The part of its record that was written is taken back."""
+    copied, calls = records._copied, []
+
+    def failing(parts: Iterable[bytes], to: BinaryIO | None = None) -> tuple[int, int]:
+        found = copied(parts, to)
+        if to is not None and found[0] == (folder / "more" / "photo.jpg").stat().st_size:
+            calls.append(found)
+            raise records.UnstoredError("photo.jpg can't be read: Input/output error.")
+        return found
+
+    monkeypatch.setattr(records, "_copied", failing)
+    archive = tmp_path / "a.glow"
+    told = sentence(capsys, "archive", "create", model, str(folder), str(archive), "--threads", "1")
+    assert "photo.jpg can't be read: Input/output error." in told
+    assert len(calls) == 1
+    expected = stored(folder)
+    del expected["more/photo.jpg"]
+    assert extracted(model, archive, tmp_path / "out") == expected
 
 
 def test_a_file_that_is_no_archive_is_not_replaced(
@@ -866,7 +982,9 @@ def test_mistakes_are_named(
     before = archive.read_bytes()
     assert "--block is 0" in sentence(capsys, "archive", "create", model, str(folder), str(archive), "--block", "0")
     assert "is no folder" in sentence(capsys, "archive", "create", model, str(archive), str(tmp_path / "x.glow"))
-    assert "No model in" in sentence(capsys, "archive", "create", "nothing-here", str(folder), str(archive))
+    create = ("archive", "create", "nothing-here", str(folder))
+    assert "No model in" in sentence(capsys, *create, str(tmp_path / "x.glow"))
+    assert "pictures.glow exists already: give OUT a new name, or --replace" in sentence(capsys, *create, str(archive))
     assert "is not empty" in sentence(capsys, "archive", "extract", model, str(archive), str(folder))
     assert archive.read_bytes() == before
 

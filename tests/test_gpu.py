@@ -17,6 +17,7 @@ def test_a_dry_run_answers_every_question(tmp_path: Path, monkeypatch: pytest.Mo
         "conformance",
         "gradients",
         "reconstruction",
+        "archive",
         "training",
         "sampling",
         "capture",

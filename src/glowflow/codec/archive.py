@@ -18,7 +18,7 @@ from glowflow.codec.entries import LONGEST_TIME, Entry, UnlikeError, unpacked_en
 from glowflow.codec.head import Head, other_model
 from glowflow.codec.integer_model import IntegerModel
 from glowflow.codec.pictures_alone import FORMATS, MODES, picture_file
-from glowflow.codec.records import Damage, Record, read_records
+from glowflow.codec.records import Damage, DamagedError, Record, read_records
 from glowflow.errors import InputError
 
 HEAD, IMAGES, FILE, END = b"head", b"imgs", b"file", b"end."
@@ -28,7 +28,7 @@ CODED = Struct(f"<{SIZE}sIHHI")
 """Before the names of images: digest of the model's integer form, number of images, and the way of the block, whose
 stream begins with their times."""
 MOST_TOLD = 20
-"""Damages and names of lost files that are remembered."""
+"""Damages that are remembered."""
 
 
 class File(NamedTuple):
@@ -86,18 +86,23 @@ class Coded:
         """The file of each image. `advance` is called with numbers of bytes of the archive that have been read.
 
         Raises:
-            InputError: If the images were coded with another model, or if the archive isn't as glowflow writes it.
-            DamagedError: If they are damaged.
+            InputError: If the images were coded with another model, or with one whose images have no format.
+            DamagedError: If they are damaged, or can't be decoded.
         """
         integers, count = model(), len(self.entries)
         if self.digest != integers.digest:
             raise other_model(self.digest.hex(), integers)
         if integers.config.image_shape[0] not in MODES:
             raise UnlikeError("it has images of a model whose images have no format")
-        check_block(self.record.length, count, integers.config, self.way)
         each = self.record.length // count
-        images, content = unpacked(integers, self.record.read(), count, self.way, lambda images: advance(each * images))
-        for entry, time, pixels in zip(self.entries, unpacked_times(content, count), images.numpy(), strict=True):
+        try:
+            check_block(self.record.length, count, integers.config, self.way)
+            content = self.record.read()
+            images, content = unpacked(integers, content, count, self.way, lambda images: advance(each * images))
+            times = unpacked_times(content, count)
+        except InputError as error:
+            raise DamagedError(self.record.damage) from error
+        for entry, time, pixels in zip(self.entries, times, images.numpy(), strict=True):
             yield File(entry, time, [picture_file(pixels, entry.kind)])
 
 
@@ -115,10 +120,6 @@ class Contents:
     """True if the last record is there."""
     names: int = 0
     """How many files have been named."""
-    lost: int = 0
-    """How many of these turned out to be damaged when they were read."""
-    lost_names: list[str] = field(default_factory=list)
-    """The first ones of them."""
     damages: list[Damage] = field(default_factory=list)
     """The first ones."""
 
@@ -142,11 +143,10 @@ class Contents:
         """Note a damage."""
         self.damages = [*self.damages, damage][:MOST_TOLD]
 
-    def lose(self, names: list[str], damage: Damage) -> None:
-        """Note the files that a damage costs."""
-        self.note(damage)
-        self.lost += len(names)
-        self.lost_names = [*self.lost_names, *names][:MOST_TOLD]
+    @property
+    def nameless(self) -> int | None:
+        """How many files are lost with their names; None if nobody knows."""
+        return self.head.files - self.names if self.head else None
 
 
 def read(path: Path, contents: Contents) -> Iterator[Block]:
@@ -157,6 +157,8 @@ def read(path: Path, contents: Contents) -> Iterator[Block]:
     """
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no file: an archive has to be one, because it isn't read from first to last.")
+    if not path.stat().st_size:
+        raise InputError(f"{path} isn't a glowflow archive: it's empty.")
     for record in read_records(path):
         if isinstance(record, Damage):
             contents.note(record)

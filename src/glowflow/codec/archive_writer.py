@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import SEEK_END
 from math import prod
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -18,7 +20,7 @@ from glowflow.codec.entries import LONGEST_LIST, MOST_ENTRIES, TIMES, Entry, pac
 from glowflow.codec.head import Head
 from glowflow.codec.integer_model import IntegerModel
 from glowflow.codec.pictures_alone import LARGEST_HEADER, pixels_alone, why_larger
-from glowflow.codec.records import write_record
+from glowflow.codec.records import UnstoredError, reading, write_record
 
 
 @dataclass
@@ -33,6 +35,8 @@ class Written:
     """Bytes that all the files had before."""
     reasons: "Counter[str]" = field(default_factory=Counter)
     """Why files are kept as they are, and how many for each reason."""
+    left_out: list[str] = field(default_factory=list)
+    """Sentences on files that can't be read any more, or that change while they are stored."""
 
 
 class Picture(NamedTuple):
@@ -76,32 +80,46 @@ class Writer:
         self.block = min(self.block, MOST_ENTRIES, max(1, LARGEST_BLOCK // prod(self.model.config.image_shape)))
 
     def write(self, paths: Sequence[tuple[str, Path]]) -> Written:
-        """Write the files with these names at these places."""
+        """Write the files with these names at these places, without those that can't be read."""
         self.number = _number(paths)
-        self._record(HEAD, Head.of(len(paths), self.name, self.model).packed())
+        head = Head.of(len(paths), self.name, self.model)
+        self._record(HEAD, head.packed())
         for name, path in paths:
-            self._add(name, path)
+            place = self.file.tell()
+            try:
+                self._add(name, path)
+            except UnstoredError as error:
+                self.written.left_out.append(str(error))
+                self.file.seek(place)
+                self.file.truncate()
+                self._say(1, 0, 0)
         self._write_waiting()
         self._record(END, b"")
+        if lacking := len(self.written.left_out):
+            self.file.seek(0)
+            self._record(HEAD, head.with_files(len(paths) - lacking))
+            self.file.seek(0, SEEK_END)
         return self.written
 
     def _record(self, kind: bytes, index: bytes, content: bytes | Path = b"") -> int:
         return write_record(self.file, kind, index, content, self.number)
 
     def _add(self, name: str, path: Path) -> None:
-        """Have an image wait for others, or write another file."""
-        about, status = self.model.config, path.stat()
-        self.written.source_bytes += status.st_size
+        """Have an image wait for others, or write another file; UnstoredError if it can't be read."""
+        about = self.model.config
         longest = 2 * about.num_dims + LARGEST_HEADER
-        with path.open("rb") as file:
-            content = file.read(longest + 1)
+        with reading(path):
+            status = path.stat()
+            with path.open("rb") as file:
+                content = file.read(longest + 1)
         is_larger = len(content) > longest
         found = why_larger(content) if is_larger else pixels_alone(content, about.image_shape, about.num_bits)
         if isinstance(found, str):
-            self.written.reasons[found] += 1
             self._keep(name, path, status.st_mtime_ns)
+            self.written.reasons[found] += 1
         else:
             self._wait(Picture(Entry(name, found[0]), status.st_mtime_ns, found[1]))
+        self.written.source_bytes += status.st_size
 
     def _wait(self, picture: Picture) -> None:
         """Have an image wait for others, until these are a block or their names are many."""
@@ -115,8 +133,8 @@ class Writer:
     def _keep(self, name: str, path: Path, time: int) -> None:
         """Write a file as it is."""
         index = KEPT.pack(min(max(time, TIMES.min), TIMES.max)) + packed_entries([Entry(name, "")])
-        self.written.files += 1
         self.written.file_bytes += self._record(FILE, index, path)
+        self.written.files += 1
         self._say(1, 0, 0)
 
     def _write_waiting(self) -> None:
@@ -149,7 +167,8 @@ def _number(paths: Sequence[tuple[str, Path]]) -> int:
     """A number for an archive of these files. An archive that is one of them has another number."""
     number = 0
     for name, path in paths:
-        status = path.stat()
-        about = f"{name}\0{status.st_size} {status.st_mtime_ns}\0"
-        number = crc32(about.encode("utf-8", "surrogatepass"), number)
+        with suppress(OSError):  # a file that can't be read is left out later
+            status = path.stat()
+            about = f"{name}\0{status.st_size} {status.st_mtime_ns}\0"
+            number = crc32(about.encode("utf-8", "surrogatepass"), number)
     return number

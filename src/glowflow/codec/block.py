@@ -140,7 +140,7 @@ def check_size(count: int, shape: tuple[int, ...]) -> None:
     if count * prod(shape) > LARGEST_BLOCK:
         raise InputError(
             f"A block can't have {counted(count, 'image')} of shape {tuple(shape)}: {LARGEST_BLOCK:,} values are the "
-            "most. Compress fewer images at a time."
+            "most."
         )
 
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from glowflow.codec.archive import MOST_TOLD, Block, Coded, Contents, File, read
+from glowflow.codec.archive import Block, Coded, Contents, File, read
 from glowflow.codec.folder import restore
-from glowflow.codec.head import shown
 from glowflow.codec.integer_model import IntegerModel
 from glowflow.codec.records import DamagedError
-from glowflow.errors import InputError
+from glowflow.errors import InputError, in_a_row
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,9 @@ class Extraction:
     count: int = 0
     """How many files."""
     unfit: int = 0
-    """How many files can't be there."""
-    reasons: list[str] = field(default_factory=list)
-    """The names of the first ones of them, and why."""
-
-    def add(self, name: str, reason: str) -> None:
-        """Note a file that has come back; or, with a reason, one that can't be there."""
-        if reason:
-            self.unfit += 1
-            self.reasons = [*self.reasons, f"{shown(name)} ({reason})"][:MOST_TOLD]
-        else:
-            self.count += 1
+    """How many files can't be written here."""
+    lost: int = 0
+    """How many of those that were asked for turned out to be damaged."""
 
 
 def survey(wanted: Wanted) -> Survey:
@@ -71,15 +62,22 @@ def survey(wanted: Wanted) -> Survey:
     Raises:
         InputError: If no file has a name that is asked for, or as for `read`.
     """
-    found, unknown = Survey(), set(wanted.patterns)
-    for block in read(wanted.archive, Contents()):
+    found, unknown, contents = Survey(), set(wanted.patterns), Contents()
+    for block in read(wanted.archive, contents):
         if names := wanted.names(block):
             found.size += block.record.length
             found.has_images |= isinstance(block, Coded)
             unknown -= {pattern for pattern in unknown if any(_fits(name, pattern) for name in names)}
     if unknown:
-        raise InputError(f"No file of {wanted.archive} has the name {min(unknown)!r}.")
+        raise InputError(_not_found(wanted.archive, unknown, contents))
     return found
+
+
+def _not_found(archive: Path, unknown: set[str], contents: Contents) -> str:
+    told = f"No file of {archive} fits --only {in_a_row([repr(pattern) for pattern in sorted(unknown)])}."
+    if contents.nameless != 0:
+        return f"{told} The archive is damaged, and it may have had such a file."
+    return f"{told} Give a name that glowflow archive list shows, or a pattern: 'folder/*' is all of a folder."
 
 
 def extract(
@@ -87,6 +85,7 @@ def extract(
     out: Path | None,
     model: Callable[[], IntegerModel],
     advance: Callable[[int], None] = lambda count: None,
+    told: Callable[[str, str], None] = lambda name, reason: None,
 ) -> Extraction:
     """Get files back.
 
@@ -95,6 +94,8 @@ def extract(
         out: The folder for them; None if they are only to be checked.
         model: Gives the model's integer form. It's called only for images.
         advance: Is called with numbers of bytes of the archive that have been read.
+        told: Is called with the name of each file that can't be written here, and the reason; and with the name of each
+            file that is damaged, and an empty reason.
 
     Raises:
         InputError: If the model is another one, or as for `read`.
@@ -104,9 +105,16 @@ def extract(
         if names := wanted.names(block):
             try:
                 for file in _files(block, model, advance, wanted):
-                    found.add(file.entry.name, restore(out, file) if out else _checked(file))
+                    if reason := restore(out, file) if out else _checked(file):
+                        told(file.entry.name, reason)
+                        found.unfit += 1
+                    else:
+                        found.count += 1
             except DamagedError as error:
-                found.contents.lose(names, error.damage)
+                found.contents.note(error.damage)
+                found.lost += len(names)
+                for name in names:
+                    told(name, "")
     return found
 
 

@@ -16,7 +16,17 @@ from glowflow.errors import InputError
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that aren't about a file's name, and so end an extraction."""
 SIGNS = frozenset('\\:*?"<>|')
-DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
+DEVICES = frozenset(
+    {
+        "CON",
+        "CONIN$",
+        "CONOUT$",
+        "PRN",
+        "AUX",
+        "NUL",
+        *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³"),
+    }
+)
 """What Windows doesn't have in a name, and as a name."""
 
 

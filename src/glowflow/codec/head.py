@@ -3,6 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
+from glowflow.codec.block import LARGEST_BLOCK
 from glowflow.codec.entries import UnlikeError
 from glowflow.codec.integer_model import IntegerModel
 from glowflow.errors import InputError
@@ -36,6 +37,10 @@ class Head(NamedTuple):
     def packed(self) -> bytes:
         """The head as bytes."""
         return json.dumps({"version": VERSION, **self._asdict()}).encode()
+
+    def with_files(self, files: int) -> bytes:
+        """The head of fewer files, as just as many bytes as this one has."""
+        return self._replace(files=files).packed().ljust(len(self.packed()))
 
     @classmethod
     def unpacked(cls, data: bytes) -> "Head":
@@ -95,5 +100,7 @@ def _is_head(values: list[Any]) -> bool:
     """True for values of the right kinds."""
     if [type(value) for value in values] != [int, str, list, int, str, str]:
         return False
-    files, _, shape, *_ = values
-    return files >= 0 and [type(size) for size in shape] == [int] * 3
+    files, model, shape, num_bits, *digests = values
+    is_shape = [type(size) for size in shape] == [int] * 3 and all(1 <= size <= LARGEST_BLOCK for size in shape)
+    is_named = len(model) <= LONGEST_MODEL and all(len(digest) <= LONGEST_MODEL for digest in digests)
+    return 0 <= files < 1 << 63 and is_shape and 1 <= num_bits <= 8 and is_named

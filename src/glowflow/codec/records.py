@@ -1,6 +1,7 @@
 """A file of records, whose damage is noticed, and costs only the records that it hits."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -26,6 +27,10 @@ class DamagedError(InputError):
     def __init__(self, damage: "Damage") -> None:
         self.damage = damage
         super().__init__(f"The record of {damage.length:,} bytes from byte {damage.start:,} on is damaged.")
+
+
+class UnstoredError(InputError):
+    """The error for a file that can't be read, or that changes while it's stored."""
 
 
 class Damage(NamedTuple):
@@ -98,14 +103,15 @@ def write_record(file: BinaryIO, kind: bytes, index: bytes, content: bytes | Pat
         number: The same for all records of the file.
 
     Raises:
-        InputError: If a file with the content changes meanwhile. It may grow; what is added isn't stored.
+        UnstoredError: If a file with the content can't be read, or changes meanwhile. It may grow; what is added isn't
+            stored. A part of the record may have been written.
     """
-    length = content.stat().st_size if isinstance(content, Path) else len(content)
+    length = _size(content)
     before = _copied(_parts(content, length))
     header = HEADER.pack(MARK, kind, number, len(index), *before)
     file.write(header + CHECKSUM.pack(crc32(index, crc32(header))) + index)
     if not _copied(_parts(content, length), file) == before == (length, before[1]):
-        raise InputError(f"{content!s} has changed while it was being stored. Store it again.")
+        raise UnstoredError(f"{content!s} has changed while it was being stored.")
     return LENGTH + len(index) + length
 
 
@@ -115,18 +121,43 @@ def read_records(path: Path) -> Iterator[Record | Damage]:
     A record can be read until the next one is asked for. The next one stands behind its content, also if the content is
     damaged. If no record begins there, the content is searched for one, because bytes may have been lost or added. A
     content that is such a file itself has records of another number, which aren't taken for this file's.
+
+    Raises:
+        InputError: If nothing tells the file's own records from those of such a content.
     """
-    size, at, number = path.stat().st_size, 0, None
+    size, at = path.stat().st_size, 0
     with path.open("rb") as file:
+        number = _number(file, size)
         while at < size:
             record = _record(file, at, size, number)
             if record:
                 yield record
-                at, number = _after(record, size), record.number
+                at = _after(record, size)
             else:
                 end = _next(file, at + 1, size, number)
                 yield Damage(at, end - at)
                 at = end
+
+
+def _number(file: BinaryIO, size: int) -> int | None:
+    """The number of the file's records: that of the first one or, if it's damaged, of the last one, without a content.
+
+    If both are damaged, it's that of the other records; None if there are none.
+    """
+    for place in (0, max(size - LENGTH, 0)):
+        if record := _record(file, place, size, None):
+            return record.number
+    numbers, at = set[int](), _next(file, 0, size, None)
+    while at < size:
+        if record := _record(file, at, size, None):
+            numbers.add(record.number)
+        at = _next(file, at + 1, size, None)
+    if len(numbers) > 1:
+        raise InputError(
+            f"{file.name} is damaged at its beginning and at its end, and it holds another archive: nothing tells its "
+            "own files from those of the other one."
+        )
+    return next(iter(numbers), None)
 
 
 def _record(file: BinaryIO, at: int, size: int, number: int | None) -> Record | None:
@@ -176,13 +207,29 @@ def _chunks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
         yield chunk
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise an UnstoredError, which names the file, for an error of the system."""
+    try:
+        yield
+    except OSError as error:
+        raise UnstoredError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def _size(content: bytes | Path) -> int:
+    if isinstance(content, bytes):
+        return len(content)
+    with reading(content):
+        return content.stat().st_size
+
+
 def _parts(content: bytes | Path, length: int) -> Iterator[bytes]:
     """Some bytes, or the first `length` ones of a file, in parts."""
     if isinstance(content, bytes):
         yield content
-    else:
-        with content.open("rb") as file:
-            yield from _chunks(file, 0, length)
+        return
+    with reading(content), content.open("rb") as file:
+        yield from _chunks(file, 0, length)
 
 
 def _copied(parts: Iterable[bytes], to: BinaryIO | None = None) -> tuple[int, int]:

@@ -16,16 +16,20 @@ from glowflow.errors import InputError, counted, in_a_row
 from glowflow.progress import progress, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from glowflow.codec import IntegerModel
     from glowflow.codec.archive import Contents
     from glowflow.codec.archive_writer import Writer
     from glowflow.codec.extraction import Extraction
 
-MOST_NAMES, MOST_PLACES, MOST_REASONS = 10, 5, 3
-"""How many lost files, damaged places and reasons are named."""
+MOST_PLACES, MOST_REASONS = 5, 3
+"""How many damaged places and reasons are named."""
 
 
-def create(model: str, folder: Path, out: Path, block: int = 1000, threads: str | None = None) -> None:
+def create(
+    model: str, folder: Path, out: Path, block: int = 1000, replace: bool = False, threads: str | None = None
+) -> None:
     """Store a folder in one file, with its images about as small as the model's likelihood says.
 
     Example: glowflow archive create runs/digits my_digits digits.glow
@@ -42,6 +46,7 @@ def create(model: str, folder: Path, out: Path, block: int = 1000, threads: str 
         block: The number of images that are coded together. A block is decoded as a whole: one image takes as long as
             all of them, and one damaged byte loses all of them. The first images of each block take more bytes than
             the others.
+        replace: If there is an archive OUT already, replace it when the new one is whole. Otherwise it's refused.
     """
     from glowflow.codec.archive_writer import Writer
     from glowflow.codec.entries import MOST_ENTRIES
@@ -49,7 +54,7 @@ def create(model: str, folder: Path, out: Path, block: int = 1000, threads: str 
     from glowflow.durable import beside, replacing
 
     check_whole("--block", block, 1, MOST_ENTRIES)
-    _check_out(out)
+    _check_out(out, may_replace=replace)
     own = [out, beside(destination(out), "partial")]
     paths = list(files_of(folder, own, lambda path, reason: say(f"{path} is left out: {reason}.")))
     integers, start = _integers(model), perf_counter()
@@ -62,19 +67,22 @@ def create(model: str, folder: Path, out: Path, block: int = 1000, threads: str 
         size = file.tell()
     rows = _report(writer, perf_counter() - start)
     print_rows(rows | {"written": f"{out}, {size:,} bytes; the files have {written.source_bytes:,}"})
+    if left_out := written.left_out:
+        raise InputError(f"{' '.join(left_out[:MOST_PLACES])} {out} lacks {counted(len(left_out), 'file')}.")
 
 
 def extract(model: str, archive: Path, out: Path, only: list[str] | None = None, threads: str | None = None) -> None:
     """Get the files of an archive back.
 
-    Example: glowflow archive extract runs/digits digits.glow my_digits
+    Example: glowflow archive extract runs/digits digits.glow copy_of_my_digits
+
+    Files that are kept as they are need no model: ask for them by --only, and give - as MODEL.
 
     Args:
-        archive: What `glowflow archive create` made with the same model. Files that are kept as they are come back
-            without the model, too.
+        archive: What `glowflow archive create` made with the same model.
         out: The folder for the files, which must be new or empty.
-        only: The name of a file, or a pattern such as "holidays/*.png", if not all files are wanted. It may be given
-            several times.
+        only: The name of a file, or a pattern, if not all files are wanted. In a pattern, * stands for any letters and
+            slashes: "holidays/*" is everything in that folder. The option may be given several times.
     """
     from glowflow.codec.folder import new_folder
 
@@ -82,7 +90,7 @@ def extract(model: str, archive: Path, out: Path, only: list[str] | None = None,
     with new_folder(out) as partial:
         found = _extracted(model, archive, partial, only)
     print_rows({"written": f"{counted(found.count, 'file')} in {out}"})
-    _check(archive, found.contents, f"the others are in {out}", found)
+    _check(archive, found.contents, f"in {out}", found, only or ())
 
 
 def verify(model: str, archive: Path, threads: str | None = None) -> None:
@@ -94,12 +102,12 @@ def verify(model: str, archive: Path, threads: str | None = None) -> None:
         archive: What `glowflow archive create` made with the same model.
     """
     found = _extracted(model, archive, None)
-    _check(archive, found.contents, "the others are intact", found)
+    _check(archive, found.contents, "intact", found)
     print_rows({"model": str(found.contents.head), "intact": f"{counted(found.count, 'file')} of {archive}"})
 
 
 def list_(archive: Path) -> None:
-    """List the files of an archive, each as "coded" by the model or "kept" as it is; first, the model.
+    """Show the model of an archive, and its files. Each file is "coded" by the model, or "kept" as it is.
 
     Example: glowflow archive list digits.glow
 
@@ -117,7 +125,7 @@ def list_(archive: Path) -> None:
     for block in read(archive, contents):
         for entry in block.entries:
             sys.stdout.write(f"{'coded' if entry.kind else 'kept':5}  {shown(entry.name)}\n")
-    _check(archive, contents, "the others are listed")
+    _check(archive, contents, "listed")
 
 
 def _integers(model: str) -> "IntegerModel":
@@ -141,16 +149,19 @@ def _code_black(integers: "IntegerModel", count: int) -> None:
     packed(integers, torch.zeros(count, *integers.config.image_shape, dtype=torch.uint8), Way(count, 256))
 
 
-def _check_out(out: Path) -> None:
-    """Refuse to replace a file that isn't an archive: it could be one that is to be stored."""
+def _check_out(out: Path, *, may_replace: bool) -> None:
+    """Refuse to replace a file. An empty one may be replaced, and an archive if the user asks for it."""
     from glowflow.codec.records import MARK
 
     check_parent(out)
-    if out.is_file() and descriptor(out) is None:
-        with out.open("rb") as file:
-            begins = file.read(len(MARK))
-        if begins not in {b"", MARK}:
-            raise InputError(f"{out} isn't an archive, and would be replaced: give OUT a new name.")
+    if not out.is_file() or descriptor(out) is not None:
+        return
+    with out.open("rb") as file:
+        begins = file.read(len(MARK))
+    if begins not in {b"", MARK}:
+        raise InputError(f"{out} isn't an archive, and would be replaced: give OUT a new name.")
+    if begins and not may_replace:
+        raise InputError(f"{out} exists already: give OUT a new name, or --replace if you don't need the old archive.")
 
 
 def _name(model: str) -> str:
@@ -192,7 +203,14 @@ def _extracted(model: str, archive: Path, out: Path | None, only: list[str] | No
     if needed.has_images:
         opened()  # before the first file is written
     with progress(f"Reading {archive}", max(needed.size, 1), "bytes") as advance:
-        return extract(wanted, out, opened, advance)
+        return extract(wanted, out, opened, advance, _print_lost)
+
+
+def _print_lost(name: str, reason: str) -> None:
+    """Print the name of a file that is damaged, or why it can't be written here."""
+    from glowflow.codec.head import shown
+
+    sys.stdout.write(f"not written  {shown(name)} ({reason})\n" if reason else f"lost  {shown(name)}\n")
 
 
 def _integers_of(model: str, archive: Path) -> "IntegerModel":
@@ -209,33 +227,52 @@ def _integers_of(model: str, archive: Path) -> "IntegerModel":
     return integers
 
 
-def _check(archive: Path, contents: "Contents", others: str, found: "Extraction | None" = None) -> None:
-    """Report what an archive has lost, and what this system can't have."""
+def _check(
+    archive: Path, contents: "Contents", where: str, found: "Extraction | None" = None, only: "Sequence[str]" = ()
+) -> None:
+    """Report what an archive has lost, and what this system can't have.
+
+    Args:
+        archive: The archive.
+        contents: What is known of it.
+        where: Where its files are now, or what they are.
+        found: What has come back.
+        only: Which files were asked for, if not all were.
+    """
     problems = []
-    if contents.damages or not contents.is_complete or not contents.head or contents.names < contents.head.files:
-        problems.append(f"{archive} is damaged ({_where(contents)}): {_lost(contents)}, and {others}.")
+    if contents.damages or not contents.is_complete or contents.nameless != 0:
+        lost = found.lost if found else 0
+        damaged = f"{archive} is damaged ({_places(contents)})"
+        if not only:
+            problems.append(f"{damaged}: {_lost(contents, lost)} {where}.")
+        elif lost:
+            problems.append(f"{damaged}: {counted(lost, 'file')} that you asked for {_are(lost)} lost.")
+        elif contents.nameless != 0 and any(sign in pattern for pattern in only for sign in "*?["):
+            problems.append(f"{damaged}: names are lost, too, and you may have asked for some of them.")
+        else:
+            say(f"{damaged}, but all files that you asked for are {where}.")
     if found and found.unfit:
-        told = in_a_row(found.reasons, MOST_NAMES)
-        problems.append(f"{counted(found.unfit, 'file')} can't be written here, and {others}: {told}.")
+        problems.append(f"{counted(found.unfit, 'file')} can't be written here, and the others are {where}.")
     if problems:
         raise InputError(" ".join(problems))
 
 
-def _where(contents: "Contents") -> str:
-    places = [f"{damage.length:,} bytes from byte {damage.start:,} on" for damage in contents.damages]
+def _places(contents: "Contents") -> str:
+    places = [f"{counted(damage.length, 'byte')} from byte {damage.start:,} on" for damage in contents.damages]
     return in_a_row(places, MOST_PLACES) or ("a part is missing" if contents.is_complete else "its end is missing")
 
 
-def _lost(contents: "Contents") -> str:
-    """How many files are lost, and the names of those whose names aren't."""
-    from glowflow.codec.head import shown
+def _lost(contents: "Contents", lost: int) -> str:
+    """How many files are lost, up to the word before the place of the others."""
+    if contents.nameless is None or not contents.head:
+        some = f"{counted(lost, 'file')} {_are(lost)} lost, and perhaps more" if lost else "some files may be lost"
+        return f"{some}, because nothing says how many there were. The others are"
+    total, count = contents.head.files, contents.nameless + lost
+    if not count:
+        return f"no file is lost, and all {total:,} are"
+    named = f", {contents.nameless:,} of them with their names" if contents.nameless else ""
+    return f"{count:,} of {counted(total, 'file')} {_are(count)} lost{named}. The others are"
 
-    names = in_a_row([shown(name) for name in contents.lost_names], MOST_NAMES)
-    if not contents.head:
-        some = f"{counted(contents.lost, 'file')} ({names}) and perhaps more are" if names else "some files may be"
-        return f"{some} lost, since their number isn't known"
-    total = contents.head.files
-    count = total - contents.names + contents.lost
-    among = "" if count == contents.lost else "among them "
-    told = f" ({among}{names})" if names else ""
-    return f"{count:,} of {counted(total, 'file')} {'is' if count == 1 else 'are'} lost{told}"
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

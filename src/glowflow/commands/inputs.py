@@ -292,6 +292,8 @@ def check_replaceable(option: str, path: Path) -> None:
     place = destination(path).absolute()
     if place.exists() and any(place.iterdir()):
         raise InputError(f"{path} is not empty: it has hidden files; give {option} a new folder.")
+    if Path.cwd().resolve().is_relative_to(place.resolve()):
+        raise InputError(f"{path} can't be replaced, because you are in it: give {option} a new folder in it.")
     if place.exists() and (os.path.ismount(place) or not os.access(place.parent, os.W_OK | os.X_OK)):
         raise InputError(f"{path} can't be replaced by a new folder: give {option} a new folder in it.")
 
