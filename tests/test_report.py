@@ -235,7 +235,7 @@ def test_a_result_is_text(run: Path) -> None:
 
 def test_results_of_commands_are_in_the_report(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "run"]) == 0
-    assert main(["score", "run"]) == 0
+    assert main(["score", "run", "--split", "all"]) == 0
     told = capfd.readouterr().out
     text = Text(report(home / "run")).text
     bits = re.search(r"bits/dim +(.*)", told)

@@ -17,6 +17,7 @@ from PIL import Image
 from glowflow import Glow, GlowConfig, InputError, evaluate
 from glowflow.cli import main
 from glowflow.commands import comparing
+from glowflow.commands.groups import write_groups
 from glowflow.data import Dataset
 from glowflow.data.own_splits import has_own_splits
 from glowflow.data.whole import whole
@@ -447,7 +448,8 @@ def test_score_without_a_reference_says_so(home: Path, capsys: pytest.CaptureFix
     assert main(["score", "run", "--out", "scores.csv"]) == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "run has no reference that tells what is usual" in told
-    assert "Make one: glowflow calibrate run. It takes at least 100 usual images: the training's validation" in told
+    assert "A reference takes at least 100 usual images: the training's validation images" in told
+    assert "Make one: glowflow calibrate run" in told
     (first, *_) = rows_of(home / "scores.csv")
     assert list(first)[:5] == ["image", "split", "label", "bits_per_dim", "complexity_corrected"]
     levels = sum(float(value) for name, value in first.items() if name.startswith("bits_level"))
@@ -475,7 +477,7 @@ def test_calibrate_makes_what_score_needs(home: Path, capsys: pytest.CaptureFixt
     assert "Images are compared with 120 usual images of many.npy." in told
     assert "The reference was made of images of many.npy, all images, so they look too usual." in told
     alarms = int((column(home / "scores.csv", "p_value") < 0.1).sum())
-    assert f"200 images scored in scores.csv. {alarms} have a p-value below 0.1, where 20 of 200 usual images" in told
+    assert f"200 images scored in scores.csv. {alarms} have a p-value below 0.1, where about 20 of 200 usual" in told
     assert {row["split"] for row in rows_of(home / "scores.csv")} == {"all"}
     first = list(rows_of(home / "scores.csv")[0])
     assert first[3:9] == ["unusual", "p_value", "p_bits", "p_latents", "p_layout", "bits_per_dim"]
@@ -500,6 +502,25 @@ def test_calibrate_takes_what_the_training_has_not_seen(
         assert f"--split is {split}, and run was trained on images of pictures, so they look too usual" in refused
     assert main(["calibrate", "run", "--data", "split.npz", "--split", "all"]) == 0
     assert "200 of split.npz, all images" in capsys.readouterr().out
+    trained_here(home)
+    for split in ("all", "test", "validation"):
+        refused = sentence(capsys, "calibrate", "run", "--data", "pictures/dark", "--split", split)
+        assert f"may hold images of {home / 'pictures'}, which run was trained on" in refused
+
+
+def test_score_takes_test_images_of_what_the_model_was_trained_on(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Others look too usual, which a line reports if they are asked for."""
+    for words in ([], ["--data", "pictures"]):
+        assert main(["score", "run", *words]) == 0
+        assert {row["split"] for row in rows_of(home / "scores.csv")} == {"test"}
+        assert "too usual" not in capsys.readouterr().err
+    for split, count in (("all", 60), ("train", 45)):
+        assert main(["score", "run", "--split", split]) == 0
+        assert len(rows_of(home / "scores.csv")) == count
+        told = " ".join(capsys.readouterr().err.split())
+        assert "run was trained on 45 images of these, so they look too usual." in told
 
 
 @pytest.mark.parametrize("model", ["run/best", "run/last", "copy", "run/best without images.json"])
@@ -734,6 +755,20 @@ def test_compare_reports_few_scenes(
     assert f"The unusual images come from {effect}." in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("count", "effect"), [(1, "1, so there are no intervals"), (20, "20, so the intervals are too narrow")]
+)
+def test_compare_reports_few_images(
+    count: int, effect: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "unseen_of", lambda _, data, *__: smooth(count if data else 40))
+    assert main(["compare", "run", "--against", "photos"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"The unusual images are only {effect}." in told
+    assert "The usual images are" not in told
+
+
 def test_compare_takes_no_training_images(home: Path, many: Path) -> None:
     assert main(["compare", "run", "--data", "pictures", "--against", "many.npy", "--json", "apart.json"]) == 0
     found = json.loads((home / "apart.json").read_text())
@@ -836,10 +871,23 @@ def test_score_writes_groups_and_a_sheet(home: Path, capsys: pytest.CaptureFixtu
     with Image.open(home / "sheet.png") as picture:
         assert min(picture.size) > 600
     assert "--groups is 0; it takes" in sentence(capsys, *score, "--groups", "0")
+    twice = sentence(capsys, *score[:-1], "same.png", "--sheet", "same.png")
+    assert twice.endswith("same.png can't be written for both --out and --sheet: give one of them another name.")
     assert "leave out --draws" in sentence(capsys, *score, "--groups", "7", "--draws", "2")
     flat = ("score", "run", "--data", "many.npy", "--groups", "folder", "--out", "flat.csv")
     assert "many.npy has none, so give a number instead" in sentence(capsys, *flat)
     assert not (home / "flat.csv").exists()
+
+
+@pytest.mark.parametrize("has_reference", [True, False])
+def test_groups_with_equal_p_values_are_ordered_by_how_unusual_they_are(tmp_path: Path, *, has_reference: bool) -> None:
+    """Groups beyond all usual ones have equal p-values."""
+    usual = np.sort(np.random.default_rng(0).normal(size=300))
+    reference = replace(reference_with(usual), usual={"unusual": usual, "bits_per_dim": usual})
+    values = np.array([50.0, 50, 90, 90, -70, -70]) if not has_reference else np.array([50.0, 50, 90, 90, 70, 70])
+    columns = {"bits_per_dim": values} | ({"unusual": values} if has_reference else {})
+    write_groups(tmp_path / "s.csv", 2, [(smooth(6), columns)], reference)
+    assert [row["group"] for row in rows_of(tmp_path / "s-groups.csv")] == ["2 to 3", "4 to 5", "0 to 1"]
 
 
 @pytest.mark.usefixtures("many")

@@ -272,7 +272,7 @@ def test_score_draws_the_most_unusual_images(home: Path, capsys: pytest.CaptureF
     assert "only" not in told
     lines = [line.split(",") for line in Path("scores.csv").read_text().splitlines()[1:]]
     most = sorted(lines, key=lambda line: -float(line[3]))[:3]  # by the score `unusual`
-    expected = [f"{rank}-{line[1]}-{line[0].replace('/', '_')}.png" for rank, line in enumerate(most, 1)]
+    expected = [f"{rank}-{line[1]}-{line[0].replace('/', '_')}" for rank, line in enumerate(most, 1)]
     assert sorted(os.listdir("here/maps")) == expected
     for name in expected:
         with Image.open(home / "here" / "maps" / name) as picture:

@@ -6,7 +6,14 @@ from typing import Any
 
 from rich.table import Table
 
-from glowflow.commands.inputs import Precision, check_parent, check_picture, device_named, precision_named
+from glowflow.commands.inputs import (
+    Precision,
+    check_different,
+    check_parent,
+    check_picture,
+    device_named,
+    precision_named,
+)
 from glowflow.errors import InputError
 from glowflow.terminal import output
 
@@ -52,6 +59,7 @@ def bench(
     if plot:
         check_picture(plot)
         canvas(6, 4)  # refuses before anything is measured
+    check_different({"--json": json, "--plot": plot})
     where = device_named(device)
     chosen, run = precision_named(precision, where), load_run(preset)
     x = torch.rand(batch, *run.model.image_shape, generator=torch.Generator().manual_seed(0)).to(where) - 0.5

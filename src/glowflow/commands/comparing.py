@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glowflow.commands.inputs import check_parent, check_picture, check_seed, device_named, print_rows
+from glowflow.commands.inputs import check_different, check_parent, check_picture, check_seed, device_named, print_rows
 from glowflow.commands.scorer import Scorer
 from glowflow.commands.splits import unseen_of
 from glowflow.errors import InputError, counted
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from glowflow.processes import Processes
     from glowflow.scoring.separation import Scored
 
-FEW = 5
-"""An interval from fewer clusters of images is too narrow."""
+FEW, FEW_SCENES = 30, 5
+"""An interval from fewer images, or from fewer scenes, is too narrow."""
 
 
 def compare(
@@ -35,17 +35,19 @@ def compare(
 
     Example: glowflow compare runs/mine --against other_photos --json apart.json
 
-    AUROC is the chance that an unusual image has a higher score than a usual one: 0.5 is guessing. Detection is the
-    share of unusual images that are found if 5 of 100 usual images may raise a false alarm. The images are those of the
-    test split, if the data comes with one or the model was trained on it. Otherwise they are all images of a folder or
-    a file.
+    AUROC is the chance that an unusual image has a higher score than a usual one: 0.5 is guessing. Average precision is
+    the mean share of unusual images at the top of the list, down to each of them; it depends on how many there are of
+    each kind. Detection is the share of unusual images that are found if 5 of 100 usual images may raise a false alarm.
+
+    The images are those of the test split, if the data comes with one or the model was trained on it. Otherwise they
+    are all images of a folder or a file.
 
     Args:
         data: The usual images, such as a data set's name, a folder, or an .npz file; by default what the run was
             trained on.
         against: The unusual images, named in the same way. Required.
         background: A model of other, more general images, for the score `background_corrected`.
-        json: Also write the result into this file, with intervals that hold 95 of 100 values, and versions.
+        json: Also write the result into this file, with 95% intervals and versions.
         out: Also draw histograms of the scores into this picture.
     """
     from glowflow.durable import save_json
@@ -60,6 +62,7 @@ def compare(
         check_parent(json)
     if out is not None:
         check_picture(out)
+    check_different({"--json": json, "--out": out})
     with joined(device_named(device)) as processes:
         scorer = Scorer.opened(model, background, device)
         images = [unseen_of(scorer.stored, name, scorer.glow, "test", value_range) for name in (data, against)]
@@ -103,10 +106,12 @@ def _counted(dataset: "Dataset") -> str:
 
 
 def _say_few(what: str, scored: "Scored") -> None:
-    """Report that images come from too few clusters for the intervals."""
-    if scored.num_clusters < FEW and scored.groups is not None:
-        effect = "there are no intervals" if scored.num_clusters == 1 else "the intervals are too narrow"
-        say(f"The {what} images come from {counted(scored.num_clusters, 'scene')}, so {effect}.")
+    """Report that there are too few images, or scenes of them, for the intervals."""
+    count, is_grouped = scored.num_clusters, scored.groups is not None
+    if count < (FEW_SCENES if is_grouped else FEW):
+        effect = "there are no intervals" if count == 1 else "the intervals are too narrow"
+        said = f"come from {counted(count, 'scene')}" if is_grouped else f"are only {count}"
+        say(f"The {what} images {said}, so {effect}.")
 
 
 def _said(measured: "Mapping[str, Any]") -> str:

@@ -1,6 +1,7 @@
 """The groups of images that `glowflow score --groups` compares with usual ones."""
 
 import csv
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +10,7 @@ from glowflow.errors import InputError, counted
 from glowflow.progress import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy import int64
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ def check_groups(groups: Groups | None, out: Path, draws: int) -> None:
     if isinstance(groups, int) and groups < 1:
         raise InputError(f"--groups is {groups}; it takes folder, or a number of images of at least 1.")
     if groups is not None:
-        check_parent(_path(out))
+        check_parent(groups_file(out))
     if groups is not None and draws > 1:
         raise InputError(
             "--groups compares with usual images, whose bits/dim have one draw of noise: leave out --draws."
@@ -53,6 +54,8 @@ def write_groups(
         scored: Data sets, and the columns (N,) of their images.
         reference: What is usual.
     """
+    import numpy as np
+
     from glowflow.durable import replacing
     from glowflow.scoring.groups import group_scores
 
@@ -61,12 +64,20 @@ def write_groups(
         members = dict(_members([dataset.describe(row) for row in range(len(dataset))], groups))
         for name, row in zip(members, group_scores(members.values(), columns, reference), strict=True):
             rows.append({"group": name, "split": dataset.split, **row})
-    rows.sort(key=lambda row: row.get("p_value", row["p_typical"]))
-    with replacing(_path(out)) as new, new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    rows.sort(key=partial(_usualness, middle=float(np.median(reference.usual["bits_per_dim"]))))
+    path = groups_file(out)
+    with replacing(path) as new, new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["group"])
         writer.writeheader()
         writer.writerows({name: _written(value) for name, value in row.items()} for row in rows)
-    say(f"{counted(len(rows), 'group')} scored in {_path(out)}.")
+    say(f"{counted(len(rows), 'group')} scored in {path}.")
+
+
+def _usualness(row: "Mapping[str, Any]", middle: float) -> tuple[float, float]:
+    """The order of groups, the most unusual one first. Groups beyond all usual ones have equal p-values."""
+    if "unusual" in row:
+        return row["p_value"], -row["unusual"]
+    return row["p_typical"], -abs(row["bits_per_dim"] - middle)
 
 
 def _members(names: list[str], groups: Groups) -> "Iterator[tuple[str, NDArray[int64]]]":
@@ -83,7 +94,8 @@ def _members(names: list[str], groups: Groups) -> "Iterator[tuple[str, NDArray[i
         yield f"{names[start]} to {names[int(rows[-1])]}", rows
 
 
-def _path(out: Path) -> Path:
+def groups_file(out: Path) -> Path:
+    """The file of the groups, beside that of the images."""
     return out.with_name(f"{out.stem}-groups{out.suffix}")
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from unicodedata import normalize
 
 from glowflow.checks import typed
-from glowflow.destinations import destination, obstacle
+from glowflow.destinations import descriptor, destination, obstacle
 from glowflow.errors import InputError, listed
 from glowflow.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import torch
     from torch import Tensor
@@ -266,6 +266,17 @@ def check_parent(path: Path) -> None:
     """Refuse a file that can't be written."""
     if reason := obstacle(path):
         raise InputError(f"{path} can't be written: {reason}.")
+
+
+def check_different(outputs: "Mapping[str, Path | None]") -> None:
+    """Refuse two outputs in one file; by the options that name them."""
+    places: dict[Path, str] = {}
+    for option, path in outputs.items():
+        if path is None or descriptor(path) is not None:
+            continue
+        other = places.setdefault(destination(path).resolve(), option)
+        if other != option:
+            raise InputError(f"{path} can't be written for both {other} and {option}: give one of them another name.")
 
 
 def check_new(out: Path) -> None:

@@ -65,7 +65,7 @@ def draw_maps(
         for (row, rank), maps in zip(ranks.items(), heats(glow, dataset, list(ranks), usual, seed), strict=True):
             name = dataset.describe(row)
             title = (f"{name} ({dataset.split})", f"{score} {values[row]:.3f}")
-            path = folder / f"{rank:0{len(str(num))}}-{dataset.split}-{_safe(name)}.png"
+            path = folder / f"{rank:0{len(str(num))}}-{dataset.split}-{_safe(str(Path(name).with_suffix('')))}.png"
             save(drawn(dataset.images[row], maps, title), path)
     say(f"{counted(len(places), 'map')} in {folder}, the most unusual image first.")
 

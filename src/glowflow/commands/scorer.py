@@ -40,9 +40,9 @@ class Scorer:
         reference = Reference.stored(stored)
         if reference is None:
             say(
-                f"{model} has no reference that tells what is usual, so there are fewer scores. "
-                f"{how_to_make(stored, 'one')}. It takes at least {FEWEST} usual images: the training's validation "
-                "images, or those that --data names."
+                f"{model} has no reference that tells what is usual, so there are fewer scores. A reference takes at "
+                f"least {FEWEST} usual images: the training's validation images, or those that --data names. "
+                f"{how_to_make(stored, 'one')}"
             )
         elif reference.problem:
             say(f"The scores that compare with the bits of a compressor are left out. {reference.problem}")
@@ -106,9 +106,12 @@ def _compared_with(stored: "StoredModel", reference: "Reference") -> str:
     """Say what images are compared with."""
     from glowflow.scoring.reference import how_to_make
 
-    finer = f" {how_to_make(stored, 'a finer one, with maps')}" if reference.where is None else ""
     usual = counted(len(reference.usual["bits_per_dim"]), "usual image")
-    return f"Images are compared with {usual} of {reference.data}.{finer}"
+    compared = f"Images are compared with {usual} of {reference.data}."
+    if reference.where is not None:
+        return compared
+    finer = how_to_make(stored, "a finer reference")
+    return f"{compared} The reference has no maps of what is unusual. {finer}"
 
 
 def _background(name: str, glow: "Glow", device: str | None) -> "Glow":

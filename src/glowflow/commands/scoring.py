@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from glowflow.commands.groups import check_folders, check_groups, write_groups
+from glowflow.commands.groups import check_folders, check_groups, groups_file, write_groups
 from glowflow.commands.inputs import (
     SplitName,
+    check_different,
     check_draws,
     check_parent,
     device_named,
@@ -18,7 +19,7 @@ from glowflow.commands.inputs import (
 from glowflow.commands.maps import check_maps, draw_maps
 from glowflow.commands.scorer import Scorer
 from glowflow.commands.sheet import check_sheet, draw_sheet
-from glowflow.commands.splits import is_trained_on, overlap, parts_of, unseen_of
+from glowflow.commands.splits import is_trained_on, overlap, parts_of, refuse_overlap, unseen_of
 from glowflow.errors import InputError, counted
 from glowflow.paths import quoted
 from glowflow.progress import say
@@ -36,7 +37,7 @@ def score(
     model: str,
     data: str | None = None,
     out: Path = Path("scores.csv"),
-    split: Literal[SplitName, "all"] = "all",
+    split: Literal[SplitName, "all"] | None = None,
     background: str | None = None,
     draws: int = 1,
     seed: int = 0,
@@ -56,6 +57,8 @@ def score(
     training nor the reference has seen.
 
     Args:
+        split: The part of the data to score. By default it's the test split of the data that the model was trained on,
+            and all of any other data.
         out: The CSV file. It has a line for each image, and the documentation explains its columns.
         background: A model of other, more general images. The column `background_corrected` has the bits/dim by MODEL
             minus those by this one.
@@ -64,11 +67,10 @@ def score(
         groups: Also score groups of images. `folder` makes a group of each folder, and a number N makes one of each N
             images in a row. The file has the name of OUT, with -groups before its ending.
         sheet: Also draw the most unusual images and the least unusual ones into this picture.
-        maps: Also draw the most unusual images into this new folder: how many bits each pixel takes, and by how many
-            standard deviations its latents take more than usual.
+        maps: Also draw the most unusual images into this new folder: how many bits each pixel takes, and how many
+            standard deviations this is above usual images.
         maps_num: The number of images to draw.
     """
-    from glowflow.data import SPLITS
     from glowflow.processes import joined
     from glowflow.reports import as_of, distribution, keep
     from glowflow.scoring.reference import how_to_make
@@ -78,15 +80,13 @@ def score(
     check_sheet(sheet)
     check_groups(groups, out, draws)
     check_parent(out)
+    check_different({"--out": out, "--sheet": sheet, "the file of --groups": groups_file(out) if groups else None})
     with joined(device_named(device)) as processes:
         scorer = Scorer.opened(model, background, device)
         if groups is not None and scorer.reference is None:
             raise InputError(f"--groups compares with usual images. {how_to_make(scorer.stored, 'a reference')}")
-        names = SPLITS if split == "all" else (split,)
-        datasets = parts_of(scorer.stored, data, scorer.glow, names, value_range)
+        datasets = _to_score(scorer, data, split, value_range)
         check_folders(groups, datasets)
-        if data is not None and (trained := overlap(scorer.stored, data)):
-            say(f"{data} may hold images of {trained}, which {model} was trained on. These look too usual.")
         scorer.say_if_seen(datasets)
         scored = [(dataset, scorer.columns(dataset, draws, seed, processes)) for dataset in datasets]
     if not processes.is_first:
@@ -106,13 +106,34 @@ def score(
     keep(scorer.stored, [described(dataset, found) for dataset, found in scored])
 
 
+def _to_score(
+    scorer: Scorer, data: str | None, split: "Literal[SplitName, 'all'] | None", value_range: "Range | None"
+) -> "list[Dataset]":
+    """The images to score. A line says if the model was trained on some of them."""
+    from glowflow.data import SPLITS
+
+    stored, glow = scorer.stored, scorer.glow
+    names = SPLITS if split is None or split == "all" else (split,)
+    datasets = parts_of(stored, data, glow, names, value_range)
+    if is_trained_on(stored, data, datasets[0].digest):
+        test = [part for part in datasets if part.split == "test"]
+        if split is None and test:
+            return test
+        if seen := sum(len(part) for part in datasets if part.split == "train"):
+            say(f"{stored.name} was trained on {counted(seen, 'image')} of these, so they look too usual.")
+    elif data is not None and (trained := overlap(stored, data)):
+        say(f"{data} may hold images of {trained}, which {stored.name} was trained on. These look too usual.")
+    return datasets
+
+
 def _alarms(scorer: Scorer, scored: "Sequence[tuple[Dataset, Columns]]") -> str:
     """Say how many images are alarms at the lowest threshold that makes sense, and how many usual ones would be."""
     if scorer.main_score != "unusual" or scorer.reference is None:
         return ""
     level, total = scorer.reference.threshold, sum(len(dataset) for dataset, _ in scored)
     found = sum(int((columns["p_value"] < level).sum()) for _, columns in scored)
-    return f" {found:,} have a p-value below {level:g}, where {level * total:,.0f} of {total:,} usual images would."
+    usual = f"about {level * total:,.0f} of {total:,} usual images"
+    return f" {found:,} have a p-value below {level:g}, where {usual} would."
 
 
 def _write(out: Path, main: str, scored: "Sequence[tuple[Dataset, Columns]]") -> None:
@@ -204,6 +225,8 @@ def _usual(
 
     if split is None:
         return unseen_of(stored, data, glow, "validation", value_range)
+    if data is not None:
+        refuse_overlap(stored, data)
     parts = parts_of(stored, data, glow, SPLITS if split == "all" else (split,), value_range)
     if split in {"all", "train"} and is_trained_on(stored, data, parts[0].digest):
         raise InputError(

@@ -30,9 +30,9 @@ def draw_sheet(path: Path, score: str, scored: "Sequence[tuple[Dataset, Floats]]
     from glowflow.scoring.ranking import most_unusual
 
     order = most_unusual([values for _, values in scored]).tolist()
-    chosen = {"The highest": order[: COLUMNS * ROWS], "The lowest": order[::-1][: COLUMNS * ROWS]}
+    chosen = {"Most unusual": order[: COLUMNS * ROWS], "Least unusual": order[::-1][: COLUMNS * ROWS]}
     pictures = {
-        f"{name} {score}": _row([(scored[part][0], row, scored[part][1][row]) for part, row in places])
+        f"{name}, by {score}": _row([(scored[part][0], row, scored[part][1][row]) for part, row in places])
         for name, places in chosen.items()
     }
     save(stacked(pictures), path)
@@ -52,9 +52,14 @@ def _row(images: "Sequence[tuple[Dataset, int, float]]") -> "Image.Image":
     for start in range(0, len(images), COLUMNS):
         part = images[start : start + COLUMNS]
         tiles = torch.from_numpy(np.stack([dataset.images[row] for dataset, row, _ in part])).permute(0, 3, 1, 2)
-        captions = [(f"{value:.3g}", dataset.describe(row)) for dataset, row, value in part]
+        captions = [(f"{value:.3g}", _stem(dataset.describe(row))) for dataset, row, value in part]
         rows.append(captioned(grid(tiles, len(part)).convert("RGB"), captions))
     sheet = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
     for index, row in enumerate(rows):
         sheet.paste(row, (0, index * rows[0].height))
     return sheet
+
+
+def _stem(name: str) -> str:
+    """A file's name without its ending, for which there is no room."""
+    return Path(name).with_suffix("").as_posix()

@@ -50,14 +50,20 @@ def unseen_of(
     """
     from glowflow.data import SPLITS
 
-    if data is not None and (trained := overlap(stored, data)):
-        raise InputError(
-            f"{data} may hold images of {trained}, which {stored.name} was trained on: give images that it hasn't seen."
-        )
+    if data is not None:
+        refuse_overlap(stored, data)
     parts = parts_of(stored, data, glow, SPLITS, value_range)
     chosen = [part for part in parts if part.split in {"all", own}]
     (part,) = chosen or parts_of(stored, data, glow, (own,), value_range)  # which says what is lacking
     return part
+
+
+def refuse_overlap(stored: "StoredModel", data: str) -> None:
+    """Raise an InputError if this data is a folder inside of the training's, or around it; see `overlap`."""
+    if trained := overlap(stored, data):
+        raise InputError(
+            f"{data} may hold images of {trained}, which {stored.name} was trained on: give images that it hasn't seen."
+        )
 
 
 def overlap(stored: "StoredModel", data: str) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import exp, lgamma, log, log1p, sqrt
+from math import ceil, exp, lgamma, log, log1p, sqrt
 from statistics import fmean, stdev
 
 MARGIN = 0.01
@@ -87,10 +87,34 @@ def binomial_interval(num: int, chance: float, level: float = 0.99) -> tuple[flo
     >>> binomial_interval(2000, 0.05)
     (0.038, 0.063)
     """
-    logs = [
-        lgamma(num + 1) - lgamma(k + 1) - lgamma(num - k + 1) + k * log(chance) + (num - k) * log1p(-chance)
-        for k in range(num + 1)
-    ]
-    ends = [(1 - level) / 2, (1 + level) / 2]
+    return _interval([_choose(num, k) + k * log(chance) + (num - k) * log1p(-chance) for k in range(num + 1)], level)
+
+
+def calibrated_interval(num: int, usual: int, chance: float, level: float = 0.99) -> tuple[float, float]:
+    """The shares of `num` images with a p-value below `chance` between which `level` of all results lie.
+
+    Each p-value is the share of this image and of `usual` others that is at least as unusual, see
+    `scoring.reference.Reference.p_value`. If all of them are of one kind, the number of images that exceed one of the
+    usual ones has a beta-binomial distribution.
+
+    >>> calibrated_interval(2000, 1000, 0.05)
+    (0.0305, 0.0735)
+    """
+    a = ceil(chance * (usual + 1)) - 1  # usual images with such a p-value
+    b = usual + 1 - a
+    return _interval([_choose(num, k) + _beta(k + a, num - k + b) - _beta(a, b) for k in range(num + 1)], level)
+
+
+def _interval(logs: Sequence[float], level: float) -> tuple[float, float]:
+    """The shares between which `level` of the results 0 to N lie; from the logarithms of their chances (N + 1,)."""
+    ends, num = [(1 - level) / 2, (1 + level) / 2], len(logs) - 1
     low, high = (sum(below < end for below in accumulate(map(exp, logs))) / num for end in ends)
     return low, high
+
+
+def _choose(num: int, k: int) -> float:
+    return lgamma(num + 1) - lgamma(k + 1) - lgamma(num - k + 1)
+
+
+def _beta(a: float, b: float) -> float:
+    return lgamma(a) + lgamma(b) - lgamma(a + b)

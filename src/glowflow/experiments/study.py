@@ -247,10 +247,11 @@ class Study:
         }
 
     def _told_apart(self, model: Glow, training: Training, against: Sequence[str]) -> Line:
-        background, general = self.definition.background_of(training), None
+        background, general, name = self.definition.background_of(training), None, training.directory
         if background is not None and not _has_diverged(load_lines(self.path), background):
             general = Glow.from_pretrained(self.runs / background.directory / LAST, self.device).freeze()
-        return told_apart(Trial(model, training.run, general), against, self.pairs, training.directory)
+            name = f"{name} with {background.directory}"
+        return told_apart(Trial(model, training.run, general), against, self.pairs, name)
 
     def _quality(self, line: Line, model: Glow, temperature: float, judge: Judge) -> Quality:
         """Draw samples and return their quality. For the first seed, save a picture of them."""

@@ -7,7 +7,14 @@ from statistics import fmean
 from glowflow.config import TrainConfig
 from glowflow.experiments.definition import Definition, neighbours
 from glowflow.experiments.results import Line, Value, bits, bits_after, by_seed, quality_at
-from glowflow.experiments.significance import CRITERION, Gap, binomial_interval, gap, mean_and_spread
+from glowflow.experiments.significance import (
+    CRITERION,
+    Gap,
+    binomial_interval,
+    calibrated_interval,
+    gap,
+    mean_and_spread,
+)
 from glowflow.experiments.study import NUM_SAMPLES, Study
 from glowflow.experiments.unusual import DRAWS, LEVEL
 
@@ -15,6 +22,9 @@ EQUAL_TIME = (
     "Bits/dim after equal time are read from the curves, at the time that the fastest variation takes for the whole "
     "training. The time is that of training steps alone, which were timed in turn."
 )
+
+COMBINED, CLAIMED, GOOD = "combined", 0.8, 0.95
+"""The score that is to be good, the AUROC that the experiment `unusual` claims for it, and a good one."""
 
 SHARES = (
     " Precision is the share of samples that resemble real images, and recall the share of real images that samples "
@@ -155,28 +165,46 @@ def _told_apart(definition: Definition, preset: str, lines: Sequence[Line]) -> l
     if not found:
         return []
     kinds = list(dict.fromkeys(kind for each in found for kind in each["auroc"]))
-    names = list(next(iter(found[0]["auroc"].values())))
+    names = list(dict.fromkeys(name for each in found for table in each["auroc"].values() for name in table))
     published = definition.published.get(preset, {})
     rows = []
     for kind in kinds:
         tables = [each["auroc"][kind] for each in found if kind in each["auroc"]]
-        means = (mean_and_spread([table[name] for table in tables], 3) for name in names)
+        means = (mean_and_spread([table[name] for table in tables if name in table], 3) for name in names)
         rows.append([kind, *means, *([published.get(kind, "-")] if published else [])])
     head = ["AUROC against", *names, *(["published"] if published else [])]
-    return [_markdown(head, rows), _false_alarms(found), *_by_size(found)]
+    return [_markdown(head, rows), _hardest(kinds, found), _false_alarms(found), *_by_size(found)]
+
+
+def _hardest(kinds: Sequence[str], found: Sequence[Line]) -> str:
+    """Name the kinds that the combined score finds worst."""
+    means = {
+        kind: fmean(
+            each["auroc"][kind][COMBINED] for each in found if kind in each["auroc"] if COMBINED in each["auroc"][kind]
+        )
+        for kind in kinds
+    }
+    hard = [f"{kind} ({mean:.3f})" for kind, mean in sorted(means.items(), key=lambda each: each[1]) if mean < GOOD]
+    below = [kind for kind, mean in means.items() if mean < CLAIMED]
+    return (
+        f"The combined score has an AUROC below {GOOD:g} for {', '.join(hard) or 'none of these kinds'}, and below "
+        f"{CLAIMED:g} for {', '.join(below) or 'none'}."
+    )
 
 
 def _false_alarms(found: Sequence[Line]) -> str:
     """Say if p-values are right."""
     first, shares = found[0], [each["false_alarms"] for each in found]
-    low, high = binomial_interval(first["usual"], LEVEL)
+    low, high = calibrated_interval(first["usual"], first["reference"], LEVEL)
+    least, most = binomial_interval(first["usual"], LEVEL)
     alarms = ", ".join(f"{share:.1%} ({'inside' if low <= share <= high else 'outside'})" for share in shares)
     scenes = first["scenes"]
     dependent = f" The test images show {scenes} scenes, so they aren't independent." if scenes else ""
     return (
         f"The reference has {first['reference']:,} validation images. Of {first['usual']:,} usual test images, these "
         f"shares have a p-value below {LEVEL:g}, one for each seed: {alarms}. If p-values are right, 99 of 100 such "
-        f"shares of independent images lie between {low:.1%} and {high:.1%}.{dependent}"
+        f"shares of independent images lie between {low:.1%} and {high:.1%}. With a reference of all usual images that "
+        f"there could be, they would lie between {least:.1%} and {most:.1%}.{dependent}"
     )
 
 

@@ -130,7 +130,7 @@ def told_apart(trial: Trial, against: Sequence[str], pairs: Path, name: str) -> 
         trial: The model.
         against: The data sets that are unusual for it, beside changed test images.
         pairs: A file with a line for each kind that was measured. These aren't measured again, and others are added.
-        name: The name of the training in that file.
+        name: The name of the training in that file, and of its background model.
     """
     known = {line["kind"]: line["auroc"] for line in load_lines(pairs) if line["training"] == name}
     for kind, images in trial.kinds(against).items():

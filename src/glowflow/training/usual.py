@@ -57,8 +57,8 @@ def say_if_few(out: Path, validation: Dataset) -> None:
     if len(validation) < FEWEST:
         say(
             f"{validation.name} has {counted(len(validation), 'validation image')}. At least {FEWEST} are needed to "
-            f"tell what is usual, so glowflow score will have fewer scores. Make {FEWEST} images validation images, "
-            f"for example by sub-folders train and validation, or keep {FEWEST} others for "
+            f"tell what is usual, so glowflow score will have fewer scores. Put {FEWEST} images into a "
+            f"sub-folder validation and the others into train, or keep {FEWEST} others for "
             f"glowflow calibrate {quoted(out)} --data IMAGES."
         )
 
