@@ -175,8 +175,9 @@ def test_labels_mean_nothing_to_a_model_without_classes(engine: str, browser: Br
 
 
 def test_an_example_is_shown_before_its_latents_are_decoded(page: Page) -> None:
-    """Whatever must be loaded or computed for that."""
+    """Whatever must be loaded or computed for that. (Here the canvas is never cleared for being late.)"""
     script = """async (text) => {
+        globalThis.setTimeout = () => 0;
         const [{ Painter }, { png }] = [await module("painter.js"), await module("base64.js")];
         const painter = new Painter(document.createElement("canvas"), () => {});
         const turned = new Promise((resolve) => painter.canvas.addEventListener("turned", resolve));
