@@ -205,8 +205,9 @@ def test_a_hundred_test_faces_come_back(browser: Browser, tmp_path: Path) -> Non
     z = torch.cat([functions(glow)["encoder"].compute(part) for part in images.split(20)])
     for address in exported(glow, tmp_path):
         with visited(browser, address) as page:
-            assert_within_a_level(decoded(page, z), glow.decode(z))
-            assert_within_a_level(decoded(page, z), quantize(images, 5))
+            found = decoded(page, z)
+            assert_within_a_level(found, glow.decode(z))
+            assert_within_a_level(found, quantize(images, 5))
 
 
 def test_transparent_pixels_keep_their_colours(page: Page) -> None:
