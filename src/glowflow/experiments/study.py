@@ -198,7 +198,7 @@ class Study:
     def _run(self, training: Training, seconds: float) -> bool:
         """Run one training and store its line. Return False if the time was too short."""
         run, diverged, began = self.runs / training.directory, None, time.monotonic()
-        options = Options(execution_of(training), seconds=seconds, threads=asked())
+        options = Options(execution_of(training), seconds=seconds, threads=asked(), learns_usual=False)
         try:
             state = train(training.run, run, self.device, options)
             if self._saved(training) != state.progress.position:

@@ -81,14 +81,16 @@ def train(
     with _told_if_stopped(out, options), claimed(out, config) if processes.is_first else nullcontext():
         if processes.is_first:
             same_images.record(out, splits["train"].digest)
-        usual.say_if_few(out, splits["validation"])
+        if options.learns_usual:
+            usual.say_if_few(out, splits["validation"])
         keep_freed_memory()
         state = TrainingState.new(config, device, splits["train"].class_names, options)
         state.data, state.images = splits["train"].name, splits["train"].digest
         state.value_ranges = for_all_kinds(config.train.value_range) or splits["train"].value_ranges
         with threads.restored():
             _train(out, state, *_begun(config, out, splits, state, options), options)
-            usual.learn(out, splits["validation"].with_classes(state.model.class_names), str(device), processes)
+            if options.learns_usual:
+                usual.learn(out, splits["validation"].with_classes(state.model.class_names), str(device), processes)
     return state
 
 

@@ -30,6 +30,7 @@ class Options:
             has none yet. By default as many as before in this run, or as many as compute now.
         report: Writes a report on the run, from what is in its directory. The first process calls it after each
             validation, such as `glowflow.reports.Report().write`. If it fails, the training goes on.
+        learns_usual: True to store at the end what is usual for the model, from all validation images.
     """
 
     execution: Execution = field(default_factory=Execution)
@@ -40,6 +41,7 @@ class Options:
     captured: bool = True
     threads: Wish = None
     report: Callable[[Path], object] | None = None
+    learns_usual: bool = True
 
     def __post_init__(self) -> None:
         if self.micro_batch is not None:
