@@ -160,7 +160,7 @@ def harm(model: str, archive: Path, place: Path, command: str, told: "Counter[st
         _clear(place / "out")
     told[_kind(found)] += 1
     last = found.told.rstrip("\n").rpartition("\n")[2]
-    is_sentence = last.startswith("glowflow: ") and len(found.told) < LONGEST
+    is_sentence = last.startswith("glowflow: ") and "Traceback" not in found.told and len(found.told) < LONGEST
     is_fine = found.code == 0 or (found.code == 2 and is_sentence)
     return "" if is_fine else f"exit code {found.code}: {found.told}"
 

@@ -4,7 +4,7 @@ import errno
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -20,7 +20,7 @@ from benchmarks.archive_faults import damage
 from glowflow import Glow, GlowConfig, InputError
 from glowflow.cli import main
 from glowflow.codec import IntegerModel
-from glowflow.codec.archive import CODED, KEPT, File
+from glowflow.codec.archive import CODED, KEPT, Contents, File, read
 from glowflow.codec.archive_writer import Writer
 from glowflow.codec.digest import SIZE, digest
 from glowflow.codec.entries import Entry, packed_entries, packed_times, unpacked_entries, unpacked_times
@@ -362,17 +362,25 @@ def test_lost_files_are_named(
     """Names have a checksum of their own. They're printed, a line for each."""
     photo, data = (folder / "more" / "photo.jpg").read_bytes(), archive.read_bytes()
     archive.write_bytes(data.replace(photo[50:60], bytes(10)))
-    told = sentence(capsys, "archive", "extract", model, str(archive), str(tmp_path / "out"), "--threads", "1")
+    told, lost = lost_in(capsys, "extract", model, str(archive), str(tmp_path / "out"))
     assert "1 of 10 files is lost. The others are in" in told
+    assert lost == ["more/photo.jpg"]
     assert "more/photo.jpg" not in stored(tmp_path / "out")
     archive.write_bytes(flipped(data, 20))
     told = sentence(capsys, "archive", "verify", model, str(archive), "--threads", "1")
     assert "some files may be lost, because nothing says how many there were. The others are intact." in told
     archive.write_bytes(flipped(data.replace(photo[50:60], bytes(10)), 20))
-    assert main(["archive", "verify", model, str(archive), "--threads", "1"]) == 2
-    said = capsys.readouterr()
-    assert ": 1 file is lost, and perhaps more, because nothing says how many there were." in " ".join(said.err.split())
-    assert "lost  more/photo.jpg\n" in said.out
+    told, lost = lost_in(capsys, "verify", model, str(archive))
+    assert ": 1 file is lost, and perhaps more, because nothing says how many there were." in told
+    assert lost == ["more/photo.jpg"]
+
+
+def lost_in(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, list[str]]:
+    """What a command says of a damaged archive, and the names of lost files that it prints."""
+    capsys.readouterr()
+    assert main(["archive", *words, "--threads", "1"]) == 2
+    out, err = capsys.readouterr()
+    return " ".join(err.split()), [line[6:] for line in out.splitlines() if line.startswith("lost  ")]
 
 
 def test_damage_elsewhere_does_not_matter_to_those_who_want_single_files(
@@ -400,22 +408,17 @@ def test_a_block_that_cannot_be_decoded_costs_only_its_files(
     model: str, folder: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its checksum is right, as when another machine had computed other numbers."""
-    records = [each for each in read_records(archive) if isinstance(each, Record)]
-    worst = next(each for each in records if each.kind == b"imgs")
-    parts = [(each.kind, each.index, each.read()) for each in reread(archive)]
+    records = [(each, each.read()) for each in read_records(archive) if isinstance(each, Record)]
+    worst = next(each for each, _ in records if each.kind == b"imgs")
     with archive.open("wb") as opened:
-        for kind, index, content in parts:
-            changed = flipped(content, len(content) // 2) if index == worst.index else content
-            write_record(opened, kind, index, changed, worst.number)
+        for each, content in records:
+            changed = flipped(content, len(content) // 2) if each is worst else content
+            write_record(opened, each.kind, each.index, changed, each.number)
     told = sentence(capsys, "archive", "extract", model, str(archive), str(tmp_path / "out"), "--threads", "1")
     assert "3 of 10 files are lost" in told
     found = stored(tmp_path / "out")
     assert len(found) == 7
     assert found.items() < stored(folder).items()
-
-
-def reread(archive: Path) -> Iterator[Record]:
-    return (each for each in read_records(archive) if isinstance(each, Record))
 
 
 def test_an_archive_of_the_first_version_is_read_for_ever(tmp_path: Path) -> None:
@@ -486,13 +489,18 @@ def test_the_records_of_a_file_within_a_file_are_not_taken_for_its_own(place: st
     assert b"inner first" not in contents(path)
 
 
+def nested(model: str, folder: Path, archive: Path, name: str) -> tuple[bytes, dict[str, tuple[bytes, int]]]:
+    """Put an archive into its folder, and make it again: its bytes, and what is stored in it."""
+    (folder / name).write_bytes(archive.read_bytes())
+    main(["archive", "create", model, str(folder), str(archive), "--replace", "--block", "3", "--threads", "1"])
+    return archive.read_bytes(), stored(folder)
+
+
 def test_a_damaged_archive_within_an_archive_costs_nothing_else(
     model: str, folder: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It holds files of the same names, coded with the same model."""
-    (folder / "older.glow").write_bytes(archive.read_bytes())
-    main(["archive", "create", model, str(folder), str(archive), "--replace", "--block", "3", "--threads", "1"])
-    data, expected = archive.read_bytes(), stored(folder)
+    data, expected = nested(model, folder, archive, "older.glow")
     inside = data.index((folder / "older.glow").read_bytes())
     for number, place in enumerate((inside + 20, inside + 700, inside - LENGTH + 10)):
         archive.write_bytes(flipped(data, place))
@@ -506,9 +514,7 @@ def test_an_archive_without_its_beginning_is_not_taken_for_the_one_within_it(
     model: str, folder: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If the end is damaged, too, nothing tells which files are whose."""
-    (folder / "0.glow").write_bytes(archive.read_bytes())
-    main(["archive", "create", model, str(folder), str(archive), "--replace", "--block", "3", "--threads", "1"])
-    data, expected = archive.read_bytes(), stored(folder)
+    data, expected = nested(model, folder, archive, "0.glow")
     archive.write_bytes(bytes(LENGTH) + data[LENGTH:])
     told = sentence(capsys, "archive", "extract", model, str(archive), str(tmp_path / "out"), "--threads", "1")
     assert "some files may be lost, because nothing says how many there were" in told
@@ -534,8 +540,9 @@ def test_a_large_file_is_read_and_written_in_parts(
     assert sizes == [1000] * 70 + [1]
     assert extracted(model, archive, tmp_path / "out")["film.mp4"][0] == film
     archive.write_bytes(archive.read_bytes().replace(film[40_000:40_010], b"0123456789"))
-    told = sentence(capsys, "archive", "verify", model, str(archive), "--threads", "1")
+    told, lost = lost_in(capsys, "verify", model, str(archive))
     assert "1 of 1 file is lost" in told
+    assert lost == ["film.mp4"]
 
 
 @pytest.mark.parametrize("after", [b"some other lines", b"some"])
@@ -718,6 +725,11 @@ def test_images_that_are_not_there_are_refused(
         told = sentence(capsys, "archive", "extract", model, str(path), str(out), "--threads", "1")
         assert f"{count:,} of {counted(count, 'file')} {'is' if count == 1 else 'are'} lost" in told
         assert not stored(out)
+        blocks = read(path, Contents())
+        with pytest.raises(DamagedError) as damaged:
+            list(next(blocks).files(lambda: integers, lambda _: None))
+        assert "The compressed images are damaged" in str(damaged.value.__cause__)
+        assert ("can't take" in str(damaged.value.__cause__)) == bool(number)
 
 
 def test_images_of_a_model_whose_images_have_no_format_are_refused(

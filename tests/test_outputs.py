@@ -91,10 +91,10 @@ def test_standard_output_has_the_result_and_nothing_else(
     captured = capfd.readouterr()
     assert json.loads(captured.out)["num_images"] == 7
     assert "7 of pictures, test split" in captured.err
-    assert main(["score", "run", "--out", place]) == 0
+    assert main(["score", "run", "--split", "all", "--out", place]) == 0
     captured = capfd.readouterr()
-    assert len(list(csv.DictReader(captured.out.splitlines()))) == 7
-    assert "7 images scored" in captured.err
+    assert len(list(csv.DictReader(captured.out.splitlines()))) == 60
+    assert "60 images scored" in captured.err
     assert (home / "link").is_symlink()
 
 
@@ -128,8 +128,8 @@ def _there(home: Path) -> None:
 
 def test_the_longest_names(home: Path) -> None:
     name = "x" * 250 + ".csv"
-    assert main(["score", "run", "--out", name]) == 0
-    assert (home / name).stat().st_size > 100
+    assert main(["score", "run", "--split", "all", "--out", name]) == 0
+    assert (home / name).stat().st_size > 1000
     long = home / ("é" * 120)
     with replacing_directory(long) as partial:
         save_json(partial / "a.json", {})

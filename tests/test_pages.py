@@ -1,4 +1,4 @@
-"""The Python of the documentation's pages, each run as a reader would. Building the site runs its notebooks."""
+"""The Python of the documentation's pages and notebooks, each run as a reader would."""
 
 import re
 import socket
@@ -15,6 +15,7 @@ SHORTER = {
     "< 32_000": "< 64",
     "range(1000)": "range(2)",
     "fit(model, digits)": "fit(model, digits.thinned(50))",
+    "IMAGES = 4_000": "IMAGES = 400",
 }
 
 
@@ -23,6 +24,7 @@ def python(page: Path) -> str:
 
 
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if python(page) and page.name not in APART]
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.py"))
 
 
 def run(code: str, folder: Path) -> str:
@@ -39,6 +41,11 @@ def test_the_python_of_a_page(page: Path, tmp_path: Path) -> None:
     run(python(page), tmp_path)
 
 
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
+def test_a_notebook(notebook: Path, tmp_path: Path) -> None:
+    assert run(notebook.read_text(encoding="utf-8"), tmp_path)  # it prints what it found
+
+
 def test_the_python_of_the_page_on_the_demo(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
@@ -53,5 +60,6 @@ def test_the_python_of_the_page_on_the_demo(tmp_path: Path) -> None:
     assert (tmp_path / "seven.png").is_file()
 
 
-def test_there_are_pages() -> None:
+def test_there_are_pages_and_notebooks() -> None:
     assert {"index.md", "concepts.md", "library.md", "scores.md"} <= {page.name for page in PAGES}
+    assert {"coupling.py", "digits.py", "latents.py"} == {notebook.name for notebook in NOTEBOOKS}
