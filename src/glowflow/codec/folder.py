@@ -16,17 +16,8 @@ from glowflow.errors import InputError
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that aren't about a file's name, and so end an extraction."""
 SIGNS = frozenset('\\:*?"<>|')
-DEVICES = frozenset(
-    {
-        "CON",
-        "CONIN$",
-        "CONOUT$",
-        "PRN",
-        "AUX",
-        "NUL",
-        *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³"),
-    }
-)
+PORTS = [f"{port}{number}" for port in ("COM", "LPT") for number in "123456789¹²³"]
+DEVICES = frozenset({"CON", "CONIN$", "CONOUT$", "PRN", "AUX", "NUL", *PORTS})
 """What Windows doesn't have in a name, and as a name."""
 
 

@@ -99,6 +99,11 @@ def whole_rows(images: "Tensor", columns: int) -> "Tensor":
     return torch.cat([images, images.new_full((lacking, *images.shape[1:]), 255)])
 
 
+def without_ending(name: str) -> str:
+    """The name of an image without the ending of its file, where a picture of the image is named or captioned."""
+    return Path(name).with_suffix("").as_posix()
+
+
 def names_of(paths: Sequence[Path]) -> list[str]:
     """Name files in captions by their names, or by the paths that were given if two names are equal."""
     names = [path.name for path in paths]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glowflow.checks import check_whole
+from glowflow.commands.drawing import without_ending
 from glowflow.commands.inputs import check_folder
 from glowflow.errors import counted
 from glowflow.progress import say
@@ -65,7 +66,7 @@ def draw_maps(
         for (row, rank), maps in zip(ranks.items(), heats(glow, dataset, list(ranks), usual, seed), strict=True):
             name = dataset.describe(row)
             title = (f"{name} ({dataset.split})", f"{score} {values[row]:.3f}")
-            path = folder / f"{rank:0{len(str(num))}}-{dataset.split}-{_safe(str(Path(name).with_suffix('')))}.png"
+            path = folder / f"{rank:0{len(str(num))}}-{dataset.split}-{_safe(without_ending(name))}.png"
             save(drawn(dataset.images[row], maps, title), path)
     say(f"{counted(len(places), 'map')} in {folder}, the most unusual image first.")
 

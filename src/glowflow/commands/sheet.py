@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glowflow.commands.drawing import without_ending
 from glowflow.commands.inputs import check_picture
 from glowflow.progress import say
 
@@ -52,14 +53,9 @@ def _row(images: "Sequence[tuple[Dataset, int, float]]") -> "Image.Image":
     for start in range(0, len(images), COLUMNS):
         part = images[start : start + COLUMNS]
         tiles = torch.from_numpy(np.stack([dataset.images[row] for dataset, row, _ in part])).permute(0, 3, 1, 2)
-        captions = [(f"{value:.3g}", _stem(dataset.describe(row))) for dataset, row, value in part]
+        captions = [(f"{value:.3g}", without_ending(dataset.describe(row))) for dataset, row, value in part]
         rows.append(captioned(grid(tiles, len(part)).convert("RGB"), captions))
     sheet = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
     for index, row in enumerate(rows):
         sheet.paste(row, (0, index * rows[0].height))
     return sheet
-
-
-def _stem(name: str) -> str:
-    """A file's name without its ending, for which there is no room."""
-    return Path(name).with_suffix("").as_posix()

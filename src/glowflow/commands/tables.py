@@ -1,7 +1,7 @@
 """Tables that fit into the terminal."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -21,9 +21,9 @@ def print_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
     *,
-    right: Iterable[str] = (),
+    right: Collection[str] = (),
     sentences: str | None = None,
-    spare: Iterable[str] = (),
+    spare: Sequence[str] = (),
 ) -> None:
     """Print a table to standard output, without some columns if it's wider than the terminal.
 
@@ -38,17 +38,14 @@ def print_table(
         spare: Columns that are left out if the terminal is too narrow, in this order.
     """
     console, cells = wide_console(), [dict(zip(columns, row, strict=True)) for row in rows]
-    left_out: list[str] = []
-    table = _table(title, columns, cells, right, sentences)
-    for column in spare:
-        if _least_width(console, table) <= console.width:
-            break
-        left_out.append(column)
-        table = _table(title, [name for name in columns if name not in left_out], cells, right, sentences)
+    shown, left = list(columns), list(spare)
+    table = _table(title, shown, cells, right, sentences)
+    while left and _least_width(console, table) > console.width:
+        shown.remove(left.pop(0))
+        table = _table(title, shown, cells, right, sentences)
     console.print(table)
-    if left_out:
-        names = ", ".join(name for name in columns if name in left_out)
-        console.print(f"In a wider terminal or in a file, the table also shows: {names}.")
+    if left_out := ", ".join(name for name in columns if name not in shown):
+        console.print(f"In a wider terminal or in a file, the table also shows: {left_out}.")
 
 
 def wide_console() -> Console:
@@ -57,7 +54,7 @@ def wide_console() -> Console:
 
 
 def _table(
-    title: str, columns: Sequence[str], rows: Sequence[dict[str, str]], right: Iterable[str], sentences: str | None
+    title: str, columns: Sequence[str], rows: Sequence[dict[str, str]], right: Collection[str], sentences: str | None
 ) -> Table:
     table = Table(title=title)
     for name in columns:

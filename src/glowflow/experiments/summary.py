@@ -164,26 +164,23 @@ def _told_apart(definition: Definition, preset: str, lines: Sequence[Line]) -> l
     found = [line["told_apart"] for line in lines if line.get("told_apart")]
     if not found:
         return []
-    kinds = list(dict.fromkeys(kind for each in found for kind in each["auroc"]))
-    names = list(dict.fromkeys(name for each in found for table in each["auroc"].values() for name in table))
+    tables: dict[str, list[dict[str, float]]] = {}
+    for each in found:
+        for kind, table in each["auroc"].items():
+            tables.setdefault(kind, []).append(table)
+    names = list(dict.fromkeys(name for some in tables.values() for table in some for name in table))
     published = definition.published.get(preset, {})
     rows = []
-    for kind in kinds:
-        tables = [each["auroc"][kind] for each in found if kind in each["auroc"]]
-        means = (mean_and_spread([table[name] for table in tables if name in table], 3) for name in names)
+    for kind, some in tables.items():
+        means = (mean_and_spread([table[name] for table in some if name in table], 3) for name in names)
         rows.append([kind, *means, *([published.get(kind, "-")] if published else [])])
     head = ["AUROC against", *names, *(["published"] if published else [])]
-    return [_markdown(head, rows), _hardest(kinds, found), _false_alarms(found), *_by_size(found)]
+    return [_markdown(head, rows), _hardest(tables), _false_alarms(found), *_by_size(found)]
 
 
-def _hardest(kinds: Sequence[str], found: Sequence[Line]) -> str:
-    """Name the kinds that the combined score finds worst."""
-    means = {
-        kind: fmean(
-            each["auroc"][kind][COMBINED] for each in found if kind in each["auroc"] if COMBINED in each["auroc"][kind]
-        )
-        for kind in kinds
-    }
+def _hardest(tables: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Name the kinds that the combined score finds worst, by the AUROC of each score for each kind and seed."""
+    means = {kind: fmean(table[COMBINED] for table in some) for kind, some in tables.items()}
     hard = [f"{kind} ({mean:.3f})" for kind, mean in sorted(means.items(), key=lambda each: each[1]) if mean < GOOD]
     below = [kind for kind, mean in means.items() if mean < CLAIMED]
     return (
