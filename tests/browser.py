@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.chromium import OPTIONS, PATH
+from benchmarks.chromium import OPTIONS, SHELL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
@@ -35,9 +35,9 @@ AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 @contextmanager
 def chromium(browsers: Playwright, options: Sequence[str] = OPTIONS) -> Iterator[Browser]:
     """The browser in which pages are tested."""
-    if PATH is None:
+    if SHELL is None:
         pytest.skip("pages are tested in Chromium, and none is installed")
-    browser = browsers.chromium.launch(executable_path=PATH, args=options)
+    browser = browsers.chromium.launch(executable_path=SHELL, args=options)
     yield browser
     browser.close()
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
 import torch
-from torch._dynamo.exc import TorchDynamoException
 
 from glowflow.progress import say
 
@@ -34,13 +33,15 @@ class Compiled(Generic[Arguments, Result]):
         """Call the function."""
         if self.failed:
             return self.function(*args, **kwargs)
+        import torch._dynamo  # noqa: PLC0415  it takes as long to import as the rest of torch
+
         if self.fast is None:
             say("Compiling: the first step takes a minute or more.")
             self.fast = torch.compile(self.function, dynamic=False)
         try:
             with torch._dynamo.config.patch(recompile_limit=MAX_SHAPES):
                 return self.fast(*args, **kwargs)
-        except TorchDynamoException as error:
+        except torch._dynamo.exc.TorchDynamoException as error:
             reason = str(error).strip().splitlines()[0]
             say(f"The model runs uncompiled, which changes only the speed: {reason}")
             self.failed = True

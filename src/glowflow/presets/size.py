@@ -37,9 +37,11 @@ def size(config: GlowConfig) -> Size:
 
 
 def _measure(config: GlowConfig) -> Size:
-    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+    with torch.device("meta"):
         model = Glow(config)
         labels = torch.zeros(1, dtype=torch.int64) if config.num_classes else None
         images = torch.zeros(1, *config.image_shape, dtype=torch.uint8)
-        model.bits_per_dim(images, torch.zeros(images.shape), labels)
+        noise = torch.zeros(images.shape)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.bits_per_dim(images, noise, labels)
     return Size(sum(parameter.numel() for parameter in model.parameters()), counter.get_total_flops())
