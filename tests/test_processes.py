@@ -36,6 +36,19 @@ def run(*command: str) -> str:
     return done.stdout
 
 
+def worker_in_training(launcher: "subprocess.Popen[str]", out: str) -> int:
+    """The process number of the last worker, as soon as the training has saved twice."""
+    workers = ""
+    while not Path(out, "previous").exists():
+        if workers.count("\n") < 2:
+            workers = subprocess.run(
+                ["pgrep", "-P", str(launcher.pid)], capture_output=True, text=True, check=False
+            ).stdout
+        time.sleep(0.01)
+        assert launcher.poll() is None
+    return max(map(int, workers.split()))
+
+
 def alone(*arguments: str) -> None:
     assert main(arguments) == 0
 
@@ -135,17 +148,13 @@ def test_several_processes_learn_and_score_as_one(preset: str) -> None:
 
 
 def test_a_killed_process_ends_the_others_and_a_restart_goes_on(preset: str) -> None:
-    arguments = ("train", preset, "--train.images", "1600")
+    arguments = ("train", preset, "--train.images", "3200", "--train.validate-every", "320")
     run(*torchrun(2, *arguments, "--out", "whole"))
     options = ("--max-restarts=1",)
     with subprocess.Popen(
         torchrun(2, *arguments, "--out", "cut", options=options), stderr=subprocess.PIPE, text=True
     ) as process:
-        while not Path("cut/previous").exists():
-            time.sleep(0.02)
-            assert process.poll() is None
-        workers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
-        os.kill(max(map(int, workers.stdout.split())), signal.SIGKILL)
+        os.kill(worker_in_training(process, "cut"), signal.SIGKILL)
         _, told = process.communicate(timeout=200)
     assert process.returncode == 0, told
     assert "lost the connection" in told
@@ -157,11 +166,7 @@ def test_a_killed_process_ends_the_others_and_a_restart_goes_on(preset: str) -> 
 def test_when_one_process_is_asked_to_stop_all_save_and_stop(preset: str) -> None:
     command = torchrun(2, "train", preset, "--train.images", "1600000", "--out", "cut")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        while not Path("cut/previous").exists():
-            time.sleep(0.02)
-            assert process.poll() is None
-        workers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
-        os.kill(max(map(int, workers.stdout.split())), signal.SIGTERM)
+        os.kill(worker_in_training(process, "cut"), signal.SIGTERM)
         _, told = process.communicate(timeout=200)
     assert "Interrupted; cut holds the training up to" in told  # the first process says this for all of them
     assert "lost the connection" not in told
