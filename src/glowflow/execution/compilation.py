@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
-import torch
-
 from glowflow.progress import say
 
 MAX_SHAPES = 64
