@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from glowflow.commands.inputs import (
     Precision,
     check_different,
@@ -14,8 +12,8 @@ from glowflow.commands.inputs import (
     device_named,
     precision_named,
 )
+from glowflow.commands.tables import print_table
 from glowflow.errors import InputError
-from glowflow.terminal import output
 
 
 def bench(
@@ -67,9 +65,9 @@ def bench(
     _settle_threads(training(run.model, Execution(precision=chosen), x, run.train), where)
     figures = measure(run, execution, x, rounds, depths)
     kind = str(chosen or torch.float32).removeprefix("torch.")
-    output().print(_speeds(figures, f"{preset}, batch {batch}, {where}, {kind} networks"))
-    output().print(_operations(figures["operations"]))
-    output().print(_memory(figures["activations"]))
+    _print_speeds(figures, f"{preset}, batch {batch}, {where}, {kind} networks")
+    _print_operations(figures["operations"])
+    _print_memory(figures["activations"])
     settings = {"preset": preset, "batch": batch, "rounds": rounds, "precision": kind, "device": where}
     if json:
         save_json(json, settings | {"threads": torch.get_num_threads()} | figures | provenance())
@@ -84,37 +82,31 @@ def _settle_threads(step: Callable[[], object], device: str) -> None:
     settle(lambda _: step(), 1, device)
 
 
-def _speeds(figures: dict[str, Any], title: str) -> Table:
-    table = Table(title=title)
-    for column in ("what", "how", "images/s", "time / bare convolutions", "first round, s"):
-        table.add_column(column, justify="left" if column in {"what", "how"} else "right")
+def _print_speeds(figures: dict[str, Any], title: str) -> None:
+    columns, rows = ("what", "how", "images/s", "time / bare convolutions", "first round, s"), []
     for what in ("training", "sampling"):
         for row in figures[what]:
             speed, first = f"{row['images_per_second']:.2f}", f"{row['first_seconds']:.1f}"
             ratio = f"{row['ratio']:.2f}" if figures["convolutions_are_floor"] else "-"
-            table.add_row(what, row["name"], speed, ratio, first)
-    return table
+            rows.append((what, row["name"], speed, ratio, first))
+    print_table(title, columns, rows, right=columns[2:], spare=("first round, s",))
 
 
-def _operations(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="Operations that run a kernel, in one training step")
-    columns = ["forward", "backward", "update", "averages", "step", "per_step_of_flow"]
-    for column in ("how", *columns):
-        table.add_column(column.replace("_", " "), justify="left" if column == "how" else "right")
-    for row in rows:
-        table.add_row(row["name"], *(f"{row[column]:,.0f}" for column in columns))
-    return table
+def _print_operations(found: list[dict[str, Any]]) -> None:
+    keys = ("forward", "backward", "update", "averages", "step", "per_step_of_flow")
+    names = [key.replace("_", " ") for key in keys]
+    rows = [(row["name"], *(f"{row[key]:,.0f}" for key in keys)) for row in found]
+    title = "Operations that run a kernel, in one training step"
+    print_table(title, ("how", *names), rows, right=names, spare=("averages", "update"))
 
 
-def _memory(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="Activation memory of a training step, MB")
-    depths = sorted({row["steps"] for row in rows})
-    for column in ("how", *(f"K = {steps}" for steps in depths)):
-        table.add_column(column, justify="left" if column == "how" else "right")
-    for how in dict.fromkeys(row["memory"] for row in rows):
-        held = {row["steps"]: row["bytes"] for row in rows if row["memory"] == how}
-        table.add_row(how, *(f"{held[steps] / 1e6:.1f}" for steps in depths))
-    return table
+def _print_memory(found: list[dict[str, Any]]) -> None:
+    depths = sorted({row["steps"] for row in found})
+    names, rows = [f"K = {steps}" for steps in depths], []
+    for how in dict.fromkeys(row["memory"] for row in found):
+        held = {row["steps"]: row["bytes"] for row in found if row["memory"] == how}
+        rows.append((how, *(f"{held[steps] / 1e6:.1f}" for steps in depths)))
+    print_table("Activation memory of a training step, MB", ("how", *names), rows, right=names)
 
 
 def _draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:

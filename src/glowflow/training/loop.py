@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from statistics import fmean
 
@@ -101,7 +101,8 @@ def _told_if_stopped(out: Path, options: Options) -> Iterator[None]:
         yield
     except Exception as error:
         if options.processes.is_first and not isinstance(error, InputError):  # which stops what hasn't begun
-            report(out, options.report)
+            with stop_requests(inf):  # when a process is lost, torchrun asks the others to end, before they say why
+                report(out, options.report)
         raise
 
 
