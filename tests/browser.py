@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -101,15 +101,20 @@ def press(page: Page, label: str, key: str, times: int = 1) -> None:
     settle(page)
 
 
-APPEARANCES = [(colours, size) for colours in ("light", "dark") for size in ((1280, 900), (390, 844))]
+APPEARANCES: list[tuple[Literal["light", "dark"], int, int]] = [
+    (colours, width, height) for colours in ("light", "dark") for width, height in ((1280, 900), (390, 844))
+]
 """Colours and sizes of the window in which pages are checked by `assert_accessible`."""
 
 
 def assert_accessible(page: Page) -> None:
-    """axe-core finds nothing on the page that keeps people from using it."""
+    """axe-core finds nothing on the page that keeps people from using it, in all of its appearances."""
     if not AXE.is_file():
         pytest.skip("npm's axe-core isn't installed (npm install axe-core)")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     script = """async () => (await axe.run()).violations.map(({ id, nodes }) =>
         [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])])"""
-    assert page.evaluate(script) == []
+    for colours, width, height in APPEARANCES:
+        page.emulate_media(color_scheme=colours)
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(script) == []

@@ -1,12 +1,15 @@
 """Several processes train and evaluate as one does."""
 
+import contextlib
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +31,11 @@ from glowflow.weights import REFERENCE
 def torchrun(count: int, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}", *options]
     return [*launcher, "-m", "glowflow", *arguments]
+
+
+def in_turn(count: int, *commands: Sequence[str]) -> list[str]:
+    """Several commands, for which the processes start once (see `tests/in_turn.py`)."""
+    return [*torchrun(count)[:-2], str(Path(__file__).with_name("in_turn.py")), json.dumps(commands)]
 
 
 def run(*command: str) -> str:
@@ -103,52 +111,58 @@ def test_a_launcher_that_has_died_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 def test_several_processes_train_as_one(preset: str) -> None:
     train = ("train", preset, "--precision", "float32")  # bfloat16 rounds sums over other parts otherwise
     alone(*train, "--out", "one")
-    run(*torchrun(2, *train, "--out", "two", "--memory", "reversible"))
-    run(*torchrun(3, *train, "--out", "mixed", "--train.images", "160", "--micro_batch", "2"))
-    run(*torchrun(2, *train, "--out", "mixed"))
+    evaluate = ("evaluate", "one", "--json")
+    mixed = (*train, "--out", "mixed")
+    run(*in_turn(3, (*mixed, "--train.images", "160", "--micro_batch", "2"), (*evaluate, "three.json")))
+    run(*in_turn(2, mixed, (*train, "--out", "two", "--memory", "reversible")))
     for out in ("two", "mixed"):
         assert (Path(out) / "report.html").is_file()
         for (kind, images, expected), found in zip(losses("one"), losses(out), strict=True):
             assert found[:2] == (kind, images)
             assert found[2] == pytest.approx(expected, abs=1e-5)
-    arguments = ("evaluate", "one", "--json")
-    alone(*arguments, "one.json")
-    run(*torchrun(3, *arguments, "three.json"))
+    alone(*evaluate, "one.json")
     one, three = (json.loads(Path(name).read_text()) for name in ("one.json", "three.json"))
     assert three["num_images"] == one["num_images"]
     for name in ("bits_per_dim", "standard_error", "reconstruction_error_levels"):
         assert three[name] == pytest.approx(one[name], abs=1e-6)
 
 
-def test_several_processes_learn_and_score_as_one(preset: str) -> None:
+def test_several_processes_learn_and_score_as_one(preset: str, capfd: pytest.CaptureFixture[str]) -> None:
     """They share the reference of a training's end, and the scores. Each line and each file is written once."""
     images = np.random.default_rng(0).integers(0, 256, (270, 8, 8), dtype=np.uint8)
     np.savez("many.npz", train=images[:120], validation=images[120:])
     run(*torchrun(2, "train", preset, "--data", "many.npz", "--out", "run"))
-    alone("score", "run", "--split", "validation", "--out", "one.csv")
-    run(*torchrun(2, "score", "run", "--split", "validation", "--out", "two.csv"))
-    one, two = (list(csv.DictReader(Path(f"{name}.csv").read_text().splitlines())) for name in ("one", "two"))
-    assert len(one) == 150
-    found = {row["image"]: row for row in two}
-    for row in one:
-        assert float(found[row["image"]]["unusual"]) == pytest.approx(float(row["unusual"]), abs=1e-3)
-    np.save("other.npy", images[:40] // 2)
-    compared = ("compare", "run", "--against", "other.npy")
-    told = subprocess.run(torchrun(2, *compared), capture_output=True, text=True, timeout=240, check=True)
-    assert told.stdout == run(sys.executable, "-m", "glowflow", *compared)
-    made = []
-    for command in ([sys.executable, "-m", "glowflow", "calibrate", "run"], torchrun(2, "calibrate", "run")):
-        assert run(*command).count("usual images") == 1
-        made.append(load_file(Path("run", REFERENCE)))
-        Path("run", REFERENCE).unlink()
-    torch.testing.assert_close(made[1], made[0], rtol=1e-4, atol=1e-3)
-    Path("run/best", REFERENCE).unlink()
-    told = subprocess.run(torchrun(2, "score", "run"), capture_output=True, text=True, timeout=240, check=True)
-    assert " ".join(told.stderr.split()).count("run has no reference that tells what is usual") == 1
+    commands = (
+        ("score", "run", "--split", "validation", "--out", "scores.csv"),
+        ("compare", "run", "--against", "other.npy"),
+        ("calibrate", "run"),
+        ("score", "bare", "--out", "plain.csv"),
+    )
+    for folder in map(Path, ("alone", "together")):
+        shutil.copytree("run", folder / "run")
+        shutil.copytree("run", folder / "bare", ignore=shutil.ignore_patterns(REFERENCE))
+        np.save(folder / "other.npy", images[:40] // 2)
+    capfd.readouterr()
+    with contextlib.chdir("alone"):
+        for command in commands:
+            alone(*command)
+    expected = capfd.readouterr()
+    processes = in_turn(2, *commands)
+    told = subprocess.run(processes, cwd="together", capture_output=True, text=True, timeout=240, check=True)
+    assert told.stdout == expected.out
+    assert " ".join(told.stderr.split()).count("bare has no reference that tells what is usual") == 1
+    for name, score in (("scores.csv", "unusual"), ("plain.csv", "bits_per_dim")):
+        one, two = (Path(folder, name).read_text().splitlines() for folder in ("alone", "together"))
+        assert len(one) == len(two) == (151 if score == "unusual" else 10)
+        found = {row["image"]: row for row in csv.DictReader(two)}
+        for row in csv.DictReader(one):
+            assert float(found[row["image"]][score]) == pytest.approx(float(row[score]), abs=1e-3)
+    first, second = (load_file(Path(folder, "run", REFERENCE)) for folder in ("alone", "together"))
+    torch.testing.assert_close(second, first, rtol=1e-4, atol=1e-3)
 
 
 def test_a_killed_process_ends_the_others_and_a_restart_goes_on(preset: str) -> None:
-    arguments = ("train", preset, "--train.images", "3200", "--train.validate-every", "320")
+    arguments = ("train", preset, "--train.images", "1600")
     run(*torchrun(2, *arguments, "--out", "whole"))
     options = ("--max-restarts=1",)
     with subprocess.Popen(

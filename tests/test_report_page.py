@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +13,7 @@ from glowflow.config import RunConfig
 from glowflow.locks import lock
 from glowflow.reports import Report
 from glowflow.training import Options, train
-from tests.browser import APPEARANCES, PATIENCE, assert_accessible, playwright
+from tests.browser import PATIENCE, assert_accessible, playwright
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -77,12 +77,8 @@ def test_nothing_is_wider_than_the_window(browser: Browser, run: Path, width: in
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize(("colours", "size"), APPEARANCES)
-def test_nothing_keeps_people_from_using_it(
-    browser: Browser, run: Path, colours: Literal["light", "dark"], size: tuple[int, int]
-) -> None:
-    with opened(browser, run, size[0]) as page:
-        page.emulate_media(color_scheme=colours)
+def test_nothing_keeps_people_from_using_it(browser: Browser, run: Path) -> None:
+    with opened(browser, run) as page:
         page.click("summary")
         assert_accessible(page)
 
