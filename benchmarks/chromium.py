@@ -2,8 +2,7 @@
 
 import shutil
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATH = next(filter(None, map(shutil.which, BROWSERS)), None)
+PATH = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 OPTIONS += ["--disable-component-update", "--disable-sync"]
 SHELL = shutil.which("chromium-headless-shell") or PATH

@@ -45,13 +45,11 @@ def run(*command: str) -> str:
 
 
 def worker_in_training(launcher: "subprocess.Popen[str]", out: str) -> int:
-    """The process number of the last worker, as soon as the training has saved twice."""
-    workers = ""
+    """The process number of the last of two workers, as soon as the training has saved twice."""
+    find, workers = ["pgrep", "-P", str(launcher.pid)], ""
     while not Path(out, "previous").exists():
         if workers.count("\n") < 2:
-            workers = subprocess.run(
-                ["pgrep", "-P", str(launcher.pid)], capture_output=True, text=True, check=False
-            ).stdout
+            workers = subprocess.run(find, capture_output=True, text=True, check=False).stdout
         time.sleep(0.01)
         assert launcher.poll() is None
     return max(map(int, workers.split()))
@@ -142,14 +140,16 @@ def test_several_processes_learn_and_score_as_one(preset: str, capfd: pytest.Cap
         shutil.copytree("run", folder / "run")
         shutil.copytree("run", folder / "bare", ignore=shutil.ignore_patterns(REFERENCE))
         np.save(folder / "other.npy", images[:40] // 2)
-    capfd.readouterr()
+    expected = {}
     with contextlib.chdir("alone"):
         for command in commands:
+            capfd.readouterr()
             alone(*command)
-    expected = capfd.readouterr()
+            expected[command] = capfd.readouterr().out
+    assert expected["calibrate", "run"].count("usual images") == 1
     processes = in_turn(2, *commands)
     told = subprocess.run(processes, cwd="together", capture_output=True, text=True, timeout=240, check=True)
-    assert told.stdout == expected.out
+    assert told.stdout == "".join(expected.values())
     assert " ".join(told.stderr.split()).count("bare has no reference that tells what is usual") == 1
     for name, score in (("scores.csv", "unusual"), ("plain.csv", "bits_per_dim")):
         one, two = (Path(folder, name).read_text().splitlines() for folder in ("alone", "together"))
