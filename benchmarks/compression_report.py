@@ -3,9 +3,9 @@
     pip install -e '.[bench]'
     python -m benchmarks.compression_report results/compression/compression.jsonl --figure docs/images/compression.png
 
-The table has the largest archive of each model, the best of the general codecs for the same images, and how much less
-the archive takes. The figure shows what a block and a file add to the likelihood, and what the codecs take for the
-same images, against the number of images.
+The table has the largest archive of each model and data set, the best of the general codecs for the same images, and
+how much less the archive takes. The figure shows what a block and a file add to the likelihood, and what the codecs
+take for the same images, against the number of images. It leaves out models with one archive alone.
 """
 
 import argparse
@@ -24,8 +24,8 @@ HEAD = """\
 
 def rows(lines: Sequence[Line]) -> Iterator[str]:
     """The rows of the table, in bits/dim."""
-    for model in _models(lines):
-        line, bits = _archives(lines, model)[-1], _archives(lines, model)[-1]["bits_per_dim"]
+    for archives in _archives(lines):
+        line, bits = archives[-1], archives[-1]["bits_per_dim"]
         excess = bits["stream"] / bits["likelihood_of_streamed"] - 1
         best = [_best(line, [each for each in lines if _is_beside(each, line, way)]) for way in ("files", "mosaic")]
         own = [line["test_images_of"], f"{line['count']:,}", f"{bits['likelihood']:.3f}", f"{excess:+.2%}"]
@@ -49,12 +49,11 @@ def _best(line: Line, codecs: Sequence[Line]) -> str:
 
 def draw(lines: Sequence[Line], path: Path) -> None:
     """Draw bits/dim against the number of images, for each model, from all lines of the output file."""
-    models = _models(lines)
-    figure = canvas(4.5 * len(models), 3.6)
-    for axes, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
-        own = _archives(lines, model)
+    several = [archives for archives in _archives(lines) if len(archives) > 1]
+    figure = canvas(4.5 * len(several), 3.6)
+    for axes, own in zip(figure.subplots(1, len(several), squeeze=False)[0], several, strict=True):
         _curves(axes, own)
-        _codecs(axes, [line for line in lines if line["model"] == model and line.get("arrangement") == "files"])
+        _codecs(axes, [line for line in lines if any(_is_beside(line, each, "files") for each in own)])
         axes.set(title=own[0]["test_images_of"], xlabel="images", xscale="log", ylabel="bits/dim", ylim=0)
     figure.axes[0].legend(fontsize="small")
     figure.savefig(path, dpi=150)
@@ -77,14 +76,13 @@ def _codecs(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
         axes.plot(*zip(*own, strict=True), color="0.6", ls=style, lw=1, marker=".", label=f"{codec}, per file")
 
 
-def _models(lines: Sequence[Line]) -> list[str]:
-    return list(dict.fromkeys(line["model"] for line in lines if "block" in line))
-
-
-def _archives(lines: Sequence[Line], model: str) -> list[Line]:
-    """The archives of a model's images, the smallest one first."""
-    own = [line for line in lines if "block" in line and line["model"] == model]
-    return sorted(own, key=lambda line: int(line["count"]))
+def _archives(lines: Sequence[Line]) -> list[list[Line]]:
+    """The archives of each model, data set and size of blocks, the smallest one first."""
+    found: dict[tuple[Any, ...], list[Line]] = {}
+    for line in lines:
+        if "block" in line:
+            found.setdefault((line["model"], line["data"], line["block"]), []).append(line)
+    return [sorted(own, key=lambda line: int(line["count"])) for own in found.values()]
 
 
 def main() -> None:

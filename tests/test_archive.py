@@ -8,7 +8,9 @@ from collections.abc import Callable
 from io import BytesIO
 from itertools import count
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ from glowflow.codec.digest import SIZE, digest
 from glowflow.codec.entries import Entry, packed_entries, packed_times, unpacked_entries, unpacked_times
 from glowflow.codec.folder import files_of, restore, unfit
 from glowflow.codec.head import Head
-from glowflow.codec.pictures_alone import pixels_alone
+from glowflow.codec.pictures_alone import DAMAGED, MORE, pixels_alone
 from glowflow.codec.records import LENGTH, MARK, Damage, DamagedError, Record, read_records, write_record
 from glowflow.codec.stream import Stream
 from glowflow.errors import counted
@@ -138,7 +140,7 @@ def test_the_report_says_why_files_are_kept(model: str, tmp_path: Path, capsys: 
     assert main(["archive", "create", model, str(folder), str(tmp_path / "a.glow"), "--threads", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[:3] == [
         f"kept     4 other files, {sum(each.damage.length for each in files(tmp_path)):,} bytes",
-        "reasons  values that aren't multiples of 8 (3), another size (1)",
+        "reasons  values that aren't multiples of 8 (3, such as 0.png); another size (1, such as large.png)",
         "model    codes PNG and PPM files of 8x8 pixels in RGB whose values are multiples of 8",
     ]
 
@@ -152,10 +154,12 @@ def test_the_list_takes_no_model(model: str, archive: Path, capsys: pytest.Captu
     """It names the model, which is needed for the images."""
     capsys.readouterr()
     assert main(["archive", "list", str(archive)]) == 0
-    first, *lines = capsys.readouterr().out.splitlines()
+    first, *lines, last = capsys.readouterr().out.splitlines()
     digest, name = IntegerModel(Glow.from_pretrained(model)).digest.hex(), f"{Path(model).parent.name}/tiny"
-    assert first.startswith(f"model  {name}, images of shape 3x8x8 and 5 bits, digest {digest},")
+    assert first == f"model  {name}, images of shape 3x8x8 and 5 bits, digest {digest}"
     assert len(lines) == 10
+    coded = sum(line.startswith("coded") for line in lines)
+    assert last == f"total  {coded} coded, {10 - coded} kept, {archive.stat().st_size:,} bytes"
     assert {"coded  3.png", "kept   more/photo.jpg", "coded  'more/and more/ünusual\\nname.ppm'"} < set(lines)
     assert main(["archive", "verify", model, str(archive), "--threads", "1"]) == 0
     assert first.removeprefix("model  ") in capsys.readouterr().out
@@ -352,8 +356,10 @@ def test_a_truncated_archive_gives_what_it_has(
     found = stored(tmp_path / "out")
     assert 0 < len(found) < 10
     assert f": {10 - len(found)} of 10 files " in told
-    assert f" with their names. The others are in {tmp_path / 'out'}." in told
+    assert f" of these are lost, too. The others are in {tmp_path / 'out'}." in told
     assert found.items() < expected.items()
+    told = sentence(capsys, "archive", "list", str(archive))
+    assert f": {10 - len(found)} of 10 files " in told
 
 
 def test_lost_files_are_named(
@@ -591,7 +597,8 @@ def test_another_model_is_refused_and_nothing_written(
     Glow(GlowConfig(SHAPE, levels=1, steps=1, width=8)).save_pretrained(other)
     for command in (("extract", other, archive, tmp_path / "out"), ("verify", other, archive)):
         told = sentence(capsys, "archive", *map(str, command))
-        assert f"coded with another model, of digest {digest} ({Path(model).parent.name}/tiny, " in told
+        assert f"need another model: {Path(model).parent.name}/tiny, images of shape 3x8x8 and 5 bits" in told
+        assert f", digest {digest}. The model that you gave has images of shape 3x8x8 and 8 bits, digest " in told
     assert not (tmp_path / "out").exists()
 
 
@@ -819,8 +826,8 @@ def test_what_is_no_archive_is_refused(
     for words in (["list", picture], ["verify", model, picture], ["extract", model, picture, tmp_path / "out"]):
         assert "isn't a glowflow archive" in sentence(capsys, "archive", *map(str, words))
     os.mkfifo(pipe)
-    for place in (pipe, folder):
-        assert "is no file: an archive has to be one" in sentence(capsys, "archive", "list", str(place))
+    for place, kind in ((pipe, "a pipe or a device"), (folder, "a folder")):
+        assert f"{place} is {kind}, and not an archive." in sentence(capsys, "archive", "list", str(place))
     (tmp_path / "empty").touch()
     assert sentence(capsys, "archive", "list", str(tmp_path / "empty")).endswith("archive: it's empty.")
     assert "missing.glow" in sentence(capsys, "archive", "list", str(folder / "missing.glow"))
@@ -881,8 +888,8 @@ def test_what_cannot_be_stored_is_told(
     assert main(again) == 0
     told = capsys.readouterr().err
     assert f"{folder / 'link'} is left out: it's a link to a folder." in told
-    for name in ("nowhere", "pipe"):
-        assert f"{folder / name} is left out: it isn't a file." in told
+    assert f"{folder / 'nowhere'} is left out: it's a link that leads nowhere." in told
+    assert f"{folder / 'pipe'} is left out: it isn't a file." in told
     assert archive.read_bytes() == before
 
 
@@ -925,10 +932,68 @@ def test_a_file_that_goes_away_costs_only_itself(
     listed, archive = list(files_of(folder)), tmp_path / "a.glow"
     (folder / name).unlink()
     monkeypatch.setattr("glowflow.codec.folder.files_of", lambda *_: listed)
-    told = sentence(capsys, "archive", "create", model, str(folder), str(archive), "--threads", "1")
-    assert told == f"glowflow: {folder / name} can't be read: No such file or directory. {archive} lacks 1 file."
+    capsys.readouterr()
+    assert main(["archive", "create", model, str(folder), str(archive), "--threads", "1"]) == 2
+    *_, named, last = capsys.readouterr().err.splitlines()
+    assert named.endswith(f"{folder / name} can't be read: No such file or directory.")
+    assert last == f"glowflow: {archive} lacks 1 file."
     assert main(["archive", "verify", model, str(archive), "--threads", "1"]) == 0
     assert extracted(model, archive, tmp_path / "out") == stored(folder)
+
+
+def test_an_archive_is_not_replaced_by_one_that_lacks_files(
+    model: str, folder: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, before = list(files_of(folder)), archive.read_bytes()
+    (folder / "0.png").unlink()
+    (folder / "3.png").unlink()
+    monkeypatch.setattr("glowflow.codec.folder.files_of", lambda *_: listed)
+    told = sentence(capsys, "archive", "create", model, str(folder), str(archive), "--replace", "--threads", "1")
+    assert told == f"glowflow: {archive} stays as it was: the new one would lack 2 files."
+    assert archive.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_a_private_folder_stays_private(model: str, archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "private"
+    out.mkdir(mode=0o700)
+    assert main(["archive", "extract", model, str(archive), str(out), "--threads", "1"]) == 0
+    assert S_IMODE(out.stat().st_mode) == 0o700
+
+
+def test_damaged_pictures_are_called_damaged(tmp_path: Path) -> None:
+    """What follows a picture's end may be wanted, and is no damage."""
+    whole = file(Image.fromarray(np.zeros((8, 8, 3), np.uint8)))
+    assert not isinstance(pixels_alone(whole, SHAPE, 8), str)
+    for damaged in (whole[:-20], whole[:-1], whole[:45] + bytes([whole[45] ^ 1]) + whole[46:], whole[:8]):
+        assert pixels_alone(damaged, SHAPE, 8) == DAMAGED
+    for more in (whole + b"x", whole + b"0" * 50, whole + whole):
+        assert pixels_alone(more, SHAPE, 8) == MORE
+
+
+def test_names_may_be_typed_as_they_are_listed(
+    model: str, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also with a letter and an accent for a letter with an accent, as some systems write names."""
+    for number, name in enumerate(("'more/and more/ünusual\\nname.ppm'", normalize("NFD", "more/*/ünusual\nname.*"))):
+        out = tmp_path / str(number)
+        assert main(["archive", "extract", model, str(archive), str(out), "--only", name, "--threads", "1"]) == 0
+        assert list(stored(out)) == ["more/and more/ünusual\nname.ppm"]
+
+
+def test_no_model_is_given_where_one_is_needed(
+    model: str, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = sentence(capsys, "archive", "extract", "-", str(archive), str(tmp_path / "out"))
+    assert "The images need a model: give it as MODEL. The archive was made with " in told
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "a.txt").write_text("a")
+    assert (
+        main(["archive", "create", model, str(tmp_path / "kept"), str(tmp_path / "kept.glow"), "--threads", "1"]) == 0
+    )
+    capsys.readouterr()
+    assert main(["archive", "verify", "-", str(tmp_path / "kept.glow")]) == 0
+    assert "no file needs it, so it wasn't looked at" in capsys.readouterr().out
 
 
 def test_a_file_that_changes_meanwhile_costs_only_itself(model: str, folder: Path, tmp_path: Path) -> None:

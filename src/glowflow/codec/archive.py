@@ -91,7 +91,7 @@ class Coded:
         """
         integers, count = model(), len(self.entries)
         if self.digest != integers.digest:
-            raise other_model(self.digest.hex(), integers)
+            raise other_model(f"one of digest {self.digest.hex()}", integers)
         if integers.config.image_shape[0] not in MODES:
             raise UnlikeError("it has images of a model whose images have no format")
         each = self.record.length // count
@@ -156,7 +156,8 @@ def read(path: Path, contents: Contents) -> Iterator[Block]:
         InputError: If the file isn't an archive, or one of a later version, or has what no archive has.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no file: an archive has to be one, because it isn't read from first to last.")
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise InputError(f"{path} is {kind}, and not an archive.")
     if not path.stat().st_size:
         raise InputError(f"{path} isn't a glowflow archive: it's empty.")
     for record in read_records(path):

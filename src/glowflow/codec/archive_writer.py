@@ -35,6 +35,8 @@ class Written:
     """Bytes that all the files had before."""
     reasons: "Counter[str]" = field(default_factory=Counter)
     """Why files are kept as they are, and how many for each reason."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """The first file for each reason."""
     left_out: list[str] = field(default_factory=list)
     """Sentences on files that can't be read any more, or that change while they are stored."""
 
@@ -117,6 +119,7 @@ class Writer:
         if isinstance(found, str):
             self._keep(name, path, status.st_mtime_ns)
             self.written.reasons[found] += 1
+            self.written.examples.setdefault(found, name)
         else:
             self._wait(Picture(Entry(name, found[0]), status.st_mtime_ns, found[1]))
         self.written.source_bytes += status.st_size

@@ -17,7 +17,8 @@ from glowflow.codec.stream import Stream
 from glowflow.config import GlowConfig
 from glowflow.errors import InputError, counted
 
-MOST_TOGETHER, FEWEST_GROUPS = 16, 1024
+MOST_TOGETHER, BEFORE = 16, 32
+"""An image borrows about as many bits as a dozen others take. So a group has a 32nd of the images before it."""
 FEWEST_LANES, MOST_LANES = 8, 1024
 VALUES_PER_LANE = 4096
 """Each lane loses half of its own bytes. With this many values in each, the loss is small beside the images' bytes."""
@@ -29,7 +30,7 @@ class Way(NamedTuple):
     """How the images of a block are put on its stream. It belongs to the format: other numbers give other bytes."""
 
     together: int
-    """How many images go through the model at a time. Each of the first ones needs bits to begin with."""
+    """How many images go through the model at a time, at most. They borrow their bits from those before them."""
     lanes: int
     """How many lanes the stream has; each takes four bytes."""
     content: int = 0
@@ -37,8 +38,8 @@ class Way(NamedTuple):
 
     @classmethod
     def of(cls, count: int, num_dims: int, content: int = 0) -> "Way":
-        """A good way for a number of images: more at a time take less time, and fewer take less space."""
-        together = min(max(count // FEWEST_GROUPS, 1), MOST_TOGETHER)
+        """A good way for a number of images: more at a time take less time."""
+        together = min(max(count // BEFORE, 1), MOST_TOGETHER)
         lanes = max(count * num_dims // VALUES_PER_LANE, FEWEST_LANES)
         return cls(together, min(lanes, MOST_LANES), content)
 
@@ -48,8 +49,16 @@ class Way(NamedTuple):
             raise InputError(f"A block can't have {self.together} images at a time and {self.lanes} lanes.")
 
     def sizes(self, count: int) -> list[int]:
-        """How many images each group of a block has."""
-        return [min(self.together, count - start) for start in range(0, count, self.together)]
+        """How many images each group of a block has: one at first, and more as soon as enough are before them.
+
+        >>> Way(together=2, lanes=8).sizes(69)[-4:]
+        [1, 2, 2, 1]
+        """
+        sizes, done = list[int](), 0
+        while done < count:
+            sizes.append(min(max(done // BEFORE, 1), self.together, count - done))
+            done += sizes[-1]
+        return sizes
 
 
 def packed(
@@ -146,7 +155,7 @@ def check_size(count: int, shape: tuple[int, ...]) -> None:
 
 def _opened(data: bytes, count: int, way: Way) -> tuple[NDArray[np.uint8], Stream]:
     """The bit of each group, and the stream."""
-    groups = ceil(count / way.together)
+    groups = len(way.sizes(count))
     num_bytes = ceil(groups / 8)
     if num_bytes > len(data):
         raise InputError(f"The compressed images are damaged: {len(data)} bytes can't hold {counted(count, 'image')}.")

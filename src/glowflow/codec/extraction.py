@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from unicodedata import normalize
 
 from glowflow.codec.archive import Block, Coded, Contents, File, read
 from glowflow.codec.folder import restore
+from glowflow.codec.head import shown
 from glowflow.codec.integer_model import IntegerModel
 from glowflow.codec.records import DamagedError
 from glowflow.errors import InputError, in_a_row
@@ -54,6 +56,8 @@ class Extraction:
     """How many files can't be written here."""
     lost: int = 0
     """How many of those that were asked for turned out to be damaged."""
+    has_images: bool = False
+    """True if the model was needed."""
 
 
 def survey(wanted: Wanted) -> Survey:
@@ -103,6 +107,7 @@ def extract(
     found = Extraction()
     for block in read(wanted.archive, found.contents):
         if names := wanted.names(block):
+            found.has_images |= isinstance(block, Coded)
             try:
                 for file in _files(block, model, advance, wanted):
                     if reason := restore(out, file) if out else _checked(file):
@@ -132,4 +137,6 @@ def _checked(file: File) -> str:
 
 
 def _fits(name: str, pattern: str) -> bool:
-    return name == pattern or fnmatchcase(name, pattern)
+    """True if a pattern fits a name, or is what `archive list` shows of it. A letter may be typed as two signs."""
+    name_, pattern_ = (normalize("NFC", text) for text in (name, pattern))
+    return pattern in {name, shown(name)} or fnmatchcase(name_, pattern_)

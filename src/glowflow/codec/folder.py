@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_IMODE, S_ISREG
 
 from glowflow.codec.archive import File
 from glowflow.codec.entries import DEEPEST
@@ -48,7 +48,7 @@ def files_of(
         for name in sorted(names):
             path = Path(place, name)
             if not _is_file(path):
-                told(path, "it isn't a file")
+                told(path, "it's a link that leads nowhere" if path.is_symlink() else "it isn't a file")
             elif not any(path.samefile(other) for other in but):
                 yield path.relative_to(folder).as_posix(), _readable(path)
 
@@ -79,6 +79,8 @@ def new_folder(out: Path) -> Iterator[Path]:
     """Give a folder to fill, which then becomes `out`; an OSError if a folder `out` has anything in it by then."""
     target = destination(out).resolve()
     with replacing_directory(target) as partial:
+        with suppress(FileNotFoundError):
+            partial.chmod(S_IMODE(target.stat().st_mode))
         yield partial
         with suppress(FileNotFoundError):
             target.rmdir()

@@ -1,6 +1,7 @@
 """What an archive says about itself: how many files it has, and which model coded its images."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from glowflow.codec.block import LARGEST_BLOCK
@@ -63,9 +64,7 @@ class Head(NamedTuple):
 
     def __str__(self) -> str:
         """The model, in words."""
-        shape = "x".join(map(str, self.image_shape))
-        images = f"images of shape {shape} and {self.num_bits} bits"
-        return shown(f"{self.model}, {images}, digest {self.digest}, digest of the weights {self.weights}")
+        return shown(f"{self.model}, {_images(self.image_shape, self.num_bits)}, digest {self.digest}")
 
     def check(self, model: IntegerModel) -> None:
         """Raise an InputError if the images were coded with another model, or by other computations."""
@@ -76,15 +75,20 @@ class Head(NamedTuple):
                 f"The archive's images were coded with this model by another version of glowflow, which computed in "
                 f"another way (digest {shown(self.digest)}; here it is {model.digest.hex()})."
             )
-        raise other_model(self.digest, model, f" ({self})")
+        raise other_model(str(self), model)
 
 
-def other_model(digest: str, model: IntegerModel, more: str = "") -> InputError:
-    """The error for images that were coded with a model of another digest."""
+def other_model(needed: str, given: IntegerModel) -> InputError:
+    """The error for images that were coded with another model than the given one."""
     return InputError(
-        f"The archive's images were coded with another model, of digest {shown(digest)}{more}; this one's is "
-        f"{model.digest.hex()}."
+        f"The archive's images need another model: {needed}. The model that you gave has "
+        f"{_images(given.config.image_shape, given.config.num_bits)}, digest {given.digest.hex()}. A training that "
+        "goes on replaces a run's best model, so perhaps it was replaced."
     )
+
+
+def _images(shape: Sequence[int], num_bits: int) -> str:
+    return f"images of shape {'x'.join(map(str, shape))} and {num_bits} bits"
 
 
 def shown(text: str) -> str:

@@ -21,7 +21,8 @@ LARGEST_HEADER = 1 << 16
 """A file of pixels alone has fewer bytes than this and two for each value."""
 
 OTHER_FORMAT, OTHER_SIZE, OTHER_CHANNELS = "another format", "another size", "other channels"
-MORE, DAMAGED, LARGER = "more than pixels of 8 bits", "damage", "more bytes than such an image has"
+MORE, DAMAGED = "transparency, a palette, 16 bits or metadata", "damage"
+LARGER = "more bytes than such an image has"
 """Why the model can't code a file."""
 
 Pixels: TypeAlias = tuple[str, NDArray[np.uint8]]
@@ -89,26 +90,27 @@ def picture_file(pixels: NDArray[np.uint8], kind: str) -> bytes:
 
 def _other_file(content: bytes) -> str:
     """Why a file isn't a PNG, PGM or PPM file that may have pixels alone; empty if it may be one."""
-    if content.startswith(PNG_BEGINS):
-        return "" if _has_pixels_alone(content) else MORE
-    return "" if content.startswith(PNM_BEGINS) else OTHER_FORMAT
-
-
-def _has_pixels_alone(png: bytes) -> bool:
-    """True if a PNG file has 8 bits, only the chunks that pixels without a palette need, and nothing after them."""
-    kinds = list(_chunks(png))
-    chunks_are_few = kinds[:1] == [b"IHDR"] and kinds[-1:] == [b"IEND"] and set(kinds[1:-1]) == {b"IDAT"}
-    return chunks_are_few and png[PLACE_OF_DEPTH] == 8
+    if not content.startswith(PNG_BEGINS):
+        return "" if content.startswith(PNM_BEGINS) else OTHER_FORMAT
+    *kinds, last = _chunks(content)
+    if last == b"":
+        return DAMAGED
+    has_pixels_alone = kinds[:1] == [b"IHDR"] and set(kinds[1:]) == {b"IDAT"} and last == b"IEND"
+    return "" if has_pixels_alone and content[PLACE_OF_DEPTH] == 8 else MORE
 
 
 def _chunks(png: bytes) -> Iterator[bytes]:
-    """The kinds of a PNG file's chunks; an empty one where the file is damaged."""
+    """The kinds of a PNG file's chunks; at the end IEND, or "more" if bytes follow it, or nothing after a damage."""
     at = len(PNG_BEGINS)
-    while at < len(png):
-        if at + 12 > len(png):
-            yield b""
-            return
+    while at + 12 <= len(png):
         (length,) = unpack_from(">I", png, at)
         chunk, checksum = png[at + 4 : at + 8 + length], png[at + 8 + length : at + 12 + length]
-        yield chunk[:4] if checksum == crc32(chunk).to_bytes(4, "big") else b""
         at += 12 + length
+        if checksum != crc32(chunk).to_bytes(4, "big"):
+            break
+        yield chunk[:4]
+        if chunk[:4] == b"IEND":
+            if at < len(png):
+                yield b"more"
+            return
+    yield b""

@@ -4,6 +4,8 @@ The command line takes `threads` away before it calls a command, and `threads.se
 """
 
 import sys
+from collections import Counter
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from glowflow.codec.archive_writer import Writer
     from glowflow.codec.extraction import Extraction
 
-MOST_PLACES, MOST_REASONS = 5, 3
-"""How many damaged places and reasons are named."""
+MOST_PLACES = 5
+"""How many damaged places are named."""
+ANY = "-"
+"""What stands for a model where none is needed."""
 
 
 def create(
@@ -41,12 +45,13 @@ def create(
     best model.
 
     Args:
-        folder: All files in it and in its folders are stored. Links to folders aren't followed.
+        folder: The folder to store, with all files in it and in its subfolders. Links to folders aren't followed.
         out: The archive (.glow).
         block: The number of images that are coded together. A block is decoded as a whole: one image takes as long as
-            all of them, and one damaged byte loses all of them. The first images of each block take more bytes than
-            the others.
-        replace: If there is an archive OUT already, replace it when the new one is whole. Otherwise it's refused.
+            all of them, and one damaged byte loses all of them. The first images of each block take more bytes and
+            more time than the others.
+        replace: Replace an archive OUT that exists, once the new one is whole. Without this option, the command
+            refuses.
     """
     from glowflow.codec.archive_writer import Writer
     from glowflow.codec.entries import MOST_ENTRIES
@@ -58,6 +63,7 @@ def create(
     own = [out, beside(destination(out), "partial")]
     paths = list(files_of(folder, own, lambda path, reason: say(f"{path} is left out: {reason}.")))
     integers, start = _integers(model), perf_counter()
+    has_old = out.is_file() and out.stat().st_size > 0
     with replacing(out) as partial, partial.open("wb") as file:
         with progress(f"Storing {folder}", len(paths), "files") as advance:
             writer = Writer(
@@ -65,10 +71,14 @@ def create(
             )
             written = writer.write(paths)
         size = file.tell()
+        for sentence in written.left_out:
+            say(sentence)
+        if written.left_out and has_old:
+            raise InputError(f"{out} stays as it was: the new one would lack {counted(len(written.left_out), 'file')}.")
     rows = _report(writer, perf_counter() - start)
     print_rows(rows | {"written": f"{out}, {size:,} bytes; the files have {written.source_bytes:,}"})
-    if left_out := written.left_out:
-        raise InputError(f"{' '.join(left_out[:MOST_PLACES])} {out} lacks {counted(len(left_out), 'file')}.")
+    if written.left_out:
+        raise InputError(f"{out} lacks {counted(len(written.left_out), 'file')}.")
 
 
 def extract(model: str, archive: Path, out: Path, only: list[str] | None = None, threads: str | None = None) -> None:
@@ -82,7 +92,8 @@ def extract(model: str, archive: Path, out: Path, only: list[str] | None = None,
         archive: What `glowflow archive create` made with the same model.
         out: The folder for the files, which must be new or empty.
         only: The name of a file, or a pattern, if not all files are wanted. In a pattern, * stands for any letters and
-            slashes: "holidays/*" is everything in that folder. The option may be given several times.
+            slashes: "holidays/*" is everything in that folder. The option may be given several times. Write
+            --only=-name for a name that begins with a dash.
     """
     from glowflow.codec.folder import new_folder
 
@@ -103,7 +114,8 @@ def verify(model: str, archive: Path, threads: str | None = None) -> None:
     """
     found = _extracted(model, archive, None)
     _check(archive, found.contents, "intact", found)
-    print_rows({"model": str(found.contents.head), "intact": f"{counted(found.count, 'file')} of {archive}"})
+    model = str(found.contents.head) if found.has_images else "no file needs it, so it wasn't looked at"
+    print_rows({"model": model, "intact": f"{counted(found.count, 'file')} of {archive}"})
 
 
 def list_(archive: Path) -> None:
@@ -111,21 +123,29 @@ def list_(archive: Path) -> None:
 
     Example: glowflow archive list digits.glow
 
-    This reads the names alone. `glowflow archive verify` also reads the files.
+    This reads only the names. `glowflow archive verify` also reads the files.
 
     Args:
         archive: What `glowflow archive create` made.
     """
-    from glowflow.codec.archive import Contents, head_of, read
+    from glowflow.codec.archive import head_of, read
+    from glowflow.codec.extraction import Extraction
     from glowflow.codec.head import shown
 
     if head := head_of(archive):
         sys.stdout.write(f"model  {head}\n")
-    contents = Contents()
-    for block in read(archive, contents):
+    found, counts, size = Extraction(), Counter[str](), archive.stat().st_size
+    for block in read(archive, found.contents):
+        is_cut = block.record.end > size
+        if is_cut:
+            found.contents.note(block.record.damage)
+            found.lost += len(block.entries)
         for entry in block.entries:
-            sys.stdout.write(f"{'coded' if entry.kind else 'kept':5}  {shown(entry.name)}\n")
-    _check(archive, contents, "listed")
+            kind = "lost" if is_cut else "coded" if entry.kind else "kept"
+            counts[kind] += 1
+            sys.stdout.write(f"{kind:5}  {shown(entry.name)}\n")
+    sys.stdout.write(f"total  {counts['coded']:,} coded, {counts['kept']:,} kept, {size:,} bytes\n")
+    _check(archive, found.contents, "listed", found)
 
 
 def _integers(model: str) -> "IntegerModel":
@@ -144,9 +164,11 @@ def _code_black(integers: "IntegerModel", count: int) -> None:
     """Code black images for nothing."""
     import torch
 
-    from glowflow.codec.block import Way, packed
+    from glowflow.codec.scaling import OutOfRangeError
+    from glowflow.codec.stream import Stream
 
-    packed(integers, torch.zeros(count, *integers.config.image_shape, dtype=torch.uint8), Way(count, 256))
+    with suppress(OutOfRangeError):
+        integers.push(torch.zeros(count, *integers.config.image_shape, dtype=torch.int64), Stream(lanes=256))
 
 
 def _check_out(out: Path, *, may_replace: bool) -> None:
@@ -176,6 +198,7 @@ def _note(writer: "Writer", images: int, bits: int) -> str:
 
 
 def _report(writer: "Writer", seconds: float) -> dict[str, str]:
+    from glowflow.codec.head import shown
     from glowflow.codec.pictures_alone import coded_files
 
     written, dims = writer.written, writer.model.config.num_dims
@@ -187,8 +210,11 @@ def _report(writer: "Writer", seconds: float) -> dict[str, str]:
         rows["rate"] = f"{rate:.1f} images/s"
     if written.files:
         rows["kept"] = f"{counted(written.files, 'other file')}, {written.file_bytes:,} bytes"
-        counts = [f"{reason} ({count:,})" for reason, count in written.reasons.most_common()]
-        rows["reasons"] = in_a_row(counts, MOST_REASONS)
+        reasons = [
+            f"{reason} ({count:,}, such as {shown(written.examples[reason])})"
+            for reason, count in written.reasons.most_common()
+        ]
+        rows["reasons"] = "; ".join(reasons)
         rows["model"] = f"codes {coded_files(writer.model.config.image_shape, writer.model.config.num_bits)}"
     return rows
 
@@ -218,10 +244,13 @@ def _integers_of(model: str, archive: Path) -> "IntegerModel":
     from glowflow.codec.archive import head_of
 
     head = head_of(archive)
+    made_with = head or "a model that is unknown"
+    if model == ANY:
+        raise InputError(f"The images need a model: give it as MODEL. The archive was made with {made_with}.")
     try:
         integers = _integers(model)
     except InputError as error:
-        raise InputError(f"{error} The archive was made with {head or 'a model that is unknown'}.") from None
+        raise InputError(f"{error} The archive was made with {made_with}.") from None
     if head:
         head.check(integers)
     return integers
@@ -270,7 +299,7 @@ def _lost(contents: "Contents", lost: int) -> str:
     total, count = contents.head.files, contents.nameless + lost
     if not count:
         return f"no file is lost, and all {total:,} are"
-    named = f", {contents.nameless:,} of them with their names" if contents.nameless else ""
+    named = f". The names of {contents.nameless:,} of these are lost, too" if contents.nameless else ""
     return f"{count:,} of {counted(total, 'file')} {_are(count)} lost{named}. The others are"
 
 
