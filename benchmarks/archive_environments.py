@@ -29,7 +29,7 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
     "oneDNN with AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
     "MKL in compatible mode": {"MKL_CBWR": "COMPATIBLE"},
 }
-IMAGES = 20
+IMAGES = 100
 """Test images of an archive. The first ones are coded without the model."""
 
 
