@@ -185,6 +185,14 @@ def test_a_directory_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -
     assert os.listdir(target.parent) == ["model"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_a_directory_keeps_its_permissions(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    with replacing_directory(tmp_path / "private") as partial:
+        (partial / "a").touch()
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
+
+
 def test_the_folders_above_a_directory_are_made(tmp_path: Path) -> None:
     with replacing_directory(tmp_path / "runs" / "mine" / "model") as partial:
         (partial / "content").write_text("new")

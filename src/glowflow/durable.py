@@ -79,13 +79,17 @@ def replacing_directory(target: Path, previous: Path | None = None) -> Iterator[
 
     Only one process may write there; others may read at any time. A crash leaves the old directory or the new one. A
     crash between the two renamings leaves the old one as `previous`. Without `previous` the old one isn't kept, and
-    `recover` puts it back after such a crash. Both paths may be links, which stay.
+    `recover` puts it back after such a crash. Both paths may be links, which stay. A directory that is there keeps its
+    permissions.
     """
     target = target if previous else destination(target)
     partial, old = beside(target, "partial"), beside(target, "old")
     _remove(old) if previous else recover(target)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    if os.access(target, os.W_OK):
+        with suppress(OSError):  # if the file system has no permissions
+            partial.chmod(target.stat().st_mode)
     try:
         yield partial
         sync(partial)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from stat import S_IMODE, S_ISREG
+from stat import S_ISREG
 
 from glowflow.codec.archive import File
 from glowflow.codec.entries import DEEPEST
@@ -79,8 +79,6 @@ def new_folder(out: Path) -> Iterator[Path]:
     """Give a folder to fill, which then becomes `out`; an OSError if a folder `out` has anything in it by then."""
     target = destination(out).resolve()
     with replacing_directory(target) as partial:
-        with suppress(FileNotFoundError):
-            partial.chmod(S_IMODE(target.stat().st_mode))
         yield partial
         with suppress(FileNotFoundError):
             target.rmdir()
