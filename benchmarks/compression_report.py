@@ -5,7 +5,7 @@
 
 The table has the largest archive of each model and data set, the best of the general codecs for the same images, and
 how much less the archive takes. The figure shows what a block and a file add to the likelihood, and what the codecs
-take for the same images, against the number of images. It leaves out models with one archive alone.
+take for the same images, against the number of images. Models with a single archive are left out, unless all are.
 """
 
 import argparse
@@ -49,7 +49,8 @@ def _best(line: Line, codecs: Sequence[Line]) -> str:
 
 def draw(lines: Sequence[Line], path: Path) -> None:
     """Draw bits/dim against the number of images, for each model, from all lines of the output file."""
-    several = [archives for archives in _archives(lines) if len(archives) > 1]
+    own_of_all = _archives(lines)
+    several = [own for own in own_of_all if len(own) > 1] or own_of_all
     figure = canvas(4.5 * len(several), 3.6)
     for axes, own in zip(figure.subplots(1, len(several), squeeze=False)[0], several, strict=True):
         _curves(axes, own)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from hashlib import blake2b
 from math import log, prod
 from pathlib import Path
@@ -97,6 +98,16 @@ def test_a_group_borrows_from_many_before_it(together: int, count: int) -> None:
     assert before[-1] == count
     assert all(1 <= size <= max(1, done // 32) for size, done in zip(sizes, before[:-1], strict=True))
     assert max(sizes, default=1) == min(together, max(1, count // 32))
+
+
+def test_few_bytes_for_many_images_are_refused_without_counting_them() -> None:
+    model = IntegerModel(made())
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"100 bytes can't hold [\d,]+ images"):
+        unpacked(model, bytes(100), 1_000_000, Way(1, 8))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1_000_000
 
 
 def test_content_comes_back_and_takes_hardly_any_room() -> None:

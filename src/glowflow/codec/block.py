@@ -121,9 +121,9 @@ def unpacked(
     """
     shape, num_bits = model.config.image_shape, model.config.num_bits
     check_block(len(data), count, model.config, way)
-    flags, stream = _opened(data, count, way)
+    sizes, flags, stream = _opened(data, count, way)
     images, end = torch.empty(count, *shape, dtype=torch.uint8), count
-    for size, is_predicted in zip(way.sizes(count)[::-1], flags[::-1], strict=True):
+    for size, is_predicted in zip(sizes[::-1], flags[::-1], strict=True):
         levels = prediction.pop(size, shape, num_bits, stream) if is_predicted else model.pop(size, stream)
         images[end - size : end] = model.images_of(torch.as_tensor(levels))
         end -= size
@@ -153,14 +153,14 @@ def check_size(count: int, shape: tuple[int, ...]) -> None:
         )
 
 
-def _opened(data: bytes, count: int, way: Way) -> tuple[NDArray[np.uint8], Stream]:
-    """The bit of each group, and the stream."""
-    groups = len(way.sizes(count))
-    num_bytes = ceil(groups / 8)
+def _opened(data: bytes, count: int, way: Way) -> tuple[list[int], NDArray[np.uint8], Stream]:
+    """The size of each group, its bit, and the stream."""
+    sizes = way.sizes(min(count, 8 * len(data) * way.together + 1))  # so many can't have their bits here
+    num_bytes = ceil(len(sizes) / 8)
     if num_bytes > len(data):
         raise InputError(f"The compressed images are damaged: {len(data)} bytes can't hold {counted(count, 'image')}.")
-    flags = np.unpackbits(np.frombuffer(data[:num_bytes], np.uint8), count=groups)
-    return flags, Stream.from_bytes(memoryview(data)[num_bytes:], way.lanes)
+    flags = np.unpackbits(np.frombuffer(data[:num_bytes], np.uint8), count=len(sizes))
+    return sizes, flags, Stream.from_bytes(memoryview(data)[num_bytes:], way.lanes)
 
 
 def _with_model(model: IntegerModel, group: Tensor, stream: Stream) -> Stream | None:

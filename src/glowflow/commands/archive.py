@@ -59,11 +59,10 @@ def create(
     from glowflow.durable import beside, replacing
 
     check_whole("--block", block, 1, MOST_ENTRIES)
-    _check_out(out, may_replace=replace)
+    has_old = _check_out(out, may_replace=replace)
     own = [out, beside(destination(out), "partial")]
     paths = list(files_of(folder, own, lambda path, reason: say(f"{path} is left out: {reason}.")))
     integers, start = _integers(model), perf_counter()
-    has_old = out.is_file() and out.stat().st_size > 0
     with replacing(out) as partial, partial.open("wb") as file:
         with progress(f"Storing {folder}", len(paths), "files") as advance:
             writer = Writer(
@@ -171,19 +170,20 @@ def _code_black(integers: "IntegerModel", count: int) -> None:
         integers.push(torch.zeros(count, *integers.config.image_shape, dtype=torch.int64), Stream(lanes=256))
 
 
-def _check_out(out: Path, *, may_replace: bool) -> None:
-    """Refuse to replace a file. An empty one may be replaced, and an archive if the user asks for it."""
+def _check_out(out: Path, *, may_replace: bool) -> bool:
+    """Refuse to replace a file. An empty one may be replaced, and an archive if the user asks for it: True then."""
     from glowflow.codec.records import MARK
 
     check_parent(out)
     if not out.is_file() or descriptor(out) is not None:
-        return
+        return False
     with out.open("rb") as file:
         begins = file.read(len(MARK))
     if begins not in {b"", MARK}:
         raise InputError(f"{out} isn't an archive, and would be replaced: give OUT a new name.")
     if begins and not may_replace:
         raise InputError(f"{out} exists already: give OUT a new name, or --replace if you don't need the old archive.")
+    return bool(begins)
 
 
 def _name(model: str) -> str:
