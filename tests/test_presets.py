@@ -24,7 +24,7 @@ PUBLISHED_MILLIONS = {
 
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED_MILLIONS.items())
 def test_sizes_are_the_published_ones(name: str, millions: float) -> None:
-    assert round(size(load(name).run.model).parameters / 1e6, 2) == millions
+    assert round(load(name).about.parameters / 1e6, 2) == millions
 
 
 @pytest.mark.parametrize("name", names())
