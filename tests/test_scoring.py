@@ -479,6 +479,10 @@ def test_calibrate_makes_what_score_needs(home: Path, capsys: pytest.CaptureFixt
     alarms = int((column(home / "scores.csv", "p_value") < 0.1).sum())
     assert f"200 images scored in scores.csv. {alarms} have a p-value below 0.1, where about 20 of 200 usual" in told
     assert {row["split"] for row in rows_of(home / "scores.csv")} == {"all"}
+    np.save("one.npy", np.zeros((1, *np.load("many.npy").shape[1:]), np.uint8))
+    assert main(["score", "run", "--data", "one.npy", "--out", "one.csv"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 has a p-value below 0.1, where 10% of usual images would." in told
     first = list(rows_of(home / "scores.csv")[0])
     assert first[3:9] == ["unusual", "p_value", "p_bits", "p_latents", "p_layout", "bits_per_dim"]
     p_values = column(home / "scores.csv", "p_value")

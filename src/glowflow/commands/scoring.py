@@ -132,8 +132,9 @@ def _alarms(scorer: Scorer, scored: "Sequence[tuple[Dataset, Columns]]") -> str:
         return ""
     level, total = scorer.reference.threshold, sum(len(dataset) for dataset, _ in scored)
     found = sum(int((columns["p_value"] < level).sum()) for _, columns in scored)
-    usual = f"about {level * total:,.0f} of {total:,} usual images"
-    return f" {found:,} have a p-value below {level:g}, where {usual} would."
+    expected = level * total
+    usual = f"about {expected:,.0f} of {total:,} usual images" if expected >= 1 else f"{100 * level:g}% of usual images"
+    return f" {found:,} {'has' if found == 1 else 'have'} a p-value below {level:g}, where {usual} would."
 
 
 def _write(out: Path, main: str, scored: "Sequence[tuple[Dataset, Columns]]") -> None:
