@@ -12,7 +12,7 @@ from torch import Tensor
 from glowflow.durable import replacing
 from glowflow.errors import InputError
 from glowflow.packages import imported
-from glowflow.shapes import Shape
+from glowflow.shapes import Shape, shape_text
 
 SMALLEST_TILE = 64
 """The smallest number of pixels of an image's longer side."""
@@ -62,7 +62,7 @@ def check_count(num: int, image_shape: Shape, enlarge: int | None = None) -> Non
     scale = enlarge or _factor(SMALLEST_TILE, sides)
     most = MOST_PIXELS // prod(scale * side + GAP for side in sides)
     if num > most:
-        size = "x".join(map(str, image_shape))
+        size = shape_text(image_shape)
         how = f" at --enlarge {enlarge}" if enlarge else ""
         raise InputError(f"A picture holds at most {most:,} images of {size}{how}, and this one would have {num:,}.")
 

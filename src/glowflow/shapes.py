@@ -1,10 +1,21 @@
 """The shapes of images, and the numbers of levels that they allow."""
 
+from collections.abc import Sequence
+
 from glowflow.checks import is_whole
 from glowflow.errors import InputError
 
 Shape = tuple[int, int, int]
 """An image's (channels, height, width)."""
+
+
+def shape_text(image_shape: Sequence[int]) -> str:
+    """A shape as people write it.
+
+    >>> shape_text((3, 32, 32))
+    '3x32x32'
+    """
+    return "x".join(map(str, image_shape))
 
 
 def valid_levels(image_shape: Shape) -> list[int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from glowflow.commands.inputs import check_new, check_parent, print_rows
 from glowflow.errors import InputError
 from glowflow.paths import quoted
+from glowflow.shapes import shape_text
 
 if TYPE_CHECKING:
     from glowflow.model import Glow
@@ -106,7 +107,7 @@ def _summary(model: "Glow") -> dict[str, str]:
     classifier = " and a classifier" if config.classifier else ""
     prior = "learned" if config.learn_top else "fixed"
     return {
-        "images": "x".join(map(str, config.image_shape)) + f", {config.num_bits} bits{classes}{classifier}",
+        "images": shape_text(config.image_shape) + f", {config.num_bits} bits{classes}{classifier}",
         "model": f"L = {config.num_levels}, K = {config.steps}, width {config.width}, {config.coupling} coupling, "
         f"{config.permutation}, {prior} top",
         "parameters": f"{sum(parameter.numel() for parameter in model.parameters()):,}",

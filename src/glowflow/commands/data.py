@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from glowflow.commands.inputs import SplitName, check_picture, print_rows
 from glowflow.commands.tables import print_table, wide_console
 from glowflow.errors import InputError, in_a_row, quoted_name
+from glowflow.shapes import shape_text
 
 if TYPE_CHECKING:
     from glowflow.data import BuiltIn, Glimpse, Published
@@ -45,15 +46,11 @@ def _show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], spa
 
 
 def _shapes(entry: "BuiltIn | Published") -> str:
-    return ", ".join(map(_size, entry.shapes))
+    return ", ".join(map(shape_text, entry.shapes))
 
 
 def _counts(entry: "BuiltIn | Published") -> str:
     return " / ".join(f"{count:,}" for count in entry.num_images.values())
-
-
-def _size(image_shape: Sequence[int]) -> str:
-    return "x".join(map(str, image_shape))
 
 
 def prepare(
@@ -83,7 +80,7 @@ def prepare(
     splits = prepare(data, shape, files=folder, value_ranges=for_all_kinds(value_range))
     check_needed(value_range, splits["train"].value_ranges, f"the images of {data}")
     for dataset in splits.values():
-        size = _size(dataset.image_shape)
+        size = shape_text(dataset.image_shape)
         sys.stdout.write(f"{dataset.name}: {dataset.split} {len(dataset):,} images of {size}\n")
 
 
@@ -145,7 +142,7 @@ def _description(found: "Glimpse", description: str) -> dict[str, str]:
     rows = {
         "data": shown.name,
         "images": ", ".join(f"{name} {count:,}" for name, count in found.counts.items()),
-        "size": f"{_size(shown.image_shape)} (channels x height x width)",
+        "size": f"{shape_text(shown.image_shape)} (channels x height x width)",
     }
     if description:
         rows["what"] = description

@@ -15,6 +15,7 @@ from glowflow.commands.inputs import (
     print_rows,
 )
 from glowflow.errors import InputError, counted
+from glowflow.shapes import shape_text
 
 if TYPE_CHECKING:
     from glowflow.data import Dataset
@@ -137,7 +138,7 @@ def _report(measured: dict[str, Any], clustered: bool) -> dict[str, str]:
     beside = f" (raw weights: {m['bits_per_dim_raw']:.4f})" if has_both else ""
     about = f" (bound: {m['bound']})" if m["bound"] else ""
     worst, levels = m["reconstruction_error_levels"], 2 ** m["num_bits"]
-    shape = "x".join(map(str, m["image_shape"]))
+    shape = shape_text(m["image_shape"])
     rows = {
         "model": f"{m['model']} ({m['weights']} weights)",
         "images": f"{m['num_images']} of {m['data']}, {m['split']} split, {shape}, {m['num_bits']} bits",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from glowflow.commands.inputs import opened
 from glowflow.errors import InputError, counted
 from glowflow.progress import say
+from glowflow.shapes import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +123,7 @@ def _background(name: str, glow: "Glow", device: str | None) -> "Glow":
     _, background = opened(name, device)
     mine, its = glow.config, background.config
     if (mine.image_shape, mine.num_bits) != (its.image_shape, its.num_bits) or its.num_classes:
-        shape = "x".join(map(str, mine.image_shape))
+        shape = shape_text(mine.image_shape)
         raise InputError(
             f"--background is {name}; it takes a model without classes, of images {shape} with {mine.num_bits} bits. "
             f"glowflow train has the options --model.image-shape and --model.num-bits for it."

@@ -10,6 +10,7 @@ from glowflow.errors import InputError
 from glowflow.parts import CONDITIONERS, COUPLINGS, DEQUANTIZERS, LAYOUTS, MEMORIES, PERMUTATIONS, Part
 from glowflow.paths import quoted
 from glowflow.progress import say
+from glowflow.shapes import shape_text
 
 
 def train(
@@ -104,7 +105,7 @@ def _preset_row(name: str) -> list[str]:
 
     preset = load(name)
     model, settings, about = preset.run.model, preset.run.train, preset.about
-    shape = "x".join(map(str, model.image_shape))
+    shape = shape_text(model.image_shape)
     architecture = [shape, str(model.num_levels), _listed(model.steps), _listed(model.width), _layers(model)]
     training = [str(model.num_bits), str(settings.batch_size)]
     sizes = [f"{about.parameters / 1e6:.2f}", f"{about.flops / 1e9:.2f}"]

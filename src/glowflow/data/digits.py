@@ -5,10 +5,9 @@ from numpy.typing import NDArray
 
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS
-from glowflow.data.keys import shape_text
 from glowflow.errors import InputError
 from glowflow.packages import package_file
-from glowflow.shapes import Shape
+from glowflow.shapes import Shape, shape_text
 
 NATIVE_SIZE = 28
 PER_CLASS = {"train": 400, "validation": 50, "test": 50}

@@ -16,11 +16,10 @@ from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.face_drawing import render
 from glowflow.data.face_parts import ATTRIBUTES, attributes, choose
 from glowflow.data.glimpse import Glimpse, spread
-from glowflow.data.keys import shape_text
 from glowflow.errors import InputError
 from glowflow.packages import require
 from glowflow.progress import progress
-from glowflow.shapes import Shape
+from glowflow.shapes import Shape, shape_text
 from glowflow.threads import cores
 
 VERSION = 1

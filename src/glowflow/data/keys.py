@@ -6,16 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from glowflow.data.value_range import UNKNOWN, Range
-from glowflow.shapes import Shape
-
-
-def shape_text(image_shape: Shape) -> str:
-    """A shape as people write it.
-
-    >>> shape_text((3, 32, 32))
-    '3x32x32'
-    """
-    return "x".join(map(str, image_shape))
+from glowflow.shapes import Shape, shape_text
 
 
 def digest(*texts: str) -> str:

@@ -10,10 +10,9 @@ from PIL import Image
 from glowflow.data.cache import Builder, Names, Source
 from glowflow.data.dataset import SPLITS, Dataset, Split
 from glowflow.data.glimpse import Glimpse, spread
-from glowflow.data.keys import shape_text
 from glowflow.errors import InputError
 from glowflow.packages import package_file
-from glowflow.shapes import Shape
+from glowflow.shapes import Shape, shape_text
 
 SCENES = {
     "astronaut": ("skimage", "data/astronaut.png"),

@@ -13,6 +13,7 @@ from glowflow.reports.markup import bullets, pairs, section, table
 from glowflow.reports.moments import TEMPERATURE, Moment, thinned
 from glowflow.reports.remarks import remarks
 from glowflow.reports.results import Result
+from glowflow.shapes import shape_text
 from glowflow.training.run import CONFIG
 
 AVERAGED, RAW, TRAINING = "validation, averaged weights", "validation, raw weights", "training"
@@ -69,7 +70,7 @@ def _facts(history: History) -> str:
         "Speed": rate and f"{rate:.3g} images/s",
         "Time left, without validations": str(left) if left else None,
         "Images": typed(history.settings["train"]["data"]),
-        "Size of an image": "x".join(map(str, history.image_shape)),
+        "Size of an image": shape_text(history.image_shape),
     }
     known = {name: fact for name, fact in facts.items() if fact}
     return f'<section id="facts" aria-label="Facts">{pairs(known)}</section>'

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 from glowflow.data.cache import Builder, Names, Source, cache_directory
-from glowflow.data.keys import digest, shape_text, states
+from glowflow.data.keys import digest, states
 from glowflow.data.published.reading import MissingError, Reading
 from glowflow.data.published.table import PUBLISHED, Published
 from glowflow.data.published.writer import Form, build
 from glowflow.errors import InputError, one_line
 from glowflow.packages import imported
-from glowflow.shapes import Shape
+from glowflow.shapes import Shape, shape_text
 
 VERSION = 1
 """A part of the cache's key. Raise it when the same files give other images."""

@@ -24,7 +24,7 @@ from glowflow.data.splits import Rows, hold_out
 from glowflow.data.value_range import WHOLE_RANGES, Range, described
 from glowflow.errors import InputError
 from glowflow.progress import progress, say
-from glowflow.shapes import Shape
+from glowflow.shapes import Shape, shape_text
 
 BLOCK_BYTES = 2**24
 """About the number of bytes of images in memory at a time. An interruption can lose as many."""
@@ -174,7 +174,7 @@ class _Writer:
     def brought(self, image: Image.Image, item: Item) -> Images:
         """An image of the right number of channels at its shape."""
         if self.form.native not in {None, (image.height, image.width)}:
-            wanted = "x".join(map(str, self.form.native or ()))
+            wanted = shape_text(self.form.native or ())
             raise InputError(f"{item.where} has {image.height}x{image.width} pixels: here each image has {wanted}.")
         return self.form.fit(image, self.form.image_shape, item)
 
