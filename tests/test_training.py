@@ -407,6 +407,19 @@ def test_settings_newer_than_a_run_have_their_defaults_there(config: RunConfig, 
     train(config, tmp_path / "run")
 
 
+@pytest.mark.parametrize(("before", "setting"), [("train:\n", "train.beta3: 0.5"), ("model:\n", "model.beta3: 0.5")])
+def test_a_run_with_settings_of_a_newer_version_is_left_alone(
+    config: RunConfig, tmp_path: Path, before: str, setting: str
+) -> None:
+    train(config, tmp_path / "run")
+    path = tmp_path / "run" / "config.yaml"
+    newer = path.read_text().replace(before, f"{before}  beta3: 0.5\n")
+    path.write_text(newer)
+    with pytest.raises(InputError, match=f"{setting} there, which this version of glowflow doesn't know"):
+        train(config, tmp_path / "run")
+    assert path.read_text() == newer
+
+
 def test_readers_change_nothing(tmp_path: Path) -> None:
     for name in ("mine", ".mine.old"):
         (tmp_path / name).mkdir()

@@ -107,6 +107,12 @@ def _difference(old: dict[str, dict[str, Any]], config: RunConfig) -> str:
     known = {name: value for name, value in old["model"].items() if name in vars(config.model)}
     changed = GlowConfig(**known).difference(config.model, "now")
     changed += [
+        f"{part}.{name}: {value} there, which this version of glowflow doesn't know"
+        for part, settings in as_plain(config).items()
+        for name, value in old[part].items()
+        if name not in settings
+    ]
+    changed += [
         f"train.{name}: {train[name]} there, {value} now"
         for name, value in as_plain(config)["train"].items()
         if train[name] != value
