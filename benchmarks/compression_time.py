@@ -41,7 +41,7 @@ def measure(model: str, images: int, threads: int) -> Line:
     found, back = _timed(lambda: decompress(integers, data), len(values))
     if not torch.equal(found, values):
         raise ValueError("The images don't come back.")
-    return {"test_images_of": dataset.name, "compress": forth, "decompress": back}
+    return {"test_images_of": dataset.name, "count": len(dataset), "compress": forth, "decompress": back}
 
 
 def _timed(work: Callable[[], Result], images: int) -> tuple[Result, Line]:
