@@ -1,7 +1,7 @@
 """How far should a strength of 1 go? A classifier decides for each attribute, on validation images.
 
 It takes the shortest multiple of a direction that gives the attribute to nine images in ten. If none does, it takes the
-one that succeeds most often, after a tenth is subtracted for each other attribute that changes. The model's directions
+one that succeeds most often, after a fifth is subtracted for each other attribute that changes. The model's directions
 are then made this long, and the range of strengths is measured at which edited images stay usual (`latents.ranged`).
 
     python -m benchmarks.edit_scales src/glowflow/models/faces results/edits/edit-scales.json
@@ -20,7 +20,7 @@ from glowflow.stored import StoredModel
 
 SCALES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
 OFTEN = 0.9
-PRICE_OF_ANOTHER = 0.1
+PRICE_OF_ANOTHER = 0.2
 
 
 def chosen(found: Trial, name: str) -> float:
