@@ -3,6 +3,7 @@
 import runpy
 import sys
 from dataclasses import asdict, replace
+from itertools import count
 from math import log, nan, pi
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,7 @@ def test_the_command_goes_on_and_draws_what_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.perf_counter", count(0, 0.25).__next__)  # each step takes a quarter of a second or more
 
     def command(*options: str) -> str:
         given = ["digits", "out.jsonl", "--contenders", "glowflow", "--images", "4", "--at", "0.01", *options]
@@ -300,7 +302,7 @@ def test_the_command_goes_on_and_draws_what_is_stored(
     assert [line["kind"] for line in first] == ["density", "evaluation", "evaluation"]
     assert "glowflow: done already." in command("--minutes", "0.02")
     assert load_lines(Path("out.jsonl")) == first
-    command("--minutes", "0.08")  # long enough for a step on a busy machine
+    command("--minutes", "0.08")
     *before, last = load_lines(Path("out.jsonl"))
     assert before == first
     assert last["run"] == first[-1]["run"]

@@ -58,7 +58,7 @@ class Lane:
     images: Dataset
     path: Path
     seed: int = 0
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = field(default_factory=lambda: time.perf_counter)
     progress: Progress = field(default_factory=lambda: Progress(run=uuid4().hex[:12]))
 
     def __post_init__(self) -> None:
