@@ -29,16 +29,14 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
     "oneDNN with AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
     "MKL in compatible mode": {"MKL_CBWR": "COMPATIBLE"},
 }
-IMAGES = 100
-"""Test images of an archive. The first ones are coded without the model."""
 
 
-def measure(model: str, torch_version: str, environment: str, python: str) -> Line:
+def measure(model: str, torch_version: str, environment: str, images: int, python: str) -> Line:
     """The digest of an archive, and if the environment reads another one."""
     given = ENVIRONMENTS[environment]
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
-        glow, dataset = opened(model, None, IMAGES)
+        glow, dataset = opened(model, None, images)
         (home / "folder").mkdir()
         list(written(values_of(dataset, glow).permute(0, 2, 3, 1).numpy(), home / "folder"))
         _run(sys.executable, ENVIRONMENTS["1 thread"], "create", model, home / "folder", home / "first.glow")
@@ -71,8 +69,9 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--environments", type=int, default=len(ENVIRONMENTS), help="how many of them, the first ones")
+    parser.add_argument("--images", type=int, default=100, help="how many test images an archive has")
     options = parser.parse_args()
-    common = {"torch_version": version_of(options.python)}
+    common = {"torch_version": version_of(options.python), "images": options.images}
     names = list(ENVIRONMENTS)[: options.environments]
     wanted = [common | {"model": model, "environment": name} for model in options.models for name in names]
     for line in complete(options.out, lambda **settings: measure(python=options.python, **settings), wanted):

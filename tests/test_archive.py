@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -39,6 +40,8 @@ from tests.helpers import randomize, sentence
 SHAPE = (3, 8, 8)
 STORED = str(golden_archive.PLACE / "model")
 TIME = 1_234_567_890_123_456_789
+ROWS = (b"\0" + bytes(range(0, 192, 8))) * 8
+"""The rows of a PNG file of 8x8 pixels in RGB, of 5 bits."""
 
 
 @pytest.fixture(name="model", scope="module")
@@ -181,6 +184,8 @@ def test_single_files_come_back(
     words = [str(archive), str(tmp_path / "kept"), "--only", "*.jpg"]
     assert main([*extract, "nothing-here", *words]) == 0
     assert list(stored(tmp_path / "kept")) == ["more/photo.jpg"]
+    told = sentence(capsys, *extract, model, str(archive), str(tmp_path / "none"), "--only", "?.png")
+    assert " fits --only '?.png'." in told  # only * stands for others
     told = sentence(capsys, *extract, model, str(archive), str(tmp_path / "none"), "--only", "*.tiff")
     assert " fits --only '*.tiff'. Give a name that glowflow archive list shows" in told
     assert not (tmp_path / "none").exists()
@@ -229,6 +234,14 @@ def test_the_same_folder_gives_the_same_bytes(model: str, folder: Path, archive:
         (lambda: file(Image.fromarray(np.full((8, 8, 3), 9, np.uint8))), False),
         (lambda: b"P6\n# comment\n8 8\n255\n" + bytes(192), False),
         (lambda: b"P6\n8 8\n65535\n" + bytes(384), False),
+        (lambda: png(8, 2), True),
+        (lambda: png(8, 2, rows=zlib.compress(ROWS) + b"hidden"), False),
+        (lambda: png(8, 2, rows=zlib.compress(ROWS + b"hidden")), False),
+        (lambda: png(8, 2, rows=zlib.compress(ROWS)[:-4]), False),
+        (lambda: png(8, 2, rows=zlib.compress(ROWS)[:-4] + bytes(4)), False),
+        (lambda: png(8, 2, (b"IDAT", zlib.compress(ROWS)), rows=b"hidden"), False),
+        (lambda: png(8, 2, last=b"hidden"), False),
+        (lambda: png(8, 2, interlaced=1), False),
         (lambda: png(16, 2), False),
         (lambda: png(4, 0), False),
         (lambda: b"P6\n8 8\n255\n" + bytes(192), True),
@@ -254,12 +267,14 @@ def test_a_grey_image_of_a_model_of_one_channel() -> None:
     assert isinstance(pixels_alone(file(Image.fromarray(np.full((4, 6), 300, np.uint16))), (1, 4, 6), 8), str)
 
 
-def png(depth: int, colour: int, *chunks: tuple[bytes, bytes]) -> bytes:
+def png(
+    depth: int, colour: int, *chunks: tuple[bytes, bytes], rows: bytes = b"", interlaced: int = 0, last: bytes = b""
+) -> bytes:
     """A PNG file of 8x8 pixels with any depth and type of colour, as Pillow doesn't write it."""
     bits = depth * {0: 1, 2: 3, 4: 2, 6: 4}[colour]
-    rows = b"".join(b"\0" + bytes(range(8 * row, 8 * row + bits)) for row in range(8))
-    header = (8).to_bytes(4, "big") * 2 + bytes([depth, colour, 0, 0, 0])
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    usual = ROWS if (depth, colour) == (8, 2) else b"".join(b"\0" + bytes(range(8 * y, 8 * y + bits)) for y in range(8))
+    header = (8).to_bytes(4, "big") * 2 + bytes([depth, colour, 0, 0, interlaced])
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", rows or zlib.compress(usual)), (b"IEND", last)]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
         for kind, content in parts
@@ -353,6 +368,9 @@ def test_a_truncated_archive_gives_what_it_has(
     assert told.endswith("is damaged (its end is missing): no file is lost, and all 10 are intact.")
     archive.write_bytes(data[: len(data) // 2])
     told = sentence(capsys, "archive", "extract", model, str(archive), str(tmp_path / "out"), "--threads", "1")
+    place = re.search(r"damaged \(([\d,]+) bytes from byte ([\d,]+) on; its end is missing or damaged\): ", told)
+    assert place is not None
+    assert sum(int(number.replace(",", "")) for number in place.groups()) == len(data) // 2
     found = stored(tmp_path / "out")
     assert 0 < len(found) < 10
     assert f": {10 - len(found)} of 10 files " in told
@@ -883,6 +901,7 @@ def test_what_cannot_be_stored_is_told(
     (folder / "link").symlink_to(folder / "more")
     (folder / "nowhere").symlink_to(tmp_path / "nothing")
     os.mkfifo(folder / "pipe")
+    (folder / "\x1b[31m").symlink_to(tmp_path / "nothing")
     capsys.readouterr()
     again = ["archive", "create", model, str(folder), str(archive), "--replace", "--block", "3", "--threads", "1"]
     assert main(again) == 0
@@ -890,6 +909,8 @@ def test_what_cannot_be_stored_is_told(
     assert f"{folder / 'link'} is left out: it's a link to a folder." in told
     assert f"{folder / 'nowhere'} is left out: it's a link that leads nowhere." in told
     assert f"{folder / 'pipe'} is left out: it isn't a file." in told
+    hostile = repr(str(folder / "\x1b[31m"))  # a terminal would obey the name as it is
+    assert f"{hostile} is left out: it's a link that leads nowhere." in told
     assert archive.read_bytes() == before
 
 

@@ -78,6 +78,14 @@ def test_images_come_back(model: Glow) -> None:
         assert torch.equal(found, images)
 
 
+def test_it_computes_on_the_cpu_whatever_the_default_device(model: Glow) -> None:
+    images = drawn(model, 3)
+    data = compress(model, images)
+    with torch.device("meta"):
+        assert compress(model, images) == data
+        assert torch.equal(decompress(model, data), images)
+
+
 def test_any_number_of_images_may_go_together(model: Glow) -> None:
     integers, images = IntegerModel(model), drawn(model, 20)
     for way in (Way(1, 1024), Way(3, 20), Way(16, 50)):

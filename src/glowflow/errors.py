@@ -29,6 +29,15 @@ def quoted_name(name: str) -> str:
     return repr(name) if ", " in name else name
 
 
+def shown(text: str) -> str:
+    r"""A text from elsewhere as it's printed: in quotation marks if it has signs that a terminal might obey.
+
+    >>> print(shown("runs/digits"), shown("a" + chr(7)))
+    runs/digits 'a\x07'
+    """
+    return text if text.isprintable() else repr(text)
+
+
 def meant(word: str, possible: Mapping[str, str], otherwise: str) -> str:
     """Suggest the word that a misspelt one stands for, or return `otherwise` if no word is similar.
 

@@ -122,10 +122,10 @@ def unpacked(
     shape, num_bits = model.config.image_shape, model.config.num_bits
     check_block(len(data), count, model.config, way)
     sizes, flags, stream = _opened(data, count, way)
-    images, end = torch.empty(count, *shape, dtype=torch.uint8), count
+    images, end = torch.empty(count, *shape, dtype=torch.uint8, device="cpu"), count
     for size, is_predicted in zip(sizes[::-1], flags[::-1], strict=True):
         levels = prediction.pop(size, shape, num_bits, stream) if is_predicted else model.pop(size, stream)
-        images[end - size : end] = model.images_of(torch.as_tensor(levels))
+        images[end - size : end] = model.images_of(torch.as_tensor(levels, device="cpu"))
         end -= size
         advance(size)
     content = stream.initial_content(way.content)

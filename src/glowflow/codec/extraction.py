@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
 from unicodedata import normalize
 
 from glowflow.codec.archive import Block, Coded, Contents, File, read
 from glowflow.codec.folder import restore
-from glowflow.codec.head import shown
 from glowflow.codec.integer_model import IntegerModel
 from glowflow.codec.records import DamagedError
-from glowflow.errors import InputError, in_a_row
+from glowflow.errors import InputError, in_a_row, shown
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,11 @@ def _checked(file: File) -> str:
 
 
 def _fits(name: str, pattern: str) -> bool:
-    """True if a pattern fits a name, or is what `archive list` shows of it. A letter may be typed as two signs."""
+    """True if a pattern fits a name, or is what `archive list` shows of it. A letter may be typed as two signs.
+
+    >>> _fits("a1.png", "a*"), _fits("a1.png", "a[1].png"), _fits("a[1].png", "a[1].png")
+    (True, False, True)
+    """
     name_, pattern_ = (normalize("NFC", text) for text in (name, pattern))
-    return pattern in {name, shown(name)} or fnmatchcase(name_, pattern_)
+    only_stars = "*".join(map(escape, pattern_.split("*")))
+    return pattern in {name, shown(name)} or fnmatchcase(name_, only_stars)

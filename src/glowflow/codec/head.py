@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from glowflow.codec.block import LARGEST_BLOCK
 from glowflow.codec.entries import UnlikeError
 from glowflow.codec.integer_model import IntegerModel
-from glowflow.errors import InputError
+from glowflow.errors import InputError, shown
 
 VERSION = 1
 LONGEST_HEAD = 1 << 14
@@ -89,15 +89,6 @@ def other_model(needed: str, given: IntegerModel) -> InputError:
 
 def _images(shape: Sequence[int], num_bits: int) -> str:
     return f"images of shape {'x'.join(map(str, shape))} and {num_bits} bits"
-
-
-def shown(text: str) -> str:
-    r"""A text of an archive as it's printed: in quotation marks if it has signs that a terminal might obey.
-
-    >>> print(shown("runs/digits"), shown("a" + chr(7)))
-    runs/digits 'a\x07'
-    """
-    return text if text.isprintable() else repr(text)
 
 
 def _is_head(values: list[Any]) -> bool:

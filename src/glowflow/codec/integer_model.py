@@ -108,7 +108,8 @@ class IntegerModel:
 
     def _stream_of_an_image(self) -> bytes:
         """The stream that begins with an image without a pattern; empty if the model can't code it."""
-        stream, numbers = Stream(lanes=64), torch.arange(self.config.num_dims) * STEP % BASE % self.num_levels
+        numbers = torch.arange(self.config.num_dims, device="cpu") * STEP % BASE % self.num_levels
+        stream = Stream(lanes=64)
         try:
             self.push(numbers.view(1, *self.config.image_shape), stream)
         except OutOfRangeError:

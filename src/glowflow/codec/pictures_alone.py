@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from struct import unpack_from
 from typing import TypeAlias
-from zlib import crc32
+from zlib import crc32, decompressobj
+from zlib import error as ZlibError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +14,15 @@ from PIL import Image
 from glowflow.shapes import Shape
 
 PNG_BEGINS, PNM_BEGINS = b"\x89PNG\r\n\x1a\n", (b"P5", b"P6")
-PLACE_OF_DEPTH = 24
-"""Where a PNG file says how many bits a value has."""
+PLACE_OF_DEPTH, PLACE_OF_INTERLACING = 24, 28
+"""Where a PNG file says how many bits a value has, and whether its rows are interlaced."""
 MODES = {1: "L", 3: "RGB"}
 FORMATS = ("PNG", "PPM")
 LARGEST_HEADER = 1 << 16
 """A file of pixels alone has fewer bytes than this and two for each value."""
 
 OTHER_FORMAT, OTHER_SIZE, OTHER_CHANNELS = "another format", "another size", "other channels"
-MORE, DAMAGED = "transparency, a palette, 16 bits or metadata", "damage"
+MORE, INTERLACED, DAMAGED = "transparency, a palette, 16 bits or metadata", "interlaced rows", "damage"
 LARGER = "more bytes than such an image has"
 """Why the model can't code a file."""
 
@@ -49,7 +50,11 @@ def pixels_alone(content: bytes, shape: Shape, num_bits: int) -> Pixels | str:
         return DAMAGED
     if (pixels & (step(num_bits) - 1)).any():
         return f"values that aren't multiples of {step(num_bits)}"
-    return MORE if kind == "PPM" and picture_file(pixels, kind) != content else (kind, pixels)
+    if kind == "PNG":
+        more = _other_rows(content, height * (1 + width * channels))
+    else:
+        more = "" if picture_file(pixels, kind) == content else MORE
+    return more or (kind, pixels)
 
 
 def why_larger(begins: bytes) -> str:
@@ -92,15 +97,29 @@ def _other_file(content: bytes) -> str:
     """Why a file isn't a PNG, PGM or PPM file that may have pixels alone; empty if it may be one."""
     if not content.startswith(PNG_BEGINS):
         return "" if content.startswith(PNM_BEGINS) else OTHER_FORMAT
-    *kinds, last = _chunks(content)
+    *chunks, last = _chunks(content)
     if last == b"":
         return DAMAGED
-    has_pixels_alone = kinds[:1] == [b"IHDR"] and set(kinds[1:]) == {b"IDAT"} and last == b"IEND"
-    return "" if has_pixels_alone and content[PLACE_OF_DEPTH] == 8 else MORE
+    kinds = [chunk[:4] for chunk in chunks]
+    if kinds[:1] != [b"IHDR"] or set(kinds[1:]) != {b"IDAT"} or last != b"IEND" or content[PLACE_OF_DEPTH] != 8:
+        return MORE
+    return INTERLACED if content[PLACE_OF_INTERLACING] else ""
+
+
+def _other_rows(png: bytes, size: int) -> str:
+    """Why a PNG file's compressed rows aren't all of its pixels, `size` bytes, and nothing else; empty if they are."""
+    stream = decompressobj()
+    try:
+        rows = stream.decompress(b"".join(chunk[4:] for chunk in _chunks(png) if chunk[:4] == b"IDAT"), size + 1)
+    except ZlibError:
+        return DAMAGED
+    if len(rows) > size or stream.unused_data:
+        return MORE
+    return "" if stream.eof and len(rows) == size else DAMAGED
 
 
 def _chunks(png: bytes) -> Iterator[bytes]:
-    """The kinds of a PNG file's chunks; at the end IEND, or "more" if bytes follow it, or nothing after a damage."""
+    """The kind and content of each chunk of a PNG file; at the end "more" if bytes follow it, or b"" after a damage."""
     at = len(PNG_BEGINS)
     while at + 12 <= len(png):
         (length,) = unpack_from(">I", png, at)
@@ -108,7 +127,7 @@ def _chunks(png: bytes) -> Iterator[bytes]:
         at += 12 + length
         if checksum != crc32(chunk).to_bytes(4, "big"):
             break
-        yield chunk[:4]
+        yield chunk
         if chunk[:4] == b"IEND":
             if at < len(png):
                 yield b"more"

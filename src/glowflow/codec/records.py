@@ -8,7 +8,7 @@ from struct import Struct
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
 
-from glowflow.errors import InputError
+from glowflow.errors import InputError, shown
 
 MARK = b"\x8bglow\r\n\x1a"
 """Begins each record. A transfer that changes the ends of lines changes it, too."""
@@ -111,7 +111,7 @@ def write_record(file: BinaryIO, kind: bytes, index: bytes, content: bytes | Pat
     header = HEADER.pack(MARK, kind, number, len(index), *before)
     file.write(header + CHECKSUM.pack(crc32(index, crc32(header))) + index)
     if not _copied(_parts(content, length), file) == before == (length, before[1]):
-        raise UnstoredError(f"{content!s} has changed while it was being stored.")
+        raise UnstoredError(f"{shown(str(content))} has changed while it was being stored.")
     return LENGTH + len(index) + length
 
 
@@ -213,7 +213,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnstoredError(f"{path} can't be read: {error.strerror or error}.") from error
+        raise UnstoredError(f"{shown(str(path))} can't be read: {error.strerror or error}.") from error
 
 
 def _size(content: bytes | Path) -> int:

@@ -92,7 +92,7 @@ def _top_prior(prior: TopPrior) -> Form:
     network = prior.network
     if type(network) is not TopNetwork:
         raise without_form(network)
-    zeros = torch.zeros(network.zeros.shape, dtype=torch.int64)
+    zeros = torch.zeros(network.zeros.shape, dtype=torch.int64, device="cpu")
     constant = zeros if network.conv is None else network_of(network.conv)(zeros)
     if network.embedding is None:
         return Standardised(*constant.chunk(2, dim=1))
@@ -105,4 +105,4 @@ def _by_class(embedding: ZeroLinear) -> Tensor:
     """What an embedding gives for each class, int64 (K, 2 C)."""
     scales, weight = exp(LOGS_FACTOR * floats(embedding.logs)), floats(embedding.weight)
     product = Product(weight * scales[:, None], floats(embedding.bias) * scales)
-    return product(UNIT * torch.eye(weight.shape[1], dtype=torch.int64)).T
+    return product(UNIT * torch.eye(weight.shape[1], dtype=torch.int64, device="cpu")).T

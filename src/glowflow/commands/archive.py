@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from glowflow.checks import check_whole
 from glowflow.commands.inputs import check_parent, check_replaceable, print_rows
 from glowflow.destinations import descriptor, destination
-from glowflow.errors import InputError, counted, in_a_row
+from glowflow.errors import InputError, counted, in_a_row, shown
 from glowflow.progress import progress, say
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def create(
     check_whole("--block", block, 1, MOST_ENTRIES)
     has_old = _check_out(out, may_replace=replace)
     own = [out, beside(destination(out), "partial")]
-    paths = list(files_of(folder, own, lambda path, reason: say(f"{path} is left out: {reason}.")))
+    paths = list(files_of(folder, own, lambda path, reason: say(f"{shown(str(path))} is left out: {reason}.")))
     integers, start = _integers(model), perf_counter()
     with replacing(out) as partial, partial.open("wb") as file:
         with progress(f"Storing {folder}", len(paths), "files") as advance:
@@ -129,7 +129,6 @@ def list_(archive: Path) -> None:
     """
     from glowflow.codec.archive import head_of, read
     from glowflow.codec.extraction import Extraction
-    from glowflow.codec.head import shown
 
     if head := head_of(archive):
         sys.stdout.write(f"model  {head}\n")
@@ -198,7 +197,6 @@ def _note(writer: "Writer", images: int, bits: int) -> str:
 
 
 def _report(writer: "Writer", seconds: float) -> dict[str, str]:
-    from glowflow.codec.head import shown
     from glowflow.codec.pictures_alone import coded_files
 
     written, dims = writer.written, writer.model.config.num_dims
@@ -234,8 +232,6 @@ def _extracted(model: str, archive: Path, out: Path | None, only: list[str] | No
 
 def _print_lost(name: str, reason: str) -> None:
     """Print the name of a file that is damaged, or why it can't be written here."""
-    from glowflow.codec.head import shown
-
     sys.stdout.write(f"not written  {shown(name)} ({reason})\n" if reason else f"lost  {shown(name)}\n")
 
 
@@ -271,12 +267,12 @@ def _check(
     problems = []
     if contents.damages or not contents.is_complete or contents.nameless != 0:
         lost = found.lost if found else 0
-        damaged = f"{archive} is damaged ({_places(contents)})"
+        damaged = f"{archive} is damaged ({_places(contents, archive.stat().st_size)})"
         if not only:
             problems.append(f"{damaged}: {_lost(contents, lost)} {where}.")
         elif lost:
             problems.append(f"{damaged}: {counted(lost, 'file')} that you asked for {_are(lost)} lost.")
-        elif contents.nameless != 0 and any(sign in pattern for pattern in only for sign in "*?["):
+        elif contents.nameless != 0 and any("*" in pattern for pattern in only):
             problems.append(f"{damaged}: names are lost, too, and you may have asked for some of them.")
         else:
             say(f"{damaged}, but all files that you asked for are {where}.")
@@ -286,9 +282,14 @@ def _check(
         raise InputError(" ".join(problems))
 
 
-def _places(contents: "Contents") -> str:
-    places = [f"{counted(damage.length, 'byte')} from byte {damage.start:,} on" for damage in contents.damages]
-    return in_a_row(places, MOST_PLACES) or ("a part is missing" if contents.is_complete else "its end is missing")
+def _places(contents: "Contents", size: int) -> str:
+    """Where an archive of so many bytes is damaged."""
+    lengths = [min(damage.length, size - damage.start) for damage in contents.damages]
+    starts = [damage.start for damage in contents.damages]
+    places = [f"{counted(each, 'byte')} from byte {start:,} on" for each, start in zip(lengths, starts, strict=True)]
+    if not places:
+        return "a part is missing" if contents.is_complete else "its end is missing"
+    return in_a_row(places, MOST_PLACES) + ("" if contents.is_complete else "; its end is missing or damaged")
 
 
 def _lost(contents: "Contents", lost: int) -> str:
