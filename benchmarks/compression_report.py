@@ -4,8 +4,8 @@
     python -m benchmarks.compression_report results/compression/compression.jsonl --figure docs/images/compression.png
 
 The table has the largest archive of each model and data set, the best of the general codecs for the same images, and
-how much less the archive takes. The figure shows what a block and a file add to the likelihood, and what the codecs
-take for the same images, against the number of images. Models with a single archive are left out, unless all are.
+how much less the archive takes. The figure shows what a block and a file add to the likelihood, and what the best codec
+takes for the same images, against the number of images. Models with a single archive are left out, unless all are.
 """
 
 import argparse
@@ -54,7 +54,9 @@ def draw(lines: Sequence[Line], path: Path) -> None:
     figure = canvas(4.5 * len(several), 3.6)
     for axes, own in zip(figure.subplots(1, len(several), squeeze=False)[0], several, strict=True):
         _curves(axes, own)
-        _codecs(axes, [line for line in lines if any(_is_beside(line, each, "files") for each in own)])
+        for arrangement, style in (("files", "-"), ("mosaic", "--")):
+            best = {line["count"]: _best_of(lines, line, arrangement) for line in own}
+            _codecs(axes, {count: bits for count, bits in best.items() if bits}, style, arrangement)
         axes.set(title=own[0]["test_images_of"], xlabel="images", xscale="log", ylabel="bits/dim", ylim=0)
     figure.axes[0].legend(fontsize="small")
     figure.savefig(path, dpi=150)
@@ -70,11 +72,15 @@ def _curves(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
     axes.plot(counts, [line["bits_per_dim"]["archive"] for line in lines], "s-", ms=3, label="with the file's, too")
 
 
-def _codecs(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
-    """The bits/dim of the codecs for the same images, each image a file."""
-    for style, codec in zip(("-", "--", "-."), dict.fromkeys(line["codec"] for line in lines), strict=False):
-        own = sorted((line["count"], line["bits_per_dim"]) for line in lines if line["codec"] == codec)
-        axes.plot(*zip(*own, strict=True), color="0.6", ls=style, lw=1, marker=".", label=f"{codec}, per file")
+def _best_of(lines: Sequence[Line], line: Line, arrangement: str) -> float | None:
+    """The fewest bits/dim of a codec for the images of an archive; None if none was measured."""
+    return min((each["bits_per_dim"] for each in lines if _is_beside(each, line, arrangement)), default=None)
+
+
+def _codecs(axes: Any, best: dict[int, float], style: str, arrangement: str) -> None:  # noqa: ANN401
+    """The bits/dim of the best codec for each number of images."""
+    label = "best codec, " + {"files": "per file", "mosaic": "one picture"}[arrangement]
+    axes.plot(list(best), list(best.values()), color="0.5", ls=style, lw=1, marker=".", label=label)
 
 
 def _archives(lines: Sequence[Line]) -> list[list[Line]]:
