@@ -27,7 +27,7 @@ def rows(lines: Sequence[Line]) -> Iterator[str]:
     for archives in _archives(lines):
         line, bits = archives[-1], archives[-1]["bits_per_dim"]
         excess = bits["stream"] / bits["likelihood_of_streamed"] - 1
-        best = [_best(line, [each for each in lines if _is_beside(each, line, way)]) for way in ("files", "mosaic")]
+        best = [_told(line, _best(lines, line, arrangement)) for arrangement in ("files", "mosaic")]
         own = [line["test_images_of"], f"{line['count']:,}", f"{bits['likelihood']:.3f}", f"{excess:+.2%}"]
         yield "| " + " | ".join([*own, f"{bits['archive']:.3f}", *best]) + " |"
 
@@ -38,11 +38,16 @@ def _is_beside(codec: Line, line: Line, arrangement: str) -> bool:
     return codec.get("arrangement") == arrangement and all(codec[name] == line[name] for name in same)
 
 
-def _best(line: Line, codecs: Sequence[Line]) -> str:
+def _best(lines: Sequence[Line], line: Line, arrangement: str) -> Line | None:
+    """The best codec's line for the images of an archive; None if none was measured."""
+    beside = (each for each in lines if _is_beside(each, line, arrangement))
+    return min(beside, key=lambda each: int(each["bytes"]), default=None)
+
+
+def _told(line: Line, best: Line | None) -> str:
     """The best codec, and how much smaller the archive is."""
-    if not codecs:
+    if not best:
         return ""
-    best = min(codecs, key=lambda each: int(each["bytes"]))
     less = 1 - line["bytes"]["archive"] / best["bytes"]
     return f"{best['bits_per_dim']:.3f} ({best['codec']}), {abs(less):.0%} {'less' if less > 0 else 'more'}"
 
@@ -55,8 +60,7 @@ def draw(lines: Sequence[Line], path: Path) -> None:
     for axes, own in zip(figure.subplots(1, len(several), squeeze=False)[0], several, strict=True):
         _curves(axes, own)
         for arrangement, style in (("files", "-"), ("mosaic", "--")):
-            best = {line["count"]: _best_of(lines, line, arrangement) for line in own}
-            _codecs(axes, {count: bits for count, bits in best.items() if bits}, style, arrangement)
+            _codecs(axes, [best for line in own if (best := _best(lines, line, arrangement))], style, arrangement)
         axes.set(title=own[0]["test_images_of"], xlabel="images", xscale="log", ylabel="bits/dim", ylim=0)
     figure.axes[0].legend(fontsize="small")
     figure.savefig(path, dpi=150)
@@ -72,15 +76,11 @@ def _curves(axes: Any, lines: Sequence[Line]) -> None:  # noqa: ANN401
     axes.plot(counts, [line["bits_per_dim"]["archive"] for line in lines], "s-", ms=3, label="with the file's, too")
 
 
-def _best_of(lines: Sequence[Line], line: Line, arrangement: str) -> float | None:
-    """The fewest bits/dim of a codec for the images of an archive; None if none was measured."""
-    return min((each["bits_per_dim"] for each in lines if _is_beside(each, line, arrangement)), default=None)
-
-
-def _codecs(axes: Any, best: dict[int, float], style: str, arrangement: str) -> None:  # noqa: ANN401
+def _codecs(axes: Any, best: Sequence[Line], style: str, arrangement: str) -> None:  # noqa: ANN401
     """The bits/dim of the best codec for each number of images."""
+    counts, bits = ([line[name] for line in best] for name in ("count", "bits_per_dim"))
     label = "best codec, " + {"files": "per file", "mosaic": "one picture"}[arrangement]
-    axes.plot(list(best), list(best.values()), color="0.5", ls=style, lw=1, marker=".", label=label)
+    axes.plot(counts, bits, color="0.5", ls=style, lw=1, marker=".", label=label)
 
 
 def _archives(lines: Sequence[Line]) -> list[list[Line]]:
