@@ -8,6 +8,7 @@ from glowflow.codec.block import LARGEST_BLOCK
 from glowflow.codec.entries import UnlikeError
 from glowflow.codec.integer_model import IntegerModel
 from glowflow.errors import InputError, shown
+from glowflow.shapes import shape_text
 
 VERSION = 1
 LONGEST_HEAD = 1 << 14
@@ -88,7 +89,7 @@ def other_model(needed: str, given: IntegerModel) -> InputError:
 
 
 def _images(shape: Sequence[int], num_bits: int) -> str:
-    return f"images of shape {'x'.join(map(str, shape))} and {num_bits} bits"
+    return f"images of shape {shape_text(shape)} and {num_bits} bits"
 
 
 def _is_head(values: list[Any]) -> bool:

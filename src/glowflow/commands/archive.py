@@ -284,9 +284,9 @@ def _check(
 
 def _places(contents: "Contents", size: int) -> str:
     """Where an archive of so many bytes is damaged."""
-    lengths = [min(damage.length, size - damage.start) for damage in contents.damages]
-    starts = [damage.start for damage in contents.damages]
-    places = [f"{counted(each, 'byte')} from byte {start:,} on" for each, start in zip(lengths, starts, strict=True)]
+    places = [
+        f"{counted(min(length, size - start), 'byte')} from byte {start:,} on" for start, length in contents.damages
+    ]
     if not places:
         return "a part is missing" if contents.is_complete else "its end is missing"
     return in_a_row(places, MOST_PLACES) + ("" if contents.is_complete else "; its end is missing or damaged")

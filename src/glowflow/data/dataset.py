@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glowflow.data.value_range import Range
 from glowflow.errors import InputError, counted, in_a_row, listed, quoted_name
 from glowflow.progress import say
-from glowflow.shapes import Shape
+from glowflow.shapes import Shape, shape_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +68,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         """One line: its name, its split, and what it holds."""
-        held = [f"{counted(len(self), 'image')} {'x'.join(map(str, self.image_shape))}"]
+        held = [f"{counted(len(self), 'image')} {shape_text(self.image_shape)}"]
         for names, noun in ((self.class_names, "class"), (self.attribute_names, "attribute")):
             held += [counted(len(names), noun)] if names else []
         return f"Dataset({self.name}, {self.split}: {', '.join(held)})"
