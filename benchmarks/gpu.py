@@ -45,7 +45,7 @@ from tests.reference import CASES, recording
 
 PRESETS = {"cifar10": 64, "imagenet64": 16, "celebahq256": 1, "faces32": 16}
 """With the batches of one of the original's GPUs."""
-TINY = {"digits": 2, "digits-nice": 2}
+TINY = {"digits": 2}
 LIMITS = {"float32": 1e-3, "tf32": 0.05, "bfloat16": 0.1}
 """Largest difference of a latent from the original's, or relative error of a gradient, by the type of products."""
 ROUNDS = 10

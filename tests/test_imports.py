@@ -9,8 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def run_python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+def run_python(code: str, folder: Path = ROOT) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def test_imports_go_down_only() -> None:
@@ -25,12 +26,21 @@ def test_importing_the_package_and_the_command_line_does_not_import_torch() -> N
     assert run_python(code).split() == ["False", "False"]
 
 
-@pytest.mark.parametrize("module", ["glowflow.model", "glowflow.training", "glowflow.evaluate", "glowflow.data"])
-def test_what_only_some_need_is_not_imported(module: str) -> None:
-    """Libraries that may be missing, and torch's compiler, whose import takes as long as the rest of torch."""
-    some = "{'mlxtend', 'skimage', 'sklearn', 'matplotlib', 'torchvision', 'tensorboard', 'huggingface_hub', "
-    some += "'torch._dynamo'}"
-    assert run_python(f"import sys, {module}; print({some} & set(sys.modules))").strip() == "set()"
+def test_what_only_some_need_is_not_imported() -> None:
+    some = "{'mlxtend', 'skimage', 'sklearn', 'matplotlib', 'torchvision', 'tensorboard', 'huggingface_hub'}"
+    modules = "glowflow.model, glowflow.training, glowflow.evaluate, glowflow.data"
+    assert run_python(f"import sys, {modules}; print({some} & set(sys.modules))").strip() == "set()"
+
+
+def test_a_training_does_not_import_the_compiler(home: Path) -> None:
+    """It takes as long to import as all of torch otherwise."""
+    code = """
+import sys
+from glowflow.cli import main
+again = ["--train.images", "64"]
+print(*[main(["train", "tiny.yaml", "--out", "new", *more]) for more in ([], again)], "torch._dynamo" in sys.modules)
+"""
+    assert run_python(code, home).split() == ["0", "0", "False"]
 
 
 def test_lazy_names_exist() -> None:

@@ -1,6 +1,7 @@
 """The optimisers (the original's, Muon, and some of torch.optim), and the schedule of the learning rate."""
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from inspect import unwrap
 from math import sqrt
 from typing import Any, TypeAlias, cast
 
@@ -17,7 +18,19 @@ MOMENTUM = 0.95
 """The share of the old moment in Muon's updates."""
 
 
-class GlowAdamax(Optimizer):
+class _Light(Optimizer):
+    """An optimiser without the wrappers of torch, which import the compiler (torch._dynamo) to keep it away.
+
+    That import takes as long as all of torch otherwise, at the start of each training.
+    """
+
+    add_param_group = unwrap(Optimizer.add_param_group)
+    zero_grad = unwrap(Optimizer.zero_grad)
+    state_dict = unwrap(Optimizer.state_dict)
+    load_state_dict = unwrap(Optimizer.load_state_dict)
+
+
+class GlowAdamax(_Light):
     """The original's variant of Adamax.
 
     m = beta1 m + (1 - beta1) g;  v = max(beta2 v, |g|);
