@@ -2,7 +2,8 @@
 
 For each attribute it measures how often an edit of strength 1 gives it to test images without it, and an edit of -1
 takes it from those with it; how many other attributes change; and which of them changes most often. Images are
-quantised as the model sees them. The classifier's own errors are given too.
+quantised as the model sees them. The classifier's own errors are given too. The darkest and the roughest image before
+all edits and after each show whether an edit makes images black or noisy.
 
     python -m benchmarks.edits faces results/edits/edits.json --figure docs/images/edits.png \
         --cases docs/images/cases.png
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from glowflow import Glow
 from glowflow.data import Split, load
@@ -91,6 +93,7 @@ class Trial:
             "most_changed": self.names[most],
             "most_changed_share": float(changed[:, most].mean()),
             "classifier_accuracy": _share(self.before[:, column] == has),
+            **extremes(edited),
         }
 
     def cases(self, name: str, edited: Tensor) -> Image.Image:
@@ -107,6 +110,19 @@ class Trial:
         """One face at strengths from -1 to 1."""
         strengths = torch.linspace(-1, 1, STRENGTHS)[:, None]
         return grid(self.decode(self.z[index] + strengths * self.directions.vectors[self.directions.index(name)]), 7)
+
+
+def extremes(images: Tensor) -> dict[str, float]:
+    """How dark the darkest of uint8 images (N, C, H, W) is, and how rough the roughest one.
+
+    The brightness of an image is its mean value. Its roughness is the mean difference of neighbours in that square of
+    8x8 pixels where it's largest. So noise in a part of an image counts, too.
+    """
+    values = images.float()
+    across = (values[..., 1:] - values[..., :-1]).abs()[..., 1:, :]
+    down = (values[..., 1:, :] - values[..., :-1, :]).abs()[..., 1:]
+    squares = avg_pool2d((across + down).mean(1, keepdim=True) / 2, 8)
+    return {"darkest": float(values.mean((1, 2, 3)).min()), "roughest": float(squares.max())}
 
 
 def _share(values: Tensor) -> float:
@@ -161,6 +177,7 @@ def main() -> None:
             sweeps[title] = chosen.sweep(name, index)
             advance(1)
     about = {"model": options.model, "data": options.data, "split": "test", "images": len(chosen.images)}
+    about |= extremes(chosen.images)
     save_json(options.out, about | {"classifier": judge, "attributes": rows} | provenance())
     print("\n".join(report(name, row) for name, row in rows.items()))
     for path, pictures in ((options.figure, sweeps), (options.cases, cases)):
