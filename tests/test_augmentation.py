@@ -80,6 +80,17 @@ def test_the_images_are_those_of_earlier_versions() -> None:
     assert torch.equal(changed(images, "shift", 1000), shift(images, 0.1 * (2 * noise[:, 1:] - 1)))
 
 
+@pytest.mark.parametrize(("shape", "angles"), [((3, 6, 6), {0, 1, 2, 3}), ((1, 6, 8), {0, 2})])
+def test_turns_are_by_right_angles_and_equally_frequent(shape: Shape, angles: set[int]) -> None:
+    images = some(400, *shape)
+    counts = dict.fromkeys(range(4), 0)
+    for before, after in zip(images, changed(images, "turn", 0), strict=True):
+        (angle,) = (each for each in angles if torch.equal(after, before.rot90(each, (1, 2))))
+        counts[angle] += 1
+    expected = 400 / len(angles)
+    assert {angle for angle, count in counts.items() if abs(count - expected) < 5 * expected**0.5} == angles
+
+
 def test_shift_moves_by_whole_pixels_exactly() -> None:
     images = torch.randint(256, (2, 3, 10, 10), dtype=torch.uint8)
     offset = torch.tensor([[0.1, 0.0], [0.0, -0.2]])
@@ -161,7 +172,7 @@ def test_the_command_line_and_presets_take_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ("flop", "augmentation is 'flop': perhaps flip is meant; it takes one of none, flip, shift, pixels"),
+        ("flop", "augmentation is 'flop': perhaps flip is meant; it takes one of none, flip, turn, shift, pixels"),
         ({"kind": "pixels", "part": 0.1}, "The augmentation pixels has no option 'part': it takes share."),
         ({"kind": "pixels", "share": 0}, "share of pixels is 0; it takes a number from 0.001 to below 1."),
         ({"kind": "shift", "most": 1.5}, "most of shift is 1.5; it takes a number from 0 to below 1."),

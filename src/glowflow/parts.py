@@ -275,6 +275,12 @@ class Flip:
     """Left and right exchanged in half of the images."""
 
 
+@AUGMENTATIONS.option("turn", "glowflow.training.augmentation")
+@dataclass(frozen=True)
+class Turn:
+    """A turn by 0, 90, 180 or 270 degrees."""
+
+
 @AUGMENTATIONS.option("shift", "glowflow.training.augmentation")
 @dataclass(frozen=True)
 class Shift:

@@ -115,6 +115,28 @@ class RandomFlip(Augmentation):
         return torch.where(noise[:, :, None, None] < 0.5, images, images.flip(3))
 
 
+@AUGMENTATIONS.builds("turn")
+class RandomTurn(Augmentation):
+    """Turns each image by 0, 90, 180 or 270 degrees, or by 0 or 180 if images aren't square.
+
+    With flips, these are all eight symmetries of the square. They help models of images without an upper side, such as
+    patches of photographs, textures, and pictures from above or through a microscope.
+    """
+
+    def numbers(self, image_shape: Shape) -> int:
+        """One, which chooses the angle."""
+        return 1
+
+    def change(self, images: Tensor, noise: Tensor) -> Tensor:
+        """The images, each turned by one of the angles, which divide [0, 1) evenly among them."""
+        quarters = (0, 1, 2, 3) if images.shape[2] == images.shape[3] else (0, 2)
+        choice = (len(quarters) * noise[:, :, None, None]).long()
+        turned = images
+        for index, each in enumerate(quarters[1:], 1):
+            turned = torch.where(choice == index, images.rot90(each, (2, 3)), turned)
+        return turned
+
+
 @AUGMENTATIONS.builds("shift")
 class RandomShift(Augmentation):
     """Moves images by up to `most` of their sides, as the original does."""
