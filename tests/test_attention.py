@@ -135,7 +135,7 @@ def test_kernels_and_projections_are_matrices(network: Conditioner) -> None:
         ({"kind": "attention", "heads": 3}, "heads is 3; it takes a divisor of the width, 8"),
         ({"kind": "transformer", "heads": 16}, "heads is 16; it takes a divisor of the width, 8"),
         ({"kind": "transformer", "patch": 4}, "patch is 4; it takes a divisor of the height and the width .*, 2 and 6"),
-        ({"kind": "attention", "blocks": 0}, "blocks is 0; it takes a whole number at least 1"),
+        ({"kind": "attention", "blocks": 0}, "blocks is 0; it takes a whole number of at least 1"),
         ({"kind": "attention", "patch": 2}, "attention has no option 'patch'"),
     ],
 )

@@ -33,7 +33,7 @@ def test_default_levels_leave_a_top_of_at_least_four_by_four(shape: tuple[int, i
         ({"image_shape": (3, 32, 32), "width": "8"}, "width is 8; it takes a whole number"),
         ({"image_shape": (3, 32, 32), "levels": 1.0}, "it can have 1, 2, 3, 4, 5"),
         ({"image_shape": (3, 32, 32), "steps": True}, "steps is True; it takes a whole number"),
-        ({"image_shape": (3, 32, 32), "steps": 0}, "steps is 0; it takes a whole number at least 1."),
+        ({"image_shape": (3, 32, 32), "steps": 0}, "steps is 0; it takes a whole number of at least 1."),
         (
             {"image_shape": (3, 32, 32), "coupling": "afine"},
             "'afine': perhaps affine is meant; it takes one of",

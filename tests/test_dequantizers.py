@@ -217,7 +217,7 @@ def test_a_training_learns_the_noise_and_resumes_exactly(
     kind = "(bound: variational dequantisation, 1 importance draw)"
     assert kind in capsys.readouterr().err
     card = (tmp_path / "whole" / "best" / "README.md").read_text()
-    assert card.count(kind) == 2  # for people and for the hub
+    assert card.count(f" {kind}") == 2  # for people and for the hub
     assert "Compare it only with bounds of the same kind" in card
 
 

@@ -245,8 +245,9 @@ def test_evaluate_compares_samples_with_images(
     judged = json.loads(Path("result.json").read_text())["samples"]
     assert (judged["num"], judged["neighbours"], judged["classifies"]) == (7, 5, "labels")
     assert judged["reference"] == "test images"
-    assert "7 at each temperature, compared with as many test images, by a classifier of labels" in out
-    assert f"({judged['accuracy']:.1%} right for training images that were kept from it)" in out
+    assert "7 at each temperature\n" in out
+    assert "as many test images\n" in out
+    assert f"of labels, {judged['accuracy']:.1%} right for training images that were kept from it\n" in out
     assert list(judged["temperatures"]) == ["0.5", "1"]
     for name, found in {"temperature 0.5": judged["temperatures"]["0.5"], "real images": judged["real_images"]}.items():
         assert found.keys() == {"kid", "precision", "recall"}
@@ -269,12 +270,13 @@ def test_images_of_other_scenes_are_no_model_for_samples() -> None:
     assert real.most == 10
     compared, others = real.compared(10), real.others(10)
     assert torch.equal(torch.cat([compared, others]), task.images(task.rest))  # disjoint, and unseen
-    seen = "training images that the model has seen and the classifier hasn't"
-    assert real.about == f"{seen}, since test images are of other scenes"
+    assert real.about.startswith("training images, because test images show other scenes; the model has seen them")
     assert task.kept.endswith("scenes that it has seen")
     same = RealImages(task, scenes("test", 0))
     assert (same.most, same.about) == (20, "test images")
     assert torch.equal(same.others(20), task.images(task.rest))
+    single = replace(scenes("test", 1), groups=np.arange(1, 201))  # as in data that are joined to scenes
+    assert RealImages(task, single).about == "test images"
 
 
 @pytest.mark.usefixtures("labelled")

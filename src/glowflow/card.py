@@ -265,7 +265,7 @@ def _entry(result: Result) -> dict[str, Any]:
 
 def _row(result: Result) -> str:
     error = "unknown" if result.standard_error is None else f"{result.standard_error:.4f}"
-    bits = f"{result.bits_per_dim:.4f}{_plain(_about(result))}"
+    bits = _plain(f"{result.bits_per_dim:.4f}{_about(result)}")
     return f"| {_plain(result.data)}, {result.split} | {result.num_images:,} | {bits} | {error} |"
 
 

@@ -47,7 +47,7 @@ def is_whole(value: object) -> bool:
 def check_whole(name: str, value: int, low: int, high: int = LARGEST_WHOLE) -> None:
     """Refuse a value that isn't a whole number from `low` to `high`."""
     if not (is_whole(value) and low <= value <= high):
-        allowed = f"at least {low}" if high == LARGEST_WHOLE else f"from {low} to {high}"
+        allowed = f"of at least {low}" if high == LARGEST_WHOLE else f"from {low} to {high}"
         raise InputError(f"{name} is {value}; it takes a whole number {allowed}.")
 
 

@@ -56,7 +56,10 @@ def form_of(bijection: Bijection) -> Form:
 
 def without_form(part: object) -> InputError:
     """The error for a part of a model that can't be coded."""
-    return InputError(f"A model with {type(part).__name__} can't code images: this part has no form in whole numbers.")
+    return InputError(
+        f"A model with {type(part).__name__} can't code images. The couplings additive, affine, affine-exp and "
+        "affine-tanh can, with the conditioner conv and the dequantizer uniform."
+    )
 
 
 def row(x: Tensor) -> Integers:

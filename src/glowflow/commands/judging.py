@@ -71,12 +71,14 @@ class Comparison:
 
 def report(judged: dict[str, Any]) -> dict[str, str]:
     """Describe what `Comparison.judged` measured."""
-    num = judged["num"]
-    about = f"compared with as many {judged['reference']}, by a classifier of {judged['classifies']}"
     compared = {f"temperature {each}": found for each, found in judged["temperatures"].items()}
     compared["real images"] = judged["real_images"]
-    right = f"{judged['accuracy']:.1%} right for {judged['kept']}"
-    return {"samples": f"{num} at each temperature, {about} ({right})"} | {
+    about = {
+        "samples": f"{judged['num']} at each temperature",
+        "compared with": f"as many {judged['reference']}",
+        "classifier": f"of {judged['classifies']}, {judged['accuracy']:.1%} right for {judged['kept']}",
+    }
+    return about | {
         name: f"KID {found['kid']:.4f}, precision {found['precision']:.3f}, recall {found['recall']:.3f}"
         for name, found in compared.items()
     }

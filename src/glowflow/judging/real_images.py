@@ -28,9 +28,14 @@ class RealImages:
 
     @property
     def are_of_other_groups(self) -> bool:
-        """True if no image of the split belongs to a group of the training images."""
+        """True if all images of the split are in groups, and none of these has training images.
+
+        Data sets that are joined to others that have groups have one group for each image. These count as none.
+        """
         groups, known = self.dataset.groups, self.task.dataset.groups
-        return groups is not None and known is not None and not np.isin(groups, known).any()
+        if groups is None or known is None or np.isin(groups, known).any():
+            return False
+        return bool((np.unique(groups, return_counts=True)[1] > 1).all())
 
     @property
     def most(self) -> int:
@@ -53,5 +58,5 @@ class RealImages:
         """What samples are compared with."""
         if not self.are_of_other_groups:
             return f"{self.dataset.split} images"
-        why = f"since {self.dataset.split} images are of other scenes"
-        return f"training images that the model has seen and the classifier hasn't, {why}"
+        why = f"{self.dataset.split} images show other scenes"
+        return f"training images, because {why}; the model has seen them, and the classifier hasn't"

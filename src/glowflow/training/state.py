@@ -211,7 +211,9 @@ class TrainingState:
         if sorted(source.class_names) != sorted(self.model.class_names):
             difference.append(f"classes: {listed(source.class_names)} there, {listed(self.model.class_names)} here")
         if difference:
-            raise InputError(f"{model} is a different model ({'; '.join(difference)}): train one like it.")
+            raise InputError(
+                f"{model} is a different model ({'; '.join(difference)}); --from needs one with the same layers."
+            )
         self._order_classes(source.class_names)
         tensors = source.state_dict()
         if source.config.dequantizer != self.model.config.dequantizer:
