@@ -48,4 +48,4 @@ def test_a_folder_of_a_data_sets_name_is_told_how_to_be_meant(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
     load("digits", (1, 28, 28), "test")
-    assert "digits is the data set of this name, not the folder: write ./digits" in capfd.readouterr().err
+    assert "The data digits are the data set of this name, not the folder: write ./digits" in capfd.readouterr().err

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glowflow.data import SPLITS, Shape, load, prepare, read_image
+from glowflow.data import SPLITS, Shape, cache, load, prepare, read_image
 from glowflow.errors import InputError
 
 
@@ -167,7 +167,7 @@ def test_hidden_and_other_files_are_ignored(make: Callable[..., Path], tmp_path:
 
 
 def test_an_unreadable_file_is_named_and_skipped(
-    make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make(*_names(11))
     (folder / "5.png").write_bytes((folder / "5.png").read_bytes()[:40])
@@ -177,6 +177,11 @@ def test_an_unreadable_file_is_named_and_skipped(
     shown = capsys.readouterr().err
     assert "Skipped 5.png" in shown
     assert "Skipped 1 unreadable of 11 files" in shown
+    prepare(folder, (1, 8, 8), tmp_path / "cache")
+    assert not capsys.readouterr().err  # once in a process
+    monkeypatch.setattr(cache, "_SAID", set())  # another process
+    prepare(folder, (1, 8, 8), tmp_path / "cache")
+    assert capsys.readouterr().err == shown
 
 
 def test_too_many_unreadable_files_stop_it(make: Callable[..., Path], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from glowflow import Glow, GlowConfig, InputError, evaluate
 from glowflow.cli import main
-from glowflow.commands import comparing
+from glowflow.commands import comparing, sheet
 from glowflow.commands.groups import write_groups
 from glowflow.data import Dataset
 from glowflow.data.own_splits import has_own_splits
@@ -664,7 +664,7 @@ def test_score_and_compare_go_on_without_the_compressors(
     another_compressor(monkeypatch)
     assert main(["score", "run", "--data", "pictures", "--out", "s.csv", "--groups", "folder"]) == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert "with the bits of a compressor are left out. The reference was made with PNG (zlib" in told
+    assert "so complexity_corrected is the main score. The reference was made with PNG (zlib" in told
     assert "Make another one: glowflow calibrate run" in told
     first = rows_of(home / "s.csv")[0]
     assert {"bits_per_dim_rank", "p_typical", "p_latents", "p_layout", "complexity_corrected"} <= first.keys()
@@ -787,6 +787,17 @@ def test_data_that_is_joined_with_a_data_set_has_its_splits(home: Path) -> None:
     assert not has_own_splits(str(home / "array.npz"))
 
 
+@pytest.mark.usefixtures("many")
+def test_compare_reports_that_images_are_compared_with_themselves(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for data in ("many.npy", "pictures"):
+        assert main(["compare", "run", "--data", data, "--against", data]) == 0
+        assert "--against names the usual images themselves" in capsys.readouterr().err
+    assert main(["compare", "run", "--against", "many.npy"]) == 0
+    assert "themselves" not in capsys.readouterr().err
+
+
 def test_compare_explains_a_broken_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "broken.npz").write_bytes(b"PK\x03\x04 broken")
     assert "can't be read as a NumPy file" in sentence(capsys, "compare", "run", "--against", "broken.npz")
@@ -823,19 +834,32 @@ def test_compare_writes_what_it_measures(home: Path, many: Path, capsys: pytest.
 # Groups and sheets
 
 
-@pytest.mark.parametrize("size", [1, 10, 3000])
+@pytest.mark.parametrize("size", [1, 10, 50, 3000])
 def test_p_values_of_usual_groups_are_evenly_distributed(size: int) -> None:
+    """Although scores may have heavy tails, so that a group holds one far above all of the reference."""
     rng = np.random.default_rng(0)
     p_values = []
-    for _ in range(40):
-        usual = {name: np.sort(rng.normal(size=300)) for name in ("unusual", "bits_per_dim")}
-        found = {name: rng.normal(size=size) for name in usual}
+    for _ in range(40 if size > 100 else 400):
+        usual = {name: np.sort(rng.standard_t(2, size=300)) for name in ("unusual", "bits_per_dim")}
+        found = {name: rng.standard_t(2, size=size) for name in usual}
         reference = replace(reference_with(np.zeros(1)), usual=usual)
         (row,) = group_scores([np.arange(size)], found, reference)
         p_values.append((row["p_value"], row["p_typical"]))
     for each in np.array(p_values).T:
-        assert 0.3 < each.mean() < 0.7
-        assert (each < 0.05).mean() < 0.2
+        spread = 3 / len(each) ** 0.5  # of shares, in standard deviations of at most 1/2
+        assert each.mean() == pytest.approx(0.5, abs=spread)
+        assert (each < 0.05).mean() == pytest.approx(0.05, abs=0.5 * spread)
+        assert (each < 0.01).mean() <= 0.01 + 0.2 * spread
+
+
+def test_a_group_of_one_has_the_p_value_of_its_image() -> None:
+    usual = np.sort(np.random.default_rng(0).normal(size=300))
+    reference = replace(reference_with(usual), usual={"unusual": usual, "bits_per_dim": usual})
+    for value in (-9.0, 0.0, 1.5, 9.0):
+        scores = {"unusual": np.array([value]), "bits_per_dim": np.array([value])}
+        (row,) = group_scores([np.arange(1)], scores, reference)
+        assert row["p_value"] == pytest.approx(reference.p_value("unusual", scores["unusual"])[0], abs=0.02)
+        assert row["p_value"] > 0.001
 
 
 def test_a_group_is_sharper_than_its_images() -> None:
@@ -868,6 +892,8 @@ def test_score_writes_groups_and_a_sheet(home: Path, capsys: pytest.CaptureFixtu
     assert np.average(column(home / "s-groups.csv", "unusual"), weights=weights) == pytest.approx(mean, rel=1e-4)
     with Image.open(home / "sheet.png") as picture:
         assert min(picture.size) > 600
+    inside = sentence(capsys, *score, "--maps", "others/maps")
+    assert inside.endswith("others/maps lies in others, whose images are read: give --maps a place outside.")
     assert "--groups is 0; it takes" in sentence(capsys, *score, "--groups", "0")
     twice = sentence(capsys, *score[:-1], "same.png", "--sheet", "same.png")
     assert twice.endswith("same.png can't be written for both --out and --sheet: give one of them another name.")
@@ -923,7 +949,39 @@ def test_groups_of_one_size_are_compared_with_the_same_ones(monkeypatch: pytest.
     monkeypatch.setattr(np.random, "default_rng", counted)
     scores = {"unusual": usual, "bits_per_dim": usual}
     group_scores([np.arange(start, start + 20) for start in range(0, 180, 20)], scores, reference)
-    assert len(drawn) == 2  # for two scores
+    assert len(drawn) == 1
+
+
+def test_each_image_is_in_one_half_of_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[float]] = []
+    monkeypatch.setattr(sheet, "_row", lambda images: drawn.append([value for *_, value in images]))
+    monkeypatch.setattr("glowflow.pictures.stacked", lambda pictures: pictures)
+    monkeypatch.setattr("glowflow.pictures.save", lambda *_: None)
+    for count in (1, 3, 50, 100):
+        drawn.clear()
+        values = np.arange(float(count))
+        sheet.draw_sheet(tmp_path / "sheet.png", "unusual", [(smooth(count), values)])
+        shown = [value for part in drawn for value in part]
+        assert len(set(shown)) == len(shown) == min(count, 80)
+        assert drawn[0][0] == count - 1
+
+
+def test_an_interruption_leaves_no_maps(home: Path, many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the same command starts again."""
+    saved: list[Path] = []
+
+    def save(_picture: object, path: Path) -> None:
+        saved.append(path)
+        path.touch()
+        if len(saved) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("glowflow.pictures.save", save)
+    command = ["score", "run", "--data", str(many), "--maps", "maps", "--maps-num", "5"]
+    assert main(command) == 130
+    assert not (home / "maps").exists()
+    assert main(command) == 0
+    assert len(list((home / "maps").iterdir())) == 5
 
 
 def test_an_unknown_compressor_has_no_size() -> None:

@@ -14,6 +14,8 @@ SECONDS_BETWEEN_LINES = 20.0
 _console = reports()
 _shown: list[str] = []
 """The work whose progress is shown. It's one at most, because work inside other work isn't shown."""
+_noted: list[list[str]] = []
+"""The lists that collect what is said; see `noted`."""
 
 
 def be_silent() -> None:
@@ -28,6 +30,23 @@ def is_silent() -> bool:
 
 def say(message: str) -> None:
     """Print one line to standard error, above the live bar if there is one."""
+    for messages in _noted:
+        messages.append(message)
+    _print(message)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """Collect all that is said, except for progress."""
+    messages: list[str] = []
+    _noted.append(messages)
+    try:
+        yield messages
+    finally:
+        _noted.pop()
+
+
+def _print(message: str) -> None:
     _console.print(message, soft_wrap=True)
 
 
@@ -98,7 +117,7 @@ def _lines(description: str, pace: Pace, unit: str) -> Iterator[Callable[..., No
         pace.advance(count)
         if pace.seconds - told >= SECONDS_BETWEEN_LINES or (pace.done >= pace.total and pace.seconds > 1):
             beside = f"  {note}" if note else ""
-            say(f"{description}: {pace.done}/{pace.total} {unit}, {_described(pace)}{beside}")
+            _print(f"{description}: {pace.done}/{pace.total} {unit}, {_described(pace)}{beside}")
             told = pace.seconds
 
     yield advance

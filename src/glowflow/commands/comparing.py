@@ -66,6 +66,9 @@ def compare(
     with joined(device_named(device)) as processes:
         scorer = Scorer.opened(model, background, device)
         images = [unseen_of(scorer.stored, name, scorer.glow, "test", value_range) for name in (data, against)]
+        mine, those = images
+        if mine.digest and (mine.digest, mine.split) == (those.digest, those.split):
+            say(f"--against names the usual images themselves ({mine.title}), so every AUROC is 0.5.")
         scorer.say_if_seen(images)
         usual, other = (_scored(scorer, each, seed, processes) for each in images)
     if not processes.is_first:
@@ -76,7 +79,6 @@ def compare(
     for what, scored in (("usual", usual), ("unusual", other)):
         _say_few(what, scored["bits_per_dim"])
     if json is not None:
-        mine, those = images
         about = {
             "model": model,
             "data": data or mine.name,

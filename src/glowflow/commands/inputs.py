@@ -286,6 +286,14 @@ def check_new(out: Path) -> None:
     check_parent(destination(out).resolve())
 
 
+def check_outside(data: str | None, outputs: "Mapping[str, Path | None]") -> None:
+    """Refuse pictures that would lie among the images of a folder, since the next command would read them, too."""
+    folder = Path(data).absolute() if data else None
+    for option, path in outputs.items():
+        if folder and path and folder.is_dir() and path.absolute().is_relative_to(folder):
+            raise InputError(f"{path} lies in {data}, whose images are read: give {option} a place outside.")
+
+
 def check_folder(option: str, path: Path) -> None:
     """Refuse a folder for output that holds something, or that can't be made. Hidden files don't count."""
     there = next(place for place in (path, *path.absolute().parents) if place.exists())

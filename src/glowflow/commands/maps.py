@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from glowflow.checks import check_whole
 from glowflow.commands.drawing import without_ending
-from glowflow.commands.inputs import check_folder
+from glowflow.commands.inputs import check_replaceable
 from glowflow.errors import counted
 from glowflow.progress import say
 
@@ -23,10 +23,10 @@ LONGEST_NAME = 50
 
 
 def check_maps(folder: Path | None, num: int) -> None:
-    """Refuse a folder for maps that isn't new, or a number of them that is out of range."""
+    """Refuse a folder for maps that isn't new or empty, or a number of them that is out of range."""
     check_whole("--maps-num", num, 1)
     if folder is not None:
-        check_folder("--maps", folder)
+        check_replaceable("--maps", folder)
 
 
 def draw_maps(
@@ -51,6 +51,7 @@ def draw_maps(
         scored: Data sets, and this score (N,) of each image. More is more unusual.
         seed: The seed of the dequantisation noise, as in `evaluate.scores`.
     """
+    from glowflow.durable import replacing_directory
     from glowflow.pictures import save
     from glowflow.scoring.heat import drawn, heats
     from glowflow.scoring.ranking import most_unusual
@@ -59,15 +60,16 @@ def draw_maps(
     if usual is None:
         again = how_to_make(stored, "a reference, which also has the bits that usual images take there")
         say(f"The maps show only the bits of each pixel. {again}")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     places = most_unusual([values for _, values in scored], num)
-    for part, (dataset, values) in enumerate(scored):
-        ranks = {row: rank for rank, (number, row) in enumerate(places.tolist(), 1) if number == part}
-        for (row, rank), maps in zip(ranks.items(), heats(glow, dataset, list(ranks), usual, seed), strict=True):
-            name = dataset.describe(row)
-            title = (f"{name} ({dataset.split})", f"{score} {values[row]:.3f}")
-            path = folder / f"{rank:0{len(str(num))}}-{dataset.split}-{_safe(without_ending(name))}.png"
-            save(drawn(dataset.images[row], maps, title), path)
+    with replacing_directory(folder) as new:
+        for part, (dataset, values) in enumerate(scored):
+            ranks = {row: rank for rank, (number, row) in enumerate(places.tolist(), 1) if number == part}
+            for (row, rank), maps in zip(ranks.items(), heats(glow, dataset, list(ranks), usual, seed), strict=True):
+                name = dataset.describe(row)
+                title = (f"{name} ({dataset.split})", f"{score} {values[row]:.3f}")
+                path = new / f"{rank:0{len(str(num))}}-{dataset.split}-{_safe(without_ending(name))}.png"
+                save(drawn(dataset.images[row], maps, title), path)
     say(f"{counted(len(places), 'map')} in {folder}, the most unusual image first.")
 
 

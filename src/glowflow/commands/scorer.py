@@ -46,7 +46,10 @@ class Scorer:
                 f"{how_to_make(stored, 'one')}"
             )
         elif reference.problem:
-            say(f"The scores that compare with the bits of a compressor are left out. {reference.problem}")
+            say(
+                "The scores that compare with the bits of a compressor are left out, among them unusual and p_value, "
+                f"so complexity_corrected is the main score. {reference.problem}"
+            )
         if reference is not None:
             say(_compared_with(stored, reference))
         return cls(stored, glow, reference, _background(background, glow, device) if background else None)

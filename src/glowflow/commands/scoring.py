@@ -10,6 +10,7 @@ from glowflow.commands.inputs import (
     SplitName,
     check_different,
     check_draws,
+    check_outside,
     check_parent,
     device_named,
     opened,
@@ -81,6 +82,7 @@ def score(
     check_groups(groups, out, draws)
     check_parent(out)
     check_different({"--out": out, "--sheet": sheet, "the file of --groups": groups_file(out) if groups else None})
+    check_outside(data, {"--sheet": sheet, "--maps": maps})
     with joined(device_named(device)) as processes:
         scorer = Scorer.opened(model, background, device)
         if groups is not None and scorer.reference is None:

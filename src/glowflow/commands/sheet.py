@@ -31,10 +31,13 @@ def draw_sheet(path: Path, score: str, scored: "Sequence[tuple[Dataset, Floats]]
     from glowflow.scoring.ranking import most_unusual
 
     order = most_unusual([values for _, values in scored]).tolist()
-    chosen = {"Most unusual": order[: COLUMNS * ROWS], "Least unusual": order[::-1][: COLUMNS * ROWS]}
+    least = min(COLUMNS * ROWS, len(order) // 2)  # an image is in one half alone
+    most = min(COLUMNS * ROWS, len(order) - least)
+    chosen = {"Most unusual": order[:most], "Least unusual": order[::-1][:least]}
     pictures = {
         f"{name}, by {score}": _row([(scored[part][0], row, scored[part][1][row]) for part, row in places])
         for name, places in chosen.items()
+        if places
     }
     save(stacked(pictures), path)
     say(f"The most and the least unusual images are in {path}.")

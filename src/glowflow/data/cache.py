@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +26,15 @@ from glowflow.durable import UNSUPPORTED, sync
 from glowflow.errors import InputError
 from glowflow.locks import lock
 from glowflow.paths import expanded
-from glowflow.progress import say
+from glowflow.progress import noted, say
 
 FORMAT = 1
+META = "meta.json"
 SCRATCH = "scratch-"
 ROWS = 1024
 """Images that are copied at a time."""
+_SAID: set[Path] = set()
+"""Directories of which this process has said what was said when they were built."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,11 @@ class Builder:
         """
         return _opened(self.directory / f"{SCRATCH}{name}.npy", shape, np.dtype(dtype))
 
-    def finish(self, source: Source, names: Names) -> None:
-        """Write `meta.json` and bring everything to the disk."""
+    def finish(self, source: Source, names: Names, said: Sequence[str] = ()) -> None:
+        """Write `meta.json`, with what was said about the images, and bring everything to the disk."""
         for path in self.directory.glob(f"{SCRATCH}*"):
             path.unlink()
-        _write_meta(self.directory, source, names, self.columns)
+        _write_meta(self.directory, source, names, self.columns, said)
         self.columns.clear()  # closes the maps: Windows renames no directory with an open file
         for path in (*self.directory.iterdir(), self.directory):
             sync(path)
@@ -150,6 +153,8 @@ def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | 
 def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
     """All splits of `source`, from the cache. They are built first if the cache doesn't have them.
 
+    What was said when they were built, such as which images were left out, is said again, once in each process.
+
     Raises:
         InputError: the source can't be used, or the cache can't be written.
     """
@@ -157,6 +162,7 @@ def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
     if splits := stored(source, cache):
         if not splits["train"].digest and (problem := source.outdated()):
             say(f"{problem} To prepare {source.name} again, remove {cache / source.key}.")
+        _say_again(cache / source.key)
         return splits
     if source.needs:
         raise InputError(source.needs)
@@ -185,13 +191,24 @@ def _prepare(source: Source, cache: Path) -> None:
 def _build(source: Source, cache: Path) -> None:
     builder = Builder(_partial(source, cache))
     try:
-        builder.finish(source, source.build(builder))
+        with noted() as said:
+            names = source.build(builder)
+        builder.finish(source, names, said)
     except Exception:  # not an interruption, whose files the next build uses
         shutil.rmtree(builder.directory, ignore_errors=True)
         raise
     _remove_older(source, cache)
     builder.directory.rename(cache / source.key)
     sync(cache)
+    _SAID.add(cache / source.key)
+
+
+def _say_again(directory: Path) -> None:
+    """Say what was said when a directory was built, unless this process has said it."""
+    if directory not in _SAID:
+        _SAID.add(directory)
+        for sentence in json.loads((directory / META).read_text(encoding="utf-8")).get("said", ()):
+            say(sentence)
 
 
 def _partial(source: Source, cache: Path) -> Path:
@@ -215,7 +232,7 @@ def _remove_older(source: Source, cache: Path) -> None:
 
 
 def _read(directory: Path, origin: str = "") -> dict[Split, Dataset]:
-    meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+    meta = json.loads((directory / META).read_text(encoding="utf-8"))
     if meta["format"] != FORMAT or origin not in {"", meta.get("origin", "")}:
         raise ValueError(f"cache of format {meta['format']}, or of another origin")
     facts: dict[str, Any] = {key: tuple(meta[key]) for key in ("class_names", "attribute_names")}
@@ -238,7 +255,13 @@ def _read_columns(directory: Path, split: Split, columns: dict[str, Any]) -> dic
     return arrays
 
 
-def _write_meta(directory: Path, source: Source, names: Names, columns: dict[Split, dict[str, NDArray[Any]]]) -> None:
+def _write_meta(
+    directory: Path,
+    source: Source,
+    names: Names,
+    columns: dict[Split, dict[str, NDArray[Any]]],
+    said: Sequence[str],
+) -> None:
     splits = {
         split: Dataset("", split, arrays["images"], arrays.get("labels"), names.classes)
         for split, arrays in columns.items()
@@ -251,9 +274,10 @@ def _write_meta(directory: Path, source: Source, names: Names, columns: dict[Spl
         "attribute_names": names.attributes,
         "value_ranges": names.value_ranges,
         "digest": digest_of(splits),
+        "said": said,
         "splits": {split: {k: _signature(v) for k, v in arrays.items()} for split, arrays in columns.items()},
     }
-    (directory / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+    (directory / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
 def _signature(array: NDArray[Any]) -> dict[str, Any]:

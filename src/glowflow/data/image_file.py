@@ -160,7 +160,7 @@ def fit(image: Image.Image, image_shape: Shape, where: Path | str, *, enlarge: b
     if image.width < width or image.height < height:
         raise InputError(
             f"{where} is smaller, at {image.width}x{image.height} pixels, than the model's {width}x{height} "
-            "(width x height): choose a smaller --model.image-shape, or give larger images."
+            "(width x height): leave it out, give larger images, or train with a smaller --model.image-shape."
         )
     # The largest box with the target's aspect
     across = min(image.width, round(image.height * width / height))

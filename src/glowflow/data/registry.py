@@ -219,7 +219,8 @@ def absolute(source: str) -> str:
 def _tell_of_namesake(folder: Path) -> None:
     """If a folder has the name of a data set, say once that the folder isn't used."""
     if folder.is_dir():
-        say(f"{folder.name} is the data set of this name, not the folder: write ./{folder.name} for the folder.")
+        name = folder.name
+        say(f"The data {name} are the data set of this name, not the folder: write ./{name} for the folder.")
 
 
 def find(

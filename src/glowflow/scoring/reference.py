@@ -261,7 +261,8 @@ def _problems(codecs: Sequence[tuple[str, str, Sequence[int]]]) -> Iterator[str]
     for name, version, sizes in codecs:
         here = next((codec for codec in ALL if codec.name == name and codec.is_installed), None)
         if here is None or tuple(sizes) != here.sizes:
-            found = f"which codes images differently than {here} here" if here else "which isn't installed here"
+            other = here if str(here) != version else f"the {here.name}" if here else None
+            found = f"which codes images differently than {other} here" if here else "which isn't installed here"
             yield f"The reference was made with {version}, {found}."
 
 

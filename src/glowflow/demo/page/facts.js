@@ -60,9 +60,7 @@ function byBits(bitsPerDim, { data, bits_per_dim: { "1%": low, "99%": high } }) 
         ? ["plainer than", `at least ${low.toFixed(2)}`]
         : [];
   if (!kind) return { text: `Its bits/dim are usual for images of ${data}.`, isUnusual: false };
-  const text =
-    `This image is ${kind} the images that the model was trained on (${data}). 99 of 100 unseen ones take ${range} ` +
-    "bits/dim.";
+  const text = `This image is ${kind} the usual images (${data}). 99 of 100 of them take ${range} bits/dim.`;
   return { text, isUnusual: true };
 }
 
