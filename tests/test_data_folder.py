@@ -179,7 +179,7 @@ def test_an_unreadable_file_is_named_and_skipped(
     assert "Skipped 1 unreadable of 11 files" in shown
     prepare(folder, (1, 8, 8), tmp_path / "cache")
     assert not capsys.readouterr().err  # once in a process
-    monkeypatch.setattr(cache, "_SAID", set())  # another process
+    monkeypatch.setattr(cache, "SAID", set())  # another process
     prepare(folder, (1, 8, 8), tmp_path / "cache")
     assert capsys.readouterr().err == shown
 

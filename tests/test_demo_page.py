@@ -375,7 +375,7 @@ def test_an_upload_is_reconstructed_and_judged(page: Page, tmp_path: Path) -> No
 def test_an_image_to_blend_in_is_judged(page: Page, tmp_path: Path) -> None:
     page.get_by_label("to blend in").check(force=True)
     page.set_input_files("#file", image_file(tmp_path, "mine.png")[0])
-    status(page, "unlike the images that the model was trained on")
+    status(page, "unlike the usual images")
 
 
 def test_a_large_image_is_reduced(page: Page) -> None:

@@ -557,7 +557,7 @@ def test_samples_are_compared_with_unseen_training_images_if_validation_images_s
     possible = torch.from_numpy(scenes(run, "train").images).permute(0, 3, 1, 2)
     assert len(judge.images) == 8
     assert all((image == possible).all((1, 2, 3)).any() for image in judge.images)
-    assert "of other scenes" in judge.about["reference"]
+    assert "show other scenes" in judge.about["reference"]
     assert judge.about["classifies"] == "rotations"
 
 

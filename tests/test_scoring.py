@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import threading
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -953,17 +954,18 @@ def test_groups_of_one_size_are_compared_with_the_same_ones(monkeypatch: pytest.
 
 
 def test_each_image_is_in_one_half_of_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[list[float]] = []
-    monkeypatch.setattr(sheet, "_row", lambda images: drawn.append([value for *_, value in images]))
-    monkeypatch.setattr("glowflow.pictures.stacked", lambda pictures: pictures)
-    monkeypatch.setattr("glowflow.pictures.save", lambda *_: None)
+    shown: list[str] = []
+
+    def captioned(picture: Image.Image, captions: Sequence[tuple[str, str]]) -> Image.Image:
+        shown.extend(name for _, name in captions)
+        return picture
+
+    monkeypatch.setattr("glowflow.captions.captioned", captioned)
     for count in (1, 3, 50, 100):
-        drawn.clear()
-        values = np.arange(float(count))
-        sheet.draw_sheet(tmp_path / "sheet.png", "unusual", [(smooth(count), values)])
-        shown = [value for part in drawn for value in part]
+        shown.clear()
+        sheet.draw_sheet(tmp_path / "sheet.png", "unusual", [(smooth(count), np.arange(float(count)))])
         assert len(set(shown)) == len(shown) == min(count, 80)
-        assert drawn[0][0] == count - 1
+        assert shown[0] == str(count - 1)
 
 
 def test_an_interruption_leaves_no_maps(home: Path, many: Path, monkeypatch: pytest.MonkeyPatch) -> None:

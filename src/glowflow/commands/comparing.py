@@ -36,8 +36,9 @@ def compare(
     Example: glowflow compare runs/mine --against other_photos --json apart.json
 
     AUROC is the chance that an unusual image has a higher score than a usual one: 0.5 is guessing. For the average
-    precision, take for each unusual image the share of unusual ones among it and all images above it in the list, and
-    then the mean of these shares. It depends on how many there are of each kind. Detection is the share of unusual images that are found if 5 of 100 usual images may raise a false alarm.
+    precision, take for each unusual image the share of unusual ones among it and all images above it in the list,
+    and then the mean of these shares. It depends on how many there are of each kind. Detection is the share of
+    unusual images that are found if 5 of 100 usual images may raise a false alarm.
 
     The images are those of the test split, if the data comes with one or the model was trained on it. Otherwise they
     are all images of a folder or a file.

@@ -33,7 +33,7 @@ META = "meta.json"
 SCRATCH = "scratch-"
 ROWS = 1024
 """Images that are copied at a time."""
-_SAID: set[Path] = set()
+SAID: set[Path] = set()
 """Directories of which this process has said what was said when they were built."""
 
 
@@ -200,13 +200,13 @@ def _build(source: Source, cache: Path) -> None:
     _remove_older(source, cache)
     builder.directory.rename(cache / source.key)
     sync(cache)
-    _SAID.add(cache / source.key)
+    SAID.add(cache / source.key)
 
 
 def _say_again(directory: Path) -> None:
     """Say what was said when a directory was built, unless this process has said it."""
-    if directory not in _SAID:
-        _SAID.add(directory)
+    if directory not in SAID:
+        SAID.add(directory)
         for sentence in json.loads((directory / META).read_text(encoding="utf-8")).get("said", ()):
             say(sentence)
 
