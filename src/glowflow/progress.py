@@ -15,7 +15,7 @@ _console = reports()
 _shown: list[str] = []
 """The work whose progress is shown. It's one at most, because work inside other work isn't shown."""
 _noted: list[list[str]] = []
-"""The lists that collect what is said; see `noted`."""
+"""The lists to which `say` adds its messages; see `noted`."""
 
 
 def be_silent() -> None:
@@ -37,7 +37,7 @@ def say(message: str) -> None:
 
 @contextmanager
 def noted() -> Iterator[list[str]]:
-    """Collect all that is said, except for progress."""
+    """Give a list to which `say` adds each of its messages. Lines of progress aren't among them."""
     messages: list[str] = []
     _noted.append(messages)
     try:

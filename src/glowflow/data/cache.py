@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Names:
     attributes: tuple[str, ...] = ()
     title: str = ""
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
+    said: Sequence[str] = ()
+    """What the build reported, such as which images it left out. `prepared` fills it in."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,11 @@ class Builder:
         """
         return _opened(self.directory / f"{SCRATCH}{name}.npy", shape, np.dtype(dtype))
 
-    def finish(self, source: Source, names: Names, said: Sequence[str] = ()) -> None:
-        """Write `meta.json`, with what was said about the images, and bring everything to the disk."""
+    def finish(self, source: Source, names: Names) -> None:
+        """Write `meta.json` and bring everything to the disk."""
         for path in self.directory.glob(f"{SCRATCH}*"):
             path.unlink()
-        _write_meta(self.directory, source, names, self.columns, said)
+        _write_meta(self.directory, source, names, self.columns)
         self.columns.clear()  # closes the maps: Windows renames no directory with an open file
         for path in (*self.directory.iterdir(), self.directory):
             sync(path)
@@ -153,7 +155,7 @@ def stored(source: Source, cache: Path | None = None) -> dict[Split, Dataset] | 
 def prepared(source: Source, cache: Path | None = None) -> dict[Split, Dataset]:
     """All splits of `source`, from the cache. They are built first if the cache doesn't have them.
 
-    What was said when they were built, such as which images were left out, is said again, once in each process.
+    A build reports which images it leaves out, for example. Each later process that uses the images repeats this once.
 
     Raises:
         InputError: the source can't be used, or the cache can't be written.
@@ -193,7 +195,7 @@ def _build(source: Source, cache: Path) -> None:
     try:
         with noted() as said:
             names = source.build(builder)
-        builder.finish(source, names, said)
+        builder.finish(source, replace(names, said=said))
     except Exception:  # not an interruption, whose files the next build uses
         shutil.rmtree(builder.directory, ignore_errors=True)
         raise
@@ -255,13 +257,7 @@ def _read_columns(directory: Path, split: Split, columns: dict[str, Any]) -> dic
     return arrays
 
 
-def _write_meta(
-    directory: Path,
-    source: Source,
-    names: Names,
-    columns: dict[Split, dict[str, NDArray[Any]]],
-    said: Sequence[str],
-) -> None:
+def _write_meta(directory: Path, source: Source, names: Names, columns: dict[Split, dict[str, NDArray[Any]]]) -> None:
     splits = {
         split: Dataset("", split, arrays["images"], arrays.get("labels"), names.classes)
         for split, arrays in columns.items()
@@ -274,7 +270,7 @@ def _write_meta(
         "attribute_names": names.attributes,
         "value_ranges": names.value_ranges,
         "digest": digest_of(splits),
-        "said": said,
+        "said": names.said,
         "splits": {split: {k: _signature(v) for k, v in arrays.items()} for split, arrays in columns.items()},
     }
     (directory / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
