@@ -236,7 +236,7 @@ def test_a_picture_is_never_shown_as_anothers(page: Page, tmp_path: Path) -> Non
     with held(page, "**/api/decode*"):
         page.set_input_files("#file", file)
         playwright.expect(page.locator("#title")).to_have_text("second.png")
-        np.testing.assert_array_equal(pixels(page, "#seen"), expected)
+        wait_for(lambda: np.array_equal(pixels(page, "#seen"), expected), page)
         assert all(is_empty(page, canvas) for canvas in canvases)
     settle(page)
     wait_for(lambda: all(np.array_equal(pixels(page, canvas), expected) for canvas in canvases), page)
