@@ -183,6 +183,21 @@ def test_an_edit_that_goes_too_far_is_reported(browser: Browser) -> None:
         playwright.expect(page.locator("#leaving")).to_be_hidden()
 
 
+def test_a_page_whose_first_requests_fail_begins_with_a_random_image(browser: Browser, address: str) -> None:
+    seeds = iter([500] * 3)  # the link's seed, as often as it's asked for
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route("**/api/examples", lambda route: route.fulfill(status=500, json={"error": "It broke."}))
+        page.route(
+            "**/api/latent*",
+            lambda route: route.fulfill(status=next(seeds)) if "seed=3" in route.request.url else route.continue_(),
+        )
+        page.goto(f"{address}/#seed=3")
+        settle(page)
+        playwright.expect(page.locator("#title")).to_contain_text("Random image")
+        assert pixels(page).any()
+
+
 def test_what_fails_is_asked_for_again(page: Page) -> None:
     fates = iter(["busy", "lost", "answered", "answered", "busy", "busy", "busy"])  # a preview, and three pictures
 
@@ -468,7 +483,7 @@ def test_a_link_leads_to_the_same_image(page: Page, browser: Browser) -> None:
         ("seed=5&blend=0.5&level0=other", "level0=other (it takes a seed)"),
         ("seed=5&blend=0.5", "blend=0.5 (the link names no second image)."),
         ("seed=5&second=6&blend=7&path=bent", "path=bent (it takes linear or spherical)."),
-        ("seed=5&seed=6&%zz&" + "x" * 99, "seed=6 (a link has no such part, or has it only once), %zz="),
+        ("seed=5&seed=6&%zz&" + "x" * 99, "seed=6 (it is unknown, or was given before), %zz="),
         ("seed=5&a=1&b=1&c=1&d=1&e=1&f=1", "and 2 more."),
         ("seed=five&t=0.7", "This link names no image"),
         ("seed=5&t=0.7", ""),

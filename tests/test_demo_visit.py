@@ -272,6 +272,18 @@ def test_a_surprise_moves_a_few_sliders_within_their_ranges(page: Page) -> None:
         assert strengths(page) == {}
 
 
+def test_a_surprise_leaves_out_what_could_not_be_seen(page: Page) -> None:
+    script = """async () => { const { movable, surprising } = await module("surprise.js");
+        const ranges = [[0, 0], [-0.1, 0.1], [-0.1, 1], [-0.25, 0], null];
+        const all = ranges.map((range, i) => ({ range, vector: [1], strengthsOf: (value) => ({ [i]: value }) }));
+        const found = movable(all);
+        const values = await Promise.all(found.map((slider) => surprising([slider], async () => true, () => 0.9)));
+        return [found.map(({ range }) => range), values]; }"""
+    found, values = page.evaluate(script)
+    assert found == [[-0.1, 1], [-0.25, 0], None]
+    assert [round(value, 2) for each in values for value in each.values()] == [0.76, -0.19, -0.76]
+
+
 def test_a_surprise_goes_less_far_if_the_picture_would_be_unusual(page: Page) -> None:
     script = """async () => { const { surprising } = await module("surprise.js");
         const vectors = [[1, 0], [0, 1], [-1, 0.1]];
@@ -358,7 +370,7 @@ def test_a_picture_is_judged(page: Page) -> None:
 
 
 def test_a_map_shows_where_the_picture_is_unusual(page: Page) -> None:
-    playwright.expect(page.locator("#heat-caption")).to_have_text("deviations above usual bits")
+    playwright.expect(page.locator("#heat-caption")).to_have_text("standard deviations above the usual bits")
     assert page.locator("#heat-low").inner_text() == "0.0"
     assert float(page.locator("#heat-high").inner_text()) >= 5
     (right,) = heat_of(seen(0))

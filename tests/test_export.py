@@ -197,6 +197,12 @@ def test_an_own_part_that_onnx_cannot_express_is_named(what: str, told: str, tmp
         onnx_files.write(model, tmp_path)
 
 
+def test_a_size_that_stands_for_the_batch_is_refused(tmp_path: Path) -> None:
+    model = Glow(GlowConfig((3, 8, 8), levels=1, steps=1, width=1009)).freeze()
+    with pytest.raises(InputError, match="because 1009 is one of its sizes"):
+        onnx_files.write(model, tmp_path)
+
+
 def test_an_own_part_that_computes_something_else_in_onnx_is_refused(tmp_path: Path) -> None:
     model = frozen(conditioner={"kind": "export-odd", "what": "place"})
     onnx_files.write(model, tmp_path)

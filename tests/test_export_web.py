@@ -490,6 +490,22 @@ def test_webgpu_draws_where_it_is_faster_and_the_same(
     assert said == ([faster] if drawn[0] == "gpu" else []) + ([""] if drawn == ["gpu", "wasm"] else [])
 
 
+def test_webgpu_is_tried_where_webassembly_is_slow(page: Page) -> None:
+    script = """async () => {
+        const { Drawing } = await module("drawing.js");
+        const timed = async ([z]) => {
+            await new Promise((resolve) => setTimeout(resolve, 2200));
+            return { image: Uint8Array.from(z), milliseconds: 2200 };
+        };
+        const wasm = { call: async (name, given) => (name === "timed" ? timed(given) : { image: "wasm" }) };
+        const drawing = new Drawing(wasm, () => {});
+        await drawing.choose([Float64Array.of(0), Float64Array.of(100)], null, 8, addressOf("other.js"));
+        return (await drawing.draw(new Float32Array(1), null)).image; }"""
+    code = OTHER % (9, 0, 5)
+    page.route("**/static/other.js", lambda route: route.fulfill(body=code, content_type="text/javascript"))
+    assert page.evaluate(script) == "gpu"
+
+
 def test_a_runtime_that_cannot_be_loaded_leaves_webassembly(page: Page) -> None:
     script = """async () => {
         const { Drawing } = await module("drawing.js");

@@ -235,7 +235,7 @@ def test_where_edits_stay_usual(model: Glow, dataset: Dataset) -> None:
         assert chosen.about[0]["range"] == ranged(model, dataset, chosen).about[0]["range"]
         for sign, end in zip((-1, 1), chosen.about[0]["range"], strict=True):
             stays = {}
-            for strength in (0.25, 0.5, 0.75, 1.0):
+            for strength in (0.1, 0.25, 0.5, 0.75, 1.0):
                 after = look(model, model.decode(chosen.edit(z, {"Bright": sign * strength}), exact=False))
                 assert chosen.usual
                 stays[strength] = np.mean([not chosen.usual.left(*pair) for pair in zip(before, after, strict=True)])

@@ -200,6 +200,37 @@ def test_a_damaged_file_stops_neither_report_nor_training(
     assert "couldn't be written" not in capfd.readouterr().err
 
 
+RESULT = {"command": "score", "subject": "", "rows": {}, "when": "", "picture": "", "caption": ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.jsonl", '{"kind": "train", "images": 0, "bits_per_dim": 1, "lr": -1}'),
+        ("metrics.jsonl", '{"kind": "train", "images": -5, "bits_per_dim": 1}'),
+        ("metrics.jsonl", f'{{"kind": "train", "images": {10**400}, "bits_per_dim": 1}}'),
+        ("metrics.jsonl", f'{{"images": {"9" * 5000}}}\n{"[" * 100_000}'),
+        ("metrics.jsonl", '{"kind": "train", "images": 5, "bits_per_dim": 1, "images_per_second": 1e-12, "lr": -1}'),
+        *(
+            ("results.json", json.dumps({"results": [RESULT | {"counts": counts, "limits": limits}]}))
+            for counts, limits in [([1], [0, inf]), ([1], [-1e308, 1e308]), ([-1], [0, 1]), ([10**400], [0, 1])]
+        ),
+        ("results.json", json.dumps({"results": [RESULT | {"counts": [], "limits": [0, 1], "when": "\ud800"}]})),
+        ("results.json", "[" * 100_000),
+    ],
+    ids=str,
+)
+def test_numbers_that_cannot_be_do_not_stop_a_report(run: Path, name: str, content: str) -> None:
+    (run / name).write_text(content)
+    assert "320 images" in Report().write(run).read_text()
+
+
+def test_a_picture_is_never_enlarged(run: Path) -> None:
+    settings = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(settings.replace("- 8\n  - 8", "- 100000\n  - 100000"))
+    assert "100000x100000" in Report().write(run).read_text()
+
+
 def test_a_report_that_fails_does_not_stop_a_training(
     config: RunConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

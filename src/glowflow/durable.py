@@ -180,7 +180,7 @@ def load_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON objects that `append` wrote, except for lines that a crash cut short; empty if there is no such file."""
     lines = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
-        with suppress(json.JSONDecodeError):
+        with suppress(ValueError, RecursionError):
             lines.append(json.loads(line))
     return lines
 
@@ -202,7 +202,7 @@ def parsed_json(text: bytes, path: Path) -> dict[str, Any]:
     """The JSON object in the text of the file `path`; InputError if there is none."""
     try:
         content = json.loads(text.decode())
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # also for a text that isn't UTF-8, a number too long, or lists too deep
         raise InputError(f"{path} is damaged: it isn't JSON.") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} is damaged: it should hold a JSON object.")

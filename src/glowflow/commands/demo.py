@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glowflow.commands.examples import check_examples, examples_of
+from glowflow.commands.examples import check_examples, examples_of, number_of_examples
 from glowflow.commands.inputs import opened
 from glowflow.errors import InputError
 from glowflow.packages import imported
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from glowflow.scoring.reference import Reference
     from glowflow.stored import StoredModel
 
-MOST_USUAL = 24
-"""The examples that a page offers if the user doesn't say how many."""
 NAME = r"[\w-]+(\.[\w-]+)*"
 """The name of a host."""
 
@@ -58,7 +56,7 @@ def demo(
         stored, glow = opened(model, device)
         draw, reason = previews.choose(glow)
         is_private = serving.is_local(listener) and behind is None
-        images = examples_of(stored, glow, _number(examples, stored, is_private=is_private))
+        images = examples_of(stored, glow, number_of_examples(examples, stored, is_private=is_private))
         app = server.application(
             glow,
             name_of(model),
@@ -72,14 +70,6 @@ def demo(
         )
         say(f"{model} is at {serving.url(listener)} (Ctrl-C ends it). {reason}".rstrip())
         serving.serve(app, listener)
-
-
-def _number(examples: int | None, stored: "StoredModel", *, is_private: bool) -> int:
-    """How many examples the page offers. Others see the images of a user's own data only if the user says so."""
-    if examples is None and stored.is_yours and not is_private:
-        say("The page offers no test images, because others could see them. --examples 24 offers some.")
-        return 0
-    return MOST_USUAL if examples is None else examples
 
 
 def name_of(model: str) -> str:

@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from glowflow.stored import StoredModel
 
 MOST = 100
+USUAL = 24
+"""How many images the page offers if the user doesn't say."""
 
 
 def check_examples(num: int) -> None:
     """Refuse a number of images that is out of range."""
     check_whole("--examples", num, 0, MOST)
+
+
+def number_of_examples(given: int | None, stored: "StoredModel", *, is_private: bool) -> int:
+    """How many examples the page offers. Others see the images of a user's own data only if the user says so."""
+    from glowflow.data import BUILT_IN
+
+    if given is None and stored.is_yours and not is_private and data_of(stored) not in {None, *BUILT_IN}:
+        say(f"The page offers no test images, because others could see them. --examples {USUAL} offers some.")
+        return 0
+    return USUAL if given is None else given
 
 
 def examples_of(stored: "StoredModel", glow: "Glow", num: int) -> "Dataset | None":

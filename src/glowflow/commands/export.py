@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glowflow.commands.demo import directions_of, name_of
-from glowflow.commands.examples import check_examples, examples_of
+from glowflow.commands.examples import check_examples, examples_of, number_of_examples
 from glowflow.commands.inputs import check_new, print_rows
 from glowflow.errors import InputError, counted
 from glowflow.paths import quoted
@@ -47,7 +47,7 @@ def web(
     out: Path,
     weights: Weights = "float16",
     runtime: Path | None = None,
-    examples: int = 24,
+    examples: int | None = None,
     without_webgpu: bool = False,
 ) -> None:
     """Write the page of a model as a folder for any static host. The model then runs in the visitor's browser.
@@ -60,7 +60,8 @@ def web(
         runtime: The folder of the npm package onnxruntime-web. By default it's where npm puts it, in this folder or
             for all folders.
         examples: The number of test images that are stored with the page as starting points. They come from the data
-            that the model was trained on, if it's on this machine. Every visitor can see them. With 0 there are none.
+            that the model was trained on, if it's on this machine. Every visitor can see them. By default it's 24, or
+            0 if the model is yours.
         without_webgpu: Leave out the runtime for graphics cards, which browsers with WebGPU load after the first
             picture.
     """
@@ -71,12 +72,12 @@ def web(
     from glowflow.stored import StoredModel
 
     check_new(out)
-    check_examples(examples)
+    check_examples(examples or 0)
     place = web_runtime.found(runtime)
     stored = StoredModel.open(model)
     glow = Glow.from_pretrained(stored).freeze()
     frozen = onnx_files.round_networks(glow) if weights == "float16" else glow
-    images = examples_of(stored, glow, examples)
+    images = examples_of(stored, glow, number_of_examples(examples, stored, is_private=False))
     with replacing_directory(out.resolve()) as folder:
         site.write(
             frozen,
@@ -90,7 +91,7 @@ def web(
             webgpu=web_runtime.has_webgpu(place) and not without_webgpu,
         )
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-    look = f"python -m http.server --directory {quoted(out)}"
+    look = f"python -m http.server --bind 127.0.0.1 --directory {quoted(out)}"
     shown = f"{counted(len(images), 'test image')} of {images.name}, which every visitor sees" if images else "none"
     rows = {"written": f"{out}, {size / 1e6:.1f} MB", "examples": shown}
     print_rows({**rows, "next": f"{look}, and open http://localhost:8000"})

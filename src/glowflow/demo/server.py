@@ -114,6 +114,7 @@ class Demo:
         self._range, self._tolerated = usual_range(directions, usual), tolerated(directions)
         self.value_ranges = value_ranges
         self._about = about(self.glow, name, directions, usual)
+        self._openapi = (HERE / "openapi.json").read_bytes()
         self._examples = begin_with.described(examples, self.glow)
         self._room = requests.Room(MOST_HELD)
         self._pillow = ThreadPoolExecutor(1, "pillow")  # one picture at a time, and one heap for the memory of all
@@ -162,7 +163,7 @@ class Demo:
 
     async def openapi(self, _: Request) -> Response:
         """The description of the endpoints."""
-        return Response((HERE / "openapi.json").read_bytes(), media_type="application/json")
+        return Response(self._openapi, media_type="application/json")
 
     async def model(self, _: Request) -> Response:
         """The facts that a page needs about the model."""

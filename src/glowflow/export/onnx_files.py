@@ -13,7 +13,7 @@ from glowflow.export import operators  # noqa: F401  which register themselves
 from glowflow.export.forms import for_runtimes
 from glowflow.export.functions import Function, Functions, functions
 from glowflow.export.graph import Graph, Weights, onnx
-from glowflow.export.symbols import Call, inputs
+from glowflow.export.symbols import BATCH, Call, inputs
 from glowflow.model import FrozenGlow
 
 WEIGHTS = "weights.bin"
@@ -31,8 +31,12 @@ def write(model: FrozenGlow, folder: Path, made: Functions = functions) -> None:
         made: Gives the functions of a model.
 
     Raises:
-        InputError: If the model has a part of the user's own that can't be expressed in ONNX.
+        InputError: If the model has a part of the user's own that can't be expressed in ONNX, or a size of `BATCH`.
     """
+    if any(size and size % BATCH == 0 for tensor in model.state_dict().values() for size in tensor.shape):
+        raise InputError(
+            f"This model can't be exported, because {BATCH} is one of its sizes: that number stands for the batch."
+        )
     weights, about = Weights(WEIGHTS), _about(model)
     for name, function in made(for_runtimes(model)).items():
         try:

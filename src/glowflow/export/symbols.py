@@ -11,7 +11,8 @@ from glowflow.errors import InputError
 from glowflow.export.graph import Graph, kind
 
 BATCH = 1009
-"""The number of images of a symbol. It's a prime, so every multiple of it among the sizes comes from the batch."""
+"""The number of images of a symbol. It's a prime, so every multiple of it among the sizes comes from the batch.
+A model with such a size is refused (`onnx_files.write`)."""
 
 FACTS = bool | int | str | torch.Size | torch.dtype | torch.layout
 """What a function may give beside tensors, such as a size."""

@@ -33,7 +33,7 @@ class Directions:
         names: The names of the attributes.
         vectors: float32 (A, D). A strength of 1 adds a vector to a flat latent.
         about: How each vector was found, (A,).
-        usual: The range of usual pictures that `reaching` measured, if it did.
+        usual: The range of usual pictures that they were measured with (`reaching`, `ranged`), if they were.
     """
 
     names: tuple[str, ...]
@@ -43,11 +43,8 @@ class Directions:
 
     @property
     def are_tried(self) -> bool:
-        """True if `reaching` chose the length of each direction, so that a strength of 1 keeps most pictures usual.
-
-        The bundled faces' directions aren't tried: their lengths were chosen by a classifier.
-        """
-        return all("tried" in facts for facts in self.about)
+        """True if it was measured how far pictures can be edited along each direction and stay usual."""
+        return all("tried" in facts or "range" in facts for facts in self.about)
 
     def edit(self, z: Tensor, strengths: Mapping[str, float]) -> Tensor:
         """Latents (B, D) moved along some of the directions; z itself if all strengths are 0.

@@ -25,7 +25,7 @@ MIDDLE_RISE = 0.4
 measured against the same picture before the edit, so it needs fewer pictures than the range."""
 SCALES = tuple(2 ** (power / 4) for power in range(-12, 9))
 """Multiples of a direction to choose from."""
-STRENGTHS = (1.0, 0.75, 0.5, 0.25)
+STRENGTHS = (1.0, 0.75, 0.5, 0.25, 0.1)
 """Strengths that the usual range of a direction may reach to."""
 MOST_KNOWN, MOST_EDITED = 300, 100
 """The most pictures that the usual range is measured on, and the most that are edited along each direction."""
@@ -66,7 +66,7 @@ def reaching(
             advance(1)
     scaled = plain.scaled(scales)
     about = ({**facts, "tried": asdict(outcome)} for facts, outcome in zip(scaled.about, outcomes, strict=True))
-    return trial.ranged(replace(scaled, about=tuple(about), usual=trial.usual))
+    return trial.ranged(replace(scaled, about=tuple(about)))
 
 
 def ranged(model: Glow, dataset: Dataset, directions: Directions, known: Usual | None = None) -> Directions:
@@ -170,7 +170,7 @@ class Trial:
             for name, vector, facts in zip(directions.names, directions.vectors, directions.about, strict=True):
                 about.append({**facts, "range": [-self._reach(name, -vector), self._reach(name, vector)]})
                 advance(1)
-        return replace(directions, about=tuple(about))
+        return replace(directions, about=tuple(about), usual=self.usual)
 
     @torch.no_grad()
     def _reach(self, name: str, vector: Tensor) -> float:

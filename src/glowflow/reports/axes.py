@@ -33,7 +33,7 @@ class Scale:
     @classmethod
     def from_zero(cls, values: Sequence[float]) -> "Scale":
         """A scale from 0 to the largest of some values and a little more."""
-        return cls(0.0, max(values) * (1 + HEADROOM) or 1.0)
+        return cls(0.0, max(0.0, *values) * (1 + HEADROOM) or 1.0)
 
     def place(self, value: float) -> float:
         """The place of a value: 0 for the lowest, SIDE for the highest."""

@@ -36,6 +36,7 @@ def distribution(dataset: Dataset, table: Mapping[str, Floats], *, by: str, when
     low, median, high = np.percentile(finite, (1, 50, 99))
     limits = float(low - ROOM * (high - low)), float(high + ROOM * (high - low))
     counts, _ = np.histogram(finite.clip(*limits), BINS, limits)
+    by_name = "" if by == "unusual" else f" by {by}"
     names = ", ".join(f"{dataset.describe(row)} ({scores[row]:.3f})" for row in order[:NAMED])
     rows = {
         "images": f"{len(values):,}",
@@ -53,5 +54,5 @@ def distribution(dataset: Dataset, table: Mapping[str, Floats], *, by: str, when
         counts.tolist(),
         limits,
         thumbnails([as_picture(dataset.images[row]) for row in order]),
-        f"The most unusual images by {by}, the most unusual one first",
+        f"The most unusual images{by_name}, most unusual first",
     )

@@ -1,5 +1,6 @@
 """The history of a run, as the files in its directory tell it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,8 @@ Kind = Literal["train", "validation"]
 Point = tuple[int, float]
 """A number of images drawn, and a value."""
 LARGEST = 1e300
+MOST_IMAGES = 2**53
+LONGEST = timedelta(days=36_500)
 LATEST = 10
 """How many of the latest records tell how fast a training is."""
 
@@ -52,7 +55,7 @@ class History:
         check_type(f"image_shape in {out / CONFIG}", settings["model"].get("image_shape"), Shape)
         check_whole(f"images in {out / CONFIG}", settings["train"].setdefault("images", TrainConfig().images), 1)
         lines = [line for line in load_lines(out / METRICS) if isinstance(line, dict)]
-        return cls(out, settings, [line for line in lines if is_whole(line.get("images"))], is_training(out))
+        return cls(out, settings, [line for line in lines if is_number_of_images(line.get("images"))], is_training(out))
 
     @property
     def images(self) -> int:
@@ -100,7 +103,13 @@ class History:
     @property
     def left(self) -> timedelta | None:
         """The time that the rest of the training takes at this rate; None if it isn't known."""
-        return timedelta(seconds=round(max(self.images - self.position, 0) / self.rate)) if self.rate else None
+        seconds = max(self.images - self.position, 0) / self.rate if self.rate else math.inf
+        return timedelta(seconds=round(seconds)) if seconds < LONGEST.total_seconds() else None
+
+
+def is_number_of_images(value: object) -> TypeGuard[int]:
+    """True for a number of images that a training can have drawn."""
+    return isinstance(value, int) and is_whole(value) and 1 <= value <= MOST_IMAGES
 
 
 def is_finite(value: object) -> TypeGuard[float]:

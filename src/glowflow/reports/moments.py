@@ -69,6 +69,7 @@ def _picture(path: Path, shape: Shape) -> str:
         with Image.open(path) as picture:
             rows = unstacked(picture, len(SAMPLE_TEMPERATURES))[SAMPLE_TEMPERATURES.index(TEMPERATURE)]
         enlarged = tiles(rows, SAMPLE_ROWS, SAMPLE_COLUMNS)
-        return thumbnails([image.resize((width, height), Image.Resampling.NEAREST) for image in enlarged])
+        size = min(width, enlarged[0].width), min(height, enlarged[0].height)
+        return thumbnails([image.resize(size, Image.Resampling.NEAREST) for image in enlarged])
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what Pillow raises for a damaged PNG
         return ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glowflow.durable import save_text
-from glowflow.errors import InputError, one_line
+from glowflow.errors import one_line
 from glowflow.progress import say
 from glowflow.reports import results
 from glowflow.reports.history import History
@@ -46,7 +46,8 @@ class Report:
         """
         history, path = History.read(run), to or run / REPORT
         moments = self._moments.of(run, history.image_shape, history.position)
-        save_text(path, page(history, moments, results.read(run)))
+        text = page(history, moments, results.read(run))
+        save_text(path, text.encode(errors="replace").decode())  # a damaged file may have letters that UTF-8 hasn't
         return path
 
 
@@ -61,5 +62,5 @@ def keep(stored: StoredModel, found: Sequence[Result]) -> None:
     try:
         results.keep(run, found)
         Report().write(run)
-    except (OSError, InputError) as error:
+    except Exception as error:  # the command has found its result, whatever is wrong with the run's files
         say(f"The report on {run} doesn't show this result ({one_line(error)}).")

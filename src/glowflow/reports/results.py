@@ -9,6 +9,7 @@ from glowflow import weights
 from glowflow.checks import fits
 from glowflow.durable import load_json, save_json
 from glowflow.errors import InputError
+from glowflow.reports.history import MOST_IMAGES, is_finite
 from glowflow.stored import StoredModel
 from glowflow.training.metrics import METRICS
 from glowflow.training.run import CONFIG
@@ -80,6 +81,8 @@ def _is_result(line: object) -> bool:
     return (
         all(isinstance(text, str) for text in [*texts, *line["rows"].values()])
         and fits(line["counts"], tuple[int, ...])
+        and all(0 <= count <= MOST_IMAGES for count in line["counts"])
         and fits(line["limits"], tuple[float, float])
+        and all(map(is_finite, line["limits"]))
         and line["picture"].startswith(("", DATA)[bool(line["picture"])])
     )

@@ -87,7 +87,7 @@ def read_config(out: Path) -> dict[str, dict[str, Any]]:
     """The settings of the run in `out`; InputError if they're damaged."""
     try:
         content = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         content = None
     parts = content if isinstance(content, dict) else {}
     if not all(isinstance(parts.get(part), dict) for part in ("model", "train")) or "data" not in parts["train"]:

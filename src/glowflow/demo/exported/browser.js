@@ -10,7 +10,6 @@ export const WHERE =
   "Everything is computed in this browser, by WebAssembly on one thread: images are sent nowhere. Latents are computed in " +
   "float32, so some values of an unusual image may come back one level off. This page can't save animations or look for " +
   "faces: glowflow demo, which needs Python, can.";
-export const JUDGES = "This page compares the bits/dim alone. glowflow demo, which needs Python, compares more.";
 export const LACKS = ["save-animation", "api"];
 export const MOST_SIDE = Infinity;
 
@@ -24,6 +23,12 @@ const drawing = new Drawing(worker, (sentence) => tell(sentence));
 let tell = () => {};
 
 export const getModel = assets.getModel;
+
+/** A model without a reference has no map (`heat`), and then glowflow demo compares no more than this page. */
+export function judges({ usual, heat }) {
+  if (!usual.bits_per_dim) return "";
+  return `This page compares the bits/dim alone.${heat ? " glowflow demo, which needs Python, compares more." : ""}`;
+}
 
 export async function getExamples() {
   return (await assets.json("examples.json")).images;

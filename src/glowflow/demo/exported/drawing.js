@@ -31,10 +31,10 @@ export class Drawing {
    *   images may differ by; @param worker the module of the other worker
    */
   async choose(several, label, level, worker) {
-    const ours = await trial(this.#wasm, several, label);
+    const ours = await trial(this.#wasm, several, label, MORE_PATIENCE); // a slow one is what WebGPU is for
     if (ours.milliseconds < SOON_ENOUGH) return;
     const gpu = new Calls(worker, "WebGPU doesn't work here.");
-    const theirs = await trial(gpu, several, label).catch(() => null);
+    const theirs = await trial(gpu, several, label, PATIENCE).catch(() => null);
     if (!theirs || theirs.milliseconds >= ours.milliseconds || !areAlike(ours.images, theirs.images, level)) return gpu.end();
     this.#gpu = gpu;
     const [quick, slow] = [theirs, ours].map(({ milliseconds }) => `${milliseconds.toFixed(1)} ms`);
@@ -57,10 +57,10 @@ export async function mayUseGpu() {
   return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
 }
 
-/** The images of latents by a worker, and the least time that one of them took. */
-async function trial(worker, several, label) {
+/** The images of latents by a worker, and the least time that one of them took. There is more patience for the first. */
+async function trial(worker, several, label, patience) {
   const found = [];
-  for (const z of several) found.push(await within(found.length ? PATIENCE : MORE_PATIENCE, worker.call("timed", [z, label])));
+  for (const z of several) found.push(await within(found.length ? patience : MORE_PATIENCE, worker.call("timed", [z, label])));
   return { images: found.map(({ image }) => image), milliseconds: Math.min(...found.map(({ milliseconds }) => milliseconds)) };
 }
 

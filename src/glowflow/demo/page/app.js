@@ -24,9 +24,12 @@ begin().catch((error) => {
 });
 
 async function begin() {
-  await Promise.all([open(), collect()]);
+  await Promise.all([open(), collect().catch(complain)]); // without examples the page has random images
   if (examples.length && !location.hash) present($("picture"), null, Promise.resolve(examples[0].picture)); // while it is read
-  const { change, ignored } = await address.linked();
+  const { change, ignored } = await address.linked().catch((error) => {
+    complain(error);
+    return { change: {}, ignored: "" };
+  });
   start({ ...(await freshState(change)), ...change }, PARTS);
   if (ignored) say(ignored, "problem");
 }

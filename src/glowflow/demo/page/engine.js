@@ -17,7 +17,7 @@
 // - animate(first, last, path, label): an animation from one latent to another and back, a Blob.
 // - onDrawing(listener): calls the listener with a sentence about what draws the pictures, whenever this changes.
 // - WHERE: a sentence about where images go.
-// - JUDGES: a sentence about what `judge` compares.
+// - judges(model): a sentence about what `judge` compares; empty if it compares nothing.
 // - LACKS: the ids of the page's elements for what the engine can't do.
 // - MOST_SIDE: the page reduces an image of more pixels a side before the engine gets it.
 

@@ -20,7 +20,7 @@ const pictures = new WeakMap(); // image -> Map of class -> promise of its Blob
 
 export let examples = []; // {picture, label, digest, z}: a Blob, the class or null, and the latents or null
 
-/** Get the examples. Without them the page has random images. */
+/** Get the examples. */
 export async function collect() {
   const given = await getExamples();
   examples = given.map(({ image, label, digest, latents }) => ({ picture: png(image), label, digest, z: latents ? numbersIn(latents) : null }));

@@ -33,6 +33,7 @@ function about() {
   const [channels, height, width] = model.image_shape;
   const size = `${width}×${height}${channels === 1 ? " grey" : channels === 3 ? "" : `×${channels}`}`;
   const parameters = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(model.num_parameters);
-  const trained = model.usual.data ? `, trained on ${model.usual.data}` : "";
-  return `${model.name}: ${size} pixels, ${model.num_bits} bits, ${parameters} parameters${trained}`;
+  const shows = model.shows ? ` (${model.shows})` : "";
+  const trained = model.usual.data ? `, trained on ${model.usual.data}${shows}` : "";
+  return `${model.name}: ${size} pixels, ${model.num_bits} bits per value, ${parameters} parameters${trained}`;
 }

@@ -1,6 +1,6 @@
 // How usual the picture is: in words, on a scale of bits/dim, and pixel by pixel. For the visitor's image, what comes back.
 
-import { JUDGES } from "./engine.js";
+import { judges } from "./engine.js";
 import { bits, gauge, reconstruction, STRANGE, verdict } from "./facts.js";
 import { presentImage, pictureOf } from "./images.js";
 import { latest } from "./latest.js";
@@ -14,7 +14,7 @@ let timer;
 let judged = null; // the subject of the judgement that is shown
 
 export function begin() {
-  $("judges").textContent = JUDGES;
+  $("judges").textContent = judges(model);
   $("picture").addEventListener("turned", () => renderImage(now()));
   $("picture").addEventListener("shown", ({ detail }) => {
     clearTimeout(timer);

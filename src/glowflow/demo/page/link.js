@@ -107,7 +107,7 @@ function unknown(key) {
   if (key.startsWith(ATTRIBUTE)) return "this model has no such attribute";
   if (key.startsWith(LEVEL)) return "this model has no such level";
   if (key === "class") return "this model has no classes";
-  return "a link has no such part, or has it only once";
+  return "it is unknown, or was given before";
 }
 
 function quoted(key, text) {

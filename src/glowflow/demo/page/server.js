@@ -7,9 +7,12 @@ const BINARY = { "Content-Type": "application/octet-stream" };
 const MOST_TRIES = 3;
 
 export const WHERE = "Images go only to the glowflow that serves this page, which doesn't keep them.";
-export const JUDGES = "The page compares the picture with images that the model hasn't seen.";
 export const LACKS = [];
 export const MOST_SIDE = 2048;
+
+export function judges({ usual }) {
+  return usual.bits_per_dim ? "The page compares the picture with images that the model hasn't seen." : "";
+}
 
 export async function getModel() {
   return (await ask("api/model")).json();

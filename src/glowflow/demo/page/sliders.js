@@ -39,7 +39,8 @@ export function setRange(row, [least, most]) {
   row.dataset.most = most;
   input.style.setProperty("--least", `${100 * shareOf(input, least)}%`);
   input.style.setProperty("--most", `${100 * shareOf(input, most)}%`);
-  row.title = `Most images stay usual from ${written(least)} to ${written(most)}`;
+  const range = `Most images stay usual from ${written(least)} to ${written(most)}`;
+  row.title = least < most ? range : "Few images stay usual when this slider moves";
 }
 
 /** Let a slider show a value, and return the value. */

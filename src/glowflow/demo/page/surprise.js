@@ -4,13 +4,19 @@ const FEWEST = 2;
 const MOST = 4;
 const FROM = 0.4; // of the way to the end of a slider's usual range
 const TO = 0.8;
+const VISIBLE = 0.25; // the strength of an edit that can be seen
 const UPWARDS = 0.75; // the share of values above 0
 const OPPOSED = -0.2; // the cosine of two directions that would undo each other
 const MOST_TRIES = 4;
 
-/** The sliders among some that have a range in which pictures stay usual, or whose range isn't known. */
+/** The sliders among some with which pictures stay usual when they change visibly, or whose range isn't known. */
 export function movable(sliders) {
-  return sliders.filter(({ range }) => !range || range[0] < 0 || range[1] > 0);
+  return sliders.filter(({ range }) => !range || visible(range).length);
+}
+
+/** The ends of a range that are far enough from 0 to be seen. */
+function visible(range) {
+  return range.filter((end) => Math.abs(end) >= VISIBLE);
 }
 
 /**
@@ -32,9 +38,10 @@ export async function surprising(sliders, isUsual, draw = Math.random) {
   return null;
 }
 
-/** A value between a part of the way to one end of a range and most of it, more often upwards, which shows more. */
-function moderate([least, most], draw) {
-  const end = (draw() < UPWARDS ? most : least) || most || least;
+/** A value between a part of the way to a visible end of a range and most of it, more often upwards, which shows more. */
+function moderate(range, draw) {
+  const ends = visible(range);
+  const end = ends.at(draw() < UPWARDS ? -1 : 0);
   return end * (FROM + (TO - FROM) * draw());
 }
 
