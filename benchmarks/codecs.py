@@ -2,6 +2,9 @@
 
     pip install -e '.[codecs]'
     python -m benchmarks.codecs results/codecs/codecs.jsonl scenes32 photos32 fashionmnist digits
+    python -m benchmarks.codecs results/codecs/differences.jsonl --runs runs/scenes32
+
+With `--runs` it compares the likelihood of models with the codecs, image by image.
 
 The files are lossless and as small as the codecs make them. They include their headers. An image of fewer than 8 bits
 is given as its levels, from 0 up.
@@ -15,15 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.lines import Line, complete
-from glowflow import data
-from glowflow.evaluate import mean_of
+from glowflow import Glow, data
+from glowflow.evaluate import batch_size, bits_of, mean_of
 from glowflow.packages import imported
 from glowflow.presets import load
 from glowflow.progress import progress
+from glowflow.training.run import read_config
 
 CODECS: Mapping[str, Mapping[str, Any]] = {
     "PNG": {"format": "PNG", "optimize": True},
@@ -35,16 +40,40 @@ CODECS: Mapping[str, Mapping[str, Any]] = {
 
 def measure(preset: str, codec: str) -> Line:
     """Mean bits/dim of the files, with the standard error over images, or over photographs."""
-    if codec == "JPEG XL":
-        imported("pillow_jxl", codec, "codecs")
     run = load(preset).run
     dataset = data.of_run(run, "test")
+    return _mean(sizes(dataset, run.model.num_bits, codec), dataset, codec)
+
+
+@torch.no_grad()
+def compare(run: str, codec: str) -> Line:
+    """The mean difference between a model's bits/dim and a codec's for the test images, with its standard error.
+
+    It is negative if the model needs fewer.
+    """
+    model = Glow.from_pretrained(run).freeze()
+    dataset = data.load(read_config(Path(run))["train"]["data"], model.config.image_shape, "test")
+    parts = torch.arange(len(dataset)).split(batch_size(model.config))
+    batches = (dataset.batch(part.tolist()) for part in parts)
+    bits = [bits_of(model, images, y if model.config.num_classes else None) for images, y in batches]
+    return _mean(torch.cat(bits).numpy() - sizes(dataset, model.config.num_bits, codec), dataset, codec)
+
+
+def sizes(dataset: data.Dataset, num_bits: int, codec: str) -> NDArray[np.float64]:
+    """The bits/dim (N,) of a codec's files for images of so many bits."""
+    if codec == "JPEG XL":
+        imported("pillow_jxl", codec, "codecs")
+    found = []
     with progress(f"{codec} of {dataset.name}", len(dataset)) as advance:
-        sizes = []
         for image in dataset.images:
-            sizes.append(bits_per_dim(image >> (8 - run.model.num_bits), CODECS[codec]))
+            found.append(bits_per_dim(image >> (8 - num_bits), CODECS[codec]))
             advance(1)
-    found = mean_of(np.array(sizes), dataset)
+    return np.array(found)
+
+
+def _mean(values: NDArray[np.float64], dataset: data.Dataset, codec: str) -> Line:
+    """The mean of values (N,), with its standard error over images, or over photographs."""
+    found = mean_of(values, dataset)
     package = "pillow-jxl-plugin" if codec == "JPEG XL" else "pillow"
     return {
         "data": dataset.name,
@@ -74,12 +103,14 @@ def main() -> None:
     """Measure what the output file lacks, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("presets", nargs="+")
+    parser.add_argument("presets", nargs="*")
+    parser.add_argument("--runs", nargs="*", default=[])
     options = parser.parse_args()
-    wanted = [{"preset": preset, "codec": codec} for preset in options.presets for codec in CODECS]
-    for line in complete(options.out, measure, wanted):
-        error = f" ± {line['standard_error']:.3f}" if line["standard_error"] else ""
-        print(f"{line['preset']}, {line['codec']}: {line['bits_per_dim']:.3f}{error}")
+    for kind, names, function in (("preset", options.presets, measure), ("run", options.runs, compare)):
+        wanted = [{kind: name, "codec": codec} for name in names for codec in CODECS]
+        for line in complete(options.out, function, wanted):
+            error = f" ± {line['standard_error']:.3f}" if line["standard_error"] else ""
+            print(f"{line[kind]}, {line['codec']}: {line['bits_per_dim']:.3f}{error}")
 
 
 if __name__ == "__main__":

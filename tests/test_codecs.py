@@ -2,15 +2,17 @@
 
 import sys
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.codecs import CODECS, bits_per_dim, measure
-from glowflow import load
+from benchmarks.codecs import CODECS, bits_per_dim, compare, measure
+from glowflow import Glow, GlowConfig, RunConfig, TrainConfig, load, train
 from glowflow.errors import InputError
+from glowflow.evaluate import bits_of
 
 PILLOWS = [CODECS["PNG"], CODECS["WebP"]]
 
@@ -38,6 +40,16 @@ def test_a_preset_is_measured_on_its_test_images() -> None:
     assert found["data"] == "digits"
     assert found["bits_per_dim"] == pytest.approx(sum(len(file.getvalue()) for file in files) * 8 / 500 / 784)
     assert 0 < found["standard_error"] < 0.1
+
+
+def test_a_model_is_compared_image_by_image(tmp_path: Path) -> None:
+    model = GlowConfig((1, 28, 28), steps=1, width=8)
+    train(RunConfig(model, TrainConfig(data="digits", images=32, init_batch_size=16, validation_images=16)), tmp_path)
+    found = compare(str(tmp_path), "PNG")
+    png, digits = measure("digits", "PNG"), load("digits", (1, 28, 28), "test")
+    bits = bits_of(Glow.from_pretrained(tmp_path).freeze(), digits.batch(range(len(digits)))[0]).mean()
+    assert found["bits_per_dim"] == pytest.approx(float(bits) - png["bits_per_dim"], abs=0.01)
+    assert found["images"] == 500
 
 
 def test_the_plugin_for_jpeg_xl_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
