@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.lines import Line, complete
 from glowflow import Glow, data
-from glowflow.evaluate import batch_size, bits_of, mean_of
+from glowflow.evaluate import mean_of, scores
 from glowflow.packages import imported
 from glowflow.presets import load
 from glowflow.progress import progress
@@ -45,7 +44,6 @@ def measure(preset: str, codec: str) -> Line:
     return _mean(sizes(dataset, run.model.num_bits, codec), dataset, codec)
 
 
-@torch.no_grad()
 def compare(run: str, codec: str) -> Line:
     """The mean difference between a model's bits/dim and a codec's for the test images, with its standard error.
 
@@ -53,10 +51,7 @@ def compare(run: str, codec: str) -> Line:
     """
     model = Glow.from_pretrained(run).freeze()
     dataset = data.load(read_config(Path(run))["train"]["data"], model.config.image_shape, "test")
-    parts = torch.arange(len(dataset)).split(batch_size(model.config))
-    batches = (dataset.batch(part.tolist()) for part in parts)
-    bits = [bits_of(model, images, y if model.config.num_classes else None) for images, y in batches]
-    return _mean(torch.cat(bits).numpy() - sizes(dataset, model.config.num_bits, codec), dataset, codec)
+    return _mean(scores(model, dataset) - sizes(dataset, model.config.num_bits, codec), dataset, codec)
 
 
 def sizes(dataset: data.Dataset, num_bits: int, codec: str) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ def demo(
             with requests, as Jupyter's does. By default the page answers only to the names of this machine.
         examples: The number of test images that the page offers as starting points. They come from the data that the
             model was trained on, if it's on this machine. Every visitor can see them. With 0 the page begins with a
-            random image. By default it's 24, or 0 if the model is yours and others can reach the page.
+            random image. By default it's 24, or 0 if the images are yours and others can reach the page.
     """
     from glowflow.demo import previews
 

@@ -61,7 +61,7 @@ def web(
             for all folders.
         examples: The number of test images that are stored with the page as starting points. They come from the data
             that the model was trained on, if it's on this machine. Every visitor can see them. By default it's 24, or
-            0 if the model is yours.
+            0 if the images are yours.
         without_webgpu: Leave out the runtime for graphics cards, which browsers with WebGPU load after the first
             picture.
     """

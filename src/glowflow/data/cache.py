@@ -46,7 +46,7 @@ class Names:
     title: str = ""
     value_ranges: Mapping[str, Range] = field(default_factory=dict)
     said: Sequence[str] = ()
-    """What the build reported, such as which images it left out. `prepared` fills it in."""
+    """The messages of the build, for example about images that it left out. `prepared` fills them in."""
 
 
 @dataclass(frozen=True)
