@@ -255,6 +255,14 @@ def test_unusual_images_that_are_not_there_are_noticed_before_the_training(
     assert not Path("runs").exists()
 
 
+def test_usual_images_that_are_not_there_are_noticed_before_the_first_training(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    missing = {"1x1": {}, "reverse": {"train": {"data": "no such folder"}}}
+    assert "There is no data set" in fails(capsys, write(variations=missing, orders=[], temperatures=[]), "--no-figure")
+    assert not Path("runs").exists()
+
+
 def test_pairs_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each pair is stored as soon as it's measured, and an interruption costs one pair at most."""
     monkeypatch.setattr(unusual, "OF_A_KIND", 100)

@@ -151,11 +151,11 @@ class Study:
         Several processes may run one experiment at once. Each leaves out the trainings that another is running.
 
         Raises:
-            InputError: If images that are to be told from usual ones aren't there.
+            InputError: If images that a training needs aren't there.
             TrainingInterruptedError: After a signal in a training; its state is saved.
         """
         deadline = time.monotonic() + seconds
-        self._check_unusual()
+        self._check_data()
         self.out.mkdir(parents=True, exist_ok=True)
         if self.definition.figure == "time":
             self._measure_speeds()
@@ -184,12 +184,14 @@ class Study:
         needs = {training.directory: self.definition.background_of(training) for training in todo}
         return [t for t in todo if (needed := needs[t.directory]) is None or needed.directory not in missing]
 
-    def _check_unusual(self) -> None:
-        """Refuse to train for hours if images that are to be told from usual ones aren't there."""
-        shapes = {training.preset: training.run.model.image_shape for training in self.remaining()}
-        for preset, image_shape in shapes.items():
+    def _check_data(self) -> None:
+        """Refuse to train for hours if images that a later training needs aren't there."""
+        remaining = self.remaining()
+        for run in {(t.run.train.data, t.run.model.image_shape): t.run for t in remaining}.values():
+            of_run(run, "train")
+        for preset, run in {t.preset: t.run for t in remaining}.items():
             for name in self.definition.against.get(preset, ()):
-                images_of(name, image_shape)
+                images_of(name, run.model.image_shape)
 
     def _forecast(self) -> Forecast:
         trainings = self.remaining()
