@@ -226,8 +226,10 @@ def test_unusual_images_are_told_from_usual_ones(
     monkeypatch.setattr(unusual, "OF_A_KIND", 100)
     monkeypatch.setattr(unusual, "SMALLER", (100, 200, 500))
     monkeypatch.setattr(unusual, "DRAWS", 3)
-    write(against={"digits": ["digits"]}, variations={"1x1": {}}, orders=[], seeds=1, temperatures=[])
-    assert main(["experiment", "mini.yaml", "--no-figure"]) == 0
+    only = {"1x1": dict[str, object]()}
+    write(against={"digits": ["digits"]}, variations=only, orders=[], seeds=1, temperatures=[], figure="auroc")
+    assert main(["experiment", "mini.yaml"]) == 0
+    assert Path("results/experiments/mini/figure.png").exists()
     told = capsys.readouterr()
     head = "| AUROC against | combined | bits | latents | layout | bits_per_dim | complexity_corrected | typicality |"
     assert f"{head}\n" in told.out

@@ -20,7 +20,7 @@ from glowflow.presets import documents
 Settings = Mapping[str, Mapping[str, Any]]
 """Settings by part. `model` and `train` override the preset's; `execution` takes a `precision` and a `memory` mode."""
 
-Figure = Literal["epochs", "time", "final", "temperatures"]
+Figure = Literal["epochs", "time", "final", "temperatures", "auroc"]
 PRECISIONS = ("float32", "bfloat16")
 OWN = {"images": "presets", "seed": "seeds", "validate_every": "validations"}
 """Settings of a training that an experiment sets for all trainings, each with the experiment's name for it."""
@@ -86,8 +86,8 @@ class Definition:
         presets: Names of presets, each with the number of images that a training sees.
         variations: The settings that each variation changes, by its name. The figure draws a variation "A B" in the
             colour of A and the line style of B.
-        figure: "epochs" and "time" draw validation bits/dim against these, "final" draws them at the end, and
-            "temperatures" draws the quality of samples.
+        figure: "epochs" and "time" draw validation bits/dim against these, "final" draws them at the end,
+            "temperatures" draws the quality of samples, and "auroc" how well unusual images are told from usual ones.
         minutes: About how long the experiment takes on one core.
         seeds: Each preset and variation is trained with seeds 0, ..., seeds - 1.
         validations: How often each training is validated.

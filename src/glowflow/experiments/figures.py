@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHES = ("-", "--", ":", "-.")
+DRAWN = {"bits_per_dim": "C7", "typicality": "C0", "combined": "C1"}
+"""The scores whose AUROC are drawn, each with its colour."""
 Scale = Callable[[Line], float]
 """The factor that turns a training's number of images into epochs or minutes."""
 
@@ -28,7 +30,13 @@ def check_library() -> None:
 
 def draw(study: Study, lines: Sequence[Line]) -> list[Path]:
     """Draw the figure and the samples, and return the paths of the pictures."""
-    drawn = {"epochs": _against_epochs, "time": _against_time, "final": _final, "temperatures": _temperatures}
+    drawn = {
+        "epochs": _against_epochs,
+        "time": _against_time,
+        "final": _final,
+        "temperatures": _temperatures,
+        "auroc": _auroc,
+    }
     presets = [preset for preset in study.definition.presets if any(line["preset"] == preset for line in lines)]
     figure = _figure(len(presets))
     for axes, preset in zip(figure.subplots(1, len(presets), squeeze=False)[0], presets, strict=True):
@@ -114,6 +122,19 @@ def _temperatures(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
         known = {t: float(np.mean(list(kids))) for t, kids in values.items() if kids}
         axes.plot(list(known), list(known.values()), marker="o", label=variation)
     axes.set(xlabel="temperature", ylabel="KID", ylim=(min(0, axes.get_ylim()[0]), None))
+
+
+def _auroc(study: Study, axes: "Axes", lines: Sequence[Line]) -> None:
+    """Draw the AUROC of some scores against each kind of unusual images: a point for each seed."""
+    found = [line["told_apart"]["auroc"] for line in lines if line.get("told_apart")]
+    kinds = list(dict.fromkeys(kind for each in found for kind in each))
+    for score, colour in DRAWN.items():
+        places = [kinds.index(kind) for each in found for kind in each]
+        values = [table[score] for each in found for table in each.values()]
+        axes.plot(places, values, "o", color=colour, alpha=0.7, label=score.replace("bits_per_dim", "bits/dim"))
+    axes.axhline(0.5, color="grey", linewidth=0.5)
+    axes.set_xticks(range(len(kinds)), kinds, rotation=45, ha="right")
+    axes.set(ylabel="AUROC", ylim=(-0.03, 1.03))
 
 
 def _galleries(study: Study, lines: Sequence[Line]) -> list[Path]:
