@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHES = ("-", "--", ":", "-.")
+ABREAST = 3
+"""The most presets that are drawn beside each other."""
 DRAWN = {"bits_per_dim": "C7", "typicality": "C0", "combined": "C1"}
 """The scores whose AUROC are drawn, each with its colour."""
 Scale = Callable[[Line], float]
@@ -25,7 +27,7 @@ Scale = Callable[[Line], float]
 
 def check_library() -> None:
     """Refuse to draw without matplotlib."""
-    _figure(1)
+    _figure(1, 1)
 
 
 def draw(study: Study, lines: Sequence[Line]) -> list[Path]:
@@ -38,8 +40,10 @@ def draw(study: Study, lines: Sequence[Line]) -> list[Path]:
         "auroc": _auroc,
     }
     presets = [preset for preset in study.definition.presets if any(line["preset"] == preset for line in lines)]
-    figure = _figure(len(presets))
-    for axes, preset in zip(figure.subplots(1, len(presets), squeeze=False)[0], presets, strict=True):
+    columns, rows = min(len(presets), ABREAST), -(-len(presets) // ABREAST)
+    figure = _figure(columns, rows)
+    for number, preset in enumerate(presets, 1):
+        axes = figure.add_subplot(rows, columns, number)
         drawn[study.definition.figure](study, axes, [line for line in lines if line["preset"] == preset])
         axes.set_title(Path(preset).stem)
     _legend(figure)
@@ -47,8 +51,8 @@ def draw(study: Study, lines: Sequence[Line]) -> list[Path]:
     return [study.out / "figure.png", *_galleries(study, lines)]
 
 
-def _figure(columns: int) -> "Figure":
-    return canvas(5 * columns, 4, ", or give --no-figure")
+def _figure(columns: int, rows: int) -> "Figure":
+    return canvas(5 * columns, 4 * rows, ", or give --no-figure")
 
 
 def _legend(figure: "Figure") -> None:
