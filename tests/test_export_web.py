@@ -214,12 +214,14 @@ def test_transparent_pixels_keep_their_colours(page: Page) -> None:
     image = np.random.default_rng(0).integers(0, 256, (4, 5, 7), dtype=np.uint8)
     image[3] //= 64
     script = """async ([values, shape]) => {
-        const { picture } = await module("picture.js");
-        return [...new Uint8Array(await (await picture(values, shape)).arrayBuffer())]; }"""
+        const { picture, pixels } = await module("picture.js");
+        const file = new Uint8Array(await (await picture(values, shape)).arrayBuffer());
+        return [[...file], [...pixels(values, shape).data]]; }"""
     for channels, shown in ((4, 4), (3, 3), (1, 1), (2, 1), (6, 3)):
         given = np.concatenate([image, image])[:channels]
-        file = bytes(page.evaluate(script, [given.flatten().tolist(), given.shape]))
+        file, pixels = map(bytes, page.evaluate(script, [given.flatten().tolist(), given.shape]))
         found = np.asarray(Image.open(BytesIO(file))).reshape(5, 7, shown)
+        assert Image.open(BytesIO(file)).convert("RGBA").tobytes() == pixels
         np.testing.assert_array_equal(found, given[:shown].transpose(1, 2, 0))
 
 
@@ -454,7 +456,7 @@ OTHER = """import { answer } from "./answering.js";
 let left = %d;
 answer({
     timed: (z) => ({ image: Uint8Array.from(z, (value) => value + %d), milliseconds: %d }),
-    decode: () => { if (left-- > 0) return { image: "gpu" }; throw new Error("The device was lost."); },
+    preview: () => { if (left-- > 0) return { image: "gpu" }; throw new Error("The device was lost."); },
 });"""
 """A worker that draws with another runtime: how often before it fails, how far off, and in how many milliseconds."""
 

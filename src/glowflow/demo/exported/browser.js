@@ -4,6 +4,7 @@ import * as assets from "./assets.js";
 import { Calls } from "./calls.js";
 import { Drawing, mayUseGpu } from "./drawing.js";
 import { scaled } from "./latents.js";
+import { pixels } from "./picture.js";
 import { USUAL_TEMPERATURE } from "./state.js";
 
 export const WHERE =
@@ -39,10 +40,17 @@ export const getDirections = () => assets.numbers("directions.bin");
 export const getLatent = (seed) => worker.call("latent", [seed]);
 
 export async function decode(z, label, isUrgent) {
-  const isPreview = z instanceof Float32Array;
-  const { blob, image } = await (isPreview ? drawing.draw(z, label, isUrgent) : worker.call("decode", [z, label], isUrgent));
+  if (z instanceof Float32Array) return preview(z, label, isUrgent);
+  const { blob, image } = await worker.call("decode", [z, label], isUrgent);
   afterFirst();
   return Object.assign(blob, judgements(image, label));
+}
+
+/** A picture that needn't be a file, which would take some milliseconds to write and to read. */
+async function preview(z, label, isUrgent) {
+  const { image } = await drawing.draw(z, label, isUrgent);
+  afterFirst();
+  return pixels(image, (await assets.getModel()).image_shape);
 }
 
 /** What the page may ask about an image. */

@@ -8,6 +8,11 @@ export function decoded(functions, z, label) {
   return functions.run("decoder", { latents: Float32Array.from(z) }, label);
 }
 
+/** The picture of latents as values (C, H, W). */
+export async function preview(functions, z, label) {
+  return { image: await decoded(functions, z, label) };
+}
+
 /** The picture of latents, as a file and as values (C, H, W). */
 export async function decode(functions, z, label) {
   const image = await decoded(functions, z, label);

@@ -18,10 +18,10 @@ export class Drawing {
     this.#tell = tell;
   }
 
-  /** Draw the picture of latents, as `decode` of a worker does. */
+  /** Draw the picture of latents, as `preview` of a worker does. */
   async draw(z, label, isUrgent) {
-    const picture = this.#gpu && (await within(PATIENCE, this.#gpu.call("decode", [z, label], isUrgent)).catch(() => this.#leave()));
-    return picture ?? this.#wasm.call("decode", [z, label], isUrgent);
+    const picture = this.#gpu && (await within(PATIENCE, this.#gpu.call("preview", [z, label], isUrgent)).catch(() => this.#leave()));
+    return picture ?? this.#wasm.call("preview", [z, label], isUrgent);
   }
 
   /**

@@ -2,12 +2,12 @@
 
 import * as ort from "../runtime/webgpu.js";
 import { answer } from "./answering.js";
-import { decode, timed } from "./decoding.js";
+import { preview, timed } from "./decoding.js";
 import { Functions } from "./running.js";
 
 const functions = new Functions(ort, "webgpu");
 
 answer({
-  decode: (z, label) => decode(functions, z, label),
+  preview: (z, label) => preview(functions, z, label),
   timed: (z, label) => timed(functions, z, label),
 });

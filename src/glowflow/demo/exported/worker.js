@@ -4,7 +4,7 @@ import * as ort from "../runtime/wasm.js";
 import { answer } from "./answering.js";
 import { getModel, numbers } from "./assets.js";
 import { cached } from "./cache.js";
-import { decode, decoded, timed } from "./decoding.js";
+import { decode, decoded, preview, timed } from "./decoding.js";
 import { heatMap } from "./heat.js";
 import { normal } from "./normal.js";
 import { picture } from "./picture.js";
@@ -25,6 +25,7 @@ answer({
   unusual,
   map,
   decode: (z, label) => decode(functions, z, label),
+  preview: (z, label) => preview(functions, z, label),
   timed: (z, label) => timed(functions, z, label),
 });
 
