@@ -234,7 +234,7 @@ def test_the_map_compares_the_picture_with_usual_images(glow: Glow) -> None:
         z = base64.b64decode(str(post_image(client, file_of(pixels))["latents"]))
         judged = client.post("/api/judge", content=z, headers=BINARY).json()
     ((_, expected),) = heats(glow, Dataset("one", "test", pixels[None]), [0], reference.where)
-    assert judged["map"]["caption"] == expected.caption == "standard deviations above the usual bits"
+    assert judged["map"]["caption"] == expected.caption == "deviations above usual bits"
     np.testing.assert_allclose(judged["map"]["ends"], expected.ends)
     np.testing.assert_array_equal(png_in(judged["map"], "heat"), coloured(expected.shares))
 

@@ -370,7 +370,7 @@ def test_a_picture_is_judged(page: Page) -> None:
 
 
 def test_a_map_shows_where_the_picture_is_unusual(page: Page) -> None:
-    playwright.expect(page.locator("#heat-caption")).to_have_text("standard deviations above the usual bits")
+    playwright.expect(page.locator("#heat-caption")).to_have_text("deviations above usual bits")
     assert page.locator("#heat-low").inner_text() == "0.0"
     assert float(page.locator("#heat-high").inner_text()) >= 5
     (right,) = heat_of(seen(0))

@@ -54,7 +54,7 @@ class Heat:
     def unusual(cls, values: Floats) -> Self:
         """A map of deviations, such as `UsualBits.excess`. Its scale reaches from 0 to LEAST_SCALE or further."""
         most = values[np.isfinite(values)].max(initial=LEAST_SCALE)
-        return cls(values, (0.0, float(most)), "standard deviations above the usual bits")
+        return cls(values, (0.0, float(most)), "deviations above usual bits")
 
     @property
     def shares(self) -> Floats:

@@ -14,24 +14,37 @@ SHOWN = (0.5, 99.5)
 """The percentiles of all scores between which the bars lie. Scores beyond count for the first or the last bar."""
 USUAL, OTHER = (38, 84, 124), (224, 110, 40)
 OPACITY = 0.6
+LEGEND, SQUARE = 28, 12
 
 
 def histograms(scores: Mapping[str, tuple[Floats, Floats, Caption]]) -> Image.Image:
     """A panel for each score, two in a row: its name, a caption, and the bars of usual images and of others.
 
+    The first row says which colour is which.
+
     >>> rng = np.random.default_rng(0)
     >>> histograms({"unusual": (rng.normal(size=100), rng.normal(size=50) + 2, ("AUROC 0.92",))}).size
-    (760, 200)
+    (760, 228)
 
     Args:
         scores: For each name, the scores (N,) of usual images and (M,) of others, and the caption.
     """
     panels = [_panel(usual, other, (name, *caption)) for name, (usual, other, caption) in scores.items()]
     width, height = panels[0].size
-    picture = Image.new("RGB", (2 * width, -(-len(panels) // 2) * height), "white")
+    picture = Image.new("RGB", (2 * width, LEGEND + -(-len(panels) // 2) * height), "white")
+    usual, other, _ = next(iter(scores.values()))
+    named = ((f"{len(usual):,} usual images", USUAL), (f"{len(other):,} other images", OTHER))
+    for x, (name, colour) in zip((10, width + 10), named, strict=True):
+        _legend(ImageDraw.Draw(picture), x, name, colour)
     for index, panel in enumerate(panels):
-        picture.paste(panel, (index % 2 * width, index // 2 * height))
+        picture.paste(panel, (index % 2 * width, LEGEND + index // 2 * height))
     return picture
+
+
+def _legend(draw: ImageDraw.ImageDraw, x: int, name: str, colour: tuple[int, int, int]) -> None:
+    pale = tuple(round(255 - OPACITY * (255 - value)) for value in colour)
+    draw.rectangle((x, LEGEND / 2 - SQUARE / 2, x + SQUARE, LEGEND / 2 + SQUARE / 2), pale)
+    write(draw, (name,), (x + 2 * SQUARE, LEGEND / 2), WIDTH, "lm")
 
 
 def _panel(usual: Floats, other: Floats, caption: Caption) -> Image.Image:
