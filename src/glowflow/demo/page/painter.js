@@ -88,9 +88,9 @@ export class Painter {
 
   async #paint({ z, label, isSettled, subject, state }) {
     const picture = await decode(z, label, true);
-    const bitmap = await createImageBitmap(picture);
+    const drawable = picture instanceof ImageData ? picture : await createImageBitmap(picture);
     if (subject !== this.#wanted) return;
-    put(this.canvas, bitmap);
+    put(this.canvas, drawable);
     this.#turn();
     this.canvas.dispatchEvent(new CustomEvent("shown", { detail: { isSettled, picture, state } }));
   }
@@ -123,15 +123,16 @@ export async function enlarged(blob) {
   return canvas.convertToBlob({ type: "image/png" });
 }
 
-/** Replace what is on a canvas by a bitmap, whose size the canvas takes. */
-function put(canvas, bitmap) {
-  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
+/** Replace what is on a canvas by a bitmap or pixels, whose size the canvas takes. */
+function put(canvas, picture) {
+  if (canvas.width !== picture.width || canvas.height !== picture.height) {
+    canvas.width = picture.width;
+    canvas.height = picture.height;
   }
+  if (picture instanceof ImageData) return canvas.getContext("2d").putImageData(picture, 0, 0);
   clear(canvas); // or the former picture would be seen through transparent parts
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  bitmap.close();
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  picture.close();
 }
 
 function clear(canvas) {
