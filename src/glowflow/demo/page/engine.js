@@ -8,10 +8,10 @@
 // - getLatent(seed): standard normal latents of a seed, a Float64Array (D,).
 // - decode(z, label, isUrgent): the picture of latents: for a Float32Array a fast one, a Blob or an ImageData, and for a
 //   Float64Array one that is as exact as the engine can, a Blob. An urgent one goes before others. An exact picture has a
-//   function `unusual`, which promises {excess, compared}: how far it is outside the usual range (0 for inside), and the same in words. A function `judge` promises {bitsPerDim, pValue, map}: the share
-//   of usual images that are more unusual (or null), and a map of numbers at each pixel (or null). The map is {heat, scale,
-//   ends, caption}: pictures of the map and of its colours, Blobs, the numbers at both ends of the colours, and what the
-//   numbers are.
+//   function `unusual`, which promises {excess, compared}: how far it is outside the usual range (0 for inside), and the
+//   same in words. A function `judge` promises {bitsPerDim, pValue, map}: the share of usual images that are more unusual
+//   (or null), and a map of numbers at each pixel (or null). The map is {heat, scale, ends, caption}: pictures of the map
+//   and of its colours, Blobs, the numbers at both ends of the colours, and what the numbers are.
 // - read(picture, label): the latents of an example.
 // - encode(file, label, align): latents and facts of an image file, with its bitsPerDim and pValue.
 // - animate(first, last, path, label): an animation from one latent to another and back, a Blob.

@@ -98,7 +98,7 @@ export class Painter {
 
 const presented = new WeakMap(); // canvas -> the subject and the picture that it is to show
 
-/** Show a picture, the promise of what `decode` gives, on a canvas. Until it comes, only a picture of the same subject stays. */
+/** Show a picture, the promise of what `decode` gives, on a canvas. Until then, only one of the same subject stays. */
 export async function present(canvas, subject, picture) {
   const before = presented.get(canvas);
   if (before?.picture === picture) return;
